@@ -1,0 +1,1 @@
+"""Messages, their wire format and the codecs that fill it."""

@@ -1,0 +1,174 @@
+"""The seam that a transport implements; third parties register theirs under `benchkit.transports`.
+
+One class per end. The engine owns sequence numbers, checksums and stamps, so a transport cannot flatter
+itself: it never reads a clock. A party is one thread of one process; no end is shared between threads.
+
+::
+
+    runner     transport.prepare(setup) -> Address          broker, segment, folder; cleaned up whatever happens
+    producer   transport.sender(address)   -> send(parts), reply()
+    worker i   transport.receiver(address, i) -> receive() -> Delivery: view, reply(parts), ack(), release()
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, Protocol, TypeVar
+
+from pydantic import Field
+
+from benchkit.plugins import Plugin, Registry
+from benchkit.tensors.wire import Buffer
+
+__all__ = ["Address", "Buffer", "Capabilities", "Delivery", "Receiver", "Reply", "Sender", "Setup", "Transport"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a transport promises, so that a comparison of unlike guarantees can say so."""
+
+    delivery: Literal["at-most-once", "at-least-once", "exactly-once-observed"]
+    """What happens to a message whose worker dies before `ack`: lost, or delivered again."""
+    durability: Literal["process", "memory", "disk"]
+    """What holds unacknowledged messages: an end's own process, another process's memory, a disk."""
+    ordering: Literal["fifo", "per-worker", "none"]
+    zero_copy: bool = False
+    """The receiver's view is the memory that the sender wrote."""
+    same_host: bool = False
+    same_process: bool = False
+    """Both ends must live in one process (the engine then runs them as threads)."""
+    max_message_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the ends meet: plain data that can cross to another process or host. It may hold a password,
+    so it is never written to a file; `path` may be, and says what was really used.
+    """
+
+    where: Mapping[str, str | int]
+    path: str = ""
+    """For people, measured and not assumed: "valkey 9.1.2 over a Unix socket"."""
+    broker_pid: int | None = None
+    """Whose CPU time and memory are the broker's."""
+
+
+class Share(Protocol):
+    """Enters `make()` once per run for each `key` and keeps it until the run ends (a broker, say)."""
+
+    def __call__(self, key: str, make: Callable[[], AbstractContextManager[T]]) -> T: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What `prepare` may know of its cell."""
+
+    name: str
+    """Unguessable and unique; begins every name that is visible on the machine (keys, segments, sockets)."""
+    folder: Path
+    """A private folder (0700), short enough for a socket's path; removed by the engine."""
+    message_bytes: int
+    """No message of this cell is longer, envelope included."""
+    reply_bytes: int
+    """No reply is longer, envelope included."""
+    workers: int
+    share: Share
+
+
+@dataclass(slots=True)
+class Reply:
+    """A reply seen by the producer."""
+
+    view: memoryview
+    """The reply's bytes, valid until the next call of the sender."""
+    rejected: bool = False
+    """The transport refused a message after `send` took it; `view` is the start of that message instead."""
+
+
+class Sender(ABC):
+    """The producer's end."""
+
+    @abstractmethod
+    def send(self, parts: Sequence[Buffer], timeout: float) -> bool:
+        """Hand over one message; True when it was, False when it was still full after `timeout` seconds.
+
+        `parts` are gathered, not joined. False means that nothing was sent: the engine sees replies and
+        tries again, and all of that wait counts as `send` (backpressure). The parts may be reused once it
+        has returned. Raises Rejected when the message can never be taken, BrokerError when the other side
+        is gone.
+        """
+
+    @abstractmethod
+    def reply(self, timeout: float) -> Reply | None:
+        """The next reply in any order, or None after `timeout` seconds (0: do not wait)."""
+
+    def close(self) -> None:
+        """Give back what the constructor took; called once, also after an error."""
+
+
+class Delivery(ABC):
+    """One received message. The engine calls reply (at most once), ack, release, in this order."""
+
+    view: memoryview
+    """The whole message, read-only, valid until `release`."""
+
+    @abstractmethod
+    def reply(self, parts: Sequence[Buffer]) -> None:
+        """Hand the reply over towards the producer."""
+
+    @abstractmethod
+    def ack(self) -> None:
+        """The message is done and must not be delivered again. May be sent without waiting for the answer."""
+
+    def release(self) -> None:
+        """The view is no longer used; its memory may be reused."""
+
+
+class Receiver(ABC):
+    """A stage worker's end."""
+
+    @abstractmethod
+    def receive(self, timeout: float) -> Delivery | None:
+        """The next message, or None after `timeout` seconds. Several deliveries may be held (batches)."""
+
+    def close(self) -> None:
+        """Give back what the constructor took; called once, also after an error.
+
+        Deliveries that were not acknowledged are left for others where the guarantee promises it.
+        """
+
+
+class Transport(Plugin):
+    """A way to move messages; options are the fields."""
+
+    depth: int = Field(8, ge=1, le=1_000_000, description="messages in the transport before `send` blocks")
+
+    brokerless: ClassVar[bool] = True
+
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """What it promises with these options; asked without anything running."""
+
+    @abstractmethod
+    def prepare(self, setup: Setup) -> AbstractContextManager[Address]:
+        """What must run or exist before either end opens; undone on exit, whatever happened.
+
+        Raises StorageError or BrokerError with a remedy.
+        """
+
+    @abstractmethod
+    def sender(self, address: Address) -> Sender:
+        """Opened in the producer, after all receivers."""
+
+    @abstractmethod
+    def receiver(self, address: Address, worker: int) -> Receiver:
+        """Opened in stage worker number `worker` (0 to workers-1); ready for messages when it returns."""
+
+
+registry: Registry[Transport] = Registry("benchkit.transports", "transport", Transport)

@@ -1,0 +1,93 @@
+"""Sizes, durations and rates as people write them: `6MiB`, `250ms`, `30/s`.
+
+Each type accepts a number or a text with a unit and holds a plain number: bytes, seconds, per second.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ByteSize, Field, TypeAdapter, WithJsonSchema
+
+_NUMBER = r"\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*"
+_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+_DURATION = re.compile(_NUMBER + r"(ns|us|µs|ms|s|min|h)\s*")
+_RATE = re.compile(_NUMBER + r"/\s*(ms|s|min|h)\s*")
+_SIZE = re.compile(r"\s*([0-9]{1,5})\s*[xX]\s*([0-9]{1,5})\s*")
+_BYTES: TypeAdapter[ByteSize] = TypeAdapter(ByteSize)
+
+
+def parse_seconds(value: Any) -> Any:
+    """`250ms` -> 0.25; numbers pass as seconds; anything else raises ValueError."""
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value)
+        if not match:
+            raise ValueError("not a duration; write for example 250ms, 2s or 1min")
+        return float(match[1]) * _SECONDS[match[2]]
+    return value
+
+
+def parse_per_second(value: Any) -> Any:
+    """`30/s` -> 30.0; `90/min` -> 1.5; numbers pass as per second; else ValueError."""
+    if isinstance(value, str):
+        match = _RATE.fullmatch(value)
+        if not match:
+            raise ValueError("not a rate; write for example 30/s or 90/min")
+        return float(match[1]) / _SECONDS[match[2]]
+    return value
+
+
+def parse_bytes(value: Any) -> Any:
+    """`6MiB` -> 6291456; whole numbers pass as bytes; else ValueError."""
+    if isinstance(value, str):
+        try:
+            return int(_BYTES.validate_python(value))
+        except ValueError:
+            raise ValueError("not a size; write for example 512KiB or 6MiB") from None
+    return value
+
+
+def parse_frame_size(value: Any) -> Any:
+    """`1920x1080` -> (1920, 1080), width first; pairs pass."""
+    if isinstance(value, str):
+        match = _SIZE.fullmatch(value)
+        if not match:
+            raise ValueError("not a frame size; write width x height, for example 1920x1080")
+        return int(match[1]), int(match[2])
+    return value
+
+
+def _schema(example: str, kind: str = "number") -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"type": kind}, {"type": "string"}], "examples": [example]})
+
+
+Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(ge=0, allow_inf_nan=False), _schema("250ms")]
+PerSecond = Annotated[float, BeforeValidator(parse_per_second), Field(gt=0, allow_inf_nan=False), _schema("30/s")]
+Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(ge=0), _schema("6MiB", "integer")]
+FrameSize = Annotated[
+    tuple[Annotated[int, Field(ge=2, le=16384)], Annotated[int, Field(ge=2, le=16384)]],
+    BeforeValidator(parse_frame_size),
+    WithJsonSchema({"type": "string", "examples": ["1920x1080"]}),
+]
+
+
+def show_bytes(count: float) -> str:
+    """6220800 -> '6.2 MB' (decimal, as networks and disks count)."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(count) < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError("unreachable")
+
+
+def show_us(microseconds: float | None) -> str:
+    """0.7 -> '0.7 us', 4100 -> '4.1 ms', 2.5e6 -> '2.5 s'; None -> '-'."""
+    if microseconds is None or math.isnan(microseconds):
+        return "-"
+    for unit, scale in (("us", 1.0), ("ms", 1e3), ("s", 1e6)):
+        value = microseconds / scale
+        if abs(value) < 999.5 or unit == "s":
+            return f"{value:.0f} {unit}" if abs(value) >= 99.5 else f"{value:.1f} {unit}"
+    raise AssertionError("unreachable")
