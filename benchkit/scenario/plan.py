@@ -1,0 +1,69 @@
+"""A plan: the cells of a scenario and the order in which their blocks are run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchkit.load.base import Arrival
+from benchkit.sources.base import Source
+from benchkit.stages.base import Stage
+from benchkit.tensors.codecs.base import Codec
+from benchkit.transports.base import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """One combination to measure, every option validated."""
+
+    id: str
+    """`<transport>/<codec>/<source>/<load>` and what else was swept; unique in the plan, safe in a path."""
+    group: str
+    """`<source>/<load>...`: everything but transport and codec (and what is swept inside them)."""
+    source: Source
+    codec: Codec
+    transport: Transport
+    stage: Stage
+    load: Arrival
+    workers: int
+    batch_size: int
+    batch_delay_s: float
+    replies: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """How long and how often each cell is measured."""
+
+    rounds: int
+    duration_s: float
+    warmup_s: float
+    """Messages due within it are sent and kept, marked as warm-up, and counted in no statistic."""
+    drain_s: float
+    """How long after the last due moment messages may still be sent and answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the engine runs."""
+
+    name: str
+    seed: int
+    quick: bool
+    cells: tuple[PlannedCell, ...]
+    order: tuple[int, ...]
+    """Indices into `cells`, one entry a block: every round holds each cell once, shuffled by the seed."""
+    blocks: Blocks
+    checksum_every: int
+    """Every how many messages the receiver checks every byte; the fingerprint is always checked."""
+    check_replies: bool
+    on_error: str
+    """`continue` or `stop`: what a stage's exception does to its block."""
+    slo: dict[str, float]
+    resolved: dict[str, object]
+    """The scenario as plain data, defaults filled in, secrets redacted: for the record."""
+
+    @property
+    def expected_s(self) -> float:
+        """About how long it takes: blocks, warm-up, and what starting and preparing was seen to cost."""
+        per_block = self.blocks.duration_s + self.blocks.warmup_s + 0.15
+        return 3.0 + len(self.order) * per_block
