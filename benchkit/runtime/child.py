@@ -1,0 +1,51 @@
+"""Starting and ending programs that must not outlive the run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+_GUARD = Path(__file__).with_name("guard.py")
+
+
+@contextmanager
+def child(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    output: int | IO[bytes] = subprocess.DEVNULL,
+    pass_fds: Sequence[int] = (),
+    grace_s: float = 2.0,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs `argv` (an absolute program first) under the guard; ended politely, then for certain.
+
+    Start it from a thread that lives as long as the program should: the kernel's promise is per thread.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(_GUARD), str(os.getpid()), *argv],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        env=None if env is None else {**os.environ, **env},
+        pass_fds=pass_fds,
+    )
+    try:
+        yield process
+    finally:
+        end(process, grace_s)
+
+
+def end(process: subprocess.Popen[bytes], grace_s: float = 2.0) -> None:
+    """Ask the process to end, then kill it; it is gone when this returns."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout=grace_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    process.wait()

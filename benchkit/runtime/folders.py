@@ -1,0 +1,83 @@
+"""A run's private folder, and the sweep of those whose owner is dead.
+
+A run holds a lock on `<name>.lock` beside its folder for as long as it lives; the kernel drops the lock when
+the process dies, however it dies. So a folder whose lock can be taken belongs to nobody: the next run
+removes it, with the shared-memory segments that carry its name.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchkit.errors import StorageError
+
+SEGMENTS = Path("/dev/shm")  # noqa: S108  (where Linux keeps shared memory)
+PREFIX = "benchkit-"
+
+
+def _base() -> Path:
+    """`<tmp>/benchkit-<uid>`, ours alone; raises StorageError when somebody else made it."""
+    base = Path(tempfile.gettempdir()) / f"{PREFIX}{os.getuid()}"
+    try:
+        base.mkdir(mode=0o700, exist_ok=True)
+        info = base.lstat()
+    except OSError as error:
+        raise StorageError(f"cannot make a private folder: {error}", remedy="set TMPDIR to a folder of yours") from error
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid() or info.st_mode & 0o077:
+        raise StorageError(
+            f"{base} exists and is not a private folder of this user", remedy="remove it, or set TMPDIR to a folder of yours"
+        )
+    return base
+
+
+def _remove(base: Path, name: str) -> None:
+    if SEGMENTS.is_dir():
+        for segment in SEGMENTS.glob(f"{PREFIX}{name}-*"):
+            segment.unlink(missing_ok=True)
+    shutil.rmtree(base / name, ignore_errors=True)
+
+
+def sweep() -> list[str]:
+    """Remove what dead runs of this user left; returns their names."""
+    base = _base()
+    dead = []
+    for lock in base.glob("*.lock"):
+        with lock.open("r+b") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                continue
+            # Under the lock: a second sweeper finds the file gone and a new run has another name.
+            _remove(base, lock.stem)
+            lock.unlink(missing_ok=True)
+            dead.append(lock.stem)
+    return dead
+
+
+@contextmanager
+def run_folder() -> Iterator[tuple[str, Path]]:
+    """A fresh unguessable name and its private folder (0700); sweeps dead runs first, cleans up after itself.
+
+    Names of shared-memory segments must begin with `benchkit-<name>-` to be swept with it.
+    """
+    sweep()
+    base = _base()
+    name = secrets.token_hex(6)
+    lock = base / f"{name}.lock"
+    with lock.open("x") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        folder = base / name
+        folder.mkdir(mode=0o700)
+        try:
+            yield name, folder
+        finally:
+            _remove(base, name)
+            lock.unlink(missing_ok=True)
