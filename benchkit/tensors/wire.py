@@ -3,12 +3,12 @@
 ::
 
     offset  0  magic      4 bytes  b"bkt1"
-            4  flags      u16      REPLY, FAILED
+            4  flags      u16      REPLY, FAILED, WARMUP
             6  reserved   u16      0
             8  seq        u64      the engine's sequence number
            16  body       u64      bytes that follow the envelope
-           24  fingerprint u64     of the tensors as the receiver must decode them (integrity.py)
-           32  checksum   u64      likewise, over every byte
+           24  fingerprint u64     of the body (integrity.py)
+           32  checksum   u64      of every byte of the body
            40  index      u32      which prepared message this is (replies are checked by it)
            44  reserved   20 bytes 0
 
@@ -30,6 +30,8 @@ ENVELOPE_BYTES = 64
 REPLY = 1
 FAILED = 2
 """A reply whose body is the UTF-8 text of the stage's error."""
+WARMUP = 4
+"""A message that no statistic counts."""
 
 _MAGIC = b"bkt1"
 _LAYOUT = struct.Struct("<4sHHQQQQI20x")
