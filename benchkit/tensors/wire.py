@@ -57,17 +57,26 @@ def pack(envelope: Envelope) -> bytes:
     )  # fmt: skip
 
 
-def unpack(message: Buffer) -> tuple[Envelope, memoryview]:
-    """Envelope and body of a whole message, nothing copied; raises MessageError when malformed."""
-    view = memoryview(message)
+def unpack_envelope(start: Buffer) -> Envelope:
+    """The envelope at the start of a message that may be cut off behind it; raises MessageError."""
+    view = memoryview(start)
     if view.nbytes < ENVELOPE_BYTES:
         raise MessageError(f"{view.nbytes} bytes are no message: the envelope alone has {ENVELOPE_BYTES}")
     magic, flags, _, seq, body_bytes, fingerprint, checksum, index = _LAYOUT.unpack_from(view)
     if magic != _MAGIC:
         raise MessageError(f"a message starts with {_MAGIC!r}, this one with {magic!r}")
-    if body_bytes != view.nbytes - ENVELOPE_BYTES:
-        raise MessageError(f"the envelope promises {body_bytes} bytes, {view.nbytes - ENVELOPE_BYTES} came")
-    return Envelope(seq, body_bytes, flags, fingerprint, checksum, index), view[ENVELOPE_BYTES:]
+    return Envelope(seq, body_bytes, flags, fingerprint, checksum, index)
+
+
+def unpack(message: Buffer) -> tuple[Envelope, memoryview]:
+    """Envelope and body of a whole message, nothing copied; raises MessageError when malformed."""
+    view = memoryview(message)
+    envelope = unpack_envelope(view)
+    if envelope.body_bytes != view.nbytes - ENVELOPE_BYTES:
+        raise MessageError(
+            f"the envelope promises {envelope.body_bytes} bytes, {view.nbytes - ENVELOPE_BYTES} came"
+        )
+    return envelope, view[ENVELOPE_BYTES:]
 
 
 def total_bytes(parts: Sequence[Buffer]) -> int:
