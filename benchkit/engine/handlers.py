@@ -12,7 +12,7 @@ from typing import Any
 
 from benchkit.engine import oracle
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
-from benchkit.engine.host import Work
+from benchkit.engine.host import Work, describe
 from benchkit.engine.producer import Producer
 from benchkit.engine.task import Task
 from benchkit.engine.worker import Worker
@@ -122,6 +122,15 @@ def _feed(task: Task, source: sources.Source, codec: codecs.Codec) -> Feed:
     return Stream(source, codec, task.payload_seed)
 
 
+def _attempt(run: Callable[[], None]) -> dict[str, Any] | None:
+    """Run to the end or to an error, which is returned: what was measured before it is kept."""
+    try:
+        run()
+    except Exception as error:  # noqa: BLE001  (reported to the runner with the columns)
+        return describe(error)
+    return None
+
+
 def do_produce(work: Work) -> dict[str, Any]:
     """One block's producing end."""
     task = Task(**work.command["task"])
@@ -137,8 +146,8 @@ def do_produce(work: Work) -> dict[str, Any]:
         try:
             _settle()
             producer = Producer(task, feed, codec, sender, SHELF.expected.get(task.cell, {}), lambda: bool(work.stopping))
-            producer.run(arrival)
-            work.tell("measured", **producer.result())
+            error = _attempt(lambda: producer.run(arrival))
+            work.tell("measured", **producer.result(), error=error)
         finally:
             feed.close()
         work.closing.wait()
@@ -159,8 +168,8 @@ def do_serve(work: Work) -> dict[str, Any]:
         worker = Worker(task, codec, receiver, stage, work.stopped)
         work.progress = lambda: worker.handled
         work.tell("ready")
-        worker.run()
-        return worker.result()
+        error = _attempt(worker.run)
+        return {**worker.result(), "error": error}
     finally:
         receiver.close()
 
