@@ -12,6 +12,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from benchkit.engine.channel import Channel
@@ -22,21 +24,23 @@ from benchkit.runtime.child import end
 class Party:
     """One process of the run, by its role: `producer`, `stage-0`, ..., `oracle`."""
 
-    def __init__(self, role: str, cores: Sequence[int]) -> None:
+    def __init__(self, role: str, cores: Sequence[int], log: Path) -> None:
         self.role = role
+        self._log = log
         self.dead = ""
         """How it ended, in words; empty while it lives."""
         self.events: dict[int, list[dict[str, Any]]] = defaultdict(list)
         self._ids = itertools.count(1)
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, log.open("wb") as output:
             fd = theirs.fileno()
             pinned = [",".join(map(str, cores))] if cores else []
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "benchkit.engine.host", str(fd), str(os.getpid()), *pinned],
                 pass_fds=[fd],
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
             )
         self.channel = Channel(ours)
@@ -53,15 +57,32 @@ class Party:
         """The first event of a command with one of these names, if it has come."""
         return next((event for event in self.events[number] if event["event"] in names), None)
 
+    def last_words(self) -> str:
+        """The last line that the process printed: why it died, often."""
+        with suppress(OSError):
+            lines = self._log.read_text(errors="replace").strip().splitlines()
+            return lines[-1][:300] if lines else ""
+        return ""
+
     def forget(self, number: int) -> None:
         """Drop the events of a command that is over."""
         self.events.pop(number, None)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A command under way."""
+
+    party: Party
+    do: str
+    number: int
+
+
 class Crew:
     """All parties of a run. Used from one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._parties: dict[str, Party] = {}
         self._selector = selectors.DefaultSelector()
         self._cores: dict[str, tuple[int, ...]] = {}
@@ -75,7 +96,7 @@ class Crew:
         party = self._parties.get(role)
         if party is not None and not party.dead:
             return party
-        party = Party(role, self._cores.get(role, ()))
+        party = Party(role, self._cores.get(role, ()), self._folder / f"{role}.log")
         self._parties[role] = party
         self._selector.register(party.channel, selectors.EVENT_READ, party)
         return party
@@ -101,27 +122,34 @@ class Crew:
             self.pump(min(left, 0.5))
         return True
 
-    def ask(self, party: Party, do: str, timeout_s: float, **data: Any) -> dict[str, Any]:
-        """A command and its answer; raises what the party reports, or PartyError when it died or is too slow."""
-        number = party.post(do, **data)
-        arrived = self.wait(lambda: bool(party.dead or party.event(number, "done", "failed")), timeout_s)
+    def begin(self, party: Party, do: str, **data: Any) -> Asked:
+        """Give a command whose answer is asked for later."""
+        return Asked(party, do, party.post(do, **data))
+
+    def answer(self, asked: Asked, timeout_s: float) -> dict[str, Any]:
+        """The answer; raises what the party reports, or PartyError when it died or is too slow."""
+        party, number = asked.party, asked.number
+        self.wait(lambda: bool(party.dead or party.event(number, "done", "failed")), timeout_s)
         answer = party.event(number, "done", "failed")
         party.forget(number)
         if answer is None:
-            raise PartyError(
-                party.dead or f"no answer to {do!r} within {timeout_s:.0f} s", where=party.role,
-                remedy="" if arrived else "raise the time, or look at what the process does",
-            )  # fmt: skip
+            raise PartyError(party.dead or f"no answer to {asked.do!r} within {timeout_s:.0f} s", where=party.role)
         if answer["event"] == "failed":
             raise reported(answer, party.role)
         return answer
+
+    def ask(self, party: Party, do: str, timeout_s: float, **data: Any) -> dict[str, Any]:
+        """A command and its answer."""
+        return self.answer(self.begin(party, do, **data), timeout_s)
 
     def _bury(self, party: Party) -> None:
         self._selector.unregister(party.channel)
         party.channel.close()
         end(party.process, grace_s=0.5)
         code = party.process.returncode
-        party.dead = f"the process was killed by signal {-code}" if code < 0 else f"the process ended with code {code}"
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        words = party.last_words()
+        party.dead = f"the process {how}" + (f": {words}" if words else "")
 
     def dismiss(self, role: str) -> None:
         """End one party."""
@@ -149,9 +177,9 @@ def reported(event: dict[str, Any], role: str) -> BenchkitError:
 
 
 @contextmanager
-def crew() -> Iterator[Crew]:
-    """Parties that are gone when the block ends, whatever happened."""
-    members = Crew()
+def crew(folder: Path) -> Iterator[Crew]:
+    """Parties that are gone when this ends, whatever happened; what they print goes into `folder`."""
+    members = Crew(folder)
     try:
         yield members
     finally:
