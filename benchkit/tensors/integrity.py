@@ -22,8 +22,12 @@ def _bytes_of(array: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
 
 
 def _head(digest: xxhash.xxh3_64, arrays: Arrays, metadata: bytes) -> None:
+    # Lengths come first, so that no name or metadata can be read as another message's description.
+    digest.update(f"{len(arrays)} {len(metadata)} ".encode())
     for name, array in arrays.items():
-        digest.update(f"{name}\0{array.dtype.name}\0{array.shape}\0".encode())
+        head = f"{name}\0{array.dtype.name}\0{array.shape}".encode(errors="surrogatepass")
+        digest.update(f"{len(head)} ".encode())
+        digest.update(head)
     digest.update(metadata)
 
 
