@@ -8,16 +8,17 @@ cover names, dtypes and shapes too.
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import xxhash
 
-from benchkit.tensors.message import Arrays, little_endian
+from benchkit.tensors.message import Array, Arrays, little_endian
 
 _LINE_BYTES = 64
 _LINES = 256
 _WHOLE_BELOW_BYTES = 2 * _LINE_BYTES * _LINES
 
 
-def _bytes_of(array: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _bytes_of(array: Array) -> npt.NDArray[np.uint8]:
     return little_endian(array).reshape(-1).view(np.uint8)
 
 
@@ -38,12 +39,12 @@ def fingerprint(arrays: Arrays, metadata: bytes = b"") -> int:
     for array in arrays.values():
         flat = _bytes_of(array)
         if flat.nbytes <= _WHOLE_BELOW_BYTES:
-            digest.update(flat)
+            digest.update(flat.data)
         else:
             lines = flat[: flat.nbytes - flat.nbytes % _LINE_BYTES].reshape(-1, _LINE_BYTES)
             step = -(-len(lines) // _LINES)
-            digest.update(np.ascontiguousarray(lines[::step]))
-            digest.update(flat[-_LINE_BYTES:])
+            digest.update(np.ascontiguousarray(lines[::step]).data)
+            digest.update(flat[-_LINE_BYTES:].data)
     return digest.intdigest()
 
 
@@ -52,5 +53,5 @@ def checksum(arrays: Arrays, metadata: bytes = b"") -> int:
     digest = xxhash.xxh3_64()
     _head(digest, arrays, metadata)
     for array in arrays.values():
-        digest.update(_bytes_of(array))
+        digest.update(_bytes_of(array).data)
     return digest.intdigest()

@@ -108,7 +108,7 @@ def view(body: Buffer, array: Described, offset: int = 0) -> Array:
 
 def data(array: Array) -> memoryview:
     """The bytes of a C-contiguous array, as a view."""
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return array.reshape(-1).view(np.uint8).data
 
 
 def named(pairs: Sequence[tuple[str, Array]]) -> Arrays:
@@ -154,5 +154,7 @@ def check_end(offset: int, body: memoryview) -> None:
 
 def _narrow(array: Array) -> Array:
     if array.ndim > MAX_DIMENSIONS:
-        raise MessageError(f"an array of {array.ndim} dimensions", remedy=f"reshape it to at most {MAX_DIMENSIONS}")
+        raise MessageError(
+            f"an array of {array.ndim} dimensions", remedy=f"reshape it to at most {MAX_DIMENSIONS}"
+        )
     return array
