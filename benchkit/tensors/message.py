@@ -56,8 +56,11 @@ def allowed(dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
 def little_endian(array: Array) -> Array:
     """`array` itself if it is C-contiguous, little-endian and of an allowed dtype, else such a copy.
 
-    Raises MessageError for a dtype not on the list.
+    Subclasses (masked, matrix, memory-mapped) travel as the plain array that they are made of. Raises
+    MessageError for a dtype not on the list.
     """
+    if type(array) is not np.ndarray:
+        array = np.asarray(array)
     dtype = allowed(array.dtype)
     if array.dtype == dtype and array.flags.c_contiguous:
         return array
