@@ -126,12 +126,13 @@ class Crew:
         """Give a command whose answer is asked for later."""
         return Asked(party, do, party.post(do, **data))
 
-    def answer(self, asked: Asked, timeout_s: float) -> dict[str, Any]:
-        """The answer; raises what the party reports, or PartyError when it died or is too slow."""
+    def answer(self, asked: Asked, timeout_s: float, name: str = "done") -> dict[str, Any]:
+        """The event of this name; raises what the party reports, or PartyError when it died or is too slow."""
         party, number = asked.party, asked.number
-        self.wait(lambda: bool(party.dead or party.event(number, "done", "failed")), timeout_s)
-        answer = party.event(number, "done", "failed")
-        party.forget(number)
+        self.wait(lambda: bool(party.dead or party.event(number, name, "failed")), timeout_s)
+        answer = party.event(number, name, "failed")
+        if name == "done":
+            party.forget(number)
         if answer is None:
             raise PartyError(party.dead or f"no answer to {asked.do!r} within {timeout_s:.0f} s", where=party.role)
         if answer["event"] == "failed":

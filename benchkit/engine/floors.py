@@ -42,7 +42,7 @@ def _null_us(crew: Crew, site: Site) -> dict[str, float]:
         checksum_every=0, check_replies=False, on_error="stop", slo={}, resolved={},
     )  # fmt: skip
     ready = make_ready(crew, plan, cell)
-    ready.open(site)
+    ready.open(site, crew)
     try:
         _, samples = run_block(crew, ready.task(plan, 0), Place(0, 0, 64, None, None), ready.hosts)
     finally:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, TypeVar
 
 from benchkit.engine import oracle
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
@@ -25,6 +27,8 @@ from benchkit.stages.base import OpenStage
 from benchkit.tensors.codecs import base as codecs
 from benchkit.tensors.wire import ENVELOPE_BYTES
 from benchkit.transports import base as transports
+
+T = TypeVar("T")
 
 _SAMPLED = 4
 """Messages of an endless source that are looked at before the run, to know how long messages are."""
@@ -156,6 +160,21 @@ def do_produce(work: Work) -> dict[str, Any]:
     return {}
 
 
+def _share(key: str, make: Callable[[], AbstractContextManager[T]]) -> T:
+    raise BenchkitError(f"a transport within one process cannot share {key!r} with others")
+
+
+def do_prepare_transport(work: Work) -> dict[str, Any]:
+    """Hold a transport up in this process, where both of its ends will live, until it is closed."""
+    command = work.command
+    transport = transports.registry.build(command["transport"])
+    setup = transports.Setup(folder=Path(command["folder"]), share=_share, **command["setup"])
+    with transport.prepare(setup) as address:
+        work.tell("ready", where=dict(address.where), path=address.path)
+        work.closing.wait()
+    return {}
+
+
 def do_serve(work: Work) -> dict[str, Any]:
     """One block's stage end."""
     task = Task(**work.command["task"])
@@ -179,6 +198,7 @@ HANDLERS: Mapping[str, Handler] = {
     "prepare": do_prepare,
     "foresee": do_foresee,
     "expect": do_expect,
+    "prepare-transport": do_prepare_transport,
     "produce": do_produce,
     "serve": do_serve,
 }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from benchkit.records.run import Cell
 from benchkit.records.samples import Samples
 from benchkit.runtime.folders import PREFIX
 from benchkit.scenario.plan import Plan, PlannedCell
-from benchkit.transports.base import Address, Setup
+from benchkit.transports.base import Address, Setup, Transport
 
 T = TypeVar("T")
 
@@ -90,11 +90,13 @@ class ReadyCell:
         """Roles of the processes that serve."""
         return ["producer"] if self.one_process else [f"stage-{number}" for number in range(self.cell.workers)]
 
-    def open(self, site: Site) -> Address:
+    def open(self, site: Site, crew: Crew) -> Address:
         """Bring the transport up, unless it is."""
         if self.address is None:
             setup = site.setup(self.sizes.message, self.sizes.reply, self.cell.workers)
-            self.address = self._transport.enter_context(self.cell.transport.prepare(setup))
+            transport = self.cell.transport
+            made = _prepared_there(crew, transport, setup) if self.one_process else transport.prepare(setup)
+            self.address = self._transport.enter_context(made)
             self.record = replace(self.record, path=self.address.path)
         return self.address
 
@@ -144,6 +146,23 @@ class ReadyCell:
             stop_on_error=plan.on_error == "stop",
             one_process=self.one_process,
         )
+
+
+@contextmanager
+def _prepared_there(crew: Crew, transport: Transport, setup: Setup) -> Iterator[Address]:
+    """A transport within one process is prepared where its ends will live."""
+    party = crew.get("producer")
+    asked = crew.begin(
+        party, "prepare-transport", transport=transport.config(), folder=str(setup.folder),
+        setup={name: getattr(setup, name) for name in ("name", "message_bytes", "reply_bytes", "workers")},
+    )  # fmt: skip
+    ready = crew.answer(asked, _PREPARE_S, "ready")
+    try:
+        yield Address(ready["where"], ready["path"])
+    finally:
+        party.post("close", of=asked.number)
+        if not party.dead:
+            crew.answer(asked, _PREPARE_S)
 
 
 def make_ready(crew: Crew, plan: Plan, cell: PlannedCell) -> ReadyCell:

@@ -126,7 +126,7 @@ class Runner:
     def _one_block(self, members: Crew, site: Site, index: int, position: int, round_: int) -> None:
         ready = self._ready[index]
         try:
-            address = ready.open(site)
+            address = ready.open(site, members)
             self._records[index] = ready.record
             if address.broker_pid is not None:
                 placement.pin(address.broker_pid, self._cores.get("broker", ()))
