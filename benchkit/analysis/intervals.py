@@ -1,0 +1,97 @@
+"""95% intervals that respect what depends on what.
+
+Neighbouring messages share a queue, a cache and a noisy neighbour, so they are not independent: the block is
+the unit. With at least three blocks, each large enough for the percentile, the interval is Student's t over the
+logarithms of the blocks' percentiles (a bootstrap of three to five blocks has too few distinct resamples to
+reach its nominal coverage). Otherwise it is the order-statistic (binomial) interval of the pooled sample
+(David and Nagaraja, Order Statistics, 2003, section 7.1) for an effective sample size: the count divided by the
+design effect, measured over contiguous pieces and corrected for their number as in Korn and Graubard,
+"Confidence intervals for proportions with small expected number of positive counts", Survey Methodology 24
+(1998) 193-201. That one cannot see how much a fresh start of all processes would change.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import bdtr, bdtrik, stdtr, stdtrit
+
+from benchkit.analysis.ledger import Column
+from benchkit.analysis.quantiles import minimum_samples, quantiles, rank
+
+LEAST_BLOCKS = 3
+_PIECES = 10
+_Z = 1.959963984540054
+Interval = tuple[float, float]
+
+
+def quantile_interval(blocks: Sequence[Column], name: str, share: Fraction, estimate: int) -> Interval | None:
+    """The 95% interval of the percentile whose pooled estimate is `estimate`, in the values' unit; None if unbounded."""
+    if len(blocks) >= LEAST_BLOCKS and all(len(block) >= minimum_samples(share) for block in blocks):
+        logs = np.log([max(1, quantiles(block, (name,))[name] or 1) for block in blocks])
+        center, half = t_half_width(logs, 0.05)
+        # The pooled percentile is what is shown, so the interval is stretched to hold it.
+        return min(math.exp(center - half), float(estimate)), max(math.exp(center + half), float(estimate))
+    return _order_interval(blocks, share, estimate)
+
+
+def t_half_width(values: npt.NDArray[np.float64], alpha: float) -> tuple[float, float]:
+    """Mean and half-width of Student's t interval at level 1 - alpha; at least two values."""
+    deviation = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    return float(np.mean(values)), float(stdtrit(len(values) - 1, 1 - alpha / 2)) * deviation
+
+
+def t_p_value(values: npt.NDArray[np.float64]) -> float:
+    """Two-sided p value that the mean is 0, by Student's t; 1 when nothing varies around 0."""
+    mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    if deviation == 0:
+        return 1.0 if mean == 0 else 0.0
+    return float(2 * stdtr(len(values) - 1, -abs(mean) / deviation))
+
+
+def order_ranks(count: float, share: Fraction) -> tuple[int, int] | None:
+    """Ranks l, u (from 1) with P(X_(l) <= percentile < X_(u)) >= 0.95 for `count` independent samples; None if outside."""
+    n = int(count)
+    lower, upper = _binomial_quantile(0.025, n, share), _binomial_quantile(0.975, n, share) + 1
+    return (lower, upper) if 1 <= lower and upper <= n else None
+
+
+def _binomial_quantile(level: float, n: int, share: Fraction) -> int:
+    """The smallest k with P(Binomial(n, share) <= k) >= level."""
+    p = float(share)
+    guess = bdtrik(level, n, p)
+    k = max(0, math.ceil(guess) - 1) if math.isfinite(guess) else 0
+    while k < n and bdtr(k, n, p) < level:
+        k += 1
+    return k
+
+
+def _order_interval(blocks: Sequence[Column], share: Fraction, estimate: int) -> Interval | None:
+    pooled = np.sort(np.concatenate(blocks))
+    n = len(pooled)
+    effective = n / _design_effect(blocks, share, estimate)
+    ranks = order_ranks(effective, share)
+    if ranks is None:
+        return None
+    whole = int(effective)
+    lower = max(1, math.floor(ranks[0] * n / whole))
+    upper = min(n, math.ceil(ranks[1] * n / whole))
+    at = rank(n, share)
+    return float(pooled[min(lower, at) - 1]), float(pooled[max(upper, at) - 1])
+
+
+def _design_effect(blocks: Sequence[Column], share: Fraction, estimate: int) -> float:
+    """How many dependent samples are worth one independent one, at least 1, seen in contiguous pieces."""
+    n = sum(len(block) for block in blocks)
+    each = -(-_PIECES // len(blocks))
+    pieces = [piece for block in blocks for piece in np.array_split(block, each) if len(piece)]
+    if len(pieces) < 2:
+        return 1.0
+    excess = np.array([np.count_nonzero(piece <= estimate) - len(piece) * float(share) for piece in pieces])
+    variance = float(np.sum(excess**2)) * len(pieces) / (len(pieces) - 1)
+    few = (float(stdtrit(len(pieces) - 1, 0.975)) / _Z) ** 2
+    return max(1.0, few * variance / (n * float(share * (1 - share))))

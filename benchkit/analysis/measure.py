@@ -1,0 +1,170 @@
+"""Everything that is counted from the stamps of one cell, in one pass over its columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from benchkit.analysis.intervals import Interval, quantile_interval
+from benchkit.analysis.ledger import Column, Selection, end_ns, phase_columns, select, select_scheduled
+from benchkit.analysis.quantiles import PERCENTILES, median, quantiles
+from benchkit.records.samples import PHASES, Samples
+
+LATE_NS = 1_000_000
+"""A message that leaves more than 1 ms after it was due is late."""
+_PIECES = 5
+"""Contiguous pieces of a block whose medians show how much medians vary by chance."""
+_LEAST_PIECE = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """One sample of durations in nanoseconds; `quantiles_ns` by the names of PERCENTILES, None where too few."""
+
+    count: int
+    mean_ns: float
+    max_ns: int
+    quantiles_ns: dict[str, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockMeasure:
+    """One block of one cell, delivered messages after warm-up."""
+
+    index: int
+    count: int
+    p50_ns: int
+    span_ns: int
+    """From the first due moment to the last end."""
+    phase_means_ns: tuple[float, ...]
+    piece_medians_ns: tuple[int, ...]
+    """Medians of five contiguous pieces, empty when the block is too short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Whether the messages left when they should."""
+
+    lateness: Distribution
+    late_share: float
+    """Share of the scheduled messages that left more than LATE_NS late, or never."""
+    achieved_per_s: float | None
+    """Rate at which the producer really turned to messages."""
+    kept: float | None
+    """That rate over the rate of the schedule as drawn; None when no block has two messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """The figures of one cell."""
+
+    latency: Distribution
+    service: Distribution
+    phases: dict[str, Distribution]
+    p50_ci_ns: Interval | None
+    p99_ci_ns: Interval | None
+    residual_ns: int
+    """The largest difference between a message's phases together and its latency; 0 unless stamps run backwards."""
+    blocks: tuple[BlockMeasure, ...]
+    pace: Pace
+    delivered_bytes: int
+
+    @property
+    def span_ns(self) -> int:
+        """Measured time, all blocks together."""
+        return sum(block.span_ns for block in self.blocks)
+
+    def share(self, phase: str) -> float:
+        """The phase's part of the mean latency, 0 to 1."""
+        total = sum(each.mean_ns for each in self.phases.values())
+        return self.phases[phase].mean_ns / total if total else 0.0
+
+
+def measure(samples: Samples) -> Measure:
+    """The figures of one cell from its samples (shape (n,), dtype SAMPLE)."""
+    chosen = select(samples)
+    phases, block_means, together = _phases(chosen)
+    due = chosen.column("due")
+    end = end_ns(chosen.column)
+    span = _last(end, chosen) - _first(due, chosen)
+    latency = end - due
+    residual = int(np.abs(together - latency).max(initial=0))
+    del due, together
+    by_block = chosen.by_block(latency)
+    distribution = describe(latency)
+    service = describe(end - chosen.column("taken"))
+    return Measure(
+        latency=distribution,
+        service=service,
+        phases=phases,
+        p50_ci_ns=_interval(by_block, distribution, "p50"),
+        p99_ci_ns=_interval(by_block, distribution, "p99"),
+        residual_ns=residual,
+        blocks=tuple(
+            BlockMeasure(number, len(values), median(values), int(span[at]), tuple(block_means[:, at]), _pieces(values))
+            for at, (number, values) in enumerate(zip(chosen.blocks, by_block, strict=True))
+        ),
+        pace=_pace(select_scheduled(samples)),
+        delivered_bytes=int(chosen.column("payload_bytes").sum()),
+    )
+
+
+def describe(values: Column) -> Distribution:
+    """Count, mean, maximum and percentiles of a column, shape (n,)."""
+    if not len(values):
+        return Distribution(0, 0.0, 0, dict.fromkeys(PERCENTILES))
+    return Distribution(len(values), float(values.mean()), int(values.max()), quantiles(values))
+
+
+def _phases(chosen: Selection) -> tuple[dict[str, Distribution], npt.NDArray[np.float64], Column]:
+    """The distribution of each phase, its mean in each block (10, blocks), and each message's phases together."""
+    together = np.zeros(len(chosen.rows), np.int64)
+    counts = np.diff(chosen.starts, append=len(chosen.rows))
+    means = np.zeros((len(PHASES), len(chosen.blocks)))
+    found = {}
+    for at, (name, phase) in enumerate(zip(PHASES, phase_columns(chosen.column), strict=True)):
+        found[name] = describe(phase)
+        if len(chosen.blocks):
+            means[at] = np.add.reduceat(phase, chosen.starts) / counts
+        together += phase
+    return found, means, together
+
+
+def _interval(by_block: list[Column], pooled: Distribution, name: str) -> Interval | None:
+    estimate = pooled.quantiles_ns[name]
+    return None if estimate is None else quantile_interval(by_block, name, PERCENTILES[name], estimate)
+
+
+def _pieces(values: Column) -> tuple[int, ...]:
+    if len(values) < _PIECES * _LEAST_PIECE:
+        return ()
+    return tuple(median(piece) for piece in np.array_split(values, _PIECES))
+
+
+def _first(column: Column, chosen: Selection) -> Column:
+    return np.minimum.reduceat(column, chosen.starts) if len(chosen.blocks) else column
+
+
+def _last(column: Column, chosen: Selection) -> Column:
+    return np.maximum.reduceat(column, chosen.starts) if len(chosen.blocks) else column
+
+
+def _pace(scheduled: Selection) -> Pace:
+    due, taken = scheduled.column("due"), scheduled.column("taken")
+    left = taken != 0
+    lateness = np.maximum(taken - due, 0)[left]
+    late = int(np.count_nonzero(lateness > LATE_NS)) + int(np.count_nonzero(~left))
+    wanted_ns = asked = done_ns = done = 0
+    for dues, takens in zip(scheduled.by_block(due), scheduled.by_block(taken), strict=True):
+        gone = takens[takens != 0]
+        if len(dues) > 1 and len(gone) > 1:
+            wanted_ns, asked = wanted_ns + int(dues.max() - dues.min()), asked + len(dues) - 1
+            done_ns, done = done_ns + int(gone.max() - gone.min()), done + len(gone) - 1
+    return Pace(
+        lateness=describe(lateness),
+        late_share=late / len(due) if len(due) else 0.0,
+        achieved_per_s=done / done_ns * 1e9 if done_ns else None,
+        kept=(done / done_ns) / (asked / wanted_ns) if done_ns and wanted_ns else None,
+    )

@@ -1,0 +1,89 @@
+"""Which cell of a group is fastest, and which cannot be told apart from it.
+
+Blocks of one round ran next to each other, so cells are compared round by round: the logarithm of the ratio of
+their block medians, one per round, by Student's t. The claims of a group are all its pairs (whichever cell turns
+out fastest was among them), held together by Holm's method (Scandinavian Journal of Statistics 6 (1979) 65-70):
+the chance of even one false claim in a group is at most 5%. Each interval is given at the level of its step in
+Holm's order, at least 95%, so it excludes 1 exactly where a difference is claimed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from benchkit.analysis.intervals import Interval, t_half_width, t_p_value
+
+ALPHA = 0.05
+_LEAST_ROUNDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A valid cell with its p50 and its block medians by round, nanoseconds."""
+
+    cell: str
+    p50_ns: int
+    medians_ns: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A cell's place in its group; `ratio` is its p50 over the best one's."""
+
+    cell: str
+    p50_ns: int
+    ratio: float
+    interval: Interval | None
+    """Of the ratio; None when fewer than two rounds hold both cells, and then nothing is claimed."""
+    tied: bool
+
+
+def rank_group(entrants: Sequence[Entrant]) -> list[Place]:
+    """Places of one group's valid cells, fastest first."""
+    if not entrants:
+        return []
+    ordered = sorted(entrants, key=lambda entrant: (entrant.p50_ns, entrant.cell))
+    best = ordered[0]
+    logs = {(a.cell, b.cell): paired_logs(b, a) for a, b in combinations(ordered, 2)}
+    levels = _holm_levels({pair: t_p_value(log) for pair, log in logs.items() if len(log) >= _LEAST_ROUNDS})
+    places = [Place(best.cell, best.p50_ns, 1.0, (1.0, 1.0), tied=True)]
+    for other in ordered[1:]:
+        ratio = other.p50_ns / max(1, best.p50_ns)
+        pair = (best.cell, other.cell)
+        interval = _ratio_interval(logs[pair], levels[pair], ratio) if pair in levels else None
+        places.append(Place(other.cell, other.p50_ns, ratio, interval, tied=interval is None or interval[0] <= 1))
+    return places
+
+
+def paired_logs(cell: Entrant, base: Entrant) -> npt.NDArray[np.float64]:
+    """Logarithms of cell over base, one per round that both have, shape (rounds,)."""
+    rounds = sorted(cell.medians_ns.keys() & base.medians_ns.keys())
+    return np.array([math.log(max(1, cell.medians_ns[at]) / max(1, base.medians_ns[at])) for at in rounds])
+
+
+def _holm_levels(p_values: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
+    """The level of each pair's interval: its Holm step where claimed, else the step at which claiming ended."""
+    levels = {}
+    level, ended = ALPHA, False
+    for done, (pair, p_value) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        if not ended:
+            level = ALPHA / (len(p_values) - done)
+            ended = p_value > level
+        levels[pair] = level
+    return levels
+
+
+def _ratio_interval(logs: npt.NDArray[np.float64], level: float, ratio: float) -> Interval:
+    center, half = t_half_width(logs, level)
+    # The ratio shown is that of the pooled medians, so the interval is stretched to hold it.
+    return min(_exp(center - half), ratio), max(_exp(center + half), ratio)
+
+
+def _exp(value: float) -> float:
+    return math.exp(min(700.0, max(-700.0, value)))
