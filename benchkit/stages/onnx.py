@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -135,7 +136,10 @@ class _Open(OpenStage):
         return [{name: value[index, ...] for name, value in named} for index in range(count)]
 
     def _stack(self, port: str, arrays: list[Array]) -> Array:
-        """The arrays side by side in memory that is kept: fresh pages would cost more than the copy."""
+        """The arrays side by side, in memory that is kept.
+
+        Beyond 32 MiB, malloc's largest threshold, fresh pages cost nearly as much as the copy itself.
+        """
         count, shape = len(arrays), arrays[0].shape
         staging = self._staging.get(port)
         if staging is None or len(staging) < count or staging.shape[1:] != shape:
@@ -232,10 +236,13 @@ def _options(stage: Onnx) -> Any:
 
 def _opening_error(error: Exception, where: str, version: str) -> StageError:
     text = str(error).rpartition("[ONNXRuntimeError] : ")[2].split("\n")[0]
-    if "opset" in text.lower() or "ir_version" in text.lower() or "ir version" in text.lower():
-        remedy = f"upgrade onnxruntime ({version} is installed), or export the model for an older opset"
-        return StageError(f"the model is too new: {text}", where=where, remedy=remedy)
-    if type(error).__name__ == "InvalidProtobuf" or "does not have a graph" in text:
+    if newer := re.search(r"(opset|model ir version:?) (\d+)", text, re.IGNORECASE):
+        return StageError(
+            f"the model's {newer[1].rstrip(':')} {newer[2]} is newer than onnxruntime {version} knows",
+            where=where,
+            remedy="upgrade onnxruntime, or export the model for an older opset",
+        )
+    if "protobuf" in text.lower():
         remedy = "check that it was downloaded or exported whole (a Git LFS pointer is a text of three lines)"
         return StageError("this is no ONNX model", where=where, remedy=remedy)
     return StageError(f"onnxruntime cannot open the model: {text}", where=where, remedy="export it again")

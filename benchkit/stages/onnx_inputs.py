@@ -44,10 +44,10 @@ def fit(inputs: Sequence[Port], outputs: Sequence[Port], mapping: Mapping[str, s
     axes: list[Side] = []
     for port in inputs:
         name = _source_of(port, inputs, mapping, arrays)
-        misfit = _misfit(port, arrays[name]) if name in arrays else "there is no such array"
+        misfit = _misfit(port, arrays[name]) if name in arrays else "is not there"
         if misfit:
             raise InputMismatch(
-                f"the model's input {port.name!r} wants {port}, array {name!r} does not fit: {misfit}; "
+                f"the model's input {port.name!r} wants {port}, but array {name!r} {misfit}; "
                 f"the source makes {_shown(arrays)}",
                 remedy=_remedy(inputs, arrays),
             )
@@ -73,20 +73,20 @@ def _source_of(port: Port, inputs: Sequence[Port], mapping: Mapping[str, str], a
 def _misfit(port: Port, array: Array) -> str:
     """Why `array` cannot go to `port`; empty if it can."""
     if array.dtype != port.dtype:
-        return f"it is {array.dtype.name}"
+        return f"is {array.dtype.name}"
     if not port.shape:
         return ""
     wanted: tuple[Side, ...] = port.shape
     if array.ndim == len(wanted) - 1:
         if isinstance(wanted[0], int) and wanted[0] != 1:
-            return f"the model takes batches of exactly {wanted[0]}"
+            return f"is one entry of a batch, and the batches are of exactly {wanted[0]}"
         wanted = wanted[1:]
     if array.ndim != len(wanted):
-        return f"it has {array.ndim} dimensions, not {len(port.shape) - 1} or {len(port.shape)}"
+        return f"has {array.ndim} dimensions, not {len(port.shape) - 1} or {len(port.shape)}"
     if any(
         isinstance(side, int) and side != length for side, length in zip(wanted, array.shape, strict=True)
     ):
-        return f"its shape is {list(array.shape)}"
+        return f"is of shape {list(array.shape)}"
     return ""
 
 

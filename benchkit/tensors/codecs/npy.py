@@ -35,7 +35,7 @@ _STORED_AS = {"bfloat16": np.dtype("<u2")}
 # as Python literals and meets other text with warnings and half a dozen kinds of exception.
 _SIDE = r"(?:0|[1-9][0-9]{0,18})"
 _HEADER = re.compile(
-    rb"\x93NUMPY\x01\x00..\{'descr': '[<|][biufc][0-9]{1,2}', 'fortran_order': (?:True|False), "
+    rb"\x93NUMPY\x01\x00(..)\{'descr': '[<|][biufc][0-9]{1,2}', 'fortran_order': (?:True|False), "
     + rf"'shape': \((?:|{_SIDE},|{_SIDE}(?:, {_SIDE})+)\), \}} *\n".encode(),
     re.DOTALL,
 )
@@ -90,7 +90,8 @@ def _header(array: Array) -> bytes:
 
 def _read(name: Any, dtype: Any, file: memoryview) -> tuple[str, Array]:
     start = bytes(file[:_MAX_HEADER_BYTES])
-    if not _HEADER.match(start):
+    header = _HEADER.match(start)
+    if not header or header.end() != header.end(1) + int.from_bytes(header[1], "little"):
         raise MessageError("an array has no .npy header of a plain dtype")
     reader = io.BytesIO(start)
     shape, fortran, stored = _parsed(reader)
