@@ -50,7 +50,7 @@ def _laid_out(name: str, shape: tuple[int, ...], seed: int, layout: str):
     dtype = DTYPES[name]
     wide = (*shape[:-1], shape[-1] * 2) if shape else shape
     bits = np.random.default_rng(seed).integers(0, 256, (*wide, dtype.itemsize), dtype=np.uint8)
-    if dtype == bool:
+    if name == "bool":
         bits &= 1
     array = np.ascontiguousarray(bits).view(dtype)[..., 0]
     narrow = np.ascontiguousarray(array[..., : shape[-1]]).reshape(shape) if shape else array
