@@ -80,25 +80,22 @@ class InPlaceProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.incoming: Incoming | None = None
-        self.in_head = True
         self.head_bytes = 0
         self.rest = _Rest(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came with the head; leave the rest of a body of known length to `_Rest`."""
+        self.head_bytes += len(data)
         super().data_received(data)
-        if self.in_head:
-            self.head_bytes += len(data)
-            if self.head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-                self.send_400_response("The head is too long.")
-        elif (incoming := self.incoming) is not None and incoming.length is not None:
+        if (incoming := self.incoming) is not None and incoming.length is not None:
             self.transport.set_protocol(self.rest)
+        elif self.head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("The head is too long.")
 
     def on_headers_complete(self) -> None:
         """Decide before anything of the body is stored."""
         answer: asyncio.Future[Answer] = self.loop.create_future()
         self.scope["extensions"] = {_ANSWER: answer}  # type: ignore[dict-item]  # (ours is a future)
-        self.in_head = False
         self.head_bytes = 0
         self.incoming = self._admit(answer)
         super().on_headers_complete()
@@ -125,6 +122,7 @@ class InPlaceProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Into place, or nowhere when the request was refused: the connection stays in step and usable."""
+        self.head_bytes = 0
         incoming = self.incoming
         if incoming is not None and not incoming.put(body):
             self.incoming = None
@@ -134,7 +132,6 @@ class InPlaceProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Hand the whole message over."""
         super().on_message_complete()
-        self.in_head = True
         incoming, self.incoming = self.incoming, None
         if incoming is not None:
             incoming.complete()
