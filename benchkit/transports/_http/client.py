@@ -50,6 +50,7 @@ class HttpSender(Sender):
         self._turn = 0
         self._answered: deque[tuple[Connection, Reply]] = deque()
         self._shown: Connection | None = None
+        self._last: Connection
         try:
             for worker, idle in enumerate(self._idle):
                 idle.append(self._connect(worker))
@@ -82,13 +83,13 @@ class HttpSender(Sender):
         self._recycle()
         answered = self._answered
         if not answered:
-            self._poll(0.0)
-            if not answered and timeout > 0:
-                deadline = monotonic() + timeout
-                while not answered and (left := deadline - monotonic()) > 0:
-                    self._poll(left)
-            if not answered:
-                return None
+            deadline = monotonic() + timeout
+            self._poll(timeout)
+            while not answered:
+                left = deadline - monotonic()
+                if left <= 0:
+                    return None
+                self._poll(left)
         self._shown, reply = answered.popleft()
         return reply
 
@@ -105,7 +106,6 @@ class HttpSender(Sender):
             self._free(connection)
 
     def _free(self, connection: Connection) -> None:
-        connection.busy = False
         self._busy[connection.worker] -= 1
         self._in_flight -= 1
         if connection.keep_alive:
@@ -114,8 +114,9 @@ class HttpSender(Sender):
             self._forget(connection)
 
     def _forget(self, connection: Connection) -> None:
-        self._selector.unregister(connection)
-        connection.close()
+        if connection.fileno() >= 0:
+            self._selector.unregister(connection)
+            connection.close()
 
     def _wait_for_place(self, timeout: float) -> bool:
         self._poll(0.0)
@@ -179,7 +180,8 @@ class HttpSender(Sender):
                 return None
 
     def _occupy(self, connection: Connection) -> None:
-        connection.busy = True
+        connection.awaiting = True
+        self._last = connection
         self._busy[connection.worker] += 1
         self._in_flight += 1
 
@@ -199,24 +201,33 @@ class HttpSender(Sender):
         # epoll alone rounds its timeout up to a millisecond, select does not.
         if timeout > 0 and not select.select(self._ready_fd, (), (), timeout)[0]:
             return
+        if self._in_flight == 1 and self._last.awaiting and self._read(self._last):
+            return
         for key, _ in self._selector.select(0):
             connection: Connection = key.data
-            if not connection.busy:
-                self._drop_idle(connection)
-                continue
-            try:
-                answer = connection.read()
-            except Dropped:
-                self._lose(connection)
-            except BrokerError:
-                connection.keep_alive = False
-                self._free(connection)
-                raise
+            if connection.awaiting:
+                self._read(connection)
             else:
-                if answer is not None:
-                    self._take(connection, *answer)
+                self._drop(connection)
+
+    def _read(self, connection: Connection) -> bool:
+        """Whether the response is whole."""
+        try:
+            answer = connection.read()
+        except Dropped:
+            self._lose(connection)
+            return True
+        except BrokerError:
+            connection.awaiting = connection.keep_alive = False
+            self._free(connection)
+            raise
+        if answer is None:
+            return False
+        self._take(connection, *answer)
+        return True
 
     def _take(self, connection: Connection, status: int, body: memoryview) -> None:
+        connection.awaiting = False
         if status == NO_CONTENT:
             self._free(connection)
         elif status == OK:
@@ -224,14 +235,16 @@ class HttpSender(Sender):
         else:
             self._answered.append((connection, Reply(memoryview(connection.message_start), rejected=True)))
 
-    def _drop_idle(self, connection: Connection) -> None:
+    def _drop(self, connection: Connection) -> None:
+        """Nothing is awaited of it, so what came is its end; a reply on it is still to be shown."""
+        connection.keep_alive = False
         with suppress(ValueError):
             self._idle[connection.worker].remove(connection)
         self._forget(connection)
 
     def _lose(self, connection: Connection) -> None:
         worker = connection.worker
-        connection.keep_alive = False
+        connection.awaiting = connection.keep_alive = False
         self._free(connection)
         self._up[worker] = False
         if not any(self._up):

@@ -32,6 +32,9 @@ _IOV_MAX = 512
 _PREFAULT_REPLY_BYTES = 1 << 20
 _KNOWN = frozenset((OK, NO_CONTENT, CONTENT_TOO_LARGE, SERVICE_UNAVAILABLE))
 _REDIRECTS = range(300, 400)
+# Plain numbers: an operation on the flags' enumeration costs as much as the system call.
+_DONTWAIT = int(socket.MSG_DONTWAIT)
+_PEEK = int(socket.MSG_PEEK) | _DONTWAIT
 
 
 class Dropped(Exception):  # noqa: N818  (an event between connection and pool, never shown to people)
@@ -71,8 +74,18 @@ class Connection:
     """To worker number `worker`, at most one request on it; raises OSError when there is no server."""
 
     __slots__ = (
-        "_body", "_filled", "_got", "_head", "_request_head", "_scratch", "_scratch_view",
-        "busy", "keep_alive", "message_start", "sock", "worker",
+        "_body",
+        "_filled",
+        "_got",
+        "_head",
+        "_request_head",
+        "_scratch",
+        "_scratch_view",
+        "awaiting",
+        "keep_alive",
+        "message_start",
+        "sock",
+        "worker",
     )  # fmt: skip
 
     def __init__(self, endpoint: tuple[str, int], worker: int, path: str, reply_bytes: int) -> None:
@@ -86,7 +99,7 @@ class Connection:
         self._body = page_buffer(reply_bytes, prefault=reply_bytes <= _PREFAULT_REPLY_BYTES)
         self._head: _Head | None = None
         self._got = self._filled = 0
-        self.busy = False
+        self.awaiting = False
         self.keep_alive = True
         self.message_start = b""
         self.worker = worker
@@ -103,7 +116,7 @@ class Connection:
     def is_stale(self) -> bool:
         """Whether an idle connection was closed by the server (or has bytes that nobody asked for)."""
         try:
-            self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            self.sock.recv(1, _PEEK)
         except BlockingIOError:
             return False
         except OSError:
@@ -140,7 +153,7 @@ class Connection:
                 if head is None:
                     return None
             while self._filled < head.length:
-                count = self.sock.recv_into(self._body[self._filled : head.length], 0, socket.MSG_DONTWAIT)
+                count = self.sock.recv_into(self._body[self._filled : head.length], 0, _DONTWAIT)
                 if not count:
                     raise Dropped
                 self._filled += count
@@ -154,7 +167,7 @@ class Connection:
         return head.status, self._body[: head.length]
 
     def _read_head(self) -> _Head | None:
-        count = self.sock.recv_into(self._scratch_view[self._got :], 0, socket.MSG_DONTWAIT)
+        count = self.sock.recv_into(self._scratch_view[self._got :], 0, _DONTWAIT)
         if not count:
             raise Dropped
         self._got += count
