@@ -116,7 +116,11 @@ def do_expect(work: Work) -> dict[str, Any]:
 
 
 def _settle() -> None:
-    """Move what exists out of the garbage collector's sight, so that it does not walk it during a block."""
+    """Move what exists out of the garbage collector's sight, so that it does not walk it during a block.
+
+    What an earlier block left in cycles comes back into sight first, and is collected.
+    """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
 
