@@ -32,7 +32,7 @@ def scenario_options(command: F) -> F:
     return command
 
 
-@click.command()
+@click.command(short_help="Measure scenarios.")
 @click.argument("scenarios", nargs=-1, required=True, type=click.Path(path_type=Path))
 @scenario_options
 @click.option("--dry-run", is_flag=True, help="Print the plan and its expected duration, measure nothing.")
@@ -85,16 +85,11 @@ def _show_plan(plan: Plan) -> None:
     from benchkit.scenario import describe
 
     console = out()
+    told = describe(plan)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    rows = describe(plan)
-    for name in rows[0] if rows else ():
-        table.add_column(str(name), no_wrap=False)
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+    for name in ("transport", "codec", "source", "stage", "load"):
+        table.add_column(name)
+    for row in told.rows:
+        table.add_row(row.transport, row.codec, row.source, row.stage, row.load)
     console.print(table, markup=False)
-    blocks = plan.blocks
-    console.print(
-        f"{len(plan.cells)} cells x {blocks.rounds} rounds = {len(plan.order)} blocks of {blocks.duration_s:g} s "
-        f"after {blocks.warmup_s:g} s of warm-up; about {plan.expected_s:.0f} s in all",
-        markup=False,
-    )
+    console.print(f"\n{told.blocks}\nExpected to take about {told.expected_s:.0f} s.", markup=False)
