@@ -16,17 +16,21 @@ OLDEST = (6, 2)
 """BLMOVE, XAUTOCLAIM and CLIENT LIST ID came with Redis 6.2."""
 
 
+SCHEMES = {"redis": "TCP", "rediss": "TLS", "unix": "a Unix socket"}
+
+
 def shown(url: str) -> str:
-    """The URL without user, password and options: safe to print."""
+    """The URL without user, password and options: safe to print, whatever people wrote."""
+    hidden = "the Redis URL"
     try:
         parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
+        port = parts.port
     except ValueError:
-        return "the Redis URL"
-    return f"{parts.scheme}://{host}{parts.path}" if parts.scheme in SCHEMES else "the Redis URL"
-
-
-SCHEMES = {"redis": "TCP", "rediss": "TLS", "unix": "a Unix socket"}
+        return hidden
+    # An @ further right means that an unescaped character of the password ended the host too early.
+    if parts.scheme not in SCHEMES or "@" in parts.path + parts.query + parts.fragment:
+        return hidden
+    return f"{parts.scheme}://{parts.hostname or ''}{'' if port is None else f':{port}'}{parts.path}"
 
 
 def connect(url: str) -> Resp:

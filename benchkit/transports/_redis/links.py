@@ -16,7 +16,7 @@ PATIENCE_S = 30
 """How long the broker may stop in the middle of a transfer before it counts as gone."""
 
 _IOV_MAX = os.sysconf("SC_IOV_MAX")
-_SOCKET_BUFFER_BYTES = 4 << 20
+_SOCKET_BUFFER_BYTES = 1 << 20
 _REMEDY = "see whether the broker still runs, and its log"
 
 

@@ -82,10 +82,19 @@ class ListReceiver(RedisReceiver):
 
     def _put_back(self, key: str) -> None:
         count = self.ask("LLEN", key)
-        # LMOVE answers with the value, which nobody wants here.
-        commands = command("CLIENT", "REPLY", "OFF") + command("LREM", key, 0, self._marker)
-        if isinstance(count, int):
-            commands += command("LMOVE", key, self.place.queue, "RIGHT", "LEFT") * count
-        commands += command("HDEL", self.place.register, key) + command("CLIENT", "REPLY", "ON")
+        # LMOVE answers with the value, which nobody wants here. All at once, or a worker that waits would be
+        # handed the newest message as soon as it is back.
+        moves = command("LMOVE", key, self.place.queue, "RIGHT", "LEFT") * (
+            count if isinstance(count, int) else 0
+        )
+        commands = (
+            command("CLIENT", "REPLY", "OFF")
+            + command("MULTI")
+            + command("LREM", key, 0, self._marker)
+            + moves
+            + command("HDEL", self.place.register, key)
+            + command("EXEC")
+            + command("CLIENT", "REPLY", "ON")
+        )
         self.tell(commands, 1)
         self.settle()

@@ -24,7 +24,6 @@ _PORT_ATTEMPTS = 20
 _MALLOC = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
-    "MALLOC_TOP_PAD_": str(64 << 20),
 }
 
 
