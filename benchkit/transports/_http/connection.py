@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_HEAD_BYTES = 64 << 10
-STALL_S = 2
+STALL_S = 2.0
 """How long a server may take nothing of a body that is on its way before the request is abandoned."""
 OK, NO_CONTENT, CONTENT_TOO_LARGE, SERVICE_UNAVAILABLE = 200, 204, 413, 503
 
@@ -107,7 +107,9 @@ class Connection:
         # Blocking, with a limit that the kernel keeps: one system call sends a body of any length.
         self.sock.settimeout(None)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", STALL_S, 0))
+        self.sock.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", int(STALL_S), int(STALL_S % 1 * 1e6))
+        )
 
     def fileno(self) -> int:
         """For selectors."""

@@ -5,6 +5,7 @@ Every counter is written by one thread only, so none needs a lock.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,9 @@ class Incoming(Delivery):
 
     def _settle(self, answer: Answer) -> None:
         self._answered = True
-        self._intake.loop.call_soon_threadsafe(settle, self.answer, answer)
+        # A server that was closed in the meantime has dropped the connection: there is nobody to tell.
+        with suppress(RuntimeError):
+            self._intake.loop.call_soon_threadsafe(settle, self.answer, answer)
 
     def release(self) -> None:
         """Give the buffer back."""

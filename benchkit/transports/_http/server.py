@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httptools
@@ -237,6 +238,6 @@ class StageServer:
 
     def close(self) -> None:
         """Stop listening, drop the connections and end the thread."""
-        if self._thread.is_alive():
+        with suppress(RuntimeError):  # the loop is closed already when the server failed
             self._loop.call_soon_threadsafe(self._server.stop.set)
-            self._thread.join(_STOP_S)
+        self._thread.join(_STOP_S)
