@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-import ml_dtypes
-import numpy as np
 import psutil
 
 from benchkit.errors import StorageError
 from benchkit.tensors.codecs.raw import Raw
-from benchkit.tensors.message import Array, Arrays
 from benchkit.tensors.wire import ENVELOPE_BYTES, REPLY, unpack
+from benchkit.testing.arrays import awkward_arrays, same_arrays
 from benchkit.testing.letters import Letter, Post, digest, enclose, letter
 from benchkit.testing.report import CannotTry, promise
 from benchkit.testing.rig import Check, settle
@@ -23,33 +21,6 @@ _FRAME_BYTES = 6_220_800 + ENVELOPE_BYTES
 _BEYOND_SOCKETS_BYTES = 9 << 20
 """More than a socket buffers by default, or with twice the usual most that one may ask for (4 MB)."""
 _HUGE_BYTES = 256 << 20
-
-
-def awkward_arrays() -> dict[str, Array]:
-    """Arrays of every kind that codecs and transports get wrong."""
-    grid = np.arange(120, dtype=np.float32).reshape(10, 12)
-    return {
-        "scalar": np.array(3.5),
-        "empty": np.empty((0, 7), np.int16),
-        "transposed": grid.T,
-        "every-third": np.arange(1000, dtype=np.uint16)[::3],
-        "big-endian": np.arange(5, dtype=">i4"),
-        "flags": np.array([True, False, True]),
-        "half": np.arange(9, dtype=np.float16).reshape(3, 3),
-        "brain": np.arange(4).astype(ml_dtypes.bfloat16),
-        "complex": np.array([1 + 2j, 3 - 4j]),
-        "frame": (np.arange(64 * 48 * 3) % 251).astype(np.uint8).reshape(48, 64, 3),
-    }
-
-
-def same_arrays(left: Arrays, right: Arrays) -> bool:
-    """Same names, shapes, kinds and values (a byte order is not a value)."""
-    return list(left) == list(right) and all(
-        mine.shape == right[name].shape
-        and mine.dtype.name == right[name].dtype.name
-        and np.array_equal(mine, right[name])
-        for name, mine in left.items()
-    )
 
 
 def _letters(biggest_bytes: int) -> Iterator[Letter]:
@@ -145,7 +116,7 @@ def replies_arrive(check: Check) -> None:
     """Replies of many sizes, given in another order than the messages came in, each seen once."""
     count = 30 if check.quick else 120
     post = Post([letter(seq, 2000) for seq in range(count)])
-    sizes = (0, 1, 333, 5000, SMALL_REPLY_BYTES)
+    sizes = (0, 1, 333, 5000, 60_000)
     replies = Post([letter(seq, ENVELOPE_BYTES + sizes[seq % len(sizes)], REPLY) for seq in range(count)])
     waiting: list[tuple[Delivery, int]] = []
 
@@ -162,11 +133,8 @@ def replies_arrive(check: Check) -> None:
     replies.once("reply")
 
 
-SMALL_REPLY_BYTES = 60_000
-
-
 def both_ways_at_once(check: Check) -> None:
-    """Messages and replies that are each larger than a socket's buffer: nobody waits for the other for ever."""
+    """Messages and replies larger than a socket's buffer: nobody waits for the other for ever."""
     count = 4 if check.quick else 10
     limit = check.capabilities.max_message_bytes or _FRAME_BYTES
     nbytes = min(limit, _FRAME_BYTES)

@@ -39,16 +39,24 @@ def enclose(seq: int, body: Sequence[Buffer], flags: int = 0) -> Letter:
     return Letter(seq, parts, total_bytes(parts), digest(parts))
 
 
+_SHIFTS = 4096
+
+
 @cache
 def _noise(nbytes: int) -> memoryview:
     return memoryview(np.random.default_rng(1).bytes(nbytes))
 
 
+def forget() -> None:
+    """Give back the memory that messages were made of."""
+    _noise.cache_clear()
+
+
 def letter(seq: int, nbytes: int, flags: int = 0) -> Letter:
     """A message of `nbytes` in all, envelope included; no two have the same bytes."""
     body = nbytes - ENVELOPE_BYTES
-    room = 1 << max(12, (body + 4096).bit_length())
-    shift = seq % 4096
+    room = ((body + _SHIFTS) | 0xFFFF) + 1
+    shift = seq % _SHIFTS
     return enclose(seq, (_noise(room)[shift : shift + body],) if body else (), flags)
 
 
@@ -74,9 +82,12 @@ class Post:
         if sent is None:
             raise BrokenPromise(f"a {noun} came that was never sent, number {seq}")
         promise(
-            view.nbytes == sent.nbytes, f"{noun} {seq} was sent with {sent.nbytes} bytes and came with {view.nbytes}"
+            view.nbytes == sent.nbytes,
+            f"{noun} {seq} was sent with {sent.nbytes} bytes and came with {view.nbytes}",
         )
-        promise(digest([view]) == sent.digest, f"{noun} {seq} of {sent.nbytes} bytes did not come as it was sent")
+        promise(
+            digest([view]) == sent.digest, f"{noun} {seq} of {sent.nbytes} bytes did not come as it was sent"
+        )
         self.arrived.append(seq)
         return seq
 

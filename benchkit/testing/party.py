@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Party:
-    """Does jobs one after the other in a thread of its own; a job that never returns is reported, not awaited."""
+    """Does jobs one after the other in a thread; a job that never returns is reported, not awaited."""
 
     def __init__(self, name: str, patience_s: float) -> None:
         self.name = name

@@ -11,7 +11,7 @@ from benchkit.errors import MissingLibrary
 T = TypeVar("T")
 
 
-class BrokenPromise(AssertionError):
+class BrokenPromise(AssertionError):  # noqa: N818  (the word for it in every message)
     """A plug-in that does not do what its seam promises; `fact` is the name of the promise."""
 
     def __init__(self, detail: str, fact: str = "") -> None:
@@ -63,7 +63,7 @@ def examine(report: Report, facts: Iterable[Fact[T]], context: T) -> Report:
     return report
 
 
-def promise(kept: bool, detail: str) -> None:  # noqa: FBT001
+def promise(kept: bool, detail: str) -> None:
     """Raise BrokenPromise with `detail` unless `kept`."""
     if not kept:
         raise BrokenPromise(detail)

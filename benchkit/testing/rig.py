@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Event
+from typing import Any
 
 from benchkit.engine.ready import Site
 from benchkit.testing.letters import Letter, Post
@@ -117,7 +118,7 @@ class Rig:
         for closer in closers:
             try:
                 closer()
-            except Exception as error:  # noqa: BLE001, PERF203  (the others must be closed too)
+            except Exception as error:  # noqa: BLE001  (the others must be closed too)
                 errors.append(error)
         for party in (self._producer, *self._workers):
             party.leave()
@@ -142,7 +143,9 @@ class Rig:
 
     def send(self, letter: Letter, timeout_s: float) -> bool:
         """One call of `send`."""
-        return self._producer.do(f"send with a timeout of {timeout_s:g} s", self.sender.send, letter.parts, timeout_s)
+        return self._producer.do(
+            f"send with a timeout of {timeout_s:g} s", self.sender.send, letter.parts, timeout_s
+        )
 
     def begin_send(self, letter: Letter) -> Future[bool]:
         """Send as the engine does: again and again until there is room or patience is at an end."""
@@ -170,7 +173,9 @@ class Rig:
         """One call of `receive`."""
         receive = self.receiver(worker).receive
         party = self._workers[worker]
-        return party.finish(party.begin(receive, timeout_s), f"receive with a timeout of {timeout_s:g} s", timeout_s)
+        return party.finish(
+            party.begin(receive, timeout_s), f"receive with a timeout of {timeout_s:g} s", timeout_s
+        )
 
     def expect(self, post: Post, worker: int = 0) -> Delivery:
         """The next delivery, whole and unchanged; BrokenPromise when none comes."""
@@ -209,7 +214,8 @@ class Rig:
             for worker, party in enumerate(self._workers)
         ]
         feeding = self._producer.begin(_feed, self.sender, letters, replies, news, done)
-        for job in (feeding, *jobs):  # an error ends a job early: it is raised below
+        everybody: list[Future[Any]] = [feeding, *jobs]
+        for job in everybody:  # an error ends a job early: it is raised below
             job.add_done_callback(lambda _: news.put(None))
         expected = len(letters) + (len(replies.letters) if replies else 0)
         for _ in range(expected):
@@ -217,7 +223,7 @@ class Rig:
                 news.get(timeout=self.patience_s)
             except Empty:
                 break
-            if any(job.done() for job in (feeding, *jobs)):
+            if any(job.done() for job in everybody):
                 break
         done.set()
         self._producer.finish(feeding, "send or reply")

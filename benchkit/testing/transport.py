@@ -1,4 +1,4 @@
-"""The conformance suite of transports: every promise of `transports/base.py` that can be seen from outside."""
+"""The conformance suite of transports: the promises of `transports/base.py` that show from outside."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from benchkit.engine.ready import Site
 from benchkit.runtime.folders import run_folder
-from benchkit.testing import carrying, leaving, waiting, workers
+from benchkit.testing import carrying, leaving, letters, waiting, workers
 from benchkit.testing.party import Party
 from benchkit.testing.report import Fact, Report, examine, promise
 from benchkit.testing.rig import Check
@@ -21,9 +21,14 @@ def _plain_data(check: Check) -> None:
     transport = check.transport
     config = json.loads(json.dumps(transport.config()))
     kind = config.pop("kind")
-    promise(type(transport).model_validate(config) == transport, "config() does not build the same transport again")
+    promise(
+        type(transport).model_validate(config) == transport,
+        "config() does not build the same transport again",
+    )
     if kind in registry.entries():
-        promise(registry.build({"kind": kind, **config}) == transport, f"the registry builds another {kind!r}")
+        promise(
+            registry.build({"kind": kind, **config}) == transport, f"the registry builds another {kind!r}"
+        )
 
 
 FACTS: tuple[Fact[Check], ...] = (
@@ -41,14 +46,16 @@ FACTS: tuple[Fact[Check], ...] = (
     Fact("limit", "what is longer than `max_message_bytes` is rejected", waiting.limit_is_kept),
     Fact("two-workers", "two workers together receive everything once", workers.two_share),
     Fact("acked", "what is acknowledged is not delivered again", workers.acked_never_again),
-    Fact("killed", "what a killed worker held is lost or delivered again, as declared", workers.killed_worker),
+    Fact(
+        "killed", "what a killed worker held is lost or delivered again, as declared", workers.killed_worker
+    ),
     Fact("huge", "256 MiB arrive, or as much as is declared", carrying.huge_messages_arrive),
     Fact("nothing-left", "what was made is undone on exit, whatever happened", leaving.nothing_is_left),
 )
 
 
 def check_transport(transport: Transport, *, quick: bool = False, patience_s: float = PATIENCE_S) -> Report:
-    """Everything that `transport` promises, tried with small depths; seconds (`quick`: fewer messages, no 256 MiB).
+    """Everything that `transport` promises, tried with small depths; `quick`: fewer messages, no 256 MiB.
 
     Raises BrokenPromise, an AssertionError that names the first promise that is not kept, and MissingLibrary.
     A transport may take one message more than `depth` (what a receiver has fetched ahead).
@@ -65,12 +72,19 @@ def check_transport(transport: Transport, *, quick: bool = False, patience_s: fl
                 examine(report, FACTS, check)
             finally:
                 runner.do("ending what the cells shared", services.close)
-            examine(report, (Fact("nothing-at-all", "nothing outlives the run", lambda _: _end(check, before)),), check)
+            examine(report, [_cleared], site)
+        return examine(report, [_ended], before)
     finally:
+        letters.forget()
         runner.leave()
-    return report
 
 
-def _end(check: Check, before: leaving.Traces) -> None:
-    leaving.nothing_in(check.site.folder, check.site.name)
-    leaving.Traces.now().compare(before)
+_cleared: Fact[Site] = Fact(
+    "files",
+    "no file and no shared memory outlives the run",
+    lambda site: leaving.nothing_in(site.folder, site.name),
+)
+_ended: Fact[leaving.Traces] = Fact(
+    "processes", "no process, thread, socket or open file outlives the run",
+    lambda before: leaving.Traces.now().compare(before),
+)  # fmt: skip

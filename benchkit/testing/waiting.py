@@ -114,7 +114,9 @@ def _refused_or_whole(rig: Rig, post: Post) -> None:
             post.accept(delivery.view)
             rig.settle(delivery)
             return
-    promise(kept=False, detail="a message longer than announced was taken and is neither refused nor received")
+    promise(
+        kept=False, detail="a message longer than announced was taken and is neither refused nor received"
+    )
 
 
 def limit_is_kept(check: Check) -> None:
@@ -129,4 +131,6 @@ def limit_is_kept(check: Check) -> None:
             sent = rig.wait_sent(rig.begin_send(letter(0, limit + 1)))
         except Rejected:
             return
-        promise(sent and rig.rejected(check.patience_s / 2), "a message beyond max_message_bytes was not rejected")
+        promise(
+            sent and rig.rejected(check.patience_s / 2), "a message beyond max_message_bytes was not rejected"
+        )

@@ -1,4 +1,4 @@
-"""Facts about workers: two share the work, one that leaves or dies does with its messages what was declared."""
+"""Facts about workers: two share the work; what one held that leaves or dies fares as declared."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _START_S = 20.0
 
 
 def two_share(check: Check) -> None:
-    """Everything exactly once, and one that is busy with a message does not keep the other from getting one."""
+    """Everything exactly once, and a worker that is busy does not keep the other from getting messages."""
     count = 60 if check.quick else 300
     post = Post([letter(seq, 3000) for seq in range(count)])
     both_hold_one = Barrier(2)
@@ -37,7 +37,9 @@ def two_share(check: Check) -> None:
             try:
                 both_hold_one.wait(check.patience_s / 2)
             except BrokenBarrierError:
-                raise BrokenPromise("one worker got no message while the other was busy with its first") from None
+                raise BrokenPromise(
+                    "one worker got no message while the other was busy with its first"
+                ) from None
         settle(delivery)
 
     with check.rig(workers=2) as rig:
@@ -72,7 +74,9 @@ def killed_worker(check: Check) -> None:
             hears("ready")
             rig.open_sender()
             post.add(letter(0, 5000))
-            promise(rig.wait_sent(rig.begin_send(post.letters[0])), "send found no room in an empty transport")
+            promise(
+                rig.wait_sent(rig.begin_send(post.letters[0])), "send found no room in an empty transport"
+            )
             hears("held 0")
             post.arrived.append(0)
             process.kill()
@@ -89,7 +93,9 @@ def _come_again(rig: Rig, post: Post, numbers: list[int]) -> None:
     while wanted:
         delivery = rig.receive(rig.patience_s)
         if delivery is None:
-            raise BrokenPromise(f"message {min(wanted)} was held by a worker that went away, and is not delivered again")
+            raise BrokenPromise(
+                f"message {min(wanted)} was held by a worker that went away, and is not delivered again"
+            )
         seq = post.accept(delivery.view)
         promise(seq in wanted, f"message {seq} was delivered again")
         wanted.discard(seq)
@@ -158,10 +164,13 @@ class Hears:
         self._patience_s = patience_s
 
     def __call__(self, line: str) -> None:
+        """BrokenPromise unless the next line is `line`."""
         assert self._process.stdout is not None  # noqa: S101  (it is a pipe)
         party = Party("ear", self._patience_s)
         try:
-            heard = party.finish(party.begin(self._process.stdout.readline), f"a worker process ({line})", _START_S)
+            heard = party.finish(
+                party.begin(self._process.stdout.readline), f"a worker process ({line})", _START_S
+            )
         finally:
             party.leave()
         promise(heard.strip() == line, f"a worker process said {heard.strip()!r} and not {line!r}")
