@@ -64,7 +64,7 @@ def test_reads_the_level_of_scenes_it_never_saw(level, size: tuple[int, int], sc
             truths.append(item.truth["level_m"])
             errors.append(read(level, "frame", item.arrays["frame"][None])[0, 0] - truths[-1])
     constant_m = float(np.abs(np.array(truths) - np.mean(truths)).mean())
-    assert float(np.abs(errors).mean()) < 0.03 < constant_m / 5
+    assert float(np.abs(errors).mean()) < 0.015 < constant_m / 10
 
 
 def test_follows_a_surge_frame_by_frame(level):
