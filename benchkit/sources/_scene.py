@@ -7,6 +7,7 @@ zero. Everything that a seed varies is drawn in `lay_out`; painting is a functio
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -104,43 +105,52 @@ def _gates(layout: Layout) -> list[tuple[float, float]]:
 
 
 def _face(canvas: Frame, texture: Floats, layout: Layout, rng: np.random.Generator) -> None:
-    """Concrete piers with formwork joints; between them steel gates with girders, stiffeners, dark slots."""
+    """Concrete piers and, between them, steel gates: brightness of the row times that of the column."""
     height, width, _ = canvas.shape
-    across, down = np.ones(width, np.float32), np.ones(height, np.float32)
-    for v in np.arange(-1.0, 4.0, 0.9):
-        down -= 0.22 * coverage(*layout.rows(v, v + 0.025), height)
+    shades = np.repeat(texture, 3, axis=1)
+    shades *= _columns(layout)
+    sunlit = rng.uniform(0.0, 0.06)
+    fall = np.linspace(1 + sunlit, 1 - sunlit, height, dtype=np.float32)
+    pier, gate = _pier_rows(layout) * fall, _gate_rows(layout) * fall
+    ends = [layout.column(u) for span in _gates(layout) for u in span]
+    edges = [0, *(int(np.clip(round(end), 0, width)) for end in ends), width]
+    flat = canvas.reshape(height, -1)
+    for at, (start, stop) in enumerate(pairwise(edges)):
+        part = shades[:, 3 * start : 3 * stop] * (gate if at % 2 else pier)[:, None]
+        flat[:, 3 * start : 3 * stop] = np.clip(part, 0, 255, out=part)
+
+
+def _columns(layout: Layout) -> Floats:
+    """Colour of each column of the face, interleaved, (3 W,): stiffeners and the shadows in the slots too."""
+    width = layout.width
+    shade = np.ones(width, np.float32)
     colours = np.repeat(np.array([layout.concrete], np.float32), width, axis=0)
-    skin = down.copy()
-    skin[:] = 0.94
-    for v in np.arange(-0.9, 3.4, 0.75):
-        skin += 0.20 * coverage(*layout.rows(v + 0.10, v + 0.16), height)
-        skin -= 0.30 * coverage(*layout.rows(v - 0.06, v + 0.10), height)
     for left, right in _gates(layout):
         inside = coverage(*layout.columns(left, right), width)
         colours += (np.array(layout.gate, np.float32) - colours) * inside[:, None]
         for u in np.arange(left + 0.45, right - 0.2, 0.5):
-            across -= 0.25 * coverage(*layout.columns(u, u + 0.05), width)
-            across += 0.12 * coverage(*layout.columns(u - 0.03, u), width)
-        across -= 0.50 * coverage(*layout.columns(left, left + 0.22), width)  # the pier's shadow in the slot
-        across -= 0.35 * coverage(*layout.columns(right - 0.14, right), width)
-    tinted = (colours * across[:, None]).reshape(-1)
-    shades = np.repeat(texture, 3, axis=1)
-    shades *= tinted
-    sunlit = rng.uniform(0.0, 0.06)
-    fall = np.linspace(1 + sunlit, 1 - sunlit, height, dtype=np.float32)
-    flat = canvas.reshape(height, -1)
-    edges = [(0, down)] + [e for span in _gates(layout) for e in _switch(layout, span, skin, down)]
-    for (start, profile), (stop, _) in zip(edges, [*edges[1:], (width, down)], strict=True):
-        part = shades[:, 3 * start : 3 * stop] * (profile * fall)[:, None]
-        flat[:, 3 * start : 3 * stop] = np.clip(part, 0, 255, out=part)
+            shade -= 0.25 * coverage(*layout.columns(u, u + 0.05), width)
+            shade += 0.12 * coverage(*layout.columns(u - 0.03, u), width)
+        shade -= 0.50 * coverage(*layout.columns(left, left + 0.22), width)
+        shade -= 0.35 * coverage(*layout.columns(right - 0.14, right), width)
+    return (colours * shade[:, None]).reshape(-1)
 
 
-def _switch(
-    layout: Layout, span: tuple[float, float], inside: Floats, outside: Floats
-) -> list[tuple[int, Floats]]:
-    """The columns where a gate begins and ends, with the rows' brightness from there on."""
-    start, stop = (int(np.clip(round(layout.column(u)), 0, layout.width)) for u in span)
-    return [(start, inside), (stop, outside)]
+def _pier_rows(layout: Layout) -> Floats:
+    """Brightness of a pier's rows: joints where one lift of concrete ends."""
+    shade = np.ones(layout.height, np.float32)
+    for v in np.arange(-1.0, 4.0, 0.9):
+        shade -= 0.22 * coverage(*layout.rows(v, v + 0.025), layout.height)
+    return shade
+
+
+def _gate_rows(layout: Layout) -> Floats:
+    """Brightness of a gate's rows: girders, lit from above."""
+    shade = np.full(layout.height, 0.94, np.float32)
+    for v in np.arange(-0.9, 3.4, 0.75):
+        shade += 0.20 * coverage(*layout.rows(v + 0.10, v + 0.16), layout.height)
+        shade -= 0.30 * coverage(*layout.rows(v - 0.06, v + 0.10), layout.height)
+    return shade
 
 
 def _sky(canvas: Frame, texture: Floats, layout: Layout, rng: np.random.Generator) -> None:
@@ -167,10 +177,9 @@ def _deck(canvas: Frame, layout: Layout) -> None:
     for v in (3.93, _RAIL_TOP_M):
         paint(canvas, layout.rows(v - 0.035, v), everywhere, (92, 96, 98), 0.9)
     left = -layout.gauge_column / layout.px_per_m
+    standing = layout.rows(_DECK_M[1], _RAIL_TOP_M)
     for post in np.arange(np.floor(left), left + layout.width / layout.px_per_m + 1, 1.1):
-        paint(
-            canvas, layout.rows(_DECK_M[1], _RAIL_TOP_M), layout.columns(post, post + 0.05), (84, 88, 90), 0.9
-        )
+        paint(canvas, standing, layout.columns(post, post + 0.05), (84, 88, 90), 0.9)
 
 
 def _stains(canvas: Frame, layout: Layout, rng: np.random.Generator) -> None:

@@ -21,8 +21,8 @@ class Sensor:
     """Exposes frames of (H, 3 W) interleaved colours.
 
     Shot noise grows as the square root of the light and a camera's gamma curve is close to a square root, so
-    that in grey levels it is even (F. J. Anscombe, Biometrika 35, 1948); read noise shows in the shadows, where
-    the deviation rises to double. Neighbours are correlated by a half, as demosaicing leaves them.
+    that in grey levels it is even (F. J. Anscombe, Biometrika 35, 1948); read noise shows in the shadows,
+    where the deviation rises to double. Neighbours are correlated by a half, as demosaicing leaves them.
     """
 
     def __init__(self, rng: np.random.Generator, height: int, width: int, noise: float) -> None:

@@ -58,8 +58,6 @@ class Video(Source):
     def _once(self) -> Iterator[Item]:
         import av
 
-        level = av.logging.get_level()
-        av.logging.set_level(av.logging.PANIC)  # libav would write to standard error by itself
         try:
             # A plain path, so that `http:` or `concat:` in a name opens a file and nothing else.
             with av.open(f"file:{self.path}", mode="r") as container:
@@ -72,8 +70,6 @@ class Video(Source):
             raise UsageError(
                 f"cannot be read as a video: {reason}", where=str(self.path), remedy=_REMEDY
             ) from None
-        finally:
-            av.logging.set_level(level)
 
     def _pixels(self, frame: Any) -> Frame:
         width, height = self.size or (frame.width, frame.height)

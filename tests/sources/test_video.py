@@ -71,12 +71,6 @@ def test_config_is_plain(clip: Path):
     assert registry.build(source.config()) == source
 
 
-def test_the_log_level_is_left_as_it_was(clip: Path):
-    before = av.logging.get_level()
-    greys(Video(path=clip, loop=False), 9)
-    assert av.logging.get_level() == before
-
-
 def test_a_missing_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     assert "there is no such file" in refusal(tmp_path / "no.mp4", capfd)
 
