@@ -64,6 +64,15 @@ def test_a_batch_is_answered_in_order_as_if_one_by_one(sizes):
         assert reply["mean"].shape == (3,)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_one_number_a_picture_is_an_array_too(count):
+    batch = pictures(*[(2, 2)] * count)
+    for reply, picture in zip(opened("peak").run(messages("frame", batch)), batch, strict=True):
+        assert isinstance(reply["peak"], np.ndarray)
+        assert reply["peak"].shape == ()
+        assert reply["peak"] == picture.max()
+
+
 class _Watched:
     """Stands before a session and remembers what was given to it."""
 
