@@ -87,10 +87,14 @@ def verdict(measure: Measure, load: Busy, *, has_broker: bool) -> Verdict:
     ]
     agreement = _agreement(measure, first)
     if len(measure.blocks) > 1:
-        evidence.append(f"{first} is the largest phase in {percent(agreement)} of {len(measure.blocks)} blocks")
+        evidence.append(
+            f"{first} is the largest phase in {percent(agreement)} of {len(measure.blocks)} blocks"
+        )
     if shares[first] < DOMINATES:
         clear = min(1.0, (DOMINATES - shares[first]) / _FULL_MARGIN)
-        return Verdict("none", "none", shares[first], [*evidence, f"no phase reaches {percent(DOMINATES)}"], clear)
+        return Verdict(
+            "none", "none", shares[first], [*evidence, f"no phase reaches {percent(DOMINATES)}"], clear
+        )
     bottleneck = _cause(measure, load, evidence) if first == "lateness" else first
     if first == "queue":
         evidence.append(f"the stage worked {percent(load.stage)} of the time")
@@ -112,7 +116,9 @@ def _cause(measure: Measure, load: Busy, evidence: list[str]) -> str:
         evidence.append(f"messages left late while the stage worked {percent(load.stage)} of the time")
         return max(_STAGE_WORK, key=lambda phase: measure.phases[phase].mean_ns)
     if load.send >= max(0.5, load.encode):
-        evidence.append(f"the producer was held in send {percent(load.send)} of the time: the transport pushed back")
+        evidence.append(
+            f"the producer was held in send {percent(load.send)} of the time: the transport pushed back"
+        )
         return "send"
     if load.encode >= 0.5:
         evidence.append(f"the producer encoded {percent(load.encode)} of the time")

@@ -13,8 +13,9 @@ design effect, measured over contiguous pieces and corrected for their number as
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,31 +27,71 @@ from benchkit.analysis.quantiles import minimum_samples, quantiles, rank
 LEAST_BLOCKS = 3
 _PIECES = 10
 _Z = 1.959963984540054
+ALPHA = 0.05
 Interval = tuple[float, float]
+Floats = npt.NDArray[np.float64]
+Key = TypeVar("Key", bound=Hashable)
 
 
 def quantile_interval(blocks: Sequence[Column], name: str, share: Fraction, estimate: int) -> Interval | None:
     """The 95% interval of the percentile whose pooled estimate is `estimate`, in the values' unit; None if unbounded."""
     if len(blocks) >= LEAST_BLOCKS and all(len(block) >= minimum_samples(share) for block in blocks):
         logs = np.log([max(1, quantiles(block, (name,))[name] or 1) for block in blocks])
-        center, half = t_half_width(logs, 0.05)
+        low, high = t_interval(*mean_error(logs))
         # The pooled percentile is what is shown, so the interval is stretched to hold it.
-        return min(math.exp(center - half), float(estimate)), max(math.exp(center + half), float(estimate))
+        return min(exp(low), float(estimate)), max(exp(high), float(estimate))
     return _order_interval(blocks, share, estimate)
 
 
-def t_half_width(values: npt.NDArray[np.float64], alpha: float) -> tuple[float, float]:
-    """Mean and half-width of Student's t interval at level 1 - alpha; at least two values."""
-    deviation = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return float(np.mean(values)), float(stdtrit(len(values) - 1, 1 - alpha / 2)) * deviation
+def t_interval(center: float, error: float, freedom: float, alpha: float = ALPHA) -> Interval:
+    """Student's t interval at level 1 - alpha around `center` with standard error `error`."""
+    half = float(stdtrit(freedom, 1 - alpha / 2)) * error
+    return center - half, center + half
 
 
-def t_p_value(values: npt.NDArray[np.float64]) -> float:
-    """Two-sided p value that the mean is 0, by Student's t; 1 when nothing varies around 0."""
-    mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    if deviation == 0:
-        return 1.0 if mean == 0 else 0.0
-    return float(2 * stdtr(len(values) - 1, -abs(mean) / deviation))
+def t_p_value(center: float, error: float, freedom: float) -> float:
+    """Two-sided p value that the mean is 0, by Student's t."""
+    if error == 0:
+        return 1.0 if center == 0 else 0.0
+    return float(2 * stdtr(freedom, -abs(center) / error))
+
+
+def mean_error(values: Floats) -> tuple[float, float, float]:
+    """Mean, standard error and degrees of freedom of at least two values."""
+    return (
+        float(np.mean(values)),
+        float(np.std(values, ddof=1)) / math.sqrt(len(values)),
+        float(len(values) - 1),
+    )
+
+
+def holm_levels(p_values: Mapping[Key, float]) -> dict[Key, float]:
+    """The level of each claim's interval: its step in Holm's order where claimed, else the step where claiming ended.
+
+    An interval at 1 - level excludes "no difference" exactly where Holm's method claims a difference.
+    """
+    levels = {}
+    level, ended = ALPHA, False
+    for done, (claim, p_value) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        if not ended:
+            level = ALPHA / (len(p_values) - done)
+            ended = p_value > level
+        levels[claim] = level
+    return levels
+
+
+def welch(values: Floats, base: Floats) -> tuple[float, float, float]:
+    """Difference of means, its standard error and Welch's degrees of freedom (Biometrika 34 (1947) 28-35)."""
+    own, other = float(np.var(values, ddof=1)) / len(values), float(np.var(base, ddof=1)) / len(base)
+    error = own + other
+    spread = own**2 / (len(values) - 1) + other**2 / (len(base) - 1)
+    freedom = error**2 / spread if spread else float(len(values) + len(base) - 2)
+    return float(np.mean(values) - np.mean(base)), math.sqrt(error), freedom
+
+
+def exp(value: float) -> float:
+    """e to the value, kept finite."""
+    return math.exp(min(700.0, max(-700.0, value)))
 
 
 def order_ranks(count: float, share: Fraction) -> tuple[int, int] | None:

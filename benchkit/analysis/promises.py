@@ -8,7 +8,9 @@ from typing import Any
 from benchkit.analysis.measure import Measure
 
 
-def promises(cell: str, slo: Mapping[str, float], measure: Measure, account: Mapping[str, int]) -> list[dict[str, Any]]:
+def promises(
+    cell: str, slo: Mapping[str, float], measure: Measure, account: Mapping[str, int]
+) -> list[dict[str, Any]]:
     """One entry per promise: cell, name, limit, value, kept (None where it cannot be decided).
 
     Percentiles and `max` are in seconds; `loss` is the share of scheduled messages that were not delivered.
@@ -17,7 +19,13 @@ def promises(cell: str, slo: Mapping[str, float], measure: Measure, account: Map
 
 
 def _promise(cell: str, name: str, limit: float, value: float | None) -> dict[str, Any]:
-    return {"cell": cell, "name": name, "limit": limit, "value": value, "kept": None if value is None else value <= limit}
+    return {
+        "cell": cell,
+        "name": name,
+        "limit": limit,
+        "value": value,
+        "kept": None if value is None else value <= limit,
+    }
 
 
 def _value(name: str, measure: Measure, account: Mapping[str, int]) -> float | None:

@@ -17,9 +17,8 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.analysis.intervals import Interval, t_half_width, t_p_value
+from benchkit.analysis.intervals import Interval, exp, holm_levels, mean_error, t_interval, t_p_value
 
-ALPHA = 0.05
 _LEAST_ROUNDS = 2
 
 
@@ -51,13 +50,17 @@ def rank_group(entrants: Sequence[Entrant]) -> list[Place]:
     ordered = sorted(entrants, key=lambda entrant: (entrant.p50_ns, entrant.cell))
     best = ordered[0]
     logs = {(a.cell, b.cell): paired_logs(b, a) for a, b in combinations(ordered, 2)}
-    levels = _holm_levels({pair: t_p_value(log) for pair, log in logs.items() if len(log) >= _LEAST_ROUNDS})
+    levels = holm_levels(
+        {pair: t_p_value(*mean_error(log)) for pair, log in logs.items() if len(log) >= _LEAST_ROUNDS}
+    )
     places = [Place(best.cell, best.p50_ns, 1.0, (1.0, 1.0), tied=True)]
     for other in ordered[1:]:
         ratio = other.p50_ns / max(1, best.p50_ns)
         pair = (best.cell, other.cell)
         interval = _ratio_interval(logs[pair], levels[pair], ratio) if pair in levels else None
-        places.append(Place(other.cell, other.p50_ns, ratio, interval, tied=interval is None or interval[0] <= 1))
+        places.append(
+            Place(other.cell, other.p50_ns, ratio, interval, tied=interval is None or interval[0] <= 1)
+        )
     return places
 
 
@@ -67,23 +70,7 @@ def paired_logs(cell: Entrant, base: Entrant) -> npt.NDArray[np.float64]:
     return np.array([math.log(max(1, cell.medians_ns[at]) / max(1, base.medians_ns[at])) for at in rounds])
 
 
-def _holm_levels(p_values: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
-    """The level of each pair's interval: its Holm step where claimed, else the step at which claiming ended."""
-    levels = {}
-    level, ended = ALPHA, False
-    for done, (pair, p_value) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
-        if not ended:
-            level = ALPHA / (len(p_values) - done)
-            ended = p_value > level
-        levels[pair] = level
-    return levels
-
-
 def _ratio_interval(logs: npt.NDArray[np.float64], level: float, ratio: float) -> Interval:
-    center, half = t_half_width(logs, level)
+    low, high = t_interval(*mean_error(logs), level)
     # The ratio shown is that of the pooled medians, so the interval is stretched to hold it.
-    return min(_exp(center - half), ratio), max(_exp(center + half), ratio)
-
-
-def _exp(value: float) -> float:
-    return math.exp(min(700.0, max(-700.0, value)))
+    return min(exp(low), ratio), max(exp(high), ratio)

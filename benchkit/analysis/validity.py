@@ -35,24 +35,38 @@ class Kind:
 
 
 CODES: Final[Mapping[str, Kind]] = {
-    "skipped": Kind("invalid", "see what is missing with `benchkit doctor`, or leave the cell out with --only"),
+    "skipped": Kind(
+        "invalid", "see what is missing with `benchkit doctor`, or leave the cell out with --only"
+    ),
     "not-measured": Kind("invalid", "let the run end, or ask for fewer cells with --only"),
     "party-died": Kind("invalid", "read the failure and its traceback in run.json"),
     "stage-failed": Kind("invalid", "read the stage's traceback in run.json; run it alone on one message"),
-    "account-not-closed": Kind("invalid", "a transport must deliver, reject or lose each message: run check_transport on it"),
+    "account-not-closed": Kind(
+        "invalid", "a transport must deliver, reject or lose each message: run check_transport on it"
+    ),
     "drain-timed-out": Kind("invalid", "lower the rate or the depth, or raise blocks.drain"),
-    "undelivered": Kind("invalid", "lower the rate, raise the transport's depth, or measure the loss on purpose"),
+    "undelivered": Kind(
+        "invalid", "lower the rate, raise the transport's depth, or measure the loss on purpose"
+    ),
     "corrupted": Kind("invalid", "do not use this transport or codec before its bytes arrive unchanged"),
-    "wrong-replies": Kind("invalid", "make the stage deterministic, or set replies unchecked if it cannot be"),
+    "wrong-replies": Kind(
+        "invalid", "make the stage deterministic, or set replies unchecked if it cannot be"
+    ),
     "unexpected-arrivals": Kind("invalid", "give the cell a queue, stream or segment of its own"),
-    "duplicated": Kind("invalid", "declare at-least-once in the transport's capabilities, or acknowledge in time"),
+    "duplicated": Kind(
+        "invalid", "declare at-least-once in the transport's capabilities, or acknowledge in time"
+    ),
     "reordered": Kind("note", "declare its ordering in the transport's capabilities"),
     "stamps-disagree": Kind("invalid", "run all parties on one host with one monotonic clock"),
-    "source-too-slow": Kind("invalid", "use a smaller or cheaper source, fewer distinct messages, or a lower rate"),
+    "source-too-slow": Kind(
+        "invalid", "use a smaller or cheaper source, fewer distinct messages, or a lower rate"
+    ),
     "offered-load-not-reached": Kind("invalid", "lower the rate, or measure the capacity with a closed loop"),
     "too-few-samples": Kind("note", "measure longer (blocks.duration, blocks.rounds) or at a higher rate"),
     "few-blocks": Kind("note", f"set blocks.rounds to {LEAST_BLOCKS} or more"),
-    "blocks-disagree": Kind("note", "stop what else runs on this machine, or raise blocks.rounds and blocks.duration"),
+    "blocks-disagree": Kind(
+        "note", "stop what else runs on this machine, or raise blocks.rounds and blocks.duration"
+    ),
     "core-shared": Kind("note", "use a machine with a core for every party"),
     "near-floor": Kind("note", "treat it as the cost of the tool itself; larger payloads stand clear of it"),
 }
@@ -156,7 +170,11 @@ def _drain(facts: Facts) -> Iterator[Reason]:
 
 
 def _undelivered(facts: Facts) -> Iterator[Reason]:
-    gone = {name: facts.account[name] for name in ("dropped", "rejected", "dead_lettered", "lost") if facts.account[name]}
+    gone = {
+        name: facts.account[name]
+        for name in ("dropped", "rejected", "dead_lettered", "lost")
+        if facts.account[name]
+    }
     if not gone:
         return
     share = sum(gone.values()) / facts.scheduled
@@ -173,13 +191,19 @@ def _undelivered(facts: Facts) -> Iterator[Reason]:
 def _integrity(facts: Facts) -> Iterator[Reason]:
     if facts.account["corrupted"]:
         yield _reason("corrupted", f"{facts.account['corrupted']} messages arrived with changed bytes")
-    wrong, checked = (sum(getattr(block, name) for block in facts.blocks) for name in ("wrong_replies", "checked_replies"))
+    wrong, checked = (
+        sum(getattr(block, name) for block in facts.blocks) for name in ("wrong_replies", "checked_replies")
+    )
     if wrong:
         lossy = " (its codec is lossy)" if facts.cell.lossy else ""
-        text = f"{wrong} of {checked} checked replies differ from the stage run locally on the same input{lossy}"
+        text = (
+            f"{wrong} of {checked} checked replies differ from the stage run locally on the same input{lossy}"
+        )
         yield _reason("wrong-replies", text, "note" if facts.cell.lossy else "invalid")
     if facts.account["unexpected"]:
-        yield _reason("unexpected-arrivals", f"{facts.account['unexpected']} messages arrived that nobody had sent")
+        yield _reason(
+            "unexpected-arrivals", f"{facts.account['unexpected']} messages arrived that nobody had sent"
+        )
 
 
 def _guarantee(facts: Facts) -> Iterator[Reason]:
@@ -251,7 +275,9 @@ def _disagree(facts: Facts) -> Iterator[Reason]:
     logs = np.log(np.maximum(1, np.array([block.piece_medians_ns for block in blocks], np.float64)))
     if ratio > _DISAGREE_RATIO and _anova_p_value(logs) < _DISAGREE_P:
         low, high = show_us(min(medians) / 1e3), show_us(max(medians) / 1e3)
-        yield _reason("blocks-disagree", f"block medians range from {low} to {high}, more than chance explains")
+        yield _reason(
+            "blocks-disagree", f"block medians range from {low} to {high}, more than chance explains"
+        )
 
 
 def _anova_p_value(table: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
@@ -268,7 +294,10 @@ def _cores(facts: Facts) -> Iterator[Reason]:
     broker = any("broker" in block.usage for block in facts.blocks)
     parties = 1 + facts.cell.workers + broker
     if 0 < facts.cores < parties:
-        yield _reason("core-shared", f"{parties} parties shared {facts.cores} cores: waiting for a core is in every phase")
+        yield _reason(
+            "core-shared",
+            f"{parties} parties shared {facts.cores} cores: waiting for a core is in every phase",
+        )
 
 
 def _floor(facts: Facts) -> Iterator[Reason]:

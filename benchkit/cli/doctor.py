@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 
-@click.command()
+@click.command(short_help="Examine this machine.")
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON on standard output.")
 def doctor(as_json: bool) -> None:
     """Examine this machine: cores, clock, steal, shared memory, brokers, floors."""

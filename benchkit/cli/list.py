@@ -58,7 +58,7 @@ def _rows(registry: Registry[Any]) -> list[dict[str, Any]]:
     return rows
 
 
-@click.command("list")
+@click.command("list", short_help="What is installed, and what is missing.")
 @click.argument("seam", required=False, type=click.Choice(SEAMS))
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON on standard output.")
 def list_plugins(seam: str | None, as_json: bool) -> None:

@@ -7,7 +7,7 @@ import json
 import click
 
 
-@click.command()
+@click.command(short_help="JSON Schema of a scenario, for editors.")
 def schema() -> None:
     """Print the JSON Schema of a scenario, for editors."""
     from benchkit import scenario

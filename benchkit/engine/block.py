@@ -47,8 +47,13 @@ class _Ends:
         return [party for party in dict.fromkeys([self.producer, *(party for party, _ in self.workers)]) if party.dead]
 
 
-def run_block(crew: Crew, task: Task, place: Place, hosts: Sequence[str]) -> tuple[Block, Samples]:
-    """Measure one block; raises BenchkitError only when an end could not even open."""
+def run_block(
+    crew: Crew, task: Task, place: Place, hosts: Sequence[str], profiles: dict[str, dict[str, str]] | None = None
+) -> tuple[Block, Samples]:
+    """Measure one block; raises BenchkitError only when an end could not even open.
+
+    `profiles` is filled with the pages of a profiled block by role.
+    """
     workers = [crew.get(role) for role in hosts]
     ends = _Ends(crew.get("producer"), 0, [])
     plain = task.plain()
@@ -66,6 +71,8 @@ def run_block(crew: Crew, task: Task, place: Place, hosts: Sequence[str]) -> tup
         broker_usage = broker.used()
         ended_ns = time.monotonic_ns()
         _close_producer(crew, ends)
+        if profiles is not None:
+            profiles.update(_profiles(ends))
     finally:
         for party, number in [(ends.producer, ends.producing), *ends.workers]:
             party.forget(number)
@@ -166,6 +173,12 @@ def _close_producer(crew: Crew, ends: _Ends) -> None:
     if not producer.dead:
         producer.post("close", of=number)
         crew.wait(lambda: bool(producer.dead or producer.event(number, "done", "failed")), _MARGIN_S)
+
+
+def _profiles(ends: _Ends) -> dict[str, dict[str, str]]:
+    told = {("producer", ends.producing): ends.producer, **{(f"stage-{i}", n): p for i, (p, n) in enumerate(ends.workers)}}
+    events = {role: party.event(number, "profile") for (role, number), party in told.items()}
+    return {role: {"html": event["html"], "speedscope": event["speedscope"]} for role, event in events.items() if event}
 
 
 class _Broker:

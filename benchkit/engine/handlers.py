@@ -16,6 +16,7 @@ from benchkit.engine import oracle
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
 from benchkit.engine.host import Work, describe
 from benchkit.engine.producer import Producer
+from benchkit.engine.profile import profiled
 from benchkit.engine.task import Task
 from benchkit.engine.worker import Worker
 from benchkit.errors import BenchkitError
@@ -115,7 +116,11 @@ def do_expect(work: Work) -> dict[str, Any]:
 
 
 def _settle() -> None:
-    """Move what exists out of the garbage collector's sight, so that it does not walk it during a block."""
+    """Move what exists out of the garbage collector's sight, so that it does not walk it during a block.
+
+    What an earlier block left in cycles comes back into sight first, and is collected.
+    """
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
 
@@ -150,7 +155,7 @@ def do_produce(work: Work) -> dict[str, Any]:
         try:
             _settle()
             producer = Producer(task, feed, codec, sender, SHELF.expected.get(task.cell, {}), lambda: bool(work.stopping))
-            error = _attempt(lambda: producer.run(arrival))
+            error = _attempt(profiled(work, task, lambda: producer.run(arrival)))
             work.tell("measured", **producer.result(), error=error)
         finally:
             feed.close()
@@ -187,7 +192,7 @@ def do_serve(work: Work) -> dict[str, Any]:
         worker = Worker(task, codec, receiver, stage, work.stopped)
         work.progress = lambda: worker.handled
         work.tell("ready")
-        error = _attempt(worker.run)
+        error = _attempt(profiled(work, task, worker.run))
         return {**worker.result(), "error": error}
     finally:
         receiver.close()

@@ -38,9 +38,12 @@ Watch = Callable[[Progress], None]
 class Runner:
     """One run of one plan."""
 
-    def __init__(self, plan: Plan, watch: Watch) -> None:
+    def __init__(self, plan: Plan, watch: Watch, *, profile: bool = False) -> None:
         self._plan = plan
         self._watch = watch
+        self._profile = profile
+        self.profiles: dict[str, str] = {}
+        """Pages of the profiler by file name, after `run`."""
         self._records: dict[int, Cell] = {}
         self._ready: dict[int, ReadyCell] = {}
         self._blocks: list[Block] = []
@@ -96,6 +99,10 @@ class Runner:
                 self._watch(Progress("measuring", position, total, self._plan.cells[index].id))
                 self._one_block(members, site, index, position, rounds[index])
             rounds[index] += 1
+        if self._profile:
+            for index, ready in self._ready.items():
+                self._watch(Progress("profiling", index, len(self._plan.cells), ready.cell.id))
+                self._profile_block(members, site, ready)
         self._watch(Progress("done", total, total))
 
     def _place(self, members: Crew) -> None:
@@ -144,6 +151,21 @@ class Runner:
         if not block.drained:
             # What is left inside must not reach the next block.
             ready.close()
+
+    def _profile_block(self, members: Crew, site: Site, ready: ReadyCell) -> None:
+        """One more block under the profiler, kept out of the samples."""
+        pages: dict[str, dict[str, str]] = {}
+        place = Place(len(self._plan.order), 0, ready.record.payload_bytes, None, None)
+        try:
+            ready.open(site, members)
+            run_block(members, replace(ready.task(self._plan, 0), profile=True), place, ready.hosts, pages)
+        except BenchkitError as error:
+            self._failures.append(_failure(f"profile of {ready.cell.id}", error))
+        ready.close()
+        for role, page in pages.items():
+            name = f"{ready.cell.id.replace('/', '--')}--{role}"
+            self.profiles[f"{name}.html"] = page["html"]
+            self.profiles[f"{name}.speedscope.json"] = page["speedscope"]
 
     def _give_up(self, index: int, error: BenchkitError) -> None:
         """A block that could not even start: a cell without any block is skipped, another one goes on."""

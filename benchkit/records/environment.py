@@ -84,7 +84,9 @@ def _packages() -> dict[str, str]:
 
 def _commit() -> str | None:
     try:
-        answer = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
+        )
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
     commit = answer.stdout.strip()

@@ -171,13 +171,17 @@ def _record(run: Run) -> dict[str, Any]:
 
 def _confined(file: Path, folder: Path) -> Path:
     if not file.resolve().is_relative_to(folder.resolve()):
-        raise RecordError("a link that leads out of the run directory", where=str(file), remedy="copy the file itself")
+        raise RecordError(
+            "a link that leads out of the run directory", where=str(file), remedy="copy the file itself"
+        )
     return file
 
 
 def _damaged(file: Path, what: str) -> RecordError:
     return RecordError(
-        f"damaged: {what}", where=str(file), remedy="copy the run directory again from where it was measured, or measure anew"
+        f"damaged: {what}",
+        where=str(file),
+        remedy="copy the run directory again from where it was measured, or measure anew",
     )
 
 
@@ -186,7 +190,9 @@ def _read_text(file: Path, folder: Path) -> str:
         return _confined(file, folder).read_text("utf-8")
     except OSError as error:
         raise RecordError(
-            f"cannot be read: {error.strerror}", where=str(file), remedy="name a whole run directory or its run.json"
+            f"cannot be read: {error.strerror}",
+            where=str(file),
+            remedy="name a whole run directory or its run.json",
         ) from error
     except ValueError as error:
         raise _damaged(file, "not UTF-8 text") from error
@@ -200,7 +206,9 @@ def _check_schema(text: str, file: Path) -> dict[str, Any]:
     schema = content.get("schema") if isinstance(content, dict) else None
     match = _VERSION.fullmatch(schema) if isinstance(schema, str) else None
     if not match:
-        raise RecordError("not a run of benchkit", where=str(file), remedy="name a run directory or its run.json")
+        raise RecordError(
+            "not a run of benchkit", where=str(file), remedy="name a run directory or its run.json"
+        )
     if int(match[1]) > 1:
         raise RecordError(
             f"written by a newer benchkit ({schema}, this one reads up to {SCHEMA})",
@@ -225,7 +233,9 @@ def _read_samples(file: Path, folder: Path, rows: int) -> Samples:
             return np.fromfile(opened, SAMPLE, count=rows)
     except OSError as error:
         raise RecordError(
-            f"cannot be read: {error.strerror}", where=str(file), remedy="copy the whole run directory, samples included"
+            f"cannot be read: {error.strerror}",
+            where=str(file),
+            remedy="copy the whole run directory, samples included",
         ) from error
     except ValueError as error:
         raise _damaged(file, "not a sample file") from error

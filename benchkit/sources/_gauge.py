@@ -26,7 +26,7 @@ def _digit(number: int) -> npt.NDArray[np.bool_]:
 def gauge_board(ground: tuple[float, float, float]) -> npt.NDArray[np.float32]:
     """The face from `GAUGE_TOP_M` (first row) down to 1.2 m below zero: (430, 44, 3) float32, 0 to 255.
 
-    Metres are told apart by the ink of their bars (black, red, black) and by the large numeral above each mark.
+    Metres are told apart by the ink of their bars (black, red, black) and the large numeral above each mark.
     """
     rows = round((GAUGE_TOP_M - _BOTTOM_M) * 100)
     face = np.empty((rows, _COLUMNS, 3), np.float32)

@@ -61,7 +61,9 @@ def lay_out(rng: np.random.Generator, width: int, height: int) -> Layout:
     """A camera's place and a dam's colours; a frame's height shows about 5.4 m."""
 
     def near(colour: Colour, spread: float) -> Colour:
-        red, green, blue = np.clip(np.array(colour) * rng.uniform(0.9, 1.1) + rng.normal(0, spread, 3), 8, 245)
+        red, green, blue = np.clip(
+            np.array(colour) * rng.uniform(0.9, 1.1) + rng.normal(0, spread, 3), 8, 245
+        )
         return float(red), float(green), float(blue)
 
     gates: tuple[Colour, ...] = ((70, 92, 104), (64, 90, 74), (118, 112, 98), (96, 62, 50))
@@ -166,7 +168,9 @@ def _deck(canvas: Frame, layout: Layout) -> None:
         paint(canvas, layout.rows(v - 0.035, v), everywhere, (92, 96, 98), 0.9)
     left = -layout.gauge_column / layout.px_per_m
     for post in np.arange(np.floor(left), left + layout.width / layout.px_per_m + 1, 1.1):
-        paint(canvas, layout.rows(_DECK_M[1], _RAIL_TOP_M), layout.columns(post, post + 0.05), (84, 88, 90), 0.9)
+        paint(
+            canvas, layout.rows(_DECK_M[1], _RAIL_TOP_M), layout.columns(post, post + 0.05), (84, 88, 90), 0.9
+        )
 
 
 def _stains(canvas: Frame, layout: Layout, rng: np.random.Generator) -> None:
@@ -187,10 +191,13 @@ def _gauge(canvas: Frame, layout: Layout) -> None:
     board, top_m, bottom_m = gauge_board(layout.board), GAUGE_TOP_M, -1.2
     shadow = layout.rows(bottom_m, top_m - 0.03)
     paint(canvas, shadow, layout.columns(half, half + 0.04), (30, 30, 30), 0.5)
-    down = coverage_matrix(np.linspace(layout.row(top_m), layout.row(bottom_m), len(board) + 1), layout.height)
+    down = coverage_matrix(
+        np.linspace(layout.row(top_m), layout.row(bottom_m), len(board) + 1), layout.height
+    )
     across = coverage_matrix(np.linspace(*layout.columns(-half, half), board.shape[1] + 1), layout.width)
-    rows, columns = clamped(*layout.rows(bottom_m, top_m), layout.height), clamped(
-        *layout.columns(-half, half), layout.width
+    rows, columns = (
+        clamped(*layout.rows(bottom_m, top_m), layout.height),
+        clamped(*layout.columns(-half, half), layout.width),
     )
     down, across = down[rows], across[columns]
     painted = np.stack([down @ board[:, :, channel] @ across.T for channel in range(3)], axis=2)

@@ -1,10 +1,14 @@
-"""A camera's sensor: shot and read noise of the deviation that real footage shows, and the rounding to 8 bits."""
+"""A camera's sensor: shot and read noise, and the rounding to 8 bits."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
-from benchkit.sources._texture import Floats, Frame
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from benchkit.sources._texture import Floats, Frame
 
 _STRIP_ROWS = 16
 """Rows worked on at a time, so that the intermediate values stay in a core's cache."""
@@ -17,8 +21,8 @@ class Sensor:
     """Exposes frames of (H, 3 W) interleaved colours.
 
     Shot noise grows as the square root of the light and a camera's gamma curve is close to a square root, so
-    that in grey levels it is even (Anscombe 1948); read noise shows in the shadows, where the deviation rises to
-    double. Neighbours are correlated by a half, as demosaicing and a camera's own denoising leave them.
+    that in grey levels it is even (F. J. Anscombe, Biometrika 35, 1948); read noise shows in the shadows, where
+    the deviation rises to double. Neighbours are correlated by a half, as demosaicing leaves them.
     """
 
     def __init__(self, rng: np.random.Generator, height: int, width: int, noise: float) -> None:
@@ -54,7 +58,7 @@ class Sensor:
                 signed += self._noise(grain[top : top + _STRIP_ROWS], strip)
             strip[:] = np.clip(signed, 0, 255, out=signed)
 
-    def _noise(self, grain: np.ndarray, strip: Frame) -> np.ndarray:
+    def _noise(self, grain: npt.NDArray[np.int8], strip: Frame) -> npt.NDArray[np.int16]:
         deviation = np.subtract(_SHADOW, np.minimum(strip, _SHADOW), dtype=np.int16)
         deviation *= self._scale
         deviation >>= 6

@@ -12,7 +12,8 @@ Frame = npt.NDArray[np.uint8]
 def coverage(low: float, high: float, count: int) -> Floats:
     """How much of each of `count` unit pixels lies in [low, high): shape (count,), 0 to 1."""
     left = np.arange(count, dtype=np.float32)
-    return np.clip(np.minimum(high, left + 1) - np.maximum(low, left), 0, 1)
+    share: Floats = np.clip(np.minimum(high, left + 1) - np.maximum(low, left), 0, 1).astype(np.float32)
+    return share
 
 
 def coverage_matrix(edges: npt.NDArray[np.float64], count: int) -> Floats:
@@ -20,7 +21,8 @@ def coverage_matrix(edges: npt.NDArray[np.float64], count: int) -> Floats:
     pixels = np.arange(count)[:, None]
     high = np.minimum(edges[None, 1:], pixels + 1)
     low = np.maximum(edges[None, :-1], pixels)
-    return np.clip(high - low, 0, 1).astype(np.float32)
+    share: Floats = np.clip(high - low, 0, 1).astype(np.float32)
+    return share
 
 
 def clamped(low: float, high: float, count: int) -> slice:
@@ -65,7 +67,7 @@ def _knots(count: int, step: float) -> tuple[npt.NDArray[np.intp], Floats]:
 
 
 def surface(rng: np.random.Generator, height: int, width: int, px_per_m: float) -> Floats:
-    """Weathered concrete or paint: unit-mean brightness, shape (height, width), blotches down to single grains.
+    """Weathered concrete or paint, blotches down to single grains: brightness about 1, (height, width).
 
     The coarse octaves are made at half the resolution: the eye and a codec see no difference, set-up does.
     """

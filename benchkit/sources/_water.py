@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.sources._scene import Layout
 from benchkit.sources._texture import Floats, Frame, smooth_noise
+
+if TYPE_CHECKING:
+    from benchkit.sources._scene import Layout
 
 LEVEL_RANGE_M = (0.2, 2.8)
 _SLOW = (0.30, 60.0)
 _SURGE = (0.12, 1.7)
 _CHOP = (0.03, 0.61)
-"""Amplitude in metres and period in seconds of what moves the level at the gauge; assumed, for a windy day."""
+"""Amplitude in metres and period in seconds of what moves the level; assumed, for a windy day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class Water:
         return np.repeat(np.clip(noise, -127, 127).astype(np.int8), 3, axis=1)
 
     def chop(self, time_s: float) -> Floats:
-        """How far below the mean surface the waterline lies on the dam, in rows, shape (W,); zero on average."""
+        """How many rows below the mean surface the waterline lies on the dam, shape (W,); 0 on average."""
         metres = np.arange(self._layout.width, dtype=np.float32) / self._layout.px_per_m
         wave = 0.006 * np.sin(9.0 * metres - 4.1 * time_s) + 0.004 * np.sin(23.0 * metres + 7.3 * time_s)
         return np.asarray(wave * self._layout.px_per_m, np.float32)

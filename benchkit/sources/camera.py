@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from benchkit.sources._scene import lay_out, still_scene
 from benchkit.sources._sensor import Sensor
-from benchkit.sources._texture import Frame, clamped
+from benchkit.sources._texture import Floats, Frame, clamped
 from benchkit.sources._water import Motion, Water
 from benchkit.sources.base import Item, Source
 from benchkit.units import FrameSize, PerSecond
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _STRIP_ROWS = 16
 """Rows of water made at a time, so that the intermediate values stay in a core's cache."""
@@ -26,9 +29,15 @@ class Camera(Source):
     kind: ClassVar[str] = "camera"
 
     size: FrameSize = (1920, 1080)
-    rate: PerSecond = Field(30.0, description="frames per second of the scene's time: how far the water moves")
+    rate: PerSecond = Field(
+        30.0, description="frames per second of the scene's time: how far the water moves"
+    )
     noise: float = Field(
-        2.0, ge=0, le=12, allow_inf_nan=False, description="deviation of the sensor's noise in grey levels of 255"
+        2.0,
+        ge=0,
+        le=12,
+        allow_inf_nan=False,
+        description="deviation of the sensor's noise in grey levels of 255",
     )
 
     def label(self) -> str:
@@ -36,7 +45,7 @@ class Camera(Source):
         return f"camera-{self.size[0]}x{self.size[1]}"
 
     def items(self, seed: int) -> Iterator[Item]:
-        """Frames without end: array `frame` (H, W, 3) uint8 RGB, truth `level_m` in metres above gauge zero."""
+        """Frames without end: `frame` (H, W, 3) uint8 RGB; truth `level_m`, metres above the gauge's zero."""
         view = View(seed, self.size, self.noise)
         number = 0
         while True:
@@ -85,10 +94,13 @@ class View:
             flat[top:bottom] = np.clip(water, 0, 255, out=water)
         return frame
 
-    def _blend(self, dam, water, top, line):
+    def _blend(
+        self, dam: Frame, water: npt.NDArray[np.int16], top: int, line: Floats
+    ) -> npt.NDArray[np.int16]:
         """Waves' edge on the dam, sub-pixel, under a band of wet concrete."""
         above = np.repeat(line, 3) - np.arange(top, top + len(dam), dtype=np.float32)[:, None]
         wet = np.clip(1.2 - above / np.float32(_WET_M * self.layout.px_per_m), 0, 1)
         dry = dam * (1 - np.float32(0.35) * wet)
         share = np.clip(1 - above, 0, 1)
-        return (dry + (water - dry) * share).astype(np.int16)
+        mixed: npt.NDArray[np.int16] = (dry + (water - dry) * share).astype(np.int16)
+        return mixed

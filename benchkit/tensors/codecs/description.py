@@ -10,7 +10,7 @@ import math
 import struct
 import sys
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgpack
 import numpy as np
@@ -26,6 +26,8 @@ from benchkit.tensors.message import (
     little_endian,
 )
 from benchkit.tensors.wire import Buffer
+
+T = TypeVar("T")
 
 ALIGN = 64
 PADDING = bytes(ALIGN)
@@ -50,10 +52,22 @@ def outgoing(arrays: Arrays, metadata: bytes) -> list[tuple[str, Array]]:
 
     Raises MessageError for what no receiver would take.
     """
-    if len(arrays) > MAX_ARRAYS:
-        raise MessageError(f"{len(arrays)} arrays in one message", remedy=f"send at most {MAX_ARRAYS}")
+    ready = [(name, little_endian(array)) for name, array in arrays.items()]
+    check_outgoing(metadata, [(name, array.dtype, array.shape) for name, array in ready])
+    return ready
+
+
+def check_outgoing(metadata: bytes, entries: Sequence[tuple[str, Any, tuple[int, ...]]]) -> None:
+    """Raises MessageError for metadata, or names, dtypes and shapes, that no receiver would take."""
+    if len(entries) > MAX_ARRAYS:
+        raise MessageError(f"{len(entries)} arrays in one message", remedy=f"send at most {MAX_ARRAYS}")
     check_metadata(metadata)
-    return [(check_name(name), _narrow(little_endian(array))) for name, array in arrays.items()]
+    for name, _, shape in entries:
+        check_name(name)
+        if len(shape) > MAX_DIMENSIONS:
+            raise MessageError(
+                f"an array of {len(shape)} dimensions", remedy=f"reshape it to at most {MAX_DIMENSIONS}"
+            )
 
 
 def described(name: Any, dtype: Any, shape: Any) -> Described:
@@ -108,10 +122,14 @@ def view(body: Buffer, array: Described, offset: int = 0) -> Array:
 
 def data(array: Array) -> memoryview:
     """The bytes of a C-contiguous array, as a view."""
-    return array.reshape(-1).view(np.uint8).data
+    try:
+        return memoryview(array).cast("B")
+    except (TypeError, ValueError):
+        # No buffer of a standard format: bfloat16.
+        return array.reshape(-1).view(np.uint8).data
 
 
-def named(pairs: Sequence[tuple[str, Array]]) -> Arrays:
+def named(pairs: Sequence[tuple[str, T]]) -> dict[str, T]:
     """A dict of the pairs; raises MessageError where a name comes twice."""
     arrays = dict(pairs)
     if len(arrays) != len(pairs):
@@ -126,16 +144,22 @@ def pack_head(metadata: bytes, entries: Sequence[Sequence[Any]]) -> bytes:
     return head + PADDING[: -len(head) % ALIGN]
 
 
-def unpack_head(body: memoryview, width: int) -> tuple[bytes, list[list[Any]], int]:
-    """Metadata, entries of `width` items each, and where the head ends; raises MessageError."""
+def head_bytes(body: memoryview) -> bytes:
+    """The head of a body without its padding; raises MessageError when it does not fit."""
     if body.nbytes < _LENGTH.size:
         raise MessageError("no description")
     (length,) = _LENGTH.unpack_from(body)
     end = _LENGTH.size + length
     if length > _MAX_HEAD_BYTES or end > body.nbytes:
         raise MessageError(f"a description of {length} bytes does not fit")
+    return bytes(body[:end])
+
+
+def unpack_head(body: memoryview, width: int) -> tuple[bytes, list[list[Any]], int]:
+    """Metadata, entries of `width` items each, and where the head ends; raises MessageError."""
+    head = head_bytes(body)
     try:
-        items = msgpack.unpackb(body[_LENGTH.size : end], max_array_len=MAX_ARRAYS + 1, max_map_len=0)
+        items = msgpack.unpackb(head[_LENGTH.size :], max_array_len=MAX_ARRAYS + 1, max_map_len=0)
     except (ValueError, msgpack.UnpackException) as error:
         raise MessageError(f"the description is not msgpack: {error}") from error
     if not isinstance(items, list) or not items:
@@ -143,7 +167,7 @@ def unpack_head(body: memoryview, width: int) -> tuple[bytes, list[list[Any]], i
     metadata, *entries = items
     if not all(isinstance(entry, list) and len(entry) == width for entry in entries):
         raise MessageError(f"an array is not described by {width} items")
-    return check_metadata(metadata), entries, end + -end % ALIGN
+    return check_metadata(metadata), entries, len(head) + -len(head) % ALIGN
 
 
 def check_end(offset: int, body: memoryview) -> None:
@@ -151,10 +175,3 @@ def check_end(offset: int, body: memoryview) -> None:
     if offset != body.nbytes:
         raise MessageError(f"the arrays end at byte {offset}, the message at {body.nbytes}")
 
-
-def _narrow(array: Array) -> Array:
-    if array.ndim > MAX_DIMENSIONS:
-        raise MessageError(
-            f"an array of {array.ndim} dimensions", remedy=f"reshape it to at most {MAX_DIMENSIONS}"
-        )
-    return array

@@ -1,24 +1,44 @@
-"""Aligned raw bytes behind a msgpack description: nothing is copied on either side."""
+"""Aligned raw bytes behind a msgpack description: nothing is copied on either side.
+
+Messages of one kind share their description, so what was once checked or packed is remembered by its bytes.
+"""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
 
 from benchkit.tensors.codecs.base import Codec
 from benchkit.tensors.codecs.description import (
     ALIGN,
     PADDING,
     check_end,
+    check_outgoing,
     data,
     described,
+    head_bytes,
     named,
-    outgoing,
     pack_head,
     unpack_head,
-    view,
 )
-from benchkit.tensors.message import Array, Arrays
+from benchkit.tensors.message import Array, Arrays, little_endian
 from benchkit.tensors.wire import Buffer
+
+_REMEMBERED = 64
+_LARGEST_REMEMBERED_BYTES = 4096
+
+
+class _Field(NamedTuple):
+    """Where one array stands in a body."""
+
+    name: str
+    dtype: np.dtype[np.generic]
+    shape: tuple[int, ...]
+    count: int
+    offset: int
 
 
 class Raw(Codec):
@@ -32,23 +52,45 @@ class Raw(Codec):
 
     def encode(self, arrays: Arrays, metadata: bytes) -> list[Buffer]:
         """Views of the arrays; only non-contiguous or big-endian ones are copied."""
-        entries: list[tuple[str, str, tuple[int, ...]]] = []
-        tensors: list[Buffer] = []
-        for name, array in outgoing(arrays, metadata):
-            entries.append((name, array.dtype.name, array.shape))
-            if array.nbytes:
-                tensors.append(data(array))
-                if array.nbytes % ALIGN:
-                    tensors.append(PADDING[: -array.nbytes % ALIGN])
-        return [pack_head(metadata, entries), *tensors]
+        ready = [(name, little_endian(array)) for name, array in arrays.items()]
+        pack = _pack if len(metadata) <= _LARGEST_REMEMBERED_BYTES else _pack.__wrapped__
+        parts: list[Buffer] = [pack(metadata, tuple([(name, a.dtype, a.shape) for name, a in ready]))]
+        for _, array in ready:
+            if nbytes := array.nbytes:
+                parts.append(data(array))
+                if nbytes % ALIGN:
+                    parts.append(PADDING[: -nbytes % ALIGN])
+        return parts
 
     def decode(self, body: memoryview) -> tuple[Arrays, bytes]:
         """Read-only views of `body`."""
-        metadata, entries, offset = unpack_head(body, 3)
-        pairs: list[tuple[str, Array]] = []
-        for entry in entries:
-            array = described(*entry)
-            pairs.append((array.name, view(body, array, offset)))
-            offset += array.nbytes + -array.nbytes % ALIGN
-        check_end(offset, body)
-        return named(pairs), metadata
+        head = head_bytes(body)
+        layout = _layout if len(head) <= _LARGEST_REMEMBERED_BYTES else _layout.__wrapped__
+        metadata, fields, end = layout(head)
+        check_end(end, body)
+        arrays: dict[str, Array] = {}
+        for name, dtype, shape, count, offset in fields:
+            flat = np.frombuffer(body, dtype, count, offset) if count else np.empty(0, dtype)
+            if flat.flags.writeable:
+                flat.flags.writeable = False
+            arrays[name] = flat.reshape(shape)
+        return arrays, metadata
+
+
+@lru_cache(_REMEMBERED)
+def _pack(metadata: bytes, entries: Sequence[tuple[str, Any, tuple[int, ...]]]) -> bytes:
+    check_outgoing(metadata, entries)
+    return pack_head(metadata, [(name, dtype.name, shape) for name, dtype, shape in entries])
+
+
+@lru_cache(_REMEMBERED)
+def _layout(head: bytes) -> tuple[bytes, tuple[_Field, ...], int]:
+    """Metadata, where each array stands, and where the body must end; raises MessageError."""
+    metadata, entries, offset = unpack_head(memoryview(head), 3)
+    fields = []
+    for entry in entries:
+        array = described(*entry)
+        fields.append(_Field(array.name, array.dtype, array.shape, array.nbytes // array.dtype.itemsize, offset))
+        offset += array.nbytes + -array.nbytes % ALIGN
+    named([(field.name, field) for field in fields])
+    return metadata, tuple(fields), offset

@@ -1,0 +1,95 @@
+"""The answer in plain words: what is fastest and by how much, where the time goes, what does not count.
+
+Written from run.json alone. No difference is claimed without its interval, and none that the interval denies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchkit.analysis.words import largest_phases, times_with_interval, us_with_interval
+
+Entry = Mapping[str, Any]
+
+
+def answer(cells: Sequence[Entry], ranking: Sequence[Entry]) -> list[str]:
+    """One to three sentences a group, in the order of the cells."""
+    by_id = {cell["id"]: cell for cell in cells}
+    groups = dict.fromkeys(cell["group"] for cell in cells)
+    sentences = []
+    for group in groups:
+        places = [(by_id[place["cell"]], place) for place in ranking if place["group"] == group]
+        invalid = [cell for cell in cells if cell["group"] == group and not cell["validity"]["valid"]]
+        sentences += _group(places, invalid)
+    return sentences
+
+
+def _group(places: Sequence[tuple[Entry, Entry]], invalid: Sequence[Entry]) -> list[str]:
+    found = []
+    if places:
+        title = places[0][0]["labels"]["group"]
+        found = [f"{title}: {_ranked(places)}.", f"Where the time goes: {_time(places)}."]
+    if invalid:
+        title = "" if places else f"{invalid[0]['labels']['group']}: "
+        each = "; ".join(f"{_row(cell)} ({', '.join(_codes(cell))})" for cell in invalid)
+        found.append(f"{title}{'Not' if places else 'nothing can be said, not'} valid: {each}.")
+    return found
+
+
+def _row(cell: Entry) -> str:
+    return str(cell["labels"]["row"])
+
+
+def _codes(cell: Entry) -> list[str]:
+    return list(
+        dict.fromkeys(
+            reason["code"] for reason in cell["validity"]["reasons"] if reason["severity"] == "invalid"
+        )
+    )
+
+
+def _ranked(places: Sequence[tuple[Entry, Entry]]) -> str:
+    best = places[0][0]
+    p50 = us_with_interval(best["latency_us"]["p50"], best["latency_us"]["p50_ci95"])
+    if len(places) == 1:
+        return f"{_row(best)} takes p50 {p50}; there is no other valid cell to compare it with"
+    others = places[1:]
+    unsure = [_row(cell) for cell, place in others if place["ratio_ci95"] is None]
+    tied = [
+        (cell, place) for cell, place in others if place["tied_with_best"] and place["ratio_ci95"] is not None
+    ]
+    slower = [(cell, place) for cell, place in others if not place["tied_with_best"]]
+    first = "is fastest with" if slower and not unsure and not tied else "has the lowest"
+    text = f"{_row(best)} {first} p50 {p50}"
+    if tied:
+        text += f", tied with {_listed(tied)}"
+    if slower:
+        text += f"; {_listed(slower)} as long" if len(slower) == 1 else f"; as long as it: {_listed(slower)}"
+    if unsure:
+        text += f"; too few rounds to tell {', '.join(unsure)} from it"
+    return text + _guarantees([cell for cell, _ in places])
+
+
+def _listed(some: Sequence[tuple[Entry, Entry]]) -> str:
+    return ", ".join(
+        f"{_row(cell)} {times_with_interval(place['ratio_to_best'], place['ratio_ci95'])}"
+        for cell, place in some
+    )
+
+
+def _guarantees(cells: Sequence[Entry]) -> str:
+    """Names unlike guarantees among cells that were ranked together; empty when they are alike."""
+    kinds: dict[str, list[str]] = {}
+    for cell in cells:
+        kind = f"{cell['guarantee']['delivery']} in {cell['guarantee']['durability']}"
+        kinds.setdefault(kind, []).append(cell["transport"])
+    if len(kinds) < 2:
+        return ""
+    each = "; ".join(f"{', '.join(dict.fromkeys(names))}: {kind}" for kind, names in kinds.items())
+    return f" (unlike guarantees - {each})"
+
+
+def _time(places: Sequence[tuple[Entry, Entry]]) -> str:
+    ends = [places[0][0]] if len(places) == 1 else [places[0][0], places[-1][0]]
+    return "; ".join(f"{_row(cell)}: {largest_phases(dict(cell))}" for cell in ends)

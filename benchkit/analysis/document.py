@@ -1,0 +1,271 @@
+"""run.json: a Run, analysed. What each field means is in CONTRACT.md; microseconds throughout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from benchkit import __version__
+from benchkit.analysis import bottleneck
+from benchkit.analysis.account import account, open_blocks
+from benchkit.analysis.answer import answer
+from benchkit.analysis.intervals import Interval
+from benchkit.analysis.labels import Labels, labels
+from benchkit.analysis.measure import Distribution, Measure, measure
+from benchkit.analysis.promises import promises
+from benchkit.analysis.ranking import Entrant, rank_group
+from benchkit.analysis.validity import Facts, Reason, is_valid, reasons
+from benchkit.records.folder import SCHEMA, sample_file
+from benchkit.records.plain import storable
+from benchkit.records.run import Block, Cell, Failure, Run
+from benchkit.records.samples import PHASES, SAMPLE, Samples
+
+ROLES: Final = ("producer", "stage", "broker")
+
+
+@dataclass(frozen=True, slots=True)
+class Analysed:
+    """One cell with everything found about it."""
+
+    cell: Cell
+    blocks: list[Block]
+    samples: Samples
+    account: dict[str, int]
+    measure: Measure
+    reasons: list[Reason]
+
+    @property
+    def valid(self) -> bool:
+        """It may be ranked and carries a verdict."""
+        return is_valid(self.reasons)
+
+
+def document(run: Run) -> dict[str, Any]:
+    """The content of run.json: plain data, safe for JSON (no NaN, no infinity)."""
+    cells = [_analyse(run, cell) for cell in run.cells]
+    names = labels(run.cells)
+    entries = [_entry(each, names[each.cell.id], each.cell.id in run.samples) for each in cells]
+    ranking = _ranking(cells)
+    whole = {
+        "schema": SCHEMA,
+        "benchkit": __version__,
+        "started_utc": run.started_utc,
+        "duration_s": run.duration_s,
+        "seed": run.seed,
+        "quick": run.quick,
+        "interrupted": run.interrupted,
+        "scenario": run.scenario,
+        "environment": run.environment,
+        "floor": run.floor,
+        "placement": run.placement,
+        "cells": entries,
+        "ranking": ranking,
+        "answer": answer(entries, ranking),
+        "promises": [each for done in cells if done.valid for each in _promises(run, done)],
+        "failures": _failures(run.failures),
+    }
+    plain: dict[str, Any] = storable(whole)
+    return plain
+
+
+def _analyse(run: Run, cell: Cell) -> Analysed:
+    blocks = [block for block in run.blocks if block.cell == cell.id]
+    samples = run.samples.get(cell.id)
+    if samples is None:
+        samples = np.zeros(0, SAMPLE)
+    kept = account(samples, blocks)
+    figures = measure(samples)
+    cores = run.environment.get("cores")
+    facts = Facts(
+        cell=cell,
+        blocks=blocks,
+        account=kept,
+        open_blocks=open_blocks(samples, blocks),
+        measure=figures,
+        cores=cores if isinstance(cores, int) else 0,
+        floor_us=run.floor.null_us.get("p50") if run.floor else None,
+    )
+    return Analysed(cell, blocks, samples, kept, figures, reasons(facts))
+
+
+def _promises(run: Run, done: Analysed) -> list[dict[str, Any]]:
+    return promises(done.cell.id, run.slo, done.measure, done.account)
+
+
+def _ranking(cells: Sequence[Analysed]) -> list[dict[str, Any]]:
+    found = []
+    for group in dict.fromkeys(each.cell.group for each in cells):
+        entrants = [entrant for each in cells if each.cell.group == group and (entrant := _entrant(each))]
+        found += [
+            {
+                "cell": place.cell,
+                "group": group,
+                "p50_us": place.p50_ns / 1e3,
+                "ratio_to_best": place.ratio,
+                "ratio_ci95": place.interval,
+                "tied_with_best": place.tied,
+            }
+            for place in rank_group(entrants)
+        ]
+    return found
+
+
+def _entrant(done: Analysed) -> Entrant | None:
+    p50 = done.measure.latency.quantiles_ns["p50"]
+    if not done.valid or p50 is None:
+        return None
+    rounds = {block.index: block.round for block in done.blocks}
+    return Entrant(done.cell.id, p50, {rounds[block.index]: block.p50_ns for block in done.measure.blocks})
+
+
+def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
+    cell, figures = done.cell, done.measure
+    return {
+        "id": cell.id,
+        "group": cell.group,
+        "labels": asdict(names),
+        "transport": cell.transport,
+        "codec": cell.codec,
+        "stage": cell.stage,
+        "source": cell.source,
+        "parameters": cell.parameters,
+        "workers": cell.workers,
+        "replies": cell.replies,
+        "payload_bytes": cell.payload_bytes,
+        "wire_bytes": cell.wire_bytes,
+        "lossy": cell.lossy,
+        "zero_copy": cell.zero_copy,
+        "path": cell.path,
+        "stage_facts": cell.stage_facts,
+        "blocks": len(done.blocks),
+        "warmup": int(np.count_nonzero(done.samples["warmup"])),
+        "load": _load(done),
+        "account": done.account,
+        "latency_us": _latency(figures),
+        "service_us": _distribution(figures.service),
+        "phases_us": {name: _phase(figures, name) for name in PHASES},
+        "residual_us": {"max": figures.residual_ns / 1e3},
+        "throughput": _throughput(figures),
+        "cost": _cost(done),
+        "guarantee": {"delivery": cell.delivery, "durability": cell.durability, "ordering": cell.ordering},
+        "validity": {"valid": done.valid, "reasons": [asdict(reason) for reason in done.reasons]},
+        "verdict": _verdict(done),
+        "blocks_detail": _blocks(done),
+        "failures": _failures(failure for block in done.blocks for failure in block.failures),
+        "samples": sample_file(cell.id) if has_samples else None,
+    }
+
+
+def _load(done: Analysed) -> dict[str, Any]:
+    pace = done.measure.pace
+    asked = [block.offered_per_s for block in done.blocks if block.offered_per_s is not None]
+    late = pace.lateness.quantiles_ns
+    return {
+        "name": done.cell.load,
+        "arrival": done.cell.arrival,
+        "offered_per_s": asked[0] if asked else None,
+        "achieved_per_s": pace.achieved_per_s,
+        "lateness_us": {"p50": _us(late["p50"]), "p99": _us(late["p99"]), "max": _us(pace.lateness.max_ns)},
+        "late_share": pace.late_share,
+    }
+
+
+def _us(nanoseconds: float | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / 1e3
+
+
+def _distribution(figures: Distribution) -> dict[str, Any]:
+    percentiles = {name: _us(value) for name, value in figures.quantiles_ns.items()}
+    if not figures.count:
+        return {"count": 0, "mean": None, **percentiles, "max": None}
+    return {"count": figures.count, "mean": figures.mean_ns / 1e3, **percentiles, "max": figures.max_ns / 1e3}
+
+
+def _latency(figures: Measure) -> dict[str, Any]:
+    return {
+        **_distribution(figures.latency),
+        "p50_ci95": _interval(figures.p50_ci_ns),
+        "p99_ci95": _interval(figures.p99_ci_ns),
+    }
+
+
+def _interval(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [bound / 1e3 for bound in interval]
+
+
+def _phase(figures: Measure, name: str) -> dict[str, Any]:
+    phase = figures.phases[name]
+    values = phase.quantiles_ns
+    mean = phase.mean_ns / 1e3 if phase.count else None
+    return {"mean": mean, "p50": _us(values["p50"]), "p99": _us(values["p99"]), "share": figures.share(name)}
+
+
+def _throughput(figures: Measure) -> dict[str, float]:
+    """Delivered messages over the time from each block's first due moment to its last end, blocks together."""
+    seconds = figures.span_ns / 1e9
+    if seconds <= 0:
+        return {"messages_per_s": 0.0, "bytes_per_s": 0.0}
+    return {
+        "messages_per_s": figures.latency.count / seconds,
+        "bytes_per_s": figures.delivered_bytes / seconds,
+    }
+
+
+def _used(blocks: Sequence[Block], role: str, name: str) -> list[int]:
+    return [getattr(block.usage[role], name) for block in blocks if role in block.usage]
+
+
+def _cost(done: Analysed) -> dict[str, Any]:
+    """CPU per delivered message by role; 0 for a broker that is not there, None where nothing was recorded."""
+    count = done.measure.latency.count
+    cost: dict[str, Any] = {}
+    for role in ROLES:
+        used = _used(done.blocks, role, "cpu_ns")
+        known = bool(used) or role == "broker"
+        cost[f"{role}_cpu_us_per_message"] = sum(used) / count / 1e3 if known and count else None
+    for extra in ("integrity_ns", "pacing_cpu_ns"):
+        spent = sum(sum(_used(done.blocks, role, extra)) for role in ROLES)
+        cost[f"{extra.removesuffix('_ns')}_us_per_message"] = spent / count / 1e3 if count else None
+    cost["peak_rss_bytes"] = {
+        role: max(_used(done.blocks, role, "peak_rss_bytes"), default=0) for role in ROLES
+    }
+    return cost
+
+
+def _verdict(done: Analysed) -> Mapping[str, Any]:
+    if not done.valid:
+        return asdict(replace(bottleneck.NONE, evidence=["the cell is not valid and carries no verdict"]))
+    cpu = _used(done.blocks, "producer", "cpu_ns")
+    has_broker = any("broker" in block.usage for block in done.blocks)
+    load = bottleneck.busy(done.measure, done.cell.workers, sum(cpu) if cpu else None)
+    return asdict(bottleneck.verdict(done.measure, load, has_broker=has_broker))
+
+
+def _blocks(done: Analysed) -> list[dict[str, Any]]:
+    found = {block.index: block for block in done.measure.blocks}
+    return [
+        {
+            "index": block.index,
+            "round": block.round,
+            "count": found[block.index].count,
+            "p50_us": found[block.index].p50_ns / 1e3,
+            "phase_means_us": {
+                name: mean / 1e3 for name, mean in zip(PHASES, found[block.index].phase_means_ns, strict=True)
+            },
+        }
+        for block in done.blocks
+        if block.index in found
+    ]
+
+
+def _failures(failures: Iterable[Failure]) -> list[dict[str, Any]]:
+    """Like failures counted together; the first traceback of each is kept."""
+    together: dict[tuple[str, str, str], Failure] = {}
+    for failure in failures:
+        key = (failure.party, failure.type, failure.what)
+        first = together.get(key)
+        together[key] = replace(first, count=first.count + failure.count) if first else failure
+    return [asdict(failure) for failure in together.values()]

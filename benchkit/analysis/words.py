@@ -1,0 +1,34 @@
+"""Figures as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchkit.units import show_us
+
+
+def us_with_interval(value: float | None, interval: Sequence[float] | None) -> str:
+    """`2.1 ms [2.0 ms, 2.2 ms]`; without an interval it says so."""
+    if interval is None:
+        return f"{show_us(value)} (no interval)"
+    return f"{show_us(value)} [{show_us(interval[0])}, {show_us(interval[1])}]"
+
+
+def times(ratio: float) -> str:
+    """1.043 -> '1.04x', 9.81 -> '9.8x', 52.3 -> '52x', 12345 -> '1.2e+04x'."""
+    if ratio >= 1e4 or 0 < ratio < 0.01:
+        return f"{ratio:.1e}x"
+    return f"{ratio:.2f}x" if ratio < 2 else f"{ratio:.1f}x" if ratio < 20 else f"{ratio:.0f}x"
+
+
+def times_with_interval(ratio: float, interval: Sequence[float]) -> str:
+    """`9.8x [9.1x, 10.6x]`."""
+    return f"{times(ratio)} [{times(interval[0])}, {times(interval[1])}]"
+
+
+def largest_phases(cell: dict[str, Any], count: int = 3, least: float = 0.05) -> str:
+    """`compute 64%, decode 20%`: the phases of a cell of run.json with the largest shares."""
+    shares = sorted(((phase["share"], name) for name, phase in cell["phases_us"].items()), reverse=True)
+    named = [f"{name} {share:.0%}" for share, name in shares[:count] if share >= least]
+    return ", ".join(named) or "spread over all phases"
