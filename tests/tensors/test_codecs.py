@@ -93,8 +93,21 @@ def test_other_dtypes_are_not_sent(kind, array):
         ({7: np.zeros(1)}, b""),
         ({"x": np.zeros((1,) * 33)}, b""),
         ({}, bytes((1 << 20) + 1)),
+        ({}, bytearray(3)),
+        ({}, "text"),
+        ({}, None),
     ],
-    ids=["arrays", "long-name", "surrogate", "no-name", "dimensions", "metadata"],
+    ids=[
+        "arrays",
+        "long-name",
+        "surrogate",
+        "no-name",
+        "dimensions",
+        "metadata",
+        "bytearray",
+        "text",
+        "none",
+    ],
 )
 def test_what_no_receiver_takes_is_not_sent(kind, arrays, metadata):
     with pytest.raises(MessageError):
@@ -121,6 +134,20 @@ def test_masked_matrix_and_mapped_arrays_travel_as_plain_ones(kind, tmp_path):
     assert all(type(array) is np.ndarray for array in made.values())
     assert made["matrix"].tolist() == [[1, 2], [3, 4]]
     assert made["masked"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("kind", CODECS)
+def test_what_is_remembered_of_one_message_is_not_said_of_another(kind):
+    """Same bytes, other names, dtypes, shapes, metadata, in turn: each could meet the other's memory."""
+    given = [
+        ({"x": np.arange(4, dtype="u2")}, b""), ({"y": np.arange(4, dtype="u2")}, b""),
+        ({"x": np.arange(4, dtype="i2")}, b""), ({"x": np.arange(4, dtype="u2").reshape(2, 2)}, b""),
+        ({"x": np.arange(4, dtype="u2")}, b"m"), ({"x": np.arange(4, dtype=">u2")}, b""),
+    ]  # fmt: skip
+    for arrays, metadata in given * 2:
+        made, came = through(kind, arrays, metadata)
+        assert same(made, arrays)
+        assert came == metadata
 
 
 # Hostile bodies -------------------------------------------------------------------------------------------
