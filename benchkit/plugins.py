@@ -11,7 +11,7 @@ import difflib
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module, metadata
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -95,7 +95,7 @@ class Registry(Generic[P]):
                 f"{entry.target} calls itself {named!r} but is registered as {kind!r}",
                 where=entry.distribution,
             )
-        return cast("type[P]", cls)
+        return cls
 
     def build(self, config: dict[str, Any]) -> P:
         """A plug-in from plain data: `{"kind": ..., option: value}`; raises pydantic.ValidationError."""

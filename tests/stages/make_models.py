@@ -27,7 +27,7 @@ def save(name, nodes, inputs, outputs, *, opset=OPSET, initializer=()):
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     axes = helper.make_tensor("axes", I64, [2], [1, 2])
-    # mean colour of a picture, any size, any batch; `total` over the batch has no batch axis
+    # mean colour of a picture, any size, any batch; `top`, over all of it, has no batch axis
     mean = [
         node("Cast", ["frame"], ["f"], to=F32),
         node("ReduceMean", ["f"], ["mean"], axes=[1, 2], keepdims=0),
@@ -42,6 +42,12 @@ def main() -> None:
     save(
         "mean_top", count, [frame], [value("mean", F32, ["N", 3]), value("top", F32, [])], initializer=[axes]
     )
+    # one number a picture
+    brightest = [
+        node("Cast", ["frame"], ["f"], to=F32),
+        node("ReduceMax", ["f"], ["peak"], axes=[1, 2, 3], keepdims=0),
+    ]
+    save("peak", brightest, [frame], [value("peak", F32, ["N"])])
     # first axis fixed at one, and at four
     for name, batch in (("one", 1), ("four", 4)):
         x = value("frame", U8, [batch, 2, 2, 3])

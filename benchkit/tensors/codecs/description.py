@@ -123,7 +123,7 @@ def view(body: Buffer, array: Described, offset: int = 0) -> Array:
 def data(array: Array) -> memoryview:
     """The bytes of a C-contiguous array, as a view."""
     try:
-        return memoryview(array).cast("B")
+        return array.data.cast("B")
     except (TypeError, ValueError):
         # No buffer of a standard format: bfloat16.
         return array.reshape(-1).view(np.uint8).data
@@ -174,4 +174,3 @@ def check_end(offset: int, body: memoryview) -> None:
     """Raises MessageError unless the arrays end where the body ends."""
     if offset != body.nbytes:
         raise MessageError(f"the arrays end at byte {offset}, the message at {body.nbytes}")
-

@@ -26,6 +26,7 @@ class JsonBase64(Codec):
 
     def encode(self, arrays: Arrays, metadata: bytes) -> list[Buffer]:
         """One ASCII text."""
+        given = outgoing(arrays, metadata)
         document = {
             "metadata": base64.b64encode(metadata).decode("ascii"),
             "arrays": [
@@ -35,7 +36,7 @@ class JsonBase64(Codec):
                     "shape": array.shape,
                     "data": base64.b64encode(data(array)).decode("ascii"),
                 }
-                for name, array in outgoing(arrays, metadata)
+                for name, array in given
             ],
         }
         return [json.dumps(document).encode("ascii")]

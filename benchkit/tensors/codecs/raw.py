@@ -37,7 +37,7 @@ class _Field(NamedTuple):
     name: str
     dtype: np.dtype[np.generic]
     shape: tuple[int, ...]
-    count: int
+    items: int
     offset: int
 
 
@@ -53,7 +53,8 @@ class Raw(Codec):
     def encode(self, arrays: Arrays, metadata: bytes) -> list[Buffer]:
         """Views of the arrays; only non-contiguous or big-endian ones are copied."""
         ready = [(name, little_endian(array)) for name, array in arrays.items()]
-        pack = _pack if len(metadata) <= _LARGEST_REMEMBERED_BYTES else _pack.__wrapped__
+        short = type(metadata) is bytes and len(metadata) <= _LARGEST_REMEMBERED_BYTES
+        pack = _pack if short else _pack.__wrapped__  # which refuses what is no bytes
         parts: list[Buffer] = [pack(metadata, tuple([(name, a.dtype, a.shape) for name, a in ready]))]
         for _, array in ready:
             if nbytes := array.nbytes:
@@ -69,8 +70,8 @@ class Raw(Codec):
         metadata, fields, end = layout(head)
         check_end(end, body)
         arrays: dict[str, Array] = {}
-        for name, dtype, shape, count, offset in fields:
-            flat = np.frombuffer(body, dtype, count, offset) if count else np.empty(0, dtype)
+        for name, dtype, shape, items, offset in fields:
+            flat = np.frombuffer(body, dtype, items, offset) if items else np.empty(0, dtype)
             if flat.flags.writeable:
                 flat.flags.writeable = False
             arrays[name] = flat.reshape(shape)
@@ -90,7 +91,9 @@ def _layout(head: bytes) -> tuple[bytes, tuple[_Field, ...], int]:
     fields = []
     for entry in entries:
         array = described(*entry)
-        fields.append(_Field(array.name, array.dtype, array.shape, array.nbytes // array.dtype.itemsize, offset))
+        fields.append(
+            _Field(array.name, array.dtype, array.shape, array.nbytes // array.dtype.itemsize, offset)
+        )
         offset += array.nbytes + -array.nbytes % ALIGN
     named([(field.name, field) for field in fields])
     return metadata, tuple(fields), offset
