@@ -29,11 +29,11 @@ def _group(places: Sequence[tuple[Entry, Entry]], invalid: Sequence[Entry]) -> l
     found = []
     if places:
         title = places[0][0]["labels"]["group"]
-        found = [f"{title}: {_ranked(places)}.", f"Where the time goes: {_time(places)}."]
+        found = [f"{title}: {_ranked(places)}.", f"{title}: where the mean latency goes: {_time(places)}."]
     if invalid:
-        title = "" if places else f"{invalid[0]['labels']['group']}: "
+        title = invalid[0]["labels"]["group"]
         each = "; ".join(f"{_row(cell)} ({', '.join(_codes(cell))})" for cell in invalid)
-        found.append(f"{title}{'Not' if places else 'nothing can be said, not'} valid: {each}.")
+        found.append(f"{title}: not valid{'' if places else ', so nothing can be said'}: {each}.")
     return found
 
 
@@ -65,7 +65,7 @@ def _ranked(places: Sequence[tuple[Entry, Entry]]) -> str:
     if tied:
         text += f", tied with {_listed(tied)}"
     if slower:
-        text += f"; {_listed(slower)} as long" if len(slower) == 1 else f"; as long as it: {_listed(slower)}"
+        text += f"; times as long: {_listed(slower)}"
     if unsure:
         text += f"; too few rounds to tell {', '.join(unsure)} from it"
     return text + _guarantees([cell for cell, _ in places])

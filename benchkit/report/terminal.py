@@ -1,0 +1,252 @@
+"""The terminal's report: pure functions of run.json that return something to print, and print nothing.
+
+They fit the width and the encoding of the console that prints them; a pipe gets the same letters without colours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from benchkit.analysis.quantiles import PERCENTILES, minimum_samples
+from benchkit.analysis.words import times, times_with_interval
+from benchkit.report.bar import PHASES, PhaseBar, legend
+from benchkit.report.text import ascii_twin, cpu_us, rate, text, within
+from benchkit.units import show_us
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.table import Table
+
+    Pieces = Iterator[RenderableType]
+
+Entry = Mapping[str, Any]
+_WIDE: Final = 120
+"""From this width on the guarantee, the ratio to the best and the bottleneck have columns of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Something to show that is laid out when the console's width and encoding are known."""
+
+    build: Callable[[int], Pieces]
+    """Takes the width in columns."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.segment import Segment
+
+        for piece in self.build(options.max_width):
+            if not options.ascii_only:
+                yield piece
+                continue
+            for words, style, control in console.render(piece, options):
+                yield Segment(ascii_twin(words), style, control)
+
+
+def report(document: Entry, folder: Path | None = None) -> View:
+    """A table per group, the answer, what is not valid and why, and where the files are."""
+
+    def build(width: int) -> Pieces:
+        yield from _banner(document)
+        for group in dict.fromkeys(cell["group"] for cell in document["cells"]):
+            cells = _in_order(document, group)
+            yield text(cells[0]["labels"]["group"], "bold")
+            yield _table(cells, document, width)
+            yield text("")
+        yield from _footnotes(document, width)
+        yield from _answer(document)
+        yield from _invalid(document)
+        yield from _notes(document)
+        yield from _failures(document)
+        yield from _promises(document)
+        if folder is not None:
+            yield _entry("Files", folder)
+
+    return View(build)
+
+
+def explain_invalid(document: Entry) -> View:
+    """Why cells are not valid and what to do, each reason once."""
+    return View(lambda _width: _invalid(document))
+
+
+def _in_order(document: Entry, group: str) -> list[Entry]:
+    """The group's cells: ranked ones first, fastest at the top."""
+    places = {place["cell"]: at for at, place in enumerate(document["ranking"])}
+    cells = [cell for cell in document["cells"] if cell["group"] == group]
+    return sorted(cells, key=lambda cell: places.get(cell["id"], len(places)))
+
+
+def _banner(document: Entry) -> Pieces:
+    if document.get("interrupted"):
+        yield text("interrupted: what follows is what was measured until then", "bold yellow")
+    if document.get("quick"):
+        yield text("quick run: short blocks, wide intervals; measure without --quick before deciding", "yellow")
+
+
+def _table(cells: Sequence[Entry], document: Entry, width: int) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    wide = width >= _WIDE
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=False, show_edge=False)
+    table.add_column("transport", overflow="fold", min_width=9)
+    table.add_column("codec", overflow="fold", min_width=6)
+    for name in ("p50", "p99", "rate", "CPU/msg"):
+        table.add_column(name, justify="right", no_wrap=True)
+    if wide:
+        table.add_column("to the best", justify="right", no_wrap=True)
+        table.add_column("bottleneck", overflow="fold")
+        table.add_column("guarantee", overflow="fold")
+    table.add_column("phases of the mean latency" if wide else "phases", overflow="fold", min_width=14)
+    places = {place["cell"]: place for place in document["ranking"]}
+    for cell in cells:
+        table.add_row(*_row(cell, places.get(cell["id"]), wide), style="" if cell["validity"]["valid"] else "dim")
+    return table
+
+
+def _row(cell: Entry, place: Entry | None, wide: bool) -> Iterator[RenderableType]:
+    latency = cell["latency_us"]
+    transport, codec = _names(cell)
+    yield text(transport)
+    yield text(codec)
+    yield text(within(latency["p50"], latency["p50_ci95"]), "bold" if place and place["tied_with_best"] else "")
+    yield text(show_us(latency["p99"]))
+    yield text(rate(cell["throughput"]["messages_per_s"]) if latency["count"] else "-")
+    yield text(show_us(cpu_us(cell["cost"])))
+    if wide:
+        yield text(_against_best(place))
+        verdict = cell["verdict"]
+        yield text(verdict["bottleneck"] + ("" if verdict["resource"] == "none" else f" ({verdict['resource']})"))
+        yield text(f"{cell['guarantee']['delivery']}, {cell['guarantee']['durability']}")
+    if cell["validity"]["valid"]:
+        yield PhaseBar({name: phase["share"] for name, phase in cell["phases_us"].items()})
+    else:
+        yield text(f"not valid: {', '.join(code.replace('-', ' ') for code in _codes(cell))}", "red")
+
+
+def _names(cell: Entry) -> tuple[str, str]:
+    """Transport, and codec with what else tells the cell apart from its neighbours."""
+    row = str(cell["labels"]["row"])
+    transport = str(cell["transport"])
+    return transport, row.removeprefix(transport).strip() or str(cell["codec"])
+
+
+def _against_best(place: Entry | None) -> str:
+    if place is None:
+        return "-"
+    if place["ratio_ci95"] is None:
+        return f"{times(place['ratio_to_best'])} (?)"
+    if place["ratio_ci95"] == [1.0, 1.0]:
+        return "best"
+    tie = "tied " if place["tied_with_best"] else ""
+    return tie + times_with_interval(place["ratio_to_best"], place["ratio_ci95"])
+
+
+def _codes(cell: Entry) -> list[str]:
+    found = (reason["code"] for reason in cell["validity"]["reasons"] if reason["severity"] == "invalid")
+    return list(dict.fromkeys(found))
+
+
+def _footnotes(document: Entry, width: int) -> Pieces:
+    valid = [cell for cell in document["cells"] if cell["validity"]["valid"]]
+    if valid:
+        shown = [name for name in PHASES if any(cell["phases_us"][name]["share"] > 0 for cell in valid)]
+        yield from legend(shown, width)
+    yield text("± farther end of the 95% interval; CPU/msg: producer, stage and broker together", "dim")
+    if any(cell["latency_us"]["p99"] is None for cell in valid):
+        needs = minimum_samples(PERCENTILES["p99"])
+        yield text(f"- in p99: the sample is too small, {needs} messages are needed", "dim")
+    kinds: dict[str, list[str]] = {}
+    for cell in document["cells"]:
+        kind = f"{cell['guarantee']['delivery']}, held in {cell['guarantee']['durability']}"
+        kinds.setdefault(kind, []).append(cell["transport"])
+    if kinds and width < _WIDE:
+        each = "; ".join(f"{', '.join(dict.fromkeys(names))}: {kind}" for kind, names in kinds.items())
+        yield text(f"guarantees - {each}", "dim")
+
+
+def _heading(words: str) -> Pieces:
+    yield text("")
+    yield text(words, "bold")
+
+
+def _entry(label: str, words: object, style: str = "") -> Table:
+    """A line with a hanging indent, so that long sentences stay readable."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(label, style), text(words))
+    return grid
+
+
+def _answer(document: Entry) -> Pieces:
+    if document["answer"]:
+        yield from _heading("In words")
+        for sentence in document["answer"]:
+            yield _entry("*", sentence)
+
+
+def _invalid(document: Entry) -> Pieces:
+    together: dict[tuple[str, str, str], list[str]] = {}
+    for cell in document["cells"]:
+        for reason in cell["validity"]["reasons"]:
+            if reason["severity"] == "invalid":
+                key = (reason["code"], reason["message"], reason["remedy"])
+                together.setdefault(key, []).append(f"{cell['labels']['row']} ({cell['group']})")
+    if together:
+        yield from _heading("Not valid, and why")
+        for (code, message, remedy), rows in together.items():
+            yield _entry("!", f"{', '.join(rows)}: {message} [{code}]", "red")
+            if remedy:
+                yield _entry(" ", f"remedy: {remedy}")
+
+
+def _notes(document: Entry) -> Pieces:
+    """Notes once a code; a percentile that no table shows is left to run.json."""
+    together: dict[str, list[Entry]] = {}
+    for cell in document["cells"]:
+        for reason in cell["validity"]["reasons"]:
+            if reason["severity"] == "note" and reason["code"] != "too-few-samples":
+                together.setdefault(reason["code"], []).append({**reason, "row": cell["labels"]["row"]})
+    warnings = document["environment"].get("warnings", [])
+    if together or warnings:
+        yield from _heading("Good to know")
+    for code, found in together.items():
+        first, count = found[0], len(found)
+        where = first["row"] if count == 1 else f"{count} cells, such as {first['row']}"
+        yield _entry("-", f"{where}: {first['message']} [{code}]; {first['remedy']}")
+    for warning in warnings:
+        yield _entry("-", warning)
+
+
+def _failures(document: Entry) -> Pieces:
+    failures = document.get("failures", [])
+    if failures:
+        yield from _heading("Failures outside the blocks")
+        for failure in failures:
+            remedy = f"; {failure['remedy']}" if failure["remedy"] else ""
+            yield _entry("!", f"{failure['party']}: {failure['type']}: {failure['what']}{remedy}", "red")
+
+
+def _promises(document: Entry) -> Pieces:
+    open_ones = [each for each in document.get("promises", []) if each["kept"] is not True]
+    if not open_ones:
+        return
+    rows = {cell["id"]: f"{cell['labels']['row']} ({cell['group']})" for cell in document["cells"]}
+    yield from _heading("Promises not kept")
+    for each in open_ones:
+        said = "broken" if each["kept"] is False else "not decidable with this sample"
+        limit, value = (_promised(each["name"], each[name]) for name in ("limit", "value"))
+        yield _entry("!", f"{rows[each['cell']]}: {each['name']} <= {limit}, measured {value}: {said}", "red")
+
+
+def _promised(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2%}" if name == "loss" else show_us(value * 1e6)
