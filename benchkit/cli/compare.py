@@ -19,7 +19,7 @@ def compare(runs: tuple[Path, ...], as_json: bool) -> None:
     from benchkit.cli.console import out
     from benchkit.errors import UsageError
     from benchkit.records.folder import read_document
-    from benchkit.report.terminal import compare as render
+    from benchkit.report.compare import compare as render
 
     if len(runs) < 2:
         raise UsageError("nothing to compare with", remedy="name two runs or more: benchkit compare RUN RUN...")

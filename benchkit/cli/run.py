@@ -61,7 +61,7 @@ def measure(plan: Plan, out_folder: Path, *, as_json: bool, profile: bool, quiet
     from benchkit.cli.console import out, progress
     from benchkit.engine.runner import Runner
     from benchkit.records.folder import save
-    from benchkit.report.terminal import render
+    from benchkit.report import terminal
 
     with progress(quiet=quiet) as watch:
         runner = Runner(plan, watch, profile=profile)
@@ -72,9 +72,7 @@ def measure(plan: Plan, out_folder: Path, *, as_json: bool, profile: bool, quiet
         target = folder / "profiles" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
-    console = out(err=as_json)
-    for part in render(made, folder=folder):
-        console.print(part)
+    out(err=as_json).print(terminal.report(made, folder))
     return made
 
 
