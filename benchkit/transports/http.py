@@ -76,11 +76,11 @@ class Http(Transport):
     )
 
     def capabilities(self) -> Capabilities:
-        """One connection keeps the order; several are read as they come."""
+        """Connections are read as they come; one alone (depth 1) keeps the order, which is not promised."""
         return Capabilities(
             delivery="at-most-once",
             durability="process",
-            ordering="per-worker" if self.depth == 1 else "none",
+            ordering="none",
             same_host=True,
         )
 

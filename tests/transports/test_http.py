@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from time import monotonic
@@ -68,9 +70,8 @@ def message(number: int, nbytes: int = 64) -> bytes:
     return bytes([number]) * nbytes
 
 
-def test_one_connection_keeps_the_order_and_says_so(tmp_path: Path) -> None:
-    assert Http(depth=1).capabilities().ordering == "per-worker"
-    assert Http(depth=2).capabilities().ordering == "none"
+def test_one_connection_keeps_the_order(tmp_path: Path) -> None:
+    assert Http(depth=1).capabilities().ordering == "none"
     with ends(tmp_path, depth=1) as (sender, (receiver,)):
         for number in range(20):
             assert sender.send([message(number)], SOON)
@@ -307,3 +308,12 @@ def test_what_is_left_after_a_partial_write(parts: list[bytes], data: st.DataObj
     sent = data.draw(st.integers(0, len(whole)))
     assert b"".join(_after(list(parts), sent)) == whole[sent:]
     assert _start(parts, min(64, len(whole))) == whole[:64]
+
+
+def test_options_are_validated_without_the_server_libraries() -> None:
+    code = (
+        "import sys; from benchkit.transports.http import Http; Http(depth=2).capabilities();"
+        "print([name for name in ('uvicorn', 'httptools', 'uvloop', 'numpy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

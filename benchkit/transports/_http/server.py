@@ -3,6 +3,9 @@
 Ordinarily a body passes through five copies (event loop, parser, uvicorn's buffer, the ASGI event, the join).
 Here uvicorn's own httptools protocol stays in charge of connections, heads and responses; while the rest of a
 body is awaited, the connection's protocol is exchanged for one that the event loop reads into in place.
+
+The first event loop of a process opens a pipe that libuv keeps for signals until the process ends; it is one
+per process, however many servers come and go.
 """
 
 from __future__ import annotations
