@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from benchkit.errors import BenchkitError
-from benchkit.scenario import annotations
+from benchkit.scenario import fieldtypes
 from benchkit.scenario.model import AXES, KEYS, WHOLE, Axis
 from benchkit.scenario.nodes import Entry, Items, Leaf, Map, Node, Where
 from benchkit.scenario.problems import Problems
@@ -71,7 +71,7 @@ def _is_public_option(axis: Axis, name: str) -> bool:
         except BenchkitError:
             continue
     fields = [model.model_fields[name] for model in models if name in model.model_fields]
-    return bool(fields) and not any(map(annotations.is_secret, fields))
+    return bool(fields) and not any(map(fieldtypes.is_secret, fields))
 
 
 def _placed(node: Node, path: tuple[str, ...], value: Node, done: int, problems: Problems) -> Node:
