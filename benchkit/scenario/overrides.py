@@ -16,8 +16,6 @@ from benchkit.scenario.problems import Problems
 from benchkit.scenario.reader import parse
 from benchkit.scenario.redact import HIDDEN, redact, show
 
-_EXAMPLE = "write for example --set blocks.rounds=5 or --set transport=shm,http in brackets: [shm, http]"
-
 
 def apply(root: Map, sets: Sequence[str], problems: Problems) -> Map:
     """The tree with every override in place; names of plug-ins first, so that options find their owner."""

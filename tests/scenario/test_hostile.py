@@ -18,7 +18,7 @@ from benchkit.errors import ScenarioError
 from benchkit.scenario import load
 from benchkit.scenario.plan import Plan
 from benchkit.scenario.reader import MAX_NODES
-from benchkit.scenario.redact import redact, show
+from benchkit.scenario.redact import redact, seen_from, show
 
 Planner = Callable[..., Plan]
 BASE = "name: dam\nsource: camera\ntransport: http\nload: {arrival: constant, rate: 5/s}\n"
@@ -171,6 +171,15 @@ def test_redact_finds_every_password(around: str, scheme: str, layers: int) -> N
     for _ in range(layers):
         url = quote(url, safe="")
     assert "hunter2" not in redact(f"{around} {url}")
+
+
+def test_paths_are_told_from_the_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home" / "me")
+    here = tmp_path / "home" / "me" / "project"
+    assert seen_from(here / "models" / "x", here) == "models/x"
+    assert seen_from(here.parent / "data" / "x", here) == "../data/x"
+    assert seen_from(here.parent / "data" / "x", Path("/srv/scenarios")) == "~/data/x"
+    assert seen_from(Path("/opt/x"), here) == "/opt/x"
 
 
 def test_show_is_short() -> None:

@@ -82,7 +82,10 @@ def test_product(
 
 
 def test_document_order_is_cell_order(plan: Planner) -> None:
-    text = "name: x\ntransport: [shm, http]\nworkers: [2, 1]\nsource: camera\nload: {arrival: closed, in_flight: 1}"
+    text = (
+        "name: x\ntransport: [shm, http]\nworkers: [2, 1]\nsource: camera\n"
+        "load: {arrival: closed, in_flight: 1}"
+    )
     assert ids(plan(text)) == [
         "shm/raw/camera-1920x1080/closed-1/workers=2",
         "shm/raw/camera-1920x1080/closed-1/workers=1",
