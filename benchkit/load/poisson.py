@@ -33,4 +33,7 @@ class Poisson(OpenArrival):
         """
         count = message_count(self.rate, duration_s)
         moments = np.cumsum(np.random.default_rng(seed).standard_exponential(count + 1))
-        return np.rint(moments[:-1] / moments[-1] * (duration_s * 1e9)).astype(np.int64)
+        offsets: npt.NDArray[np.int64] = np.rint(moments[:-1] / moments[-1] * (duration_s * 1e9)).astype(
+            np.int64
+        )
+        return offsets

@@ -47,7 +47,7 @@ def schema() -> dict[str, Any]:
 
 
 def new(path: Path) -> None:
-    """Write a commented scenario to start from; raises UsageError where the file exists, StorageError on a full disk."""
+    """Write a commented scenario to start from; raises UsageError or StorageError."""
     from benchkit.scenario.starter import write
 
     write(path)

@@ -10,7 +10,6 @@ from benchkit.scenario.model import (
     AXES,
     KEYS,
     MAX_CELLS,
-    WHOLE,
     BlockOptions,
     Checks,
     Choice,
@@ -63,8 +62,8 @@ def _whole(model: type[S], name: str, root: Map, problems: Problems) -> S | None
 def _groups(root: Map, problems: Problems) -> tuple[Group, ...]:
     base = _base(root, problems)
     written: list[tuple[Where, Picked]] = [(root.where, base)]
-    for node in _includes(root.entries.get("include"), problems):
-        written.append((node.where, _included(node, base, problems)))
+    includes = _includes(root.entries.get("include"), problems)
+    written += [(node.where, _included(node, base, problems)) for node in includes]
     total = 0
     for where, picked in written:
         total += math.prod(count(found) for found in picked.values())

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import PurePath
@@ -50,7 +49,7 @@ def cells(groups: Iterable[Group]) -> list[Cell]:
 
 def _labels(chosen: dict[str, Choice]) -> dict[str, str]:
     source, load = chosen["source"].value, chosen["load"].value
-    assert isinstance(source, Source) and isinstance(load, Arrival)  # noqa: S101, PT018  (their registries' types)
+    assert isinstance(source, Source) and isinstance(load, Arrival)  # noqa: S101  (their registries' types)
     return {"source": source.label(), "load": load.label()}
 
 
@@ -59,36 +58,38 @@ def _name(found: Sequence[Cell]) -> None:
 
     They are given before anything is excluded, so a filter changes no name.
     """
-    for alike in _by(found, lambda cell: (safe(cell.labels["source"]), safe(cell.labels["load"]))):
-        _tell_apart(
-            alike, _GROUP, lambda cell: f"{safe(cell.labels['source'])}/{safe(cell.labels['load'])}", "group"
-        )
-    for alike in _by(
-        found, lambda cell: (cell.group, cell.choices["transport"].kind, cell.choices["codec"].kind)
+    for labels, alike in _by(found, lambda cell: (safe(cell.labels["source"]), safe(cell.labels["load"]))):
+        for cell, name in zip(alike, _told_apart(alike, _GROUP), strict=True):
+            cell.group = "/".join(labels) + name
+    for start, alike in _by(
+        found, lambda cell: (*(safe(cell.choices[axis].kind) for axis in _PATH), cell.group)
     ):
-        first = "/".join(safe(alike[0].choices[name].kind) for name in _PATH)
-        _tell_apart(alike, _PATH, lambda cell, first=first: f"{first}/{cell.group}", "id")  # type: ignore[misc]  # bound
+        for cell, name in zip(alike, _told_apart(alike, _PATH), strict=True):
+            cell.id = "/".join(start) + name
 
 
-def _by(found: Iterable[Cell], key: Any) -> Iterator[list[Cell]]:
-    grouped: dict[Any, list[Cell]] = defaultdict(list)
+def _by(
+    found: Iterable[Cell], key: Callable[[Cell], tuple[str, ...]]
+) -> list[tuple[tuple[str, ...], list[Cell]]]:
+    grouped: dict[tuple[str, ...], list[Cell]] = {}
     for cell in found:
-        grouped[key(cell)].append(cell)
-    yield from grouped.values()
+        grouped.setdefault(key(cell), []).append(cell)
+    return list(grouped.items())
 
 
-def _tell_apart(alike: list[Cell], axes: tuple[str, ...], start: Any, attribute: str) -> None:
-    """Set `group` or `id`; where the differing values read the same, `n=1`, `n=2` tell them apart."""
+def _told_apart(alike: Sequence[Cell], axes: tuple[str, ...]) -> list[str]:
+    """`/workers=1` for each cell; where differing values read the same, `variant` numbers them."""
     keys = _differing(alike, axes)
-    readable: dict[str, dict[tuple[str, ...], None]] = defaultdict(dict)
-    names = []
-    for cell in alike:
-        name = start(cell) + "".join(f"/{key}={value}" for key, value in _values(cell, keys))
-        names.append((cell, name, tuple(cell.choices[axis].identity for axis in axes)))
-        readable[name].setdefault(names[-1][2])
-    for cell, name, identity in names:
-        same = list(readable[name])
-        setattr(cell, attribute, name if len(same) == 1 else f"{name}/n={same.index(identity) + 1}")
+    names = ["".join(f"/{key}={value}" for key, value in _values(cell, keys).items()) for cell in alike]
+    meant = [tuple(cell.choices[axis].identity for axis in axes) for cell in alike]
+    variants: dict[str, dict[tuple[str, ...], int]] = {}
+    for name, identity in zip(names, meant, strict=True):
+        known = variants.setdefault(name, {})
+        known.setdefault(identity, len(known) + 1)
+    return [
+        f"{name}/variant={variants[name][identity]}" if len(variants[name]) > 1 else name
+        for name, identity in zip(names, meant, strict=True)
+    ]
 
 
 def _differing(alike: Sequence[Cell], axes: Iterable[str]) -> list[tuple[str, str]]:
@@ -98,9 +99,9 @@ def _differing(alike: Sequence[Cell], axes: Iterable[str]) -> list[tuple[str, st
         chosen = {cell.choices[axis].identity: cell.choices[axis] for cell in alike}
         if len(chosen) == 1:
             continue
-        kinds: dict[str, list[Choice]] = defaultdict(list)
+        kinds: dict[str, list[Choice]] = {}
         for choice in chosen.values():
-            kinds[choice.kind].append(choice)
+            kinds.setdefault(choice.kind, []).append(choice)
         if len(kinds) > 1:
             keys.append((axis, ""))
         varied = {

@@ -71,7 +71,7 @@ def _sentence(plan: Plan) -> str:
     blocks = plan.blocks
     return (
         f"{_count(len(plan.cells), 'cell')}, {_count(blocks.rounds, 'round')}: "
-        f"{_count(len(plan.order), 'block')} of {blocks.duration_s:g} s after {blocks.warmup_s:g} s of warm-up"
+        f"{_count(len(plan.order), 'block')} of {blocks.duration_s:g} s after {blocks.warmup_s:g} s warm-up"
         f"{', quick' if plan.quick else ''}"
     )
 

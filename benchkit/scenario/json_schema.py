@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from benchkit.errors import BenchkitError
-from benchkit.scenario import annotations
+from benchkit.scenario import fieldtypes
 from benchkit.scenario.model import AXES, WHOLE, Axis, Header
 from benchkit.scenario.select import KEYS as MATCHED
 
@@ -122,7 +122,7 @@ def _options(model: type[BaseModel], name: str, definitions: Schema, *, sweep: b
         field = model.model_fields.get(key)
         if field is not None and field.description:
             one.setdefault("description", field.description)
-        if field is not None and annotations.is_secret(field):
+        if field is not None and fieldtypes.is_secret(field):
             one.pop("default", None)
         single = {**one, **_tuple_form(one)}
         properties[key] = _swept(single) if sweep else single
@@ -136,6 +136,8 @@ def _options(model: type[BaseModel], name: str, definitions: Schema, *, sweep: b
 
 def _tuple_form(one: Schema) -> Schema:
     """A frame size may also be written as a pair."""
+    if "anyOf" in one:
+        return {"anyOf": [{**member, **_tuple_form(member)} for member in one["anyOf"]]}
     if one.get("type") == "string" and one.get("examples") == ["1920x1080"]:
         pair = {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2}
         return {"type": ["string", "array"], **{key: value for key, value in pair.items() if key != "type"}}
@@ -143,6 +145,6 @@ def _tuple_form(one: Schema) -> Schema:
 
 
 def _swept(one: Schema) -> Schema:
-    notes = {key: one[key] for key in ("title", "description", "default") if key in one}
+    notes: Schema = {key: one[key] for key in ("title", "description", "default") if key in one}
     rest = {key: value for key, value in one.items() if key not in notes}
     return {**notes, **_or_list(rest)}

@@ -32,7 +32,10 @@ class Section(BaseModel):
 class Header(Section):
     """What the scenario is called and how it behaves as a whole."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="names the run directory")
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,63}$",
+        description="small letters, digits and -; names the run directory",
+    )
     description: str = Field("", max_length=4000)
     seed: int = Field(0, ge=0, lt=1 << 63, description="whatever is random is derived from it")
     on_error: Literal["continue", "stop"] = Field(

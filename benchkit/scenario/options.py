@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 from pydantic_core import ErrorDetails, to_jsonable_python
 
-from benchkit.scenario import annotations, words
+from benchkit.scenario import fieldtypes, words
 from benchkit.scenario.model import MAX_CELLS
 from benchkit.scenario.nodes import Entry, Items, Leaf, Map, Node, Where, plain
 from benchkit.scenario.problems import Problems, nearest
@@ -42,7 +42,7 @@ def _values(model: type[BaseModel], name: str, node: Node) -> tuple[Node, ...]:
     field = model.model_fields.get(name)
     if not isinstance(node, Items) or field is None:
         return (node,)
-    if annotations.takes_list(field) and (
+    if fieldtypes.takes_list(field) and (
         _fits(model, name, node) or not (node.items and all(_fits(model, name, item) for item in node.items))
     ):
         return (node,)
@@ -51,7 +51,7 @@ def _values(model: type[BaseModel], name: str, node: Node) -> tuple[Node, ...]:
 
 def _fits(model: type[BaseModel], name: str, node: Node) -> bool:
     try:
-        annotations.adapter(model, name).validate_python(plain(node))
+        fieldtypes.adapter(model, name).validate_python(plain(node))
     except Exception:  # noqa: BLE001  (a validator may raise anything; its error is reported when it is used)
         return False
     return True
@@ -90,9 +90,9 @@ def validate(model: type[M], entries: Mapping[str, Entry], place: Place, problem
         data[name] = plain(entry.node)
         if field is None:
             continue
-        if annotations.is_path(field):
+        if fieldtypes.is_path(field):
             data[name] = _absolute(data[name], entry.node, place.option(name), problems)
-        if isinstance(data[name], bool) and (wanted := annotations.refuses_bool(field)):
+        if isinstance(data[name], bool) and (wanted := fieldtypes.refuses_bool(field)):
             problems.add(
                 entry.node.where, f"{place.option(name)}: expected {wanted}, found {show(data[name])}"
             )
@@ -133,7 +133,7 @@ class _Spot(NamedTuple):
 def _spot(
     loc: tuple[int | str, ...], model: type[BaseModel], entries: Mapping[str, Entry], place: Place
 ) -> _Spot:
-    """The innermost value that pydantic's location names; its tags of unions and validators are passed over."""
+    """The innermost value that pydantic's location names; tags of unions in it are passed over."""
     name = str(loc[0]) if loc else ""
     entry = entries.get(name)
     if entry is None:
@@ -148,7 +148,7 @@ def _spot(
         else:
             continue
         where = node.where
-    return _Spot(where, name, node, secret=bool(field and annotations.is_secret(field)))
+    return _Spot(where, name, node, secret=bool(field and fieldtypes.is_secret(field)))
 
 
 def _explain(
@@ -196,10 +196,12 @@ def _explain_value(
     said = [words.sentence(detail) for detail in details if words.expected(detail) is None]
     remedy = ""
     field = model.model_fields.get(spot.name)
-    if isinstance(value, list) and field and not annotations.takes_list(field):
+    if isinstance(value, list) and field and not fieldtypes.takes_list(field):
         said, remedy = ["cannot be swept"], "give one value"
     elif wanted == ["a text"] and isinstance(value, (int, float)) and not spot.secret:
         remedy = f'write it in quotes: "{value}"'
+    elif details[0]["type"] == "string_pattern_mismatch" and field:
+        remedy = field.description or ""
     if wanted and not said:
         what = f"expected {' or '.join(wanted)}, found {found}"
     else:
@@ -223,7 +225,7 @@ def _secrets(model: type[BaseModel], entries: Mapping[str, Entry]) -> Iterable[s
     found = []
     for name, entry in entries.items():
         field = model.model_fields.get(name)
-        if field is None or annotations.is_secret(field):
+        if field is None or fieldtypes.is_secret(field):
             found += [str(text) for text in _texts(entry.node) if len(str(text)) > 2]
     return sorted(found, key=len, reverse=True)
 

@@ -9,14 +9,12 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from benchkit.errors import BenchkitError
-from benchkit.scenario import annotations
+from benchkit.scenario import fieldtypes
 from benchkit.scenario.model import AXES, KEYS, WHOLE, Axis
 from benchkit.scenario.nodes import Entry, Items, Leaf, Map, Node, Where
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.reader import parse
 from benchkit.scenario.redact import HIDDEN, redact, show
-
-_EXAMPLE = "write for example --set blocks.rounds=5 or --set transport=shm,http in brackets: [shm, http]"
 
 
 def apply(root: Map, sets: Sequence[str], problems: Problems) -> Map:
@@ -71,7 +69,7 @@ def _is_public_option(axis: Axis, name: str) -> bool:
         except BenchkitError:
             continue
     fields = [model.model_fields[name] for model in models if name in model.model_fields]
-    return bool(fields) and not any(map(annotations.is_secret, fields))
+    return bool(fields) and not any(map(fieldtypes.is_secret, fields))
 
 
 def _placed(node: Node, path: tuple[str, ...], value: Node, done: int, problems: Problems) -> Node:

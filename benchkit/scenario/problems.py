@@ -17,13 +17,21 @@ class Problems:
 
     def __init__(self) -> None:
         self._found: dict[Problem, None] = {}
+        self._spoiled: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._found)
 
     def add(self, where: Where | str, what: str, remedy: str = "") -> None:
         """Note one mistake; the same one again is ignored."""
-        self._found.setdefault(Problem(where if isinstance(where, str) else where.text, what, remedy))
+        text = where if isinstance(where, str) else where.text
+        if text not in self._spoiled:
+            self._found.setdefault(Problem(text, what, remedy))
+
+    def spoil(self, where: Where, what: str, remedy: str) -> None:
+        """Note that nothing can be made of the value there; what else is said of that place is ignored."""
+        self.add(where, what, remedy)
+        self._spoiled.add(where.text)
 
     def unknown(self, where: Where | str, noun: str, name: str, known: Iterable[str]) -> None:
         """Note a name that does not exist, with the nearest one and all that exist."""

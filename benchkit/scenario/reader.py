@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 from yaml.reader import ReaderError
@@ -19,15 +19,19 @@ from benchkit.scenario.nodes import Atom, Entry, Items, Leaf, Map, Node, Where
 from benchkit.scenario.problems import Problems, nearest
 from benchkit.scenario.redact import redact, show
 
-MAX_FILE_BYTES = 1_000_000
+MAX_FILE_BYTES = 256_000
+"""A parser written in Python takes about a second for it."""
 MAX_DEPTH = 32
 MAX_NODES = 20_000
 """Values in a file, and values after its aliases are followed."""
+MAX_CHARACTERS = 4096
+"""Of one value: patterns that options are matched with are not all linear."""
 _MAX_DIGITS = 40
+_REMEDY = "write a plain finite number, or put it in quotes"
 _TAG = "tag:yaml.org,2002:"
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """YAML that is not read any further."""
 
     def __init__(self, mark: yaml.Mark, what: str, remedy: str) -> None:
@@ -38,7 +42,7 @@ class _Refused(Exception):
 class _Loader(yaml.SafeLoader):
     """Composes nodes only, within bounds; the tags of plain values are those of YAML 1.2."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  (as PyYAML declares it)
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -49,7 +53,7 @@ class _Loader(yaml.SafeLoader):
         """As inherited, but counts."""
         self._depth += 1
         self._count += 1
-        mark = self.peek_event().start_mark
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it out
         _check_bounds(mark, self._depth, self._count)
         node = super().compose_node(parent, index)
         self._depth -= 1
@@ -72,9 +76,13 @@ for _name, _pattern, _first in (
 
 def _check_bounds(mark: yaml.Mark, depth: int, count: int) -> None:
     if depth > MAX_DEPTH:
-        raise _Refused(mark, f"nested deeper than {MAX_DEPTH} levels", "write it flatter")
+        raise _RefusedError(
+            mark, f"nested deeper than {MAX_DEPTH} levels, aliases followed", "write it flatter"
+        )
     if count > MAX_NODES:
-        raise _Refused(mark, f"more than {MAX_NODES} values, aliases followed", "make the scenario smaller")
+        raise _RefusedError(
+            mark, f"more than {MAX_NODES} values, aliases followed", "make the scenario smaller"
+        )
 
 
 def read_file(path: Path, problems: Problems) -> Map | None:
@@ -144,24 +152,27 @@ def parse(text: str, place: Callable[[yaml.Mark], Where], problems: Problems) ->
         loader = _Loader(text)
         composed = loader.get_single_node()
         return None if composed is None else _Converter(place, problems).convert(composed, 1)
-    except _Refused as error:
+    except _RefusedError as error:
         problems.add(place(error.mark), error.what, error.remedy)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what, remedy = _in_words(error)
-        problems.add(place(mark or yaml.Mark("", 0, 0, 0, None, None)), what, remedy)
+        problems.add(place(mark or _mark(0, 0)), what, remedy)
     except ReaderError as error:
         before = text[: error.position]
-        mark = yaml.Mark("", 0, before.count("\n"), len(before) - before.rfind("\n") - 1, None, None)
-        problems.add(place(mark), f"a character that text may not hold: U+{ord(str(error.character)):04X}")
+        mark = _mark(before.count("\n"), len(before) - before.rfind("\n") - 1)
+        code = error.character if isinstance(error.character, int) else ord(error.character)
+        problems.add(place(mark), f"a character that text may not hold: U+{code:04X}", "remove it")
     except (ValueError, OverflowError):
-        problems.add(
-            place(yaml.Mark("", 0, 0, 0, None, None)), "not YAML: a number or escape is out of range"
-        )
+        problems.add(place(_mark(0, 0)), "not YAML: a number or escape is out of range")
     finally:
         if loader is not None:
             loader.dispose()
     return None
+
+
+def _mark(line: int, column: int) -> yaml.Mark:
+    return yaml.Mark("", 0, line, column, None, 0)
 
 
 def _in_words(error: yaml.MarkedYAMLError) -> tuple[str, str]:
@@ -196,9 +207,8 @@ class _Converter:
             return Items(where, tuple(self.convert(item, depth + 1) for item in node.value))
         if isinstance(node, yaml.ScalarNode) and kind in ("null", "bool", "int", "float", "str", "merge"):
             return Leaf(where, self._atom(kind, node.value, where))
-        self._problems.add(
-            where, f"tag {show(node.tag)} is not allowed", "a scenario is plain data: remove it"
-        )
+        tag = show(node.tag.replace(_TAG, "!!"))
+        self._problems.spoil(where, f"tag {tag} is not allowed", "a scenario is plain data: remove it")
         return Leaf(where, None)
 
     def _entries(self, node: yaml.MappingNode, depth: int) -> dict[str, Entry]:
@@ -229,12 +239,15 @@ class _Converter:
     def _atom(self, kind: str, text: str, where: Where) -> Atom:
         try:
             return _atom(kind, text)
-        except (ValueError, OverflowError) as error:
-            self._problems.add(where, str(error), "write a plain finite number, or put it in quotes")
+        except ValueError as error:
+            self._problems.spoil(where, *map(str, error.args))
             return None
 
 
 def _atom(kind: str, text: str) -> Atom:
+    """The value of a plain text; raises ValueError(what, remedy)."""
+    if len(text) > MAX_CHARACTERS:
+        raise ValueError(f"a text of {len(text)} characters", f"at most {MAX_CHARACTERS} are allowed")
     match kind:
         case "null":
             return None
@@ -245,9 +258,9 @@ def _atom(kind: str, text: str) -> Atom:
         case "float" if len(text) <= _MAX_DIGITS:
             number = math.inf if text[-1].isalpha() else float(text)
             if not math.isfinite(number):
-                raise ValueError(f"not a finite number: {text}")
+                raise ValueError(f"not a finite number: {text}", _REMEDY)
             return number
         case "int" | "float":
-            raise ValueError(f"a number of {len(text)} characters")
+            raise ValueError(f"a number of {len(text)} characters", _REMEDY)
         case _:
             return text

@@ -14,16 +14,19 @@ from pydantic_core import to_jsonable_python
 
 HIDDEN = "***"
 _LAYERS = 8
-# Up to the last @ of the run: a password may hold / : @ itself, and too much hidden is better than too little.
+_MAX_CHARACTERS = 4096
+# Up to the last @ of the run: a password may hold / : @ itself, and hiding too much is the safe mistake.
 _USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:/{1,2})[^\s'\"]*@")
 _PARAMETER = re.compile(
     r"((?:^|[?&;,\s])(?:password|passwd|pwd|pass|token|secret|api[_-]?key|access[_-]?key|auth)=)[^&;,\s'\"]+",
-    re.I,
+    re.IGNORECASE,
 )
 
 
 def redact(text: str) -> str:
     """`redis://user:pw@host` -> `redis://***@host`; also where it is percent-encoded, several times over."""
+    if len(text) > _MAX_CHARACTERS:
+        return f"{HIDDEN} ({len(text)} characters)"
     layer = text
     for _ in range(_LAYERS):
         hidden = _PARAMETER.sub(rf"\1{HIDDEN}", _USERINFO.sub(rf"\1{HIDDEN}@", layer))

@@ -12,19 +12,19 @@ from benchkit.scenario.cells import Cell
 from benchkit.scenario.model import BlockOptions, Choice
 from benchkit.scenario.nodes import Where
 from benchkit.scenario.problems import Problems
-from benchkit.scenario.redact import show
+from benchkit.scenario.redact import seen_from, show
 from benchkit.transports.base import Transport
 
 MAX_MESSAGES = 10_000_000
 """Messages of one block: its stamps (about 130 bytes each) have to fit in memory."""
 
 
-def refuse(found: Sequence[Cell], blocks: BlockOptions, places: Where, problems: Problems) -> None:
+def refuse(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, problems: Problems) -> None:
     """Note what makes any of the cells impossible."""
     if blocks.warmup >= blocks.duration:
         problems.add(
-            places,
-            f"blocks: a warm-up of {blocks.warmup:g} s is not shorter than the {blocks.duration:g} s measured",
+            blocks_at,
+            f"a warm-up of {blocks.warmup:g} s is not shorter than the {blocks.duration:g} s measured",
             "lower blocks.warmup or raise blocks.duration",
         )
     seen: set[int] = set()
@@ -103,13 +103,13 @@ def _files(choice: Choice, problems: Problems) -> None:
         for path in _paths(getattr(choice.value, name)):
             try:
                 missing = not path.exists()
-            except OSError:
+            except (OSError, ValueError):
                 missing = True
             if missing:
                 where = _place(choice, name)
                 problems.add(
                     where,
-                    f"{choice.axis.noun} {choice.kind}: no such file {_shown(path)}",
+                    f"{choice.axis.noun} {choice.kind}: no such file {show(seen_from(path, where.folder))}",
                     _near(path, where),
                 )
 
@@ -122,15 +122,11 @@ def _paths(value: Any) -> Iterator[Path]:
             yield from _paths(item)
 
 
-def _shown(path: Path) -> str:
-    return show(path.name)
-
-
 def _near(path: Path, where: Where) -> str:
     whence = "the working directory" if where.override else "the scenario's folder"
     try:
         names = sorted(entry.name for entry in path.parent.iterdir())
-    except OSError:
+    except (OSError, ValueError):
         return f"its folder does not exist; paths are relative to {whence}"
     near = get_close_matches(path.name, names, n=1, cutoff=0.5)
     return (f"did you mean {near[0]!r}? " if near else "") + f"paths are relative to {whence}"

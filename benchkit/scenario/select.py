@@ -32,7 +32,8 @@ def rules(entry: Entry | None, problems: Problems) -> tuple[Rule, ...]:
             problems.add(node.where, "exclude: an empty entry would match every cell", "remove it")
         else:
             terms = {key: _patterns(key, value, problems) for key, value in node.entries.items()}
-            found.append(Rule(node.where, terms))
+            if all(terms.values()):
+                found.append(Rule(node.where, terms))
     return tuple(found)
 
 

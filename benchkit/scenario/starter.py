@@ -47,7 +47,7 @@ blocks: {rounds: 3, duration: 1s, warmup: 200ms, drain: 2s}
 
 
 def write(path: Path) -> None:
-    """Create `path` and its folder; raises UsageError where it exists, StorageError where it cannot be written."""
+    """Create `path` and its folder; UsageError where it exists, StorageError where it cannot be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:

@@ -36,8 +36,6 @@ _WITH_CONTEXT: dict[str, Callable[[dict[str, Any]], str]] = {
     "string_pattern_mismatch": lambda ctx: f"a text of the form {ctx['pattern']}",
 }
 
-NEEDS_QUOTES = "a text"
-
 
 def _number(bound: Any) -> str:
     return format(bound, ".15g") if isinstance(bound, float) else str(bound)

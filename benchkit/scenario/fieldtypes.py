@@ -68,4 +68,5 @@ def refuses_bool(field: FieldInfo) -> str | None:
 def adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
     """Validates one option's value alone."""
     field = model.model_fields[name]
-    return TypeAdapter(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
+    annotation: Any = field.annotation
+    return TypeAdapter(Annotated[annotation, *field.metadata] if field.metadata else annotation)
