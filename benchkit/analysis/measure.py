@@ -84,17 +84,14 @@ class Measure:
 
 def measure(samples: Samples) -> Measure:
     """The figures of one cell from its samples (shape (n,), dtype SAMPLE)."""
+    pace = _pace(select_scheduled(samples))
     chosen = select(samples)
     phases, block_means, together = _phases(chosen)
-    due = chosen.column("due")
-    end = end_ns(chosen.column)
-    span = _last(end, chosen) - _first(due, chosen)
-    latency = end - due
+    latency, service, span = _ends(chosen)
     residual = int(np.abs(together - latency).max(initial=0))
-    del due, together
+    del together
     by_block = chosen.by_block(latency)
     distribution = describe(latency)
-    service = describe(end - chosen.column("taken"))
     return Measure(
         latency=distribution,
         service=service,
@@ -103,14 +100,19 @@ def measure(samples: Samples) -> Measure:
         p99_ci_ns=_interval(by_block, distribution, "p99"),
         residual_ns=residual,
         blocks=tuple(
-            BlockMeasure(
-                number, len(values), median(values), int(span[at]), tuple(block_means[:, at]), _pieces(values)
-            )
+            BlockMeasure(number, len(values), median(values), int(span[at]), tuple(block_means[:, at]), _pieces(values))
             for at, (number, values) in enumerate(zip(chosen.blocks, by_block, strict=True))
         ),
-        pace=_pace(select_scheduled(samples)),
+        pace=pace,
         delivered_bytes=int(chosen.column("payload_bytes").sum()),
     )
+
+
+def _ends(chosen: Selection) -> tuple[Column, Distribution, Column]:
+    """Latency of each message, the distribution of service times, and each block's span."""
+    end, due = end_ns(chosen.column), chosen.column("due")
+    service = describe(end - chosen.column("taken"))
+    return end - due, service, _last(end, chosen) - _first(due, chosen)
 
 
 def describe(values: Column) -> Distribution:
@@ -155,9 +157,8 @@ def _last(column: Column, chosen: Selection) -> Column:
 
 def _pace(scheduled: Selection) -> Pace:
     due, taken = scheduled.column("due"), scheduled.column("taken")
-    left = taken != 0
-    lateness = np.maximum(taken - due, 0)[left]
-    late = int(np.count_nonzero(lateness > LATE_NS)) + int(np.count_nonzero(~left))
+    lateness = np.maximum(taken - due, 0)[taken != 0]
+    late = int(np.count_nonzero(lateness > LATE_NS)) + len(due) - len(lateness)
     wanted_ns = asked = done_ns = done = 0
     for dues, takens in zip(scheduled.by_block(due), scheduled.by_block(taken), strict=True):
         gone = takens[takens != 0]

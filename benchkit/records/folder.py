@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any, Final, get_type_hints
 
 import numpy as np
@@ -237,5 +238,5 @@ def _read_samples(file: Path, folder: Path, rows: int) -> Samples:
             where=str(file),
             remedy="copy the whole run directory, samples included",
         ) from error
-    except ValueError as error:
+    except (ValueError, TypeError, SyntaxError, TokenError) as error:  # numpy parses the header as Python
         raise _damaged(file, "not a sample file") from error
