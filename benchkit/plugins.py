@@ -11,7 +11,7 @@ import difflib
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module, metadata
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -81,13 +81,21 @@ class Registry(Generic[P]):
                 f"the {self.noun} {kind!r} of {entry.distribution} cannot be imported: {error}",
                 remedy=f"install what it needs, or reinstall {entry.distribution}",
             ) from error
+        except Exception as error:
+            raise BenchkitError(
+                f"the {self.noun} {kind!r} cannot be loaded: {type(error).__name__}: {error}",
+                where=f"{entry.distribution} ({entry.target})",
+                remedy=f"correct or uninstall {entry.distribution}",
+            ) from error
         if not (isinstance(cls, type) and issubclass(cls, self._base)):
             raise BenchkitError(f"{entry.target} is not a {self._base.__name__}", where=entry.distribution)
-        if cls.kind != kind:
+        named = getattr(cls, "kind", None)
+        if named != kind:
             raise BenchkitError(
-                f"{entry.target} calls itself {cls.kind!r} but is registered as {kind!r}", where=entry.distribution
+                f"{entry.target} calls itself {named!r} but is registered as {kind!r}",
+                where=entry.distribution,
             )
-        return cast("type[P]", cls)
+        return cls
 
     def build(self, config: dict[str, Any]) -> P:
         """A plug-in from plain data: `{"kind": ..., option: value}`; raises pydantic.ValidationError."""

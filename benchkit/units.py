@@ -12,8 +12,17 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ByteSize, Field, TypeAdapter, WithJsonSchema
 
 _NUMBER = r"\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*"
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
-_DURATION = re.compile(_NUMBER + r"(ns|us|µs|ms|s|min|h)\s*")
+_SECONDS = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "\u00b5s": 1e-6,
+    "\u03bcs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "min": 60.0,
+    "h": 3600.0,
+}
+_DURATION = re.compile(_NUMBER + r"(ns|us|\u00b5s|\u03bcs|ms|s|min|h)\s*")
 _RATE = re.compile(_NUMBER + r"/\s*(ms|s|min|h)\s*")
 _SIZE = re.compile(r"\s*([0-9]{1,5})\s*[xX]\s*([0-9]{1,5})\s*")
 _BYTES: TypeAdapter[ByteSize] = TypeAdapter(ByteSize)
@@ -26,7 +35,7 @@ def parse_seconds(value: Any) -> Any:
         if not match:
             raise ValueError("not a duration; write for example 250ms, 2s or 1min")
         return float(match[1]) * _SECONDS[match[2]]
-    return value
+    return _no_bool(value, "a duration; write for example 250ms, 2s or 1min")
 
 
 def parse_per_second(value: Any) -> Any:
@@ -36,7 +45,7 @@ def parse_per_second(value: Any) -> Any:
         if not match:
             raise ValueError("not a rate; write for example 30/s or 90/min")
         return float(match[1]) / _SECONDS[match[2]]
-    return value
+    return _no_bool(value, "a rate; write for example 30/s or 90/min")
 
 
 def parse_bytes(value: Any) -> Any:
@@ -46,7 +55,7 @@ def parse_bytes(value: Any) -> Any:
             return int(_BYTES.validate_python(value))
         except ValueError:
             raise ValueError("not a size; write for example 512KiB or 6MiB") from None
-    return value
+    return _no_bool(value, "a size; write for example 512KiB or 6MiB")
 
 
 def parse_frame_size(value: Any) -> Any:
@@ -59,12 +68,21 @@ def parse_frame_size(value: Any) -> Any:
     return value
 
 
+def _no_bool(value: Any, wanted: str) -> Any:
+    """YAML's yes, no, on and off are truth values, and Python counts them as 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError(f"{str(value).lower()} is not {wanted}")  # noqa: TRY004  (pydantic reports ValueError)
+    return value
+
+
 def _schema(example: str, kind: str = "number") -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [{"type": kind}, {"type": "string"}], "examples": [example]})
 
 
 Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(ge=0, allow_inf_nan=False), _schema("250ms")]
-PerSecond = Annotated[float, BeforeValidator(parse_per_second), Field(gt=0, allow_inf_nan=False), _schema("30/s")]
+PerSecond = Annotated[
+    float, BeforeValidator(parse_per_second), Field(gt=0, allow_inf_nan=False), _schema("30/s")
+]
 Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(ge=0), _schema("6MiB", "integer")]
 FrameSize = Annotated[
     tuple[Annotated[int, Field(ge=2, le=16384)], Annotated[int, Field(ge=2, le=16384)]],
@@ -76,8 +94,8 @@ FrameSize = Annotated[
 def show_bytes(count: float) -> str:
     """6220800 -> '6.2 MB' (decimal, as networks and disks count)."""
     for unit in ("B", "kB", "MB", "GB"):
-        if abs(count) < 1000 or unit == "GB":
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        if abs(count) < 999.5 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "B" or abs(count) >= 99.95 else f"{count:.1f} {unit}"
         count /= 1000
     raise AssertionError("unreachable")
 
@@ -89,5 +107,5 @@ def show_us(microseconds: float | None) -> str:
     for unit, scale in (("us", 1.0), ("ms", 1e3), ("s", 1e6)):
         value = microseconds / scale
         if abs(value) < 999.5 or unit == "s":
-            return f"{value:.0f} {unit}" if abs(value) >= 99.5 else f"{value:.1f} {unit}"
+            return f"{value:.0f} {unit}" if abs(value) >= 99.95 else f"{value:.1f} {unit}"
     raise AssertionError("unreachable")

@@ -34,5 +34,10 @@ class ClosedArrival(Arrival):
     def places(self) -> int:
         """How many messages may be in flight."""
 
+    @property
+    def think_s(self) -> float:
+        """Seconds between a place coming free and its next message being due."""
+        return 0.0
+
 
 registry: Registry[Arrival] = Registry("benchkit.arrivals", "arrival", Arrival)

@@ -30,6 +30,8 @@ DTYPES: dict[str, np.dtype[np.generic]] = {
     )
 }  # fmt: skip
 
+_LITTLE = frozenset(dtype.newbyteorder("<") for dtype in DTYPES.values())
+
 
 @dataclass(slots=True)
 class Message:
@@ -56,8 +58,14 @@ def allowed(dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
 def little_endian(array: Array) -> Array:
     """`array` itself if it is C-contiguous, little-endian and of an allowed dtype, else such a copy.
 
-    Raises MessageError for a dtype not on the list.
+    Subclasses (masked, matrix, memory-mapped) travel as the plain array that they are made of. Raises
+    MessageError for a dtype not on the list.
     """
+    if type(array) is not np.ndarray:
+        array = np.asarray(array)
+    # Measured path: the usual array is let through by one look-up (dtypes compare with their byte order).
+    if array.dtype in _LITTLE and array.flags.c_contiguous:
+        return array
     dtype = allowed(array.dtype)
     if array.dtype == dtype and array.flags.c_contiguous:
         return array

@@ -3,12 +3,12 @@
 ::
 
     offset  0  magic      4 bytes  b"bkt1"
-            4  flags      u16      REPLY, FAILED
+            4  flags      u16      REPLY, FAILED, WARMUP
             6  reserved   u16      0
             8  seq        u64      the engine's sequence number
            16  body       u64      bytes that follow the envelope
-           24  fingerprint u64     of the tensors as the receiver must decode them (integrity.py)
-           32  checksum   u64      likewise, over every byte
+           24  fingerprint u64     of the body (integrity.py)
+           32  checksum   u64      of every byte of the body
            40  index      u32      which prepared message this is (replies are checked by it)
            44  reserved   20 bytes 0
 
@@ -30,6 +30,8 @@ ENVELOPE_BYTES = 64
 REPLY = 1
 FAILED = 2
 """A reply whose body is the UTF-8 text of the stage's error."""
+WARMUP = 4
+"""A message that no statistic counts."""
 
 _MAGIC = b"bkt1"
 _LAYOUT = struct.Struct("<4sHHQQQQI20x")
@@ -55,17 +57,26 @@ def pack(envelope: Envelope) -> bytes:
     )  # fmt: skip
 
 
-def unpack(message: Buffer) -> tuple[Envelope, memoryview]:
-    """Envelope and body of a whole message, nothing copied; raises MessageError when malformed."""
-    view = memoryview(message)
+def unpack_envelope(start: Buffer) -> Envelope:
+    """The envelope at the start of a message that may be cut off behind it; raises MessageError."""
+    view = memoryview(start)
     if view.nbytes < ENVELOPE_BYTES:
         raise MessageError(f"{view.nbytes} bytes are no message: the envelope alone has {ENVELOPE_BYTES}")
     magic, flags, _, seq, body_bytes, fingerprint, checksum, index = _LAYOUT.unpack_from(view)
     if magic != _MAGIC:
         raise MessageError(f"a message starts with {_MAGIC!r}, this one with {magic!r}")
-    if body_bytes != view.nbytes - ENVELOPE_BYTES:
-        raise MessageError(f"the envelope promises {body_bytes} bytes, {view.nbytes - ENVELOPE_BYTES} came")
-    return Envelope(seq, body_bytes, flags, fingerprint, checksum, index), view[ENVELOPE_BYTES:]
+    return Envelope(seq, body_bytes, flags, fingerprint, checksum, index)
+
+
+def unpack(message: Buffer) -> tuple[Envelope, memoryview]:
+    """Envelope and body of a whole message, nothing copied; raises MessageError when malformed."""
+    view = memoryview(message)
+    envelope = unpack_envelope(view)
+    if envelope.body_bytes != view.nbytes - ENVELOPE_BYTES:
+        raise MessageError(
+            f"the envelope promises {envelope.body_bytes} bytes, {view.nbytes - ENVELOPE_BYTES} came"
+        )
+    return envelope, view[ENVELOPE_BYTES:]
 
 
 def total_bytes(parts: Sequence[Buffer]) -> int:

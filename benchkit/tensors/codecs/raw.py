@@ -1,31 +1,44 @@
-"""Aligned raw bytes behind a msgpack description: nothing is copied on either side."""
+"""Aligned raw bytes behind a msgpack description: nothing is copied on either side.
+
+Messages of one kind share their description, so what was once checked or packed is remembered by its bytes.
+"""
 
 from __future__ import annotations
 
-import math
-import struct
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, ClassVar, NamedTuple
 
-import msgpack
 import numpy as np
 
-from benchkit.errors import MessageError
 from benchkit.tensors.codecs.base import Codec
-from benchkit.tensors.message import (
-    DTYPES,
-    MAX_ARRAYS,
-    MAX_DIMENSIONS,
-    MAX_NAME_BYTES,
-    Array,
-    Arrays,
-    little_endian,
+from benchkit.tensors.codecs.description import (
+    ALIGN,
+    PADDING,
+    check_end,
+    check_outgoing,
+    data,
+    described,
+    head_bytes,
+    named,
+    pack_head,
+    unpack_head,
 )
+from benchkit.tensors.message import Array, Arrays, little_endian
 from benchkit.tensors.wire import Buffer
 
-_ALIGN = 64
-_PADDING = bytes(_ALIGN)
-_LENGTH = struct.Struct("<I")
-_MAX_DESCRIPTION_BYTES = 1 << 20
+_REMEMBERED = 64
+_LARGEST_REMEMBERED_BYTES = 4096
+
+
+class _Field(NamedTuple):
+    """Where one array stands in a body."""
+
+    name: str
+    dtype: np.dtype[np.generic]
+    shape: tuple[int, ...]
+    items: int
+    offset: int
 
 
 class Raw(Codec):
@@ -39,61 +52,48 @@ class Raw(Codec):
 
     def encode(self, arrays: Arrays, metadata: bytes) -> list[Buffer]:
         """Views of the arrays; only non-contiguous or big-endian ones are copied."""
-        described: list[Any] = [metadata]
-        tensors: list[Buffer] = []
-        for name, given in arrays.items():
-            array = little_endian(given)
-            described.append((name, array.dtype.name, array.shape))
-            if array.nbytes:
-                tensors.append(memoryview(array.reshape(-1).view(np.uint8)))
-                if array.nbytes % _ALIGN:
-                    tensors.append(_PADDING[: -array.nbytes % _ALIGN])
-        packed = msgpack.packb(described)
-        head = _LENGTH.pack(len(packed)) + packed
-        return [head + _PADDING[: -len(head) % _ALIGN], *tensors]
+        ready = [(name, little_endian(array)) for name, array in arrays.items()]
+        short = type(metadata) is bytes and len(metadata) <= _LARGEST_REMEMBERED_BYTES
+        pack = _pack if short else _pack.__wrapped__  # which refuses what is no bytes
+        parts: list[Buffer] = [pack(metadata, tuple([(name, a.dtype, a.shape) for name, a in ready]))]
+        for _, array in ready:
+            if nbytes := array.nbytes:
+                parts.append(data(array))
+                if nbytes % ALIGN:
+                    parts.append(PADDING[: -nbytes % ALIGN])
+        return parts
 
     def decode(self, body: memoryview) -> tuple[Arrays, bytes]:
         """Read-only views of `body`."""
-        metadata, described, offset = _description(body)
+        head = head_bytes(body)
+        layout = _layout if len(head) <= _LARGEST_REMEMBERED_BYTES else _layout.__wrapped__
+        metadata, fields, end = layout(head)
+        check_end(end, body)
         arrays: dict[str, Array] = {}
-        for item in described:
-            name, dtype, shape = _checked(item)
-            count = math.prod(shape)
-            nbytes = count * dtype.itemsize
-            if offset + nbytes > body.nbytes:
-                raise MessageError(f"array {name!r} of {nbytes} bytes ends beyond the message")
-            array = np.frombuffer(body, dtype, count, offset) if count else np.empty(0, dtype)
-            array.flags.writeable = False
-            arrays[name] = array.reshape(shape)
-            offset += nbytes + -nbytes % _ALIGN
-        if len(arrays) != len(described):
-            raise MessageError("two arrays of the same name")
+        for name, dtype, shape, items, offset in fields:
+            flat = np.frombuffer(body, dtype, items, offset) if items else np.empty(0, dtype)
+            if flat.flags.writeable:
+                flat.flags.writeable = False
+            arrays[name] = flat.reshape(shape)
         return arrays, metadata
 
 
-def _description(body: memoryview) -> tuple[bytes, list[Any], int]:
-    if body.nbytes < _LENGTH.size:
-        raise MessageError("no description")
-    (length,) = _LENGTH.unpack_from(body)
-    end = _LENGTH.size + length
-    if length > _MAX_DESCRIPTION_BYTES or end > body.nbytes:
-        raise MessageError(f"a description of {length} bytes does not fit")
-    try:
-        described = msgpack.unpackb(body[_LENGTH.size : end], max_array_len=MAX_ARRAYS + 1, max_map_len=0)
-    except (ValueError, msgpack.UnpackException, RecursionError) as error:
-        raise MessageError(f"the description is not msgpack: {error}") from error
-    if not isinstance(described, list) or not described or not isinstance(described[0], bytes):
-        raise MessageError("the description is no list that starts with metadata")
-    return described[0], described[1:], end + -end % _ALIGN
+@lru_cache(_REMEMBERED)
+def _pack(metadata: bytes, entries: Sequence[tuple[str, Any, tuple[int, ...]]]) -> bytes:
+    check_outgoing(metadata, entries)
+    return pack_head(metadata, [(name, dtype.name, shape) for name, dtype, shape in entries])
 
 
-def _checked(item: Any) -> tuple[str, np.dtype[np.generic], tuple[int, ...]]:
-    match item:
-        case [str(name), str(dtype), list(shape)] if (
-            dtype in DTYPES
-            and len(name.encode(errors="replace")) <= MAX_NAME_BYTES
-            and len(shape) <= MAX_DIMENSIONS
-            and all(type(side) is int and 0 <= side < 1 << 48 for side in shape)
-        ):
-            return name, DTYPES[dtype], tuple(shape)
-    raise MessageError(f"not an array's name, dtype and shape: {str(item)[:80]}")
+@lru_cache(_REMEMBERED)
+def _layout(head: bytes) -> tuple[bytes, tuple[_Field, ...], int]:
+    """Metadata, where each array stands, and where the body must end; raises MessageError."""
+    metadata, entries, offset = unpack_head(memoryview(head), 3)
+    fields = []
+    for entry in entries:
+        array = described(*entry)
+        fields.append(
+            _Field(array.name, array.dtype, array.shape, array.nbytes // array.dtype.itemsize, offset)
+        )
+        offset += array.nbytes + -array.nbytes % ALIGN
+    named([(field.name, field) for field in fields])
+    return metadata, tuple(fields), offset

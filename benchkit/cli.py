@@ -1,1 +1,0 @@
-"""Commands; the only place that prints, colours and exits."""

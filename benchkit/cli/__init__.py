@@ -1,0 +1,69 @@
+"""Commands; the only room that prints, colours and exits.
+
+Each command imports what it needs when it is called, so that `benchkit --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+
+from benchkit import __version__
+from benchkit.cli.check import check
+from benchkit.cli.compare import compare
+from benchkit.cli.doctor import doctor
+from benchkit.cli.list import list_plugins
+from benchkit.cli.new import new
+from benchkit.cli.report import report
+from benchkit.cli.run import run
+from benchkit.cli.schema import schema
+from benchkit.errors import BenchkitError
+
+EXIT_BROKEN = 1
+EXIT_INVALID = 3
+EXIT_FAILED = 4
+EXIT_INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="benchkit")
+def cli() -> None:
+    """Where does the time go between a producer and an AI stage?
+
+    Start with: benchkit run scenarios/dam.yaml
+
+    Exit codes: 0 done; 1 a promise was broken or a regression found; 2 wrong use or a bad scenario;
+    3 measured, but not valid enough to decide; 4 something that the run needs failed; 130 interrupted.
+    """
+
+
+for command in (run, compare, check, report, list_plugins, doctor, schema, new):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The console script: every outcome ends here with its exit code."""
+    try:
+        code = cli(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        code = done.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = EXIT_INTERRUPTED
+    except BenchkitError as error:
+        click.echo(f"benchkit: {error}", err=True)
+        code = error.exit_code
+    except BrokenPipeError:
+        # Whoever read the output has had enough; nothing may be written at exit either.
+        sys.stdout = None  # type: ignore[assignment]  # the interpreter then flushes nothing
+        code = 0
+    except Exception:  # noqa: BLE001  (a mistake of ours must not look like a broken promise: exit code 1)
+        traceback.print_exc()
+        click.echo("benchkit: this is a mistake in benchkit, not in your use of it; please report it", err=True)
+        code = EXIT_FAILED
+    sys.exit(code if isinstance(code, int) else 0)

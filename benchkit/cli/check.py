@@ -1,0 +1,36 @@
+"""`benchkit check`: the gate on the scenario's own promises."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from benchkit.cli.exits import INVALID, code_of
+from benchkit.cli.run import measure, scenario_options
+
+
+@click.command(short_help="The CI gate: fail when a promise (slo:) is broken.")
+@click.argument("scenarios", nargs=-1, required=True, type=click.Path(path_type=Path))
+@scenario_options
+def check(
+    scenarios: tuple[Path, ...], sets: tuple[str, ...], only: tuple[str, ...], quick: bool, out: Path, as_json: bool,
+    profile: bool, quiet: bool,
+) -> int:  # fmt: skip
+    """Measure, and fail when a promise (slo:) of the scenario is broken (exit code 1) or undecided (3)."""
+    from benchkit import scenario
+    from benchkit.errors import UsageError
+
+    plans = [scenario.load(path, sets=sets, only=only, quick=quick) for path in scenarios]
+    for path, plan in zip(scenarios, plans, strict=True):
+        if not plan.slo:
+            raise UsageError(
+                "the scenario promises nothing to check", where=str(path), remedy="add, say, slo: {p99: 100ms, loss: 0}"
+            )
+    documents = [measure(plan, out, as_json=as_json, profile=profile, quiet=quiet) for plan in plans]
+    if as_json:
+        click.echo(json.dumps(documents[0] if len(documents) == 1 else documents, indent=1))
+    code = code_of(documents)
+    undecided = [p for document in documents for p in document["promises"] if p["kept"] is None]
+    return INVALID if code == 0 and undecided else code

@@ -1,0 +1,60 @@
+"""Consoles and progress: people's text goes to standard error where standard output carries a document."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from benchkit.engine.runner import Progress
+
+
+def out(*, err: bool = False) -> Console:
+    """A console that respects NO_COLOR, pipes and the terminal's width."""
+    from rich.console import Console
+
+    return Console(stderr=err, highlight=False, soft_wrap=False)
+
+
+@contextmanager
+def progress(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """Shows where a run stands: a bar with the time left on a terminal, plain lines elsewhere."""
+    if quiet:
+        yield lambda _: None
+    elif sys.stderr.isatty():
+        yield from _bar()
+    else:
+        yield _lines()
+
+
+def _bar() -> Iterator[Callable[[Progress], None]]:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(bar_width=24), TextColumn("{task.completed:.0f}/{task.total:.0f}"), TimeRemainingColumn(), TextColumn("{task.description}"))
+    # Twice a second is enough for eyes and next to nothing for the cores that are being measured.
+    with Progress(*columns, console=out(err=True), transient=True, refresh_per_second=2) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(now: Progress) -> None:
+            bar.update(task, total=now.total, completed=now.done, description=f"{now.doing} {now.cell}".strip())
+
+        yield show
+
+
+def _lines() -> Callable[[Progress], None]:
+    began = time.monotonic()
+    last = {"doing": "", "tenth": -1}
+
+    def show(now: Progress) -> None:
+        tenth = 10 * now.done // max(1, now.total)
+        if now.doing == last["doing"] and tenth == last["tenth"]:
+            return
+        last.update(doing=now.doing, tenth=tenth)
+        print(f"[{time.monotonic() - began:5.1f} s] {now.doing}: {now.done}/{now.total}", file=sys.stderr, flush=True)  # noqa: T201  (the room that prints)
+
+    return show

@@ -1,0 +1,32 @@
+"""What a finished run means for the shell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+DONE, BROKEN, INVALID, FAILED, INTERRUPTED = 0, 1, 3, 4, 130
+
+
+def code_of(documents: Sequence[dict[str, Any]]) -> int:
+    """The gravest of: interrupted, something needed failed, nothing valid to decide by, a promise broken."""
+    if any(document["interrupted"] for document in documents):
+        return INTERRUPTED
+    if any(_failed(document) for document in documents):
+        return FAILED
+    if any(not document["ranking"] for document in documents):
+        return INVALID
+    if any(_broken(document) for document in documents):
+        return BROKEN
+    return DONE
+
+
+def _failed(document: dict[str, Any]) -> bool:
+    """A broker, a stage, a disk: whatever the run needed and did not have."""
+    codes = {reason["code"] for cell in document["cells"] for reason in cell["validity"]["reasons"]}
+    return bool(document["failures"]) or bool(codes & {"skipped", "party-died"})
+
+
+def _broken(document: dict[str, Any]) -> bool:
+    """A promise of the scenario that a valid cell did not keep."""
+    return any(promise["kept"] is False for promise in document["promises"])

@@ -1,0 +1,89 @@
+"""`benchkit list`: what is installed, where it comes from, what is missing."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from benchkit.plugins import Registry
+
+SEAMS = ("transports", "stages", "sources", "codecs", "arrivals")
+
+
+def _registries() -> dict[str, Registry[Any]]:
+    from benchkit.load.base import registry as arrivals
+    from benchkit.sources.base import registry as sources
+    from benchkit.stages.base import registry as stages
+    from benchkit.tensors.codecs.base import registry as codecs
+    from benchkit.transports.base import registry as transports
+
+    return {"transports": transports, "stages": stages, "sources": sources, "codecs": codecs, "arrivals": arrivals}
+
+
+def _capabilities(plugin: Any) -> str:
+    """What a transport promises with its default options."""
+    from pydantic import ValidationError
+
+    try:
+        promises = plugin().capabilities()
+    except (AttributeError, ValidationError):
+        return ""
+    facts = [promises.delivery, f"held by {promises.durability}", f"order {promises.ordering}"]
+    facts += [name for name in ("zero_copy", "same_host", "same_process") if getattr(promises, name)]
+    if promises.max_message_bytes is not None:
+        from benchkit.units import show_bytes
+
+        facts.append(f"at most {show_bytes(promises.max_message_bytes)} a message")
+    return ", ".join(facts).replace("_", " ")
+
+
+def _rows(registry: Registry[Any]) -> list[dict[str, Any]]:
+    from benchkit.errors import BenchkitError
+
+    rows = []
+    for kind, entry in registry.entries().items():
+        row = {"kind": kind, "from": entry.distribution, "what": "", "capabilities": "", "missing": "", "remedy": ""}
+        try:
+            plugin = registry.load(kind)
+            row["what"] = (plugin.__doc__ or "").strip().splitlines()[0] if plugin.__doc__ else ""
+            row["options"] = list(plugin.model_fields)
+            row["capabilities"] = _capabilities(plugin) if registry.noun == "transport" else ""
+            registry.require(kind)
+        except BenchkitError as error:
+            row["missing"], row["remedy"] = error.what, error.remedy
+        rows.append(row)
+    return rows
+
+
+@click.command("list", short_help="What is installed, and what is missing.")
+@click.argument("seam", required=False, type=click.Choice(SEAMS))
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON on standard output.")
+def list_plugins(seam: str | None, as_json: bool) -> None:
+    """What is installed: transports, stages, sources, codecs, arrivals."""
+    registries = _registries()
+    found = {name: _rows(registries[name]) for name in ([seam] if seam else SEAMS)}
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    from rich.table import Table
+
+    from benchkit.cli.console import out
+
+    console = out()
+    for name, rows in found.items():
+        table = Table(title=name, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        table.add_column("name", style="bold", no_wrap=True)
+        table.add_column("what it is, what it promises", ratio=1)
+        table.add_column("from", no_wrap=True)
+        for row in rows:
+            lines = [row["what"]]
+            if row["capabilities"]:
+                lines.append(row["capabilities"])
+            if row["missing"]:
+                lines.append(f"MISSING: {row['missing']}. Remedy: {row['remedy']}")
+            table.add_row(row["kind"], "\n".join(lines), row["from"])
+        console.print(table, markup=False)
+        console.print()

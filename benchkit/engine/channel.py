@@ -1,0 +1,59 @@
+"""The control channel between the runner and a party: length-prefixed msgpack over a stream socket.
+
+Plain data only, so that a party may one day sit on another host; nothing that arrives is executed.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Any
+
+import msgpack
+
+_LENGTH = struct.Struct("<Q")
+_MAX_BYTES = 8 << 30
+
+
+class Channel:
+    """One end; `recv` raises EOFError when the other end is gone."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def fileno(self) -> int:
+        """For selectors."""
+        return self._sock.fileno()
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Blocks until handed to the kernel; raises OSError when the other end is gone."""
+        packed = msgpack.packb(message)
+        self._sock.sendall(_LENGTH.pack(len(packed)))
+        self._sock.sendall(packed)
+
+    def recv(self) -> dict[str, Any]:
+        """The next message, waiting for it."""
+        (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
+        if length > _MAX_BYTES:
+            raise EOFError(f"a control message of {length} bytes is none")
+        message = msgpack.unpackb(self._exactly(length), strict_map_key=False, max_bin_len=_MAX_BYTES)
+        if not isinstance(message, dict):
+            raise EOFError("a control message is a mapping")
+        return message
+
+    def _exactly(self, nbytes: int) -> bytearray:
+        data = bytearray(nbytes)
+        view = memoryview(data)
+        while view.nbytes:
+            try:
+                got = self._sock.recv_into(view)
+            except ConnectionError:
+                got = 0
+            if not got:
+                raise EOFError("the other end is gone")
+            view = view[got:]
+        return data
+
+    def close(self) -> None:
+        """Close this end."""
+        self._sock.close()

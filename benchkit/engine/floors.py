@@ -1,0 +1,90 @@
+"""What this machine can do at best, measured in under a second just before a run."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from benchkit.engine.block import Place, run_block
+from benchkit.engine.crew import Crew
+from benchkit.engine.ready import Site, make_ready
+from benchkit.load.closed import Closed
+from benchkit.records.run import Floor
+from benchkit.records.samples import Status
+from benchkit.scenario.plan import Blocks, Plan, PlannedCell
+from benchkit.sources.sensors import Sensors
+from benchkit.stages.null import Null
+from benchkit.tensors.codecs.raw import Raw
+from benchkit.transports.inproc import Inproc
+
+_CLOCK_READS = 20_000
+_COPY_BYTES = 32 << 20
+_COPIES = 8
+_WAKES = 200
+_NULL_S = 0.12
+
+
+def measure(crew: Crew, site: Site) -> Floor:
+    """Clock, memory, wake-up, and an empty message through the engine and back."""
+    return Floor(_clock_ns(), _memcpy_bytes_per_s(), _wake_us(crew), _null_us(crew, site))
+
+
+def _null_us(crew: Crew, site: Site) -> dict[str, float]:
+    """Round trip of 64 bytes through `inproc` to the `null` stage, one in flight, from `due` to `returned`."""
+    cell = PlannedCell(
+        id="floor", group="floor", source=Sensors(samples=4, channels=4, distinct=1), codec=Raw(),
+        transport=Inproc(depth=1), stage=Null(), load=Closed(in_flight=1), workers=1,
+        batch_size=1, batch_delay_s=0.0, replies=True,
+    )  # fmt: skip
+    plan = Plan(
+        name="floor", seed=0, quick=True, cells=(cell,), order=(0,), blocks=Blocks(1, _NULL_S, _NULL_S / 4, 1.0),
+        checksum_every=0, check_replies=False, on_error="stop", slo={}, resolved={},
+    )  # fmt: skip
+    ready = make_ready(crew, plan, cell)
+    ready.open(site, crew)
+    try:
+        _, samples = run_block(crew, ready.task(plan, 0), Place(0, 0, 64, None, None), ready.hosts)
+    finally:
+        ready.close()
+    done = samples[(samples["status"] == Status.DELIVERED) & ~samples["warmup"]]
+    p50, p99 = np.quantile((done["returned"] - done["due"]) / 1000, [0.5, 0.99])
+    return {"p50": float(p50), "p99": float(p99)}
+
+
+def _clock_ns() -> float:
+    """Cost of one read, the smallest of five rounds."""
+    clock = time.monotonic_ns
+    costs = []
+    for _ in range(5):
+        before = clock()
+        for _ in range(_CLOCK_READS):
+            clock()
+        costs.append((clock() - before) / _CLOCK_READS)
+    return min(costs)
+
+
+def _memcpy_bytes_per_s() -> float:
+    """Best of several copies of 32 MiB between buffers that are already mapped."""
+    source = np.ones(_COPY_BYTES, np.uint8)
+    target = np.zeros(_COPY_BYTES, np.uint8)
+    best_ns = min(_timed_copy_ns(source, target) for _ in range(_COPIES))
+    return _COPY_BYTES / (best_ns * 1e-9)
+
+
+def _timed_copy_ns(source: np.ndarray, target: np.ndarray) -> int:  # type: ignore[type-arg]  # bytes
+    before = time.monotonic_ns()
+    np.copyto(target, source)
+    return time.monotonic_ns() - before
+
+
+def _wake_us(crew: Crew) -> dict[str, float]:
+    """Half of a round trip of a control message between two sleeping processes, after a warm-up."""
+    party = crew.get("producer")
+    trips = []
+    for _ in range(_WAKES):
+        before = time.monotonic_ns()
+        crew.ask(party, "ping", 5.0)
+        trips.append((time.monotonic_ns() - before) / 2000)
+    p50, p99 = np.quantile(trips[_WAKES // 10 :], [0.5, 0.99])
+    return {"p50": float(p50), "p99": float(p99)}

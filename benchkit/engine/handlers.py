@@ -1,0 +1,209 @@
+"""What a party does on command: make messages ready, foresee replies, produce, serve.
+
+What is costly to open (a source's messages, a stage's model) is kept from block to block.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from benchkit.engine import oracle
+from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
+from benchkit.engine.host import Work, describe
+from benchkit.engine.producer import Producer
+from benchkit.engine.profile import profiled
+from benchkit.engine.task import Task
+from benchkit.engine.worker import Worker
+from benchkit.errors import BenchkitError
+from benchkit.load import base as load
+from benchkit.sources import base as sources
+from benchkit.sources.base import Item
+from benchkit.stages import base as stages
+from benchkit.stages.base import OpenStage
+from benchkit.tensors.codecs import base as codecs
+from benchkit.tensors.wire import ENVELOPE_BYTES
+from benchkit.transports import base as transports
+
+T = TypeVar("T")
+
+_SAMPLED = 4
+"""Messages of an endless source that are looked at before the run, to know how long messages are."""
+
+
+def _key(*parts: object) -> str:
+    return json.dumps(parts, sort_keys=True)
+
+
+class Shelf:
+    """What this process keeps from block to block."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, list[Item]] = {}
+        self._prepared: dict[str, list[Prepared]] = {}
+        self._stages: dict[str, OpenStage] = {}
+        self.expected: dict[str, dict[int, bytes]] = {}
+
+    def items(self, source: sources.Source, seed: int) -> list[Item]:
+        """The first messages of a source, made once."""
+        key = _key(source.config(), seed)
+        if key not in self._items:
+            self._items[key] = first_items(source, seed, source.distinct or _SAMPLED)
+        return self._items[key]
+
+    def prepared(self, source: sources.Source, codec: codecs.Codec, seed: int) -> list[Prepared]:
+        """Likewise, with the checksums of what the codec makes of them."""
+        key = _key(source.config(), codec.config(), seed)
+        if key not in self._prepared:
+            items = self.items(source, seed)
+            self._prepared[key] = [prepare(item, codec, index) for index, item in enumerate(items)]
+        return self._prepared[key]
+
+    def stage(self, stage: stages.Stage, seed: int) -> OpenStage:
+        """An open stage; models stay loaded."""
+        key = _key(stage.config(), seed)
+        if key not in self._stages:
+            self._stages[key] = stage.open(seed)
+        return self._stages[key]
+
+
+SHELF = Shelf()
+
+
+def _mean(values: list[int]) -> int:
+    return round(sum(values) / len(values))
+
+
+def do_prepare(work: Work) -> dict[str, Any]:
+    """Make a cell's messages; answers how long they are."""
+    command = work.command
+    source = sources.registry.build(command["source"])
+    codec = codecs.registry.build(command["codec"])
+    items = SHELF.items(source, command["seed"])
+    made = SHELF.prepared(source, codec, command["seed"])
+    longest = max(message.wire_bytes for message in made)
+    # Messages that are made anew were not seen yet: leave room for longer ones.
+    room = longest if source.distinct else 2 * longest + 65536
+    return {
+        "message_bytes": ENVELOPE_BYTES + room,
+        "wire_bytes": ENVELOPE_BYTES + _mean([message.wire_bytes for message in made]),
+        "payload_bytes": _mean([sum(a.nbytes for a in item.arrays.values()) for item in items]),
+    }
+
+
+def do_foresee(work: Work) -> dict[str, Any]:
+    """Run a cell's stage locally; answers what the replies must be."""
+    command = work.command
+    source = sources.registry.build(command["source"])
+    codec = codecs.registry.build(command["codec"])
+    stage = stages.registry.build(command["stage"])
+    items = SHELF.items(source, command["seed"])
+    opened = SHELF.stage(stage, command["stage_seed"])
+    foreseen = oracle.foresee(
+        items, codec, opened, deterministic=bool(source.distinct) and stage.deterministic and command["check"]
+    )
+    return {**foreseen, "facts": opened.facts()}
+
+
+def do_expect(work: Work) -> dict[str, Any]:
+    """Keep what the oracle foresaw for a cell, to check replies by."""
+    SHELF.expected[work.command["cell"]] = work.command["expected"]
+    return {}
+
+
+def _settle() -> None:
+    """Move what exists out of the garbage collector's sight, so that it does not walk it during a block.
+
+    What an earlier block left in cycles comes back into sight first, and is collected.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+
+
+def _feed(task: Task, source: sources.Source, codec: codecs.Codec) -> Feed:
+    if source.distinct:
+        return Pool(SHELF.prepared(source, codec, task.payload_seed))
+    return Stream(source, codec, task.payload_seed)
+
+
+def _attempt(run: Callable[[], None]) -> dict[str, Any] | None:
+    """Run to the end or to an error, which is returned: what was measured before it is kept."""
+    try:
+        run()
+    except Exception as error:  # noqa: BLE001  (reported to the runner with the columns)
+        return describe(error)
+    return None
+
+
+def do_produce(work: Work) -> dict[str, Any]:
+    """One block's producing end."""
+    task = Task(**work.command["task"])
+    codec = codecs.registry.build(dict(task.codec))
+    arrival = load.registry.build(dict(task.load))
+    if not isinstance(arrival, load.OpenArrival | load.ClosedArrival):
+        raise BenchkitError(f"the arrival {arrival.kind!r} is neither open nor closed")
+    source = sources.registry.build(dict(task.source))
+    transport = transports.registry.build(dict(task.transport))
+    sender = transport.sender(task.address)
+    try:
+        feed = _feed(task, source, codec)
+        try:
+            _settle()
+            producer = Producer(task, feed, codec, sender, SHELF.expected.get(task.cell, {}), lambda: bool(work.stopping))
+            error = _attempt(profiled(work, task, lambda: producer.run(arrival)))
+            work.tell("measured", **producer.result(), error=error)
+        finally:
+            feed.close()
+        work.closing.wait()
+    finally:
+        sender.close()
+    return {}
+
+
+def _share(key: str, make: Callable[[], AbstractContextManager[T]]) -> T:
+    raise BenchkitError(f"a transport within one process cannot share {key!r} with others")
+
+
+def do_prepare_transport(work: Work) -> dict[str, Any]:
+    """Hold a transport up in this process, where both of its ends will live, until it is closed."""
+    command = work.command
+    transport = transports.registry.build(command["transport"])
+    setup = transports.Setup(folder=Path(command["folder"]), share=_share, **command["setup"])
+    with transport.prepare(setup) as address:
+        work.tell("ready", where=dict(address.where), path=address.path)
+        work.closing.wait()
+    return {}
+
+
+def do_serve(work: Work) -> dict[str, Any]:
+    """One block's stage end."""
+    task = Task(**work.command["task"])
+    codec = codecs.registry.build(dict(task.codec))
+    stage = SHELF.stage(stages.registry.build(dict(task.stage)), task.stage_seed)
+    transport = transports.registry.build(dict(task.transport))
+    receiver = transport.receiver(task.address, work.command["worker"])
+    try:
+        _settle()
+        worker = Worker(task, codec, receiver, stage, work.stopped)
+        work.progress = lambda: worker.handled
+        work.tell("ready")
+        error = _attempt(profiled(work, task, worker.run))
+        return {**worker.result(), "error": error}
+    finally:
+        receiver.close()
+
+
+Handler = Callable[[Work], dict[str, Any]]
+HANDLERS: Mapping[str, Handler] = {
+    "prepare": do_prepare,
+    "foresee": do_foresee,
+    "expect": do_expect,
+    "prepare-transport": do_prepare_transport,
+    "produce": do_produce,
+    "serve": do_serve,
+}

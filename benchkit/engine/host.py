@@ -1,0 +1,122 @@
+"""A party's process: commands come in over the control channel, events go out.
+
+The main thread only reads the channel, so a party can be told to stop while it works; each piece of work runs
+in a thread of its own and is known by the command's id. When the channel ends, the runner is gone and so is
+this process.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from benchkit.engine.channel import Channel
+from benchkit.errors import BenchkitError
+from benchkit.runtime.guard import die_with_parent
+
+
+class Work:
+    """One command under way: what it may report and what it has been told meanwhile."""
+
+    def __init__(self, host: Host, command: dict[str, Any]) -> None:
+        self._host = host
+        self.id: int = command["id"]
+        self.command = command
+        self.stopping = ""
+        """`""`, `drain` (end when nothing is left) or `now`."""
+        self.closing = threading.Event()
+        """The other parties are done: ends may be closed."""
+        self.progress: Callable[[], int] = int
+
+    def stopped(self) -> str:
+        """Asked in loops: has the runner said stop, and how?"""
+        return self.stopping
+
+    def tell(self, event: str, **data: Any) -> None:
+        """Report to the runner."""
+        self._host.send({"id": self.id, "event": event, **data})
+
+
+class Host:
+    """Reads commands until the channel ends; `handlers` do the work by the command's name."""
+
+    def __init__(self, channel: Channel, handlers: Mapping[str, Callable[[Work], dict[str, Any]]]) -> None:
+        self._channel = channel
+        self._handlers = handlers
+        self._sending = threading.Lock()
+        self._work: dict[int, Work] = {}
+
+    def send(self, message: dict[str, Any]) -> None:
+        """From any thread."""
+        with self._sending:
+            self._channel.send(message)
+
+    def serve(self) -> None:
+        """Until the runner is gone."""
+        while True:
+            try:
+                command = self._channel.recv()
+            except EOFError:
+                return
+            self._obey(command)
+
+    def _obey(self, command: dict[str, Any]) -> None:
+        match command["do"]:
+            case "ping":
+                self.send({"id": command["id"], "event": "done"})
+            case "stop" | "close" | "progress" as order:
+                work = self._work.get(command["of"])
+                done = work.progress() if work else 0
+                if work and order == "stop":
+                    work.stopping = command["how"]
+                elif work and order == "close":
+                    work.closing.set()
+                self.send({"id": command["id"], "event": "done", "progress": done})
+            case name:
+                work = Work(self, command)
+                self._work[work.id] = work
+                threading.Thread(target=self._run, args=(name, work), name=name, daemon=True).start()
+
+    def _run(self, name: str, work: Work) -> None:
+        try:
+            result = self._handlers[name](work)
+            event: dict[str, Any] = {"event": "done", **result}
+        except BaseException as error:  # noqa: BLE001  (whatever it is, the runner must hear of it)
+            event = {"event": "failed", **describe(error)}
+        self._work.pop(work.id, None)
+        self.send({"id": work.id, **event})
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """An error as plain data; the runner raises it again by its name."""
+    return {
+        "type": type(error).__name__,
+        "what": error.what if isinstance(error, BenchkitError) else f"{type(error).__name__}: {error}",
+        "where": getattr(error, "where", ""),
+        "remedy": getattr(error, "remedy", ""),
+        "traceback": "".join(traceback.format_exception(error)),
+    }
+
+
+def main() -> None:
+    """`python -m benchkit.engine.host FD PARENT_PID [CORES]`."""
+    fd, parent_pid = int(sys.argv[1]), int(sys.argv[2])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent(parent_pid)
+    if len(sys.argv) > 3 and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, [int(core) for core in sys.argv[3].split(",")])
+    from benchkit.engine.handlers import HANDLERS
+
+    Host(Channel(socket.socket(fileno=fd)), HANDLERS).serve()
+    # Threads may sit in native code: nothing here needs an orderly end.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Columns of all parties, joined by sequence number: samples, and what no sample can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from benchkit.engine.worker import COLUMNS
+from benchkit.records.samples import SAMPLE, STAGE_STAMPS, Samples, Status
+
+Columns = Mapping[str, npt.NDArray[np.int64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """One block's samples and what was seen beside them."""
+
+    samples: Samples
+    duplicated: int
+    reordered: int
+    unexpected: int
+
+
+def producer_columns(raw: Mapping[str, bytes]) -> Columns:
+    """From the channel; `status` is one byte a message."""
+    return {
+        name: np.frombuffer(data, np.int8).astype(np.int64) if name == "status" else np.frombuffer(data, np.int64)
+        for name, data in raw.items()
+    }
+
+
+def worker_columns(raw: Mapping[str, bytes]) -> Columns:
+    """From the channel."""
+    return {name: np.frombuffer(raw[name], np.int64) for name in COLUMNS}
+
+
+def join(
+    producer: Columns, workers: Sequence[Columns], *, block: int, first_seq: int, warmup_messages: int, replies: bool,
+    payload_bytes: int, gave_up: bool,
+) -> Joined:  # fmt: skip
+    """Samples of shape (n,), one per scheduled message, in the order of sequence numbers.
+
+    A message received twice keeps the stamps of the delivery that was replied to first. What was sent but
+    never came back is lost; what was never sent, or was still under way when the drain was given up
+    (`gave_up`), is pending.
+    """
+    count = len(producer["due"])
+    samples = np.zeros(count, SAMPLE)
+    samples["seq"] = np.arange(first_seq, first_seq + count)
+    samples["block"] = block
+    samples["worker"] = -1
+    samples["payload_bytes"] = payload_bytes
+    samples["warmup"][:warmup_messages] = True
+    for name in ("due", "taken", "encoded", "sent", "returned"):
+        samples[name] = producer[name]
+
+    ok = np.zeros(count, np.bool_)
+    duplicated = reordered = unexpected = 0
+    for number, rows in enumerate(workers):
+        index = rows["seq"] - first_seq
+        known = (index >= 0) & (index < count)
+        unexpected += int(np.count_nonzero(~known))
+        reordered += _reordered(index[known])
+        duplicated += _write(samples, ok, {name: column[known] for name, column in rows.items()}, index[known], number)
+    samples["status"] = _status(samples, producer["status"], ok, replies=replies, gave_up=gave_up)
+    return Joined(samples, duplicated, reordered, unexpected)
+
+
+def _reordered(index: npt.NDArray[np.int64]) -> int:
+    """Messages that came after one with a higher number."""
+    if not len(index):
+        return 0
+    return int(np.count_nonzero(index < np.maximum.accumulate(index)))
+
+
+def _write(samples: Samples, ok: npt.NDArray[np.bool_], rows: Columns, index: npt.NDArray[np.int64], worker: int) -> int:
+    """Fill in one worker's stamps where they are the first; returns how many were not."""
+    order = np.argsort(rows["replied"], kind="stable")
+    ordered = index[order]
+    _, first = np.unique(ordered, return_index=True)
+    chosen = order[first]
+    target = index[chosen]
+    earlier = samples["replied"][target]
+    better = (earlier == 0) | (rows["replied"][chosen] < earlier)
+    duplicates = len(index) - len(chosen) + int(np.count_nonzero(earlier != 0))
+    chosen, target = chosen[better], target[better]
+    for name in STAGE_STAMPS:
+        samples[name][target] = rows[name][chosen]
+    samples["worker"][target] = worker
+    ok[target] = rows["ok"][chosen].astype(np.bool_)
+    return duplicates
+
+
+def _status(
+    samples: Samples, told: npt.NDArray[np.int64], ok: npt.NDArray[np.bool_], *, replies: bool, gave_up: bool
+) -> npt.NDArray[np.int64]:
+    handled = samples["replied"] != 0
+    # A reply whose worker died with its columns was delivered all the same; it has no stage stamps.
+    complete = (samples["returned"] != 0) if replies else handled
+    status = np.where(
+        complete & (ok | ~handled), int(Status.DELIVERED),
+        np.where(
+            complete, int(Status.DEAD_LETTERED),
+            np.where((samples["sent"] == 0) | gave_up, int(Status.PENDING), int(Status.LOST)),
+        ),
+    )  # fmt: skip
+    return np.where(told != 0, told, status)
+

@@ -1,0 +1,57 @@
+"""What every reply must be: the stage run locally on the same messages, no transport in between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchkit.errors import InputMismatch, MessageError
+from benchkit.sources.base import Item
+from benchkit.stages.base import OpenStage
+from benchkit.tensors.codecs.base import Codec
+from benchkit.tensors.message import Message
+from benchkit.tensors.wire import ENVELOPE_BYTES
+
+_ERROR_REPLY_BYTES = 4096
+"""Room for the text of a failed reply."""
+
+
+def foresee(items: list[Item], codec: Codec, stage: OpenStage, *, deterministic: bool) -> dict[str, Any]:
+    """Expected reply bodies by the message's index, and how long a reply may be.
+
+    A message on which the stage raises has no expected reply; InputMismatch ends it all.
+    """
+    expected: dict[int, bytes] = {}
+    longest = 0
+    for index, item in enumerate(items):
+        body = memoryview(b"".join(codec.encode(item.arrays, item.metadata)))
+        arrays, metadata = codec.decode(body)
+        try:
+            (outputs,) = stage.run([Message(index, arrays, metadata)])
+            reply = b"".join(codec.encode(outputs, b""))
+        except (InputMismatch, MessageError):
+            raise
+        except Exception:  # noqa: BLE001, S112  (counted where it is measured: in the worker)
+            continue
+        longest = max(longest, len(reply))
+        if deterministic:
+            expected[index] = reply
+    # A stage may answer other messages at more length than these.
+    return {"expected": expected, "reply_bytes": ENVELOPE_BYTES + max(2 * longest, _ERROR_REPLY_BYTES)}
+
+
+def close_enough(codec: Codec, reply: bytes, expected: bytes) -> bool:
+    """Equal but for rounding: batches may be summed in another order than single messages."""
+    import numpy as np
+
+    try:
+        got, _ = codec.decode(memoryview(reply))
+        want, _ = codec.decode(memoryview(expected))
+    except MessageError:
+        return False
+    return got.keys() == want.keys() and all(
+        got[name].shape == want[name].shape
+        and np.allclose(
+            got[name].astype(np.complex128), want[name].astype(np.complex128), rtol=1e-3, atol=1e-5, equal_nan=True
+        )
+        for name in want
+    )

@@ -1,0 +1,312 @@
+"""The producer: takes messages from the feed when they are due, sends them, sees their replies.
+
+One thread. Between two stamps stands only what the phase between them is meant to measure; replies are seen
+while waiting for the next due moment and while a full transport makes `send` wait.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from array import array
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchkit.engine import usage
+from benchkit.engine.feed import Feed, Prepared
+from benchkit.engine.oracle import close_enough
+from benchkit.engine.pacing import SPIN_NS, sharpen_timers
+from benchkit.engine.task import Task
+from benchkit.errors import MessageError, Rejected
+from benchkit.load.base import ClosedArrival, OpenArrival
+from benchkit.tensors.codecs.base import Codec
+from benchkit.tensors.wire import FAILED, REPLY, WARMUP, Envelope, pack, total_bytes, unpack, unpack_envelope
+from benchkit.transports.base import Reply, Sender
+
+_LEAD_NS = 2_000_000
+"""From the decision to start to the first due moment."""
+_SLICE_S = 0.02
+"""How long one `send` may wait for room before replies are looked at again."""
+_MAX_KEPT_REPLIES = 256
+
+
+@dataclass(slots=True)
+class Counters:
+    """What the producer saw that is no stamp."""
+
+    unexpected: int = 0
+    duplicated: int = 0
+    checked_replies: int = 0
+    suspects: Counter[tuple[int, bytes]] = field(default_factory=Counter)
+    """Replies that differ in some bit from the expected ones, by index and body, with how often each came."""
+    errors: Counter[str] = field(default_factory=Counter)
+    """Texts of failed replies."""
+    rejections: Counter[str] = field(default_factory=Counter)
+
+
+class Producer:
+    """One block's producing end."""
+
+    def __init__(
+        self, task: Task, feed: Feed, codec: Codec, sender: Sender, expected: dict[int, bytes], stopped: Callable[[], bool]
+    ) -> None:
+        self._task = task
+        self._feed = feed
+        self._codec = codec
+        self._sender = sender
+        self._expected = expected
+        self._stopped = stopped
+        self._clock = time.monotonic_ns
+        self._spin_ns = 0 if task.one_process else SPIN_NS
+        self.due, self.taken, self.encoded, self.sent, self.returned = (array("q") for _ in range(5))
+        self.nbytes = array("q")
+        self.status = array("b")
+        """Of each message: 0 unless the producer knows better (3 rejected, 4 the stage failed on it)."""
+        self.counters = Counters()
+        self.freed: deque[int] | None = None
+        """Closed loop: moments at which a place in flight came free."""
+        self.outstanding = 0
+        self.spun_cpu_ns = 0
+        self.warmup_messages = 0
+        self._cpu_from_ns = 0
+        self._spun_from_ns = 0
+        self.started_ns = 0
+
+    # What happens to one message -----------------------------------------------------------------------
+
+    def _send(self, due: int, prepared: Prepared, give_up_ns: int, *, warmup: bool) -> bool:
+        """Encode and hand over; False when it never found room. This is the measured path."""
+        clock = self._clock
+        index = len(self.due)
+        self.due.append(due)
+        self.returned.append(0)
+        self.status.append(0)
+        self.nbytes.append(prepared.wire_bytes)
+        taken = clock()
+        parts = self._codec.encode(prepared.arrays, prepared.metadata)
+        head = pack(
+            Envelope(
+                self._task.first_seq + index, total_bytes(parts), WARMUP if warmup else 0,
+                prepared.fingerprint, prepared.checksum, prepared.index,
+            )
+        )  # fmt: skip
+        message = [head, *parts]
+        encoded = clock()
+        self.taken.append(taken)
+        self.encoded.append(encoded)
+        send = self._sender.send
+        try:
+            while not send(message, _SLICE_S):
+                self._collect()
+                if clock() > give_up_ns or self._stopped():
+                    self.sent.append(0)
+                    return False
+        except Rejected as error:
+            self.sent.append(clock())
+            self.status[index] = 3
+            self.counters.rejections[str(error)] += 1
+            self._free(self.sent[index])
+            return True
+        self.sent.append(clock())
+        if self._task.replies:
+            self.outstanding += 1
+        else:
+            self._free(self.sent[index])
+        return True
+
+    def _collect(self) -> None:
+        """See every reply that is there."""
+        reply = self._sender.reply
+        while self.outstanding and (seen := reply(0)) is not None:
+            self._see(seen, self._clock())
+
+    def _see(self, reply: Reply, now: int) -> None:
+        try:
+            envelope, body = self._open(reply)
+        except MessageError as error:
+            self.counters.errors[f"a reply that is no message: {error.what}"] += 1
+            return
+        index = envelope.seq - self._task.first_seq
+        if not 0 <= index < len(self.returned):
+            self.counters.unexpected += 1
+            return
+        if self.returned[index] or self.status[index]:
+            self.counters.duplicated += 1
+            return
+        self.outstanding -= 1
+        if reply.rejected:
+            self.status[index] = 3
+            self.counters.rejections["refused after it was sent"] += 1
+            self._free(now)
+            return
+        self.returned[index] = now
+        self._free(now)
+        if envelope.flags & FAILED:
+            self.status[index] = 4
+            self.counters.errors[bytes(body[:4096]).decode(errors="replace")] += 1
+        else:
+            self._check(envelope.index, body)
+
+    def _open(self, reply: Reply) -> tuple[Envelope, memoryview]:
+        if reply.rejected:
+            return unpack_envelope(reply.view), reply.view[:0]
+        envelope, body = unpack(reply.view)
+        if not envelope.flags & REPLY:
+            raise MessageError("it is not marked as a reply")
+        return envelope, body
+
+    def _check(self, index: int, body: memoryview) -> None:
+        expected = self._expected.get(index)
+        if expected is None:
+            return
+        counters = self.counters
+        counters.checked_replies += 1
+        if body != expected:
+            kept = bytes(body) if len(counters.suspects) < _MAX_KEPT_REPLIES else b""
+            counters.suspects[index, kept] += 1
+
+    def _free(self, now: int) -> None:
+        if self.freed is not None:
+            self.freed.append(now)
+
+    # When messages are due -----------------------------------------------------------------------------
+
+    def run(self, load: OpenArrival | ClosedArrival) -> None:
+        """Send the block's messages and wait until all are answered or the drain's time is up."""
+        sharpen_timers()
+        usage.reset_peak(os.getpid())
+        self._mark()
+        self.started_ns = self._clock() + _LEAD_NS
+        if isinstance(load, OpenArrival):
+            give_up_ns = self._open_loop(load)
+        else:
+            give_up_ns = self._closed_loop(load)
+        if self._task.replies:
+            self._drain(give_up_ns)
+
+    def _open_loop(self, load: OpenArrival) -> int:
+        task = self._task
+        offsets = load.offsets_ns(task.warmup_s + task.duration_s, task.schedule_seed)
+        dues = (offsets + self.started_ns).tolist()
+        first_measured = self.started_ns + int(task.warmup_s * 1e9)
+        give_up_ns = dues[-1] + int(task.drain_s * 1e9)
+        measuring = False
+        for position, due in enumerate(dues):
+            prepared = self._feed.take()
+            if prepared is None:
+                return give_up_ns
+            if not measuring and due >= first_measured:
+                measuring = True
+                self.warmup_messages = position
+                self._mark()
+            self._wait(due)
+            if self._stopped() or self._clock() > give_up_ns:
+                self._leave(dues[position:])
+                break
+            if not self._send(due, prepared, give_up_ns, warmup=not measuring):
+                self._leave(dues[position + 1 :])
+                break
+            self._collect()
+        return give_up_ns
+
+    def _leave(self, dues: list[int]) -> None:
+        """Messages that were due and never sent stay in the account, pending."""
+        count = len(dues)
+        self.due.extend(dues)
+        for column in (self.taken, self.encoded, self.sent, self.returned, self.nbytes):
+            column.extend([0] * count)
+        self.status.extend([0] * count)
+
+    def _closed_loop(self, load: ClosedArrival) -> int:
+        task = self._task
+        think_ns = int(load.think_s * 1e9)
+        end_ns = self.started_ns + int((task.warmup_s + task.duration_s) * 1e9)
+        first_measured = self.started_ns + int(task.warmup_s * 1e9)
+        give_up_ns = end_ns + int(task.drain_s * 1e9)
+        self.freed = deque([self.started_ns - think_ns] * load.places)
+        measuring = False
+        while not self._stopped():
+            prepared = self._feed.take()
+            while not self.freed and self._clock() < give_up_ns and not self._stopped():
+                self._await_reply(_SLICE_S)
+            if prepared is None or not self.freed:
+                break
+            due = self.freed.popleft() + think_ns
+            if due >= end_ns:
+                break
+            if not measuring and due >= first_measured:
+                measuring = True
+                self.warmup_messages = len(self.due)
+                self._mark()
+            self._wait(due)
+            if not self._send(due, prepared, give_up_ns, warmup=not measuring):
+                break
+            self._collect()
+        return give_up_ns
+
+    def _await_reply(self, timeout_s: float) -> None:
+        seen = self._sender.reply(timeout_s)
+        if seen is not None:
+            self._see(seen, self._clock())
+
+    def _wait(self, due: int) -> None:
+        """See replies until shortly before `due`, then spin; the CPU time of spinning is kept apart."""
+        clock = self._clock
+        spin_ns = self._spin_ns
+        while (left := due - clock() - spin_ns) > 0:
+            if self.outstanding:
+                self._await_reply(left * 1e-9)
+            else:
+                time.sleep(left * 1e-9)
+        if clock() >= due:
+            return
+        before = time.thread_time_ns()
+        while clock() < due:
+            self._collect()
+        self.spun_cpu_ns += time.thread_time_ns() - before
+
+    def _drain(self, give_up_ns: int) -> None:
+        while self.outstanding and self._clock() < give_up_ns and not self._stopped():
+            self._await_reply(_SLICE_S)
+
+    # What is reported ----------------------------------------------------------------------------------
+
+    def _mark(self) -> None:
+        self._cpu_from_ns = usage.own_cpu_ns(one_process=self._task.one_process)
+        self._spun_from_ns = self.spun_cpu_ns
+
+    def result(self) -> dict[str, Any]:
+        """Columns and counters as plain data."""
+        cpu_ns = usage.own_cpu_ns(one_process=self._task.one_process) - self._cpu_from_ns
+        spun_ns = self.spun_cpu_ns - self._spun_from_ns
+        counters = self.counters
+        return {
+            "columns": {
+                name: getattr(self, name).tobytes() for name in ("due", "taken", "encoded", "sent", "returned", "nbytes", "status")
+            },
+            "started_ns": self.started_ns,
+            "ended_ns": self._clock(),
+            "outstanding": self.outstanding,
+            "warmup_messages": self.warmup_messages,
+            "starved": self._feed.starved,
+            "cpu_ns": cpu_ns - spun_ns,
+            "pacing_cpu_ns": spun_ns,
+            "peak_rss_bytes": usage.peak_rss_bytes(os.getpid()),
+            "unexpected": counters.unexpected,
+            "duplicated": counters.duplicated,
+            "checked_replies": counters.checked_replies,
+            "wrong_replies": self._wrong_replies(),
+            "errors": dict(counters.errors),
+            "rejections": dict(counters.rejections),
+        }
+
+    def _wrong_replies(self) -> int:
+        """Replies that are not what the stage answers locally; batches may round differently, single messages not."""
+        rounding = self._task.batch_size > 1
+        return sum(
+            count
+            for (index, body), count in self.counters.suspects.items()
+            if not (rounding and close_enough(self._codec, body, self._expected[index]))
+        )

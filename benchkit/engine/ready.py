@@ -1,0 +1,217 @@
+"""A cell that can be measured: its messages are made, its replies foreseen, its transport is up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from benchkit.engine.crew import Crew
+from benchkit.engine.task import Task
+from benchkit.errors import BenchkitError
+from benchkit.load.base import OpenArrival
+from benchkit.records.run import Cell
+from benchkit.records.samples import Samples
+from benchkit.runtime.folders import PREFIX
+from benchkit.scenario.plan import Plan, PlannedCell
+from benchkit.transports.base import Address, Setup, Transport
+
+T = TypeVar("T")
+
+_PREPARE_S = 120.0
+_PAYLOAD, _SCHEDULE, _STAGE = 1, 2, 3
+"""Streams of the plan's seed; the order of blocks is the plan's own."""
+
+
+def seed_of(seed: int, *stream: int) -> int:
+    """An independent 32-bit seed for one stream (numpy's SeedSequence)."""
+    return int(np.random.SeedSequence(seed, spawn_key=stream).generate_state(1)[0])
+
+
+class Site:
+    """Where a run lives on the machine, and what its cells share until it ends (a broker)."""
+
+    def __init__(self, name: str, folder: Path, services: ExitStack) -> None:
+        self.name = name
+        self.folder = folder
+        self.services = services
+        self._shared: dict[str, Any] = {}
+        self._opened = 0
+
+    def share(self, key: str, make: Callable[[], AbstractContextManager[T]]) -> T:
+        """Enter `make()` once; see `Setup.share`."""
+        if key not in self._shared:
+            self._shared[key] = self.services.enter_context(make())
+        value: T = self._shared[key]
+        return value
+
+    def setup(self, message_bytes: int, reply_bytes: int, workers: int) -> Setup:
+        """A fresh name and folder each time: nothing that an earlier block left behind can be met again."""
+        self._opened += 1
+        local = f"{self._opened:x}"
+        folder = self.folder / local
+        folder.mkdir(mode=0o700)
+        return Setup(f"{PREFIX}{self.name}-{local}", folder, message_bytes, reply_bytes, workers, self.share)
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Bytes of a cell's messages, envelopes included but for the payload."""
+
+    message: int
+    reply: int
+    wire_mean: int
+    payload_mean: int
+
+
+class ReadyCell:
+    """A planned cell with what a block of it needs."""
+
+    def __init__(self, cell: PlannedCell, sizes: Sizes, record: Cell) -> None:
+        self.cell = cell
+        self.sizes = sizes
+        self.record = record
+        self.address: Address | None = None
+        self.samples: list[Samples] = []
+        self._transport = ExitStack()
+        self._next_seq = 0
+
+    @property
+    def one_process(self) -> bool:
+        """Producer and worker must be threads of one process."""
+        return self.cell.transport.capabilities().same_process
+
+    @property
+    def hosts(self) -> list[str]:
+        """Roles of the processes that serve."""
+        return ["producer"] if self.one_process else [f"stage-{number}" for number in range(self.cell.workers)]
+
+    def open(self, site: Site, crew: Crew) -> Address:
+        """Bring the transport up, unless it is."""
+        if self.address is None:
+            setup = site.setup(self.sizes.message, self.sizes.reply, self.cell.workers)
+            transport = self.cell.transport
+            made = _prepared_there(crew, transport, setup) if self.one_process else transport.prepare(setup)
+            self.address = self._transport.enter_context(made)
+            self.record = replace(self.record, path=self.address.path)
+        return self.address
+
+    def close(self) -> None:
+        """Take the transport down; the next block brings up a fresh one."""
+        self.address = None
+        self._transport.close()
+
+    def keep(self, samples: Samples) -> None:
+        """Add a block's samples; the next block counts on from there."""
+        self._next_seq += len(samples)
+        self.samples.append(samples)
+
+    def offered_per_s(self, plan: Plan, round_: int) -> float | None:
+        """Asked rate; None in a closed loop."""
+        load = self.cell.load
+        if not isinstance(load, OpenArrival):
+            return None
+        seconds = plan.blocks.warmup_s + plan.blocks.duration_s
+        return len(load.offsets_ns(seconds, seed_of(plan.seed, _SCHEDULE, round_))) / seconds
+
+    def task(self, plan: Plan, round_: int) -> Task:
+        """What the parties are told for a block of this round."""
+        cell = self.cell
+        if self.address is None:
+            raise BenchkitError("the transport is not open", where=cell.id)
+        return Task(
+            cell=cell.id,
+            source=cell.source.config(),
+            codec=cell.codec.config(),
+            transport=cell.transport.config(),
+            stage=cell.stage.config(),
+            load=cell.load.config(),
+            where=dict(self.address.where),
+            first_seq=self._next_seq,
+            batch_size=cell.batch_size,
+            batch_delay_s=cell.batch_delay_s,
+            replies=cell.replies,
+            duration_s=plan.blocks.duration_s,
+            warmup_s=plan.blocks.warmup_s,
+            drain_s=plan.blocks.drain_s,
+            payload_seed=seed_of(plan.seed, _PAYLOAD),
+            # One schedule a round, the same for every cell: differences between cells are paired.
+            schedule_seed=seed_of(plan.seed, _SCHEDULE, round_),
+            stage_seed=seed_of(plan.seed, _STAGE),
+            checksum_every=plan.checksum_every,
+            stop_on_error=plan.on_error == "stop",
+            one_process=self.one_process,
+        )
+
+
+@contextmanager
+def _prepared_there(crew: Crew, transport: Transport, setup: Setup) -> Iterator[Address]:
+    """A transport within one process is prepared where its ends will live."""
+    party = crew.get("producer")
+    asked = crew.begin(
+        party, "prepare-transport", transport=transport.config(), folder=str(setup.folder),
+        setup={name: getattr(setup, name) for name in ("name", "message_bytes", "reply_bytes", "workers")},
+    )  # fmt: skip
+    ready = crew.answer(asked, _PREPARE_S, "ready")
+    try:
+        yield Address(ready["where"], ready["path"])
+    finally:
+        party.post("close", of=asked.number)
+        if not party.dead:
+            crew.answer(asked, _PREPARE_S)
+
+
+def make_ready(crew: Crew, plan: Plan, cell: PlannedCell) -> ReadyCell:
+    """Have the producer make the messages while the oracle foresees the replies; raises what they report."""
+    producer, oracle = crew.get("producer"), crew.get("oracle")
+    common = {
+        "cell": cell.id, "source": cell.source.config(), "codec": cell.codec.config(), "seed": seed_of(plan.seed, _PAYLOAD),
+    }  # fmt: skip
+    preparing = crew.begin(producer, "prepare", **common)
+    foreseen = crew.ask(
+        oracle, "foresee", _PREPARE_S,
+        stage=cell.stage.config(), stage_seed=seed_of(plan.seed, _STAGE), check=plan.check_replies, **common,
+    )  # fmt: skip
+    prepared = crew.answer(preparing, _PREPARE_S)
+    crew.ask(producer, "expect", _PREPARE_S, cell=cell.id, expected=foreseen["expected"])
+    sizes = Sizes(
+        prepared["message_bytes"], foreseen["reply_bytes"], prepared["wire_bytes"], prepared["payload_bytes"]
+    )  # fmt: skip
+    record = replace(
+        describe(cell), payload_bytes=sizes.payload_mean, wire_bytes=sizes.wire_mean, stage_facts=foreseen["facts"]
+    )  # fmt: skip
+    return ReadyCell(cell, sizes, record)
+
+
+def describe(cell: PlannedCell) -> Cell:
+    """The cell's record before anything of it was measured."""
+    promises = cell.transport.capabilities()
+    return Cell(
+        id=cell.id,
+        group=cell.group,
+        transport=cell.transport.kind,
+        codec=cell.codec.kind,
+        stage=cell.stage.kind,
+        source=cell.source.label(),
+        load=cell.load.label(),
+        parameters={
+            "source": cell.source.config(), "codec": cell.codec.config(), "transport": cell.transport.config(),
+            "stage": cell.stage.config(), "load": cell.load.config(), "workers": cell.workers,
+            "batch": {"size": cell.batch_size, "delay_s": cell.batch_delay_s},
+        },
+        workers=cell.workers,
+        replies=cell.replies,
+        payload_bytes=0,
+        wire_bytes=0,
+        arrival=cell.load.kind,
+        delivery=promises.delivery,
+        durability=promises.durability,
+        ordering=promises.ordering,
+        zero_copy=promises.zero_copy,
+        lossy=cell.codec.lossy,
+        path="",
+    )  # fmt: skip

@@ -1,0 +1,188 @@
+"""The whole run: make everything ready, measure the plan's blocks in their order, keep what was measured."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+
+from benchkit.engine import floors, placement
+from benchkit.engine.block import Place, run_block
+from benchkit.engine.crew import Crew, crew
+from benchkit.engine.ready import ReadyCell, Site, describe, make_ready
+from benchkit.errors import BenchkitError, UsageError
+from benchkit.records.environment import environment
+from benchkit.records.run import Block, Cell, Failure, Floor, Run
+from benchkit.runtime.folders import run_folder
+from benchkit.scenario.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands, for whoever watches."""
+
+    doing: str
+    done: int
+    total: int
+    cell: str = ""
+
+
+Watch = Callable[[Progress], None]
+
+
+class Runner:
+    """One run of one plan."""
+
+    def __init__(self, plan: Plan, watch: Watch, *, profile: bool = False) -> None:
+        self._plan = plan
+        self._watch = watch
+        self._profile = profile
+        self.profiles: dict[str, str] = {}
+        """Pages of the profiler by file name, after `run`."""
+        self._records: dict[int, Cell] = {}
+        self._ready: dict[int, ReadyCell] = {}
+        self._blocks: list[Block] = []
+        self._failures: list[Failure] = []
+        self._floor: Floor | None = None
+        self._cores: dict[str, tuple[int, ...]] = {}
+        self._placement: dict[str, str] = {}
+
+    def run(self) -> Run:
+        """Measure; whatever was measured before an interrupt or a failure is in the answer.
+
+        Raises UsageError when the plan cannot be run as it is written.
+        """
+        started, began = datetime.now(UTC), time.monotonic()
+        interrupted = False
+        try:
+            with run_folder() as (name, folder), crew(folder) as members, ExitStack() as services:
+                self._measure(members, Site(name, folder, services))
+        except KeyboardInterrupt:
+            interrupted = True
+        return Run(
+            started_utc=started.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            duration_s=time.monotonic() - began,
+            seed=self._plan.seed,
+            quick=self._plan.quick,
+            scenario=dict(self._plan.resolved),
+            environment=environment(),
+            floor=self._floor,
+            placement=self._placement,
+            slo=self._plan.slo,
+            cells=[self._records[index] for index in sorted(self._records)],
+            blocks=self._blocks,
+            samples={r.record.id: np.concatenate(r.samples) for r in self._ready.values() if r.samples},
+            interrupted=interrupted,
+            failures=self._failures,
+        )
+
+    def _measure(self, members: Crew, site: Site) -> None:
+        total = len(self._plan.order)
+        self._watch(Progress("starting the parties", 0, total))
+        self._place(members)
+        for role in ("producer", "stage-0", "oracle"):
+            members.get(role)
+        for index in range(len(self._plan.cells)):
+            self._watch(Progress("making messages", 0, total, self._plan.cells[index].id))
+            self._make_ready(members, site, index)
+        self._watch(Progress("measuring the machine's floors", 0, total))
+        self._floor = floors.measure(members, site)
+        members.dismiss("oracle")
+        rounds: Counter[int] = Counter()
+        for position, index in enumerate(self._plan.order):
+            if index in self._ready:
+                self._watch(Progress("measuring", position, total, self._plan.cells[index].id))
+                self._one_block(members, site, index, position, rounds[index])
+            rounds[index] += 1
+        if self._profile:
+            for index, ready in self._ready.items():
+                self._watch(Progress("profiling", index, len(self._plan.cells), ready.cell.id))
+                self._profile_block(members, site, ready)
+        self._watch(Progress("done", total, total))
+
+    def _place(self, members: Crew) -> None:
+        workers = max(cell.workers for cell in self._plan.cells)
+        brokers = any(not cell.transport.brokerless for cell in self._plan.cells)
+        roles = ["producer", *(f"stage-{i}" for i in range(workers)), *(["broker"] if brokers else [])]
+        available = placement.cores()
+        self._cores = placement.place(roles, available)
+        self._placement = placement.describe(roles, self._cores, available)
+        members.place(self._cores)
+
+    def _make_ready(self, members: Crew, site: Site, index: int) -> None:
+        """Messages, expected replies and sizes of a cell; one that cannot be made ready is skipped."""
+        cell = self._plan.cells[index]
+        self._records[index] = describe(cell)
+        try:
+            ready = make_ready(members, self._plan, cell)
+        except UsageError as error:
+            error.where = f"{cell.id}: {error.where}" if error.where else cell.id
+            raise
+        except BenchkitError as error:
+            self._skip(index, error)
+            return
+        self._ready[index] = ready
+        self._records[index] = ready.record
+        site.services.callback(ready.close)
+
+    def _one_block(self, members: Crew, site: Site, index: int, position: int, round_: int) -> None:
+        ready = self._ready[index]
+        try:
+            address = ready.open(site, members)
+            self._records[index] = ready.record
+            if address.broker_pid is not None:
+                placement.pin(address.broker_pid, self._cores.get("broker", ()))
+            place = Place(
+                position, round_, ready.record.payload_bytes, ready.offered_per_s(self._plan, round_), address.broker_pid
+            )  # fmt: skip
+            block, samples = run_block(members, ready.task(self._plan, round_), place, ready.hosts)
+        except UsageError:
+            raise
+        except BenchkitError as error:
+            self._give_up(index, error)
+            return
+        ready.keep(samples)
+        self._blocks.append(block)
+        if not block.drained:
+            # What is left inside must not reach the next block.
+            ready.close()
+
+    def _profile_block(self, members: Crew, site: Site, ready: ReadyCell) -> None:
+        """One more block under the profiler, kept out of the samples."""
+        pages: dict[str, dict[str, str]] = {}
+        place = Place(len(self._plan.order), 0, ready.record.payload_bytes, None, None)
+        try:
+            ready.open(site, members)
+            run_block(members, replace(ready.task(self._plan, 0), profile=True), place, ready.hosts, pages)
+        except BenchkitError as error:
+            self._failures.append(_failure(f"profile of {ready.cell.id}", error))
+        ready.close()
+        for role, page in pages.items():
+            name = f"{ready.cell.id.replace('/', '--')}--{role}"
+            self.profiles[f"{name}.html"] = page["html"]
+            self.profiles[f"{name}.speedscope.json"] = page["speedscope"]
+
+    def _give_up(self, index: int, error: BenchkitError) -> None:
+        """A block that could not even start: a cell without any block is skipped, another one goes on."""
+        ready = self._ready[index]
+        ready.close()
+        if ready.samples:
+            self._failures.append(_failure(ready.cell.id, error))
+        else:
+            del self._ready[index]
+            self._skip(index, error)
+
+    def _skip(self, index: int, error: BenchkitError) -> None:
+        record = self._records[index]
+        self._records[index] = replace(record, skipped=str(error.what), skipped_remedy=error.remedy)
+        self._failures.append(_failure(record.id, error))
+
+
+def _failure(where: str, error: BenchkitError) -> Failure:
+    what = f"{error.where}: {error.what}" if error.where else error.what
+    return Failure(where, type(error).__name__, what, error.remedy, "\n".join(getattr(error, "__notes__", [])))

@@ -1,0 +1,48 @@
+"""What a party is told: one block of one cell, as plain data that crosses the control channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from benchkit.transports.base import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One block, for producer and workers alike. Plug-ins are named by their `config()`."""
+
+    cell: str
+    source: Mapping[str, Any]
+    codec: Mapping[str, Any]
+    transport: Mapping[str, Any]
+    stage: Mapping[str, Any]
+    load: Mapping[str, Any]
+    where: Mapping[str, Any]
+    """The transport's address."""
+    first_seq: int
+    batch_size: int
+    batch_delay_s: float
+    replies: bool
+    duration_s: float
+    warmup_s: float
+    drain_s: float
+    payload_seed: int
+    schedule_seed: int
+    stage_seed: int
+    checksum_every: int
+    stop_on_error: bool
+    one_process: bool
+    """Producer and worker are threads of one process: nobody may spin, CPU time is a thread's."""
+    profile: bool = False
+    """Run under a profiler; such a block is no measurement."""
+
+    def plain(self) -> dict[str, Any]:
+        """For the channel."""
+        return asdict(self)
+
+    @property
+    def address(self) -> Address:
+        """As the transport's ends take it."""
+        return Address(self.where)

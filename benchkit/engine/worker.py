@@ -1,0 +1,202 @@
+"""The stage worker: receives messages, runs the stage on them, hands the replies over.
+
+One thread. Integrity is checked after the reply was handed over, outside every stamped phase; its time is
+recorded, and whoever waits behind it sees it as `queue`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from benchkit.engine import usage
+from benchkit.engine.pacing import sharpen_timers
+from benchkit.engine.task import Task
+from benchkit.errors import BenchkitError, MessageError
+from benchkit.stages.base import OpenStage
+from benchkit.tensors import integrity
+from benchkit.tensors.codecs.base import Codec
+from benchkit.tensors.message import Arrays, Message
+from benchkit.tensors.wire import FAILED, REPLY, WARMUP, Buffer, Envelope, pack, total_bytes, unpack
+from benchkit.transports.base import Delivery, Receiver
+
+_POLL_S = 0.05
+_MAX_ERROR_BYTES = 2048
+COLUMNS = ("seq", "asked", "received", "decoded", "started", "finished", "replied", "ok")
+
+
+@dataclass(slots=True)
+class _Held:
+    """A message between `received` and `replied`."""
+
+    delivery: Delivery
+    envelope: Envelope
+    body: memoryview
+    message: Message
+    asked: int
+    received: int
+    decoded: int
+
+
+class Worker:
+    """One block's stage end."""
+
+    def __init__(
+        self, task: Task, codec: Codec, receiver: Receiver, stage: OpenStage, stopped: Callable[[], str]
+    ) -> None:
+        self._task = task
+        self._codec = codec
+        self._receiver = receiver
+        self._stage = stage
+        self._stopped = stopped
+        self._clock = time.monotonic_ns
+        self._columns = {name: array("q") for name in COLUMNS}
+        self._appends = tuple(column.append for column in self._columns.values())
+        self.corrupted = 0
+        self.failures: dict[tuple[str, str], dict[str, Any]] = {}
+        self.gave_up = False
+        self._last_failure = ""
+        self._measuring = False
+        self._cpu_from_ns = 0
+        self._integrity_ns = 0
+
+    @property
+    def handled(self) -> int:
+        """Messages done so far, read by the control thread."""
+        return len(self._columns["seq"])
+
+    def run(self) -> None:
+        """Serve until told to stop: `drain` ends when nothing is left to receive, `now` at once."""
+        sharpen_timers()
+        usage.reset_peak(os.getpid())
+        self._cpu_from_ns = usage.own_cpu_ns(one_process=self._task.one_process)
+        clock, receive = self._clock, self._receiver.receive
+        batched = self._task.batch_size > 1
+        asked = clock()
+        while not self.gave_up:
+            delivery = receive(_POLL_S)
+            if delivery is None:
+                if self._stopped():
+                    return
+                continue
+            held = self._decode(delivery, asked, clock())
+            if held is not None:
+                batch = self._gather(held) if batched else [held]
+                self._handle(batch)
+            if self._stopped() == "now":
+                return
+            asked = clock()
+
+    def _decode(self, delivery: Delivery, asked: int, received: int) -> _Held | None:
+        try:
+            envelope, body = unpack(delivery.view)
+            arrays, metadata = self._codec.decode(body)
+        except MessageError as error:
+            self.corrupted += 1
+            self._fail(error)
+            delivery.ack()
+            delivery.release()
+            return None
+        decoded = self._clock()
+        if not self._measuring and not envelope.flags & WARMUP:
+            self._measuring = True
+            self._cpu_from_ns = usage.own_cpu_ns(one_process=self._task.one_process)
+            self._integrity_ns = 0
+        return _Held(delivery, envelope, body, Message(envelope.seq, arrays, metadata), asked, received, decoded)
+
+    def _gather(self, first: _Held) -> list[_Held]:
+        """Up to `batch_size` messages, waiting for the rest no longer than the batch delay."""
+        batch = [first]
+        until = first.decoded + int(self._task.batch_delay_s * 1e9)
+        while len(batch) < self._task.batch_size:
+            asked = self._clock()
+            delivery = self._receiver.receive(max(0, until - asked) * 1e-9)
+            if delivery is None:
+                break
+            held = self._decode(delivery, asked, self._clock())
+            if held is not None:
+                batch.append(held)
+        return batch
+
+    def _handle(self, batch: list[_Held]) -> None:
+        """Run the stage, reply, acknowledge, then check integrity and give the memory back."""
+        clock = self._clock
+        started = clock()
+        outputs: list[Arrays | None]
+        try:
+            outputs = list(self._stage.run([held.message for held in batch]))
+            if len(outputs) != len(batch):
+                raise BenchkitError(f"the stage answered {len(outputs)} messages of a batch of {len(batch)}")  # noqa: TRY301
+        except Exception as error:  # noqa: BLE001  (a stage is anybody's code; the block decides what follows)
+            outputs = [None] * len(batch)
+            self._fail(error)
+        finished = clock()
+        for held, arrays in zip(batch, outputs, strict=True):
+            ok = arrays is not None
+            if self._task.replies:
+                ok = self._reply(held, arrays) and ok
+            held.delivery.ack()
+            replied = clock()
+            row = (held.envelope.seq, held.asked, held.received, held.decoded, started, finished, replied, ok)
+            for append, value in zip(self._appends, row, strict=True):
+                append(value)
+        before = clock()
+        for held in batch:
+            self._verify(held)
+        self._integrity_ns += clock() - before
+
+    def _reply(self, held: _Held, arrays: Arrays | None) -> bool:
+        """Hand the reply over; False when what the stage returned cannot travel."""
+        flags = REPLY
+        parts: list[Buffer]
+        try:
+            parts = self._codec.encode(arrays, b"") if arrays is not None else []
+        except MessageError as error:
+            self._fail(error)
+            arrays = None
+        if arrays is None:
+            flags |= FAILED
+            parts = [self._last_failure.encode()[:_MAX_ERROR_BYTES]]
+        envelope = held.envelope
+        head = pack(Envelope(envelope.seq, total_bytes(parts), flags, index=envelope.index))
+        held.delivery.reply([head, *parts])
+        return arrays is not None
+
+    def _verify(self, held: _Held) -> None:
+        envelope = held.envelope
+        every = self._task.checksum_every
+        bad = envelope.fingerprint != integrity.fingerprint(held.body)
+        if not bad and every and envelope.seq % every == 0:
+            bad = envelope.checksum != integrity.checksum(held.body)
+        self.corrupted += bad
+        held.delivery.release()
+
+    def _fail(self, error: Exception) -> None:
+        what = error.what if isinstance(error, BenchkitError) else str(error)
+        self._last_failure = f"{type(error).__name__}: {what}"
+        known = self.failures.setdefault(
+            (type(error).__name__, what[:500]),
+            {"remedy": getattr(error, "remedy", ""), "traceback": "", "count": 0},
+        )
+        if not known["count"]:
+            known["traceback"] = "".join(traceback.format_exception(error, limit=-12))
+        known["count"] += 1
+        if self._task.stop_on_error:
+            self.gave_up = True
+
+    def result(self) -> dict[str, Any]:
+        """Columns and counters as plain data."""
+        return {
+            "columns": {name: column.tobytes() for name, column in self._columns.items()},
+            "cpu_ns": usage.own_cpu_ns(one_process=self._task.one_process) - self._cpu_from_ns,
+            "peak_rss_bytes": usage.peak_rss_bytes(os.getpid()),
+            "integrity_ns": self._integrity_ns,
+            "corrupted": self.corrupted,
+            "failures": [[*key, known] for key, known in self.failures.items()],
+            "gave_up": self.gave_up,
+        }

@@ -1,0 +1,80 @@
+"""A plan as rows of text, for `--dry-run`; nothing is printed here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchkit.scenario.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One cell, as people read it."""
+
+    id: str
+    group: str
+    transport: str
+    codec: str
+    source: str
+    stage: str
+    load: str
+    workers: int
+    batch: str
+    """`4`, or `4 or 2 ms`."""
+    replies: str
+    """`yes` or `no`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a run would do."""
+
+    rows: tuple[Row, ...]
+    groups: tuple[str, ...]
+    blocks: str
+    """One sentence."""
+    order: tuple[tuple[str, ...], ...]
+    """Ids in the order of measurement, one tuple a round."""
+    expected_s: float
+
+
+def describe(plan: Plan) -> Description:
+    """Cells, groups, blocks, order and expected duration of a plan."""
+    rows = tuple(
+        Row(
+            id=cell.id,
+            group=cell.group,
+            transport=cell.transport.kind,
+            codec=cell.codec.kind,
+            source=cell.source.label(),
+            stage=cell.stage.kind,
+            load=cell.load.label(),
+            workers=cell.workers,
+            batch=str(cell.batch_size)
+            + (f" or {cell.batch_delay_s * 1e3:.6g} ms" if cell.batch_delay_s else ""),
+            replies="yes" if cell.replies else "no",
+        )
+        for cell in plan.cells
+    )
+    size = len(plan.cells)
+    ids = [plan.cells[index].id for index in plan.order]
+    return Description(
+        rows=rows,
+        groups=tuple(dict.fromkeys(row.group for row in rows)),
+        blocks=_sentence(plan),
+        order=tuple(tuple(ids[start : start + size]) for start in range(0, len(ids), size)),
+        expected_s=plan.expected_s,
+    )
+
+
+def _sentence(plan: Plan) -> str:
+    blocks = plan.blocks
+    return (
+        f"{_count(len(plan.cells), 'cell')}, {_count(blocks.rounds, 'round')}: "
+        f"{_count(len(plan.order), 'block')} of {blocks.duration_s:g} s after {blocks.warmup_s:g} s of warm-up"
+        f"{', quick' if plan.quick else ''}"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,182 @@
+"""What a scenario may say: the sections that hold for the whole, and the axes that may be swept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from benchkit.load import base as load_base
+from benchkit.plugins import Registry
+from benchkit.scenario.nodes import Where
+from benchkit.sources import base as source_base
+from benchkit.stages import base as stage_base
+from benchkit.tensors.codecs import base as codec_base
+from benchkit.transports import base as transport_base
+from benchkit.units import Seconds
+
+MAX_CELLS = 1000
+"""Cells of a plan before `exclude` and `--only`."""
+
+Positive = Annotated[Seconds, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """Options that are not a plug-in's; unknown ones are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Header(Section):
+    """What the scenario is called and how it behaves as a whole."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$", description="names the run directory")
+    description: str = Field("", max_length=4000)
+    seed: int = Field(0, ge=0, lt=1 << 63, description="whatever is random is derived from it")
+    on_error: Literal["continue", "stop"] = Field(
+        "continue", description="what a stage's exception does to its block"
+    )
+
+
+class BlockOptions(Section):
+    """How long and how often each cell is measured."""
+
+    rounds: int = Field(3, ge=1, le=1000, description="blocks of each cell")
+    duration: Positive = Field(1.0, description="measured part of a block")
+    warmup: Seconds = Field(0.2, description="sent first and counted in no statistic")
+    drain: Positive = Field(2.0, description="how long the last messages may take to be answered")
+
+
+class Checks(Section):
+    """How closely content is verified; the cheap fingerprint is always on."""
+
+    full_every: int = Field(
+        64, ge=1, le=1_000_000, description="every how many messages all bytes are checked"
+    )
+    replies: bool = Field(True, description="compare replies with a local run, where there are replies")
+
+
+class Slo(Section):
+    """Promises that the run is held to; none by default."""
+
+    p50: Positive | None = None
+    p90: Positive | None = None
+    p99: Positive | None = None
+    p999: Positive | None = None
+    mean: Positive | None = None
+    max: Positive | None = None
+    loss: float | None = Field(None, ge=0, le=1, description="share of messages that may be lost")
+
+
+class Workers(Section):
+    """Stage workers."""
+
+    workers: int = Field(1, ge=1, le=256, description="processes that run the stage")
+
+
+class Batch(Section):
+    """How messages are gathered before the stage runs."""
+
+    size: int = Field(1, ge=1, le=65536, description="most messages run together")
+    delay: Seconds = Field(0.0, description="longest wait for a batch to fill")
+
+
+class Replies(Section):
+    """Whether the stage answers."""
+
+    replies: bool = Field(
+        True, description="send the stage's output back; latency then runs until it is seen"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """One thing that may be swept: a plug-in seam (`registry`) or a section of plain options (`model`)."""
+
+    name: str
+    noun: str
+    tag: str = ""
+    """The key that names the plug-in."""
+    registry: Registry[Any] | None = None
+    model: type[Section] | None = None
+    default: str | None = None
+    """The plug-in, where none is named; None where one must be."""
+    field: str = ""
+    """The option that a single value stands for (`workers: 2`, `batch: 4`)."""
+
+
+AXES: dict[str, Axis] = {
+    axis.name: axis
+    for axis in (
+        Axis("source", "source", "kind", source_base.registry),
+        Axis("codec", "codec", "kind", codec_base.registry, default="raw"),
+        Axis("transport", "transport", "kind", transport_base.registry),
+        Axis("stage", "stage", "kind", stage_base.registry, default="null"),
+        Axis("load", "arrival", "arrival", load_base.registry),
+        Axis("workers", "workers", model=Workers, field="workers"),
+        Axis("batch", "batch", model=Batch, field="size"),
+        Axis("replies", "replies", model=Replies, field="replies"),
+    )
+}
+
+WHOLE: dict[str, type[Section]] = {"blocks": BlockOptions, "checks": Checks, "slo": Slo}
+"""Sections of one value for the whole scenario."""
+
+KEYS: tuple[str, ...] = (*Header.model_fields, *AXES, *WHOLE, "exclude", "include")
+"""What may stand at the top of a scenario."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One validated value of one axis."""
+
+    axis: Axis
+    kind: str
+    """The plug-in's name; empty for a section of plain options."""
+    value: BaseModel
+    where: Where
+    places: dict[str, Where]
+    """Where each given option was written."""
+    identity: str
+    """Equal for equal choices. Holds secrets in clear: it is compared and never shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A product of axes, in document order."""
+
+    where: Where
+    axes: dict[str, tuple[Choice, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Combinations to leave out: a cell that matches every key of `terms`."""
+
+    where: Where
+    terms: dict[str, tuple[Pattern, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One value that an axis is matched with; shell wildcards are allowed."""
+
+    where: Where
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A scenario, validated."""
+
+    folder: Path
+    header: Header
+    blocks: BlockOptions
+    checks: Checks
+    slo: Slo
+    groups: tuple[Group, ...]
+    exclude: tuple[Rule, ...]
+    overridden: bool
+    """Something was set on the command line."""

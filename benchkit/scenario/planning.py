@@ -1,0 +1,102 @@
+"""A scenario file and the command line -> Plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from benchkit.errors import BenchkitError
+from benchkit.scenario import overrides, select
+from benchkit.scenario.build import build
+from benchkit.scenario.cells import Cell, cells
+from benchkit.scenario.model import AXES, Rule, Scenario
+from benchkit.scenario.nodes import Map, Where
+from benchkit.scenario.order import order, quickened
+from benchkit.scenario.plan import Blocks, Plan, PlannedCell
+from benchkit.scenario.problems import Problems
+from benchkit.scenario.reader import read_file
+from benchkit.scenario.redact import redact
+from benchkit.scenario.refuse import refuse
+from benchkit.scenario.resolved import resolved
+
+
+def load(path: Path, *, sets: Sequence[str], only: Sequence[str], quick: bool) -> Plan:
+    """See `benchkit.scenario.load`."""
+    problems = Problems()
+    root = read_file(path, problems)
+    if root is None:
+        problems.raise_if_any()
+    root = overrides.apply(cast("Map", root), sets, problems)
+    scenario = build(root, problems, overridden=bool(sets))
+    filters = select.only(only, root.where, problems)
+    kept = [] if scenario is None else _kept(scenario, filters, _place(root, "blocks"), problems)
+    problems.raise_if_any()
+    return _plan(cast("Scenario", scenario), kept, quick=quick)
+
+
+def _place(root: Map, key: str) -> Where:
+    return root.entries[key].where if key in root.entries else root.where
+
+
+def _kept(scenario: Scenario, filters: Sequence[Rule], blocks_at: Where, problems: Problems) -> list[Cell]:
+    """The cells to measure; what is wrong with them is noted, also where other parts have mistakes."""
+    try:
+        found = cells(scenario.groups)
+        sound = not problems
+        kept = [cell for cell in found if not any(select.matches(cell, rule) for rule in scenario.exclude)]
+        if sound:
+            if not scenario.overridden:
+                select.unmatched(found, scenario.exclude, problems, registered=True)
+            if not kept:
+                problems.add(
+                    scenario.exclude[0].where if scenario.exclude else blocks_at, "every cell is excluded"
+                )
+            select.unmatched(kept, filters, problems, registered=False)
+        chosen = [cell for cell in kept if all(select.matches(cell, rule) for rule in filters)]
+        if kept and not chosen and not problems:
+            problems.add(
+                "--only", "no cell matches all filters", "keys narrow each other down: leave one out"
+            )
+        refuse(chosen, scenario.blocks, blocks_at, problems)
+    except BenchkitError as error:
+        problems.add(error.where or blocks_at, redact(error.what), redact(error.remedy))
+        return []
+    return chosen
+
+
+def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
+    blocks = quickened(scenario.blocks) if quick else scenario.blocks
+    header = scenario.header
+    return Plan(
+        name=header.name,
+        seed=header.seed,
+        quick=quick,
+        cells=tuple(map(_planned, kept)),
+        order=order(len(kept), blocks.rounds, header.seed),
+        blocks=Blocks(
+            rounds=blocks.rounds, duration_s=blocks.duration, warmup_s=blocks.warmup, drain_s=blocks.drain
+        ),
+        checksum_every=scenario.checks.full_every,
+        check_replies=scenario.checks.replies,
+        on_error=header.on_error,
+        slo={name: float(value) for name, value in scenario.slo if value is not None},
+        resolved=resolved(scenario, blocks),
+    )
+
+
+def _planned(cell: Cell) -> PlannedCell:
+    value: dict[str, Any] = {name: cell.choices[name].value for name in AXES}
+    return PlannedCell(
+        id=cell.id,
+        group=cell.group,
+        source=value["source"],
+        codec=value["codec"],
+        transport=value["transport"],
+        stage=value["stage"],
+        load=value["load"],
+        workers=value["workers"].workers,
+        batch_size=value["batch"].size,
+        batch_delay_s=value["batch"].delay,
+        replies=value["replies"].replies,
+    )

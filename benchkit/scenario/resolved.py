@@ -1,0 +1,52 @@
+"""A scenario as plain data for the record: a scenario again, with nothing left to defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchkit.scenario.model import BlockOptions, Choice, Group, Rule, Scenario
+from benchkit.scenario.redact import recorded
+
+
+def resolved(scenario: Scenario, blocks: BlockOptions) -> dict[str, object]:
+    """Every option in numbers (seconds, per second, bytes), secrets as `***`, paths relative to the scenario.
+
+    It has a scenario's own form and, where no secret was hidden, loads into the same cells. `blocks` are
+    those that are run (`--quick` cuts them).
+    """
+    folder = scenario.folder
+    header = recorded(scenario.header.model_dump(), folder)
+    base, *others = (_axes(group, folder) for group in scenario.groups)
+    whole = {
+        "blocks": recorded(blocks.model_dump(), folder),
+        "checks": recorded(scenario.checks.model_dump(), folder),
+        "slo": recorded(scenario.slo.model_dump(exclude_none=True), folder),
+    }
+    found = {**header, **base, **whole}
+    if scenario.exclude:
+        found["exclude"] = [_rule(rule) for rule in scenario.exclude]
+    if others:
+        found["include"] = others
+    return found
+
+
+def _axes(group: Group, folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, choices in group.axes.items():
+        values = [_choice(choice, folder) for choice in choices]
+        found[name] = values if len(values) > 1 else values[0]
+    return found
+
+
+def _choice(choice: Choice, folder: Path) -> Any:
+    options = recorded(choice.value.model_dump(), folder)
+    if choice.axis.field == choice.axis.name:
+        return options[choice.axis.field]
+    return {choice.axis.tag: choice.kind, **options} if choice.axis.tag else options
+
+
+def _rule(rule: Rule) -> dict[str, list[str]]:
+    return {
+        key: [recorded(pattern.text, Path()) for pattern in patterns] for key, patterns in rule.terms.items()
+    }

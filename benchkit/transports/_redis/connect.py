@@ -1,0 +1,153 @@
+"""From a URL to a connection that is authenticated and greeted, or an error that says what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from benchkit.errors import BrokerError
+from benchkit.transports._redis.links import link
+from benchkit.transports._redis.resp import Refused, Resp
+
+CONNECT_S = 5.0
+_OTHER_SERVER = "see that host and port are those of a Redis or Valkey, and that only TLS has rediss://"
+OLDEST = (6, 2)
+"""BLMOVE, XAUTOCLAIM and CLIENT LIST ID came with Redis 6.2."""
+
+
+SCHEMES = {"redis": "TCP", "rediss": "TLS", "unix": "a Unix socket"}
+
+
+def shown(url: str) -> str:
+    """The URL without user, password and options: safe to print, whatever people wrote."""
+    hidden = "the Redis URL"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return hidden
+    # An @ further right means that an unescaped character of the password ended the host too early.
+    if parts.scheme not in SCHEMES or "@" in parts.path + parts.query + parts.fragment:
+        return hidden
+    return f"{parts.scheme}://{parts.hostname or ''}{'' if port is None else f':{port}'}{parts.path}"
+
+
+def connect(url: str) -> Resp:
+    """A fresh connection; raises BrokerError with the remedy and without the password."""
+    from redis.exceptions import RedisError
+
+    connection = _connection(url)
+    try:
+        connection.connect()
+    except (RedisError, OSError, UnicodeError) as error:
+        # The library's text may hold the URL's parts: only what is known to be harmless goes on.
+        raise _translated(error, url) from None
+    return Resp(link(connection._sock), connection.disconnect)  # noqa: SLF001  (redis-py has no public name for it)
+
+
+def _connection(url: str) -> Any:
+    from redis.connection import Connection, parse_url
+
+    try:
+        options: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+        make: Any = options.pop("connection_class", Connection)
+        options.setdefault("protocol", 3)
+        options.setdefault("socket_timeout", CONNECT_S)
+        options.setdefault("socket_connect_timeout", CONNECT_S)
+        return make(**options)
+    except Exception:  # noqa: BLE001  (any text in it may hold the password)
+        raise BrokerError(
+            "not a Redis URL",
+            where=shown(url),
+            remedy="write redis://, rediss:// or unix://, for example redis://user:password@host:6379/0;"
+            " escape special characters of the password as %40 and the like",
+        ) from None
+
+
+def _translated(error: Exception, url: str) -> BrokerError:
+    from redis import exceptions
+
+    where = shown(url)
+    text = str(error)
+    if isinstance(error, exceptions.AuthenticationError) or "NOAUTH" in text or "WRONGPASS" in text:
+        given = "refuses this user or password" if "@" in urlsplit(url).netloc else "needs a password"
+        return BrokerError(
+            f"the broker {given}",
+            where=where,
+            remedy="put them into the URL: redis://user:password@host:6379/0",
+        )
+    if isinstance(error, exceptions.TimeoutError):
+        return BrokerError(
+            f"connected to nothing that answers within {CONNECT_S:g} s",
+            where=where,
+            remedy=_OTHER_SERVER,
+        )
+    if isinstance(error, exceptions.ResponseError) and "HELLO" in text:
+        return BrokerError(
+            "the broker does not know HELLO",
+            where=where,
+            remedy="add ?protocol=2 to the URL, or use Redis 6.2 or later",
+        )
+    if isinstance(error, exceptions.ConnectionError) and (" connecting to " in text or "Error " in text[:6]):
+        return BrokerError(
+            "cannot connect to the broker: " + _reason(text),
+            where=where,
+            remedy="start the server, correct the URL, or leave `url` out to use the embedded broker",
+        )
+    return BrokerError(
+        "what answers there speaks no Redis protocol",
+        where=where,
+        remedy=_OTHER_SERVER,
+    )
+
+
+def _reason(text: str) -> str:
+    for reason in (
+        "refused",
+        "No such file",
+        "Permission denied",
+        "not known",
+        "certificate",
+        "unreachable",
+        "SSL",
+    ):
+        if reason.lower() in text.lower():
+            return {"refused": "connection refused", "not known": "unknown host", "SSL": "TLS failed"}.get(
+                reason, reason
+            )
+    return "no connection"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What the server says of itself."""
+
+    name: str
+    version: str
+    pid: int
+
+
+def inspect(resp: Resp, url: str) -> Server:
+    """Name, version and process of the server; raises BrokerError when it is too old or will not say."""
+    try:
+        text = resp.call("INFO", "server")
+    except Refused as error:
+        raise BrokerError(
+            f"the broker refuses INFO: {error}", where=shown(url), remedy="allow this user the command INFO"
+        ) from None
+    if not isinstance(text, bytes):
+        raise BrokerError("INFO is no text", where=shown(url))
+    # A verbatim string of RESP3 starts with its format.
+    lines = text.removeprefix(b"txt:").decode(errors="replace").splitlines()
+    facts = dict(line.split(":", 1) for line in lines if ":" in line)
+    redis_version = facts.get("redis_version", "0.0")
+    name = facts.get("server_name", "redis")
+    major, minor = (int(part) for part in (redis_version + ".0").split(".")[:2])
+    if (major, minor) < OLDEST:
+        raise BrokerError(
+            f"{name} {redis_version} is too old",
+            where=shown(url),
+            remedy="use Redis 6.2 or later, or any Valkey",
+        )
+    return Server(name, facts.get(f"{name}_version", redis_version), int(facts.get("process_id", 0)))

@@ -1,0 +1,100 @@
+"""The worker's end of redis-list; see the head of redis_list.py for how nothing is lost."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from benchkit.transports._redis.place import Place
+from benchkit.transports._redis.resp import Refused, command
+from benchkit.transports._redis.worker import RedisDelivery, RedisReceiver
+
+_ID = re.compile(rb"^id=(\d+) ", re.MULTILINE)
+
+
+class ListReceiver(RedisReceiver):
+    """BLMOVE to a processing list; `_held` mirrors that list from its oldest message on."""
+
+    def __init__(self, place: Place, worker: int) -> None:
+        self._list = place.taken(worker, secrets.token_hex(4))
+        # Unguessable like the cell's name: no message looks like it.
+        self._marker = f"{place.name}:done".encode()
+        self._held: list[RedisDelivery] = []
+        self._trim = command("LTRIM", self._list, 1, -1)
+        self._unmark = command("LREM", self._list, 1, self._marker)
+        super().__init__(place, worker)
+
+    def join(self) -> bytes:
+        """Register, put back what earlier workers left."""
+        self.ask("HSET", self.place.register, self._list, self.client)
+        self._take_over(same_number=True)
+        return command("BLMOVE", self.place.queue, self._list, "LEFT", "RIGHT", 0)
+
+    def taken(self) -> RedisDelivery | None:
+        """The message that was moved, or None."""
+        landed = self.takes.payload(self.slots)
+        if landed is None:
+            return None
+        delivery = RedisDelivery(self, *landed)
+        self._held.append(delivery)
+        return delivery
+
+    def acknowledge(self, delivery: RedisDelivery) -> None:
+        """Remove it by its position, counted from the oldest so that new messages do no harm."""
+        held = self._held
+        index = held.index(delivery)
+        del held[index]
+        if index == 0:
+            self.tell(self._trim, 1)
+        else:
+            self.tell(command("LSET", self._list, index, self._marker) + self._unmark, 2)
+
+    def look(self) -> None:
+        """Put back what dead peers left."""
+        self._take_over(same_number=False)
+
+    def leave(self) -> None:
+        """Put back what this worker holds."""
+        self._put_back(self._list)
+
+    def _take_over(self, *, same_number: bool) -> None:
+        found = self.ask("HGETALL", self.place.register)
+        words = found if isinstance(found, list) else []
+        clients = {
+            key.decode(): int(client)
+            for key, client in zip(words[::2], words[1::2], strict=True)
+            if isinstance(key, bytes) and isinstance(client, bytes) and key.decode() != self._list
+        }
+        if not clients:
+            return
+        mine = self.place.taken(self.worker, "")
+        alive = self._alive(list(clients.values()))
+        for key, client in clients.items():
+            if (same_number and key.startswith(mine) and self.end_client(client)) or client not in alive:
+                self._put_back(key)
+
+    def _alive(self, clients: list[int]) -> set[int]:
+        try:
+            text = self.ask("CLIENT", "LIST", "ID", *clients)
+        except Refused:
+            return set(clients)
+        return {int(match) for match in _ID.findall(text)} if isinstance(text, bytes) else set(clients)
+
+    def _put_back(self, key: str) -> None:
+        count = self.ask("LLEN", key)
+        # LMOVE answers with the value, which nobody wants here. All at once, or a worker that waits would be
+        # handed the newest message as soon as it is back.
+        moves = command("LMOVE", key, self.place.queue, "RIGHT", "LEFT") * (
+            count if isinstance(count, int) else 0
+        )
+        commands = (
+            command("CLIENT", "REPLY", "OFF")
+            + command("MULTI")
+            + command("LREM", key, 0, self._marker)
+            + moves
+            + command("HDEL", self.place.register, key)
+            + command("EXEC")
+            + command("CLIENT", "REPLY", "ON")
+        )
+        self.tell(commands, 1)
+        self.settle()

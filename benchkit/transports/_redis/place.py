@@ -1,0 +1,114 @@
+"""Where the two ends meet: a server and the keys of one cell, prepared and removed by the runner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Literal
+
+from benchkit.errors import BrokerError
+from benchkit.transports._redis.connect import SCHEMES, connect, inspect, shown
+from benchkit.transports._redis.resp import Refused, Resp
+from benchkit.transports._redis.valkey import Embedded, embedded
+from benchkit.transports.base import Address, Setup
+
+GROUP = "g"
+"""The consumer group of a stream."""
+MAX_MESSAGE_BYTES = 512 << 20
+"""proto-max-bulk-len of an unchanged server: the longest value that it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An address as the ends use it."""
+
+    url: str
+    name: str
+    message_bytes: int
+    reply_bytes: int
+    workers: int
+
+    @property
+    def queue(self) -> str:
+        """The list or stream of messages."""
+        return f"{self.name}:q"
+
+    @property
+    def replies(self) -> str:
+        """The list of replies."""
+        return f"{self.name}:r"
+
+    @property
+    def register(self) -> str:
+        """A hash of the receivers that opened, with the client id of the connection that takes messages."""
+        return f"{self.name}:w"
+
+    def taken(self, worker: int, token: str) -> str:
+        """The processing list of one opening of worker number `worker`."""
+        return f"{self.name}:p:{worker}:{token}"
+
+
+def place_of(address: Address) -> Place:
+    """The address as it came from the runner, maybe through another process."""
+    where = address.where
+    return Place(
+        str(where["url"]),
+        str(where["name"]),
+        int(where["message_bytes"]),
+        int(where["reply_bytes"]),
+        int(where["workers"]),
+    )
+
+
+@contextmanager
+def prepared(
+    url: str | None, socket: Literal["unix", "tcp"], setup: Setup, first: Sequence[tuple[str | int, ...]]
+) -> Iterator[Address]:
+    """A server that answers, the cell's keys absent, `first` done; afterwards the keys are gone.
+
+    `url` None is the run's embedded broker. Raises BrokerError.
+    """
+    broker: Embedded | None = None
+    if url is None:
+        broker = setup.share("valkey", lambda: embedded(setup.folder))
+        url = broker.url(socket)
+    place = Place(url, setup.name, setup.message_bytes, setup.reply_bytes, setup.workers)
+    resp = connect(url)
+    try:
+        server = inspect(resp, url)
+        _remove(resp, place)
+        for words in first:
+            resp.call(*words)
+    except Refused as error:
+        raise BrokerError(
+            f"the broker refuses what this transport needs: {error}",
+            where=shown(url),
+            remedy="use a primary server, and a user with the rights to lists, streams, hashes and CLIENT",
+        ) from None
+    finally:
+        resp.close()
+    where: dict[str, str | int] = {
+        "url": url,
+        "name": place.name,
+        "message_bytes": place.message_bytes,
+        "reply_bytes": place.reply_bytes,
+        "workers": place.workers,
+    }
+    path = f"{server.name} {server.version} over {SCHEMES[url.partition(':')[0]]}"
+    try:
+        yield Address(where, path, server.pid if broker else None)
+    finally:
+        # A server that has gone took the keys with it, or cannot be reached: nothing more can be done.
+        with suppress(BrokerError, Refused):
+            resp = connect(url)
+            try:
+                _remove(resp, place)
+            finally:
+                resp.close()
+
+
+def _remove(resp: Resp, place: Place) -> None:
+    known = resp.call("HKEYS", place.register)
+    keys = [key for key in known if isinstance(key, bytes)] if isinstance(known, list) else []
+    resp.call("UNLINK", place.queue, place.replies, place.register, *keys)

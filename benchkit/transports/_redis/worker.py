@@ -1,0 +1,186 @@
+"""What the stage worker's ends of both Redis transports have in common.
+
+Two connections. One takes messages: its blocking command stays outstanding when `receive` times out, so that
+nothing can be lost between giving up and asking again. The other carries replies and acknowledgements, in
+order, without waiting for their answers; those are read before they pile up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from time import monotonic
+
+from benchkit.errors import BrokerError
+from benchkit.tensors.wire import Buffer, total_bytes
+from benchkit.transports._redis.connect import connect, shown
+from benchkit.transports._redis.place import Place
+from benchkit.transports._redis.resp import CRLF, Answer, Refused, opening
+from benchkit.transports._redis.slots import Slots
+from benchkit.transports.base import Delivery, Receiver
+
+_UNREAD = 32
+"""Answers to replies and acknowledgements that are left until the next look."""
+_LOOK_IDLE_S = 1.0
+_LOOK_BUSY_S = 5.0
+
+
+class RedisDelivery(Delivery):
+    """A message in a slot of its receiver; `mark` is its id in a stream, empty in a list."""
+
+    __slots__ = ("_receiver", "_slot", "mark", "view")
+
+    def __init__(self, receiver: RedisReceiver, slot: memoryview, nbytes: int, mark: bytes = b"") -> None:
+        self.view = slot[:nbytes].toreadonly()
+        self.mark = mark
+        self._slot: memoryview | None = slot
+        self._receiver = receiver
+
+    def reply(self, parts: Sequence[Buffer]) -> None:
+        """Pushed to the producer's list, gathered; the answer is not awaited."""
+        self._receiver.push(parts)
+
+    def ack(self) -> None:
+        """Written at once; the answer is not awaited."""
+        self._receiver.acknowledge(self)
+
+    def release(self) -> None:
+        """The slot goes back to the receiver."""
+        if self._slot is not None:
+            self._receiver.slots.give(self._slot)
+            self._slot = None
+
+
+class RedisReceiver(Receiver):
+    """Takes messages on one connection and answers on another; the last methods differ."""
+
+    def __init__(self, place: Place, worker: int) -> None:
+        self.place = place
+        self.worker = worker
+        self.where = shown(place.url)
+        self.slots = Slots(place.message_bytes)
+        self.behind = False
+        """Whether `left_behind` has something to look for."""
+        self._reply_head = opening(3, "RPUSH", place.replies) + b"$%d\r\n"
+        self._unread = 0
+        self._asked = False
+        self._looked_s = monotonic()
+        self.takes = connect(place.url)
+        try:
+            self.gives = connect(place.url)
+        except BrokerError:
+            self.takes.close()
+            raise
+        try:
+            self.client = self._own_id()
+            self._request = self.join()
+        except BaseException:
+            self.takes.close()
+            self.gives.close()
+            raise
+
+    def receive(self, timeout: float) -> RedisDelivery | None:
+        """The next message; the broker goes on waiting for one when this returns None."""
+        if self._unread >= _UNREAD:
+            self.settle(_UNREAD // 2)
+        if self.behind and (left := self.left_behind()) is not None:
+            return left
+        takes = self.takes
+        while True:
+            if not self._asked:
+                takes.write(self._request)
+                self._asked = True
+            if not takes.ready(timeout):
+                self._look(_LOOK_IDLE_S)
+                return None
+            self._asked = False
+            delivery = self.taken()
+            if delivery is not None:
+                self._look(_LOOK_BUSY_S)
+                return delivery
+
+    def _look(self, interval_s: float) -> None:
+        # Only here is no message on its way to this worker, so that none of its own looks left behind.
+        if self.place.workers > 1 and monotonic() - self._looked_s >= interval_s:
+            self.look()
+            self._looked_s = monotonic()
+
+    def push(self, parts: Sequence[Buffer]) -> None:
+        """Push one reply."""
+        nbytes = total_bytes(parts)
+        head = self._reply_head % nbytes
+        self.gives.send((head, *parts, CRLF), len(head) + nbytes + 2)
+        self._unread += 1
+
+    def tell(self, commands: bytes, answers: int) -> None:
+        """Write commands on the second connection and leave their answers for later."""
+        self.gives.write(commands)
+        self._unread += answers
+
+    def settle(self, left: int = 0) -> None:
+        """Read outstanding answers until `left` remain; raises BrokerError when one is an error."""
+        while self._unread > left:
+            answer = self.gives.read()
+            self._unread -= 1
+            if isinstance(answer, Refused):
+                raise BrokerError(
+                    f"the broker refuses a reply or an acknowledgement: {answer}",
+                    where=self.where,
+                    remedy="raise its maxmemory" if str(answer).startswith("OOM") else "see its log",
+                )
+
+    def ask(self, *words: bytes | str | int) -> Answer:
+        """One command on the second connection and its answer; raises Refused."""
+        self.settle()
+        return self.gives.call(*words)
+
+    def end_client(self, client: int) -> bool:
+        """End a connection, so that nothing is handed to it any more; False where that is forbidden."""
+        try:
+            self.ask("CLIENT", "KILL", "ID", client)
+        except Refused:
+            return False
+        return True
+
+    def _own_id(self) -> int:
+        try:
+            client = self.takes.call("CLIENT", "ID")
+        except Refused as error:
+            raise BrokerError(
+                f"the broker refuses CLIENT ID: {error}",
+                where=self.where,
+                remedy="allow this user the command CLIENT",
+            ) from None
+        return client if isinstance(client, int) else 0
+
+    def close(self) -> None:
+        """Take nothing more, leave what was not acknowledged to others, close."""
+        with suppress(BrokerError, Refused):
+            self.settle()
+            # Closing alone would leave a moment in which the broker still hands a message to this end.
+            if self.end_client(self.client):
+                self.leave()
+        self.takes.close()
+        self.gives.close()
+
+    def join(self) -> bytes:
+        """Announce this receiver, put back what its predecessors left; the command that takes a message."""
+        raise NotImplementedError
+
+    def taken(self) -> RedisDelivery | None:
+        """The answer to that command, or None when there was nothing after all."""
+        raise NotImplementedError
+
+    def acknowledge(self, delivery: RedisDelivery) -> None:
+        """Remove the message from what this worker holds."""
+        raise NotImplementedError
+
+    def left_behind(self) -> RedisDelivery | None:
+        """A message that an earlier worker left and that does not come by itself."""
+        return None
+
+    def look(self) -> None:
+        """Look for what dead peers hold."""
+
+    def leave(self) -> None:
+        """Make what was not acknowledged available to others; nothing is handed to this end any more."""

@@ -1,0 +1,121 @@
+"""HTTP/1.1 over loopback TCP: uvicorn in each stage worker, a keep-alive pool in the producer.
+
+`prepare` binds one port per worker and holds it without listening; each worker binds the same port
+(SO_REUSEPORT, which the kernel grants to one user only) and listens. So the address is known before any
+worker is, nobody else can be given the port in between, and a worker that was killed can have it again.
+Requests go to the path that carries the cell's unguessable name; others are answered with 404.
+
+A message that its worker has not answered is lost with the worker: at most once.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from benchkit.errors import BrokerError
+from benchkit.transports.base import Address, Capabilities, Delivery, Receiver, Setup, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchkit.transports._http.client import HttpSender
+    from benchkit.transports._http.server import StageServer
+
+HOST = "127.0.0.1"
+
+
+def _bound(port: int) -> socket.socket:
+    """A socket bound to `port` (0: any) of the loopback interface beside others of this user."""
+    bound = socket.socket()
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind((HOST, port))
+    except OSError as error:
+        bound.close()
+        raise BrokerError(
+            f"cannot bind TCP port {port or '(any)'} of {HOST}: {error.strerror}",
+            remedy="see which program holds it, or end other runs",
+        ) from error
+    return bound
+
+
+class HttpReceiver(Receiver):
+    """A stage worker's end: the server runs in a thread, so bodies are read while the worker computes."""
+
+    def __init__(self, server: StageServer) -> None:
+        self._server = server
+        self._take = server.intake.take
+
+    def receive(self, timeout: float) -> Delivery | None:
+        """See Receiver.receive."""
+        return self._take(timeout)
+
+    def close(self) -> None:
+        """Stop the server; requests that were not answered lose their connection."""
+        self._server.close()
+
+
+class Http(Transport):
+    """HTTP/1.1 POST to uvicorn in the stage worker, raw bodies read in place, keep-alive"""
+
+    kind: ClassVar[str] = "http"
+    requires: ClassVar[tuple[str, ...]] = ("uvicorn", "httptools", "uvloop")
+    install: ClassVar[str] = "pip install uvicorn httptools uvloop"
+
+    queue: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="messages that wait in one worker's server before it answers 503 (default: depth, never)",
+    )
+
+    def capabilities(self) -> Capabilities:
+        """One connection keeps the order; several are read as they come."""
+        return Capabilities(
+            delivery="at-most-once",
+            durability="process",
+            ordering="per-worker" if self.depth == 1 else "none",
+            same_host=True,
+        )
+
+    @contextmanager
+    def prepare(self, setup: Setup) -> Iterator[Address]:
+        """Reserve a port per worker; raises BrokerError when none is to be had."""
+        with ExitStack() as held:
+            ports = [held.enter_context(_bound(0)).getsockname()[1] for _ in range(setup.workers)]
+            used = " ".join(f"{name} {version(name)}" for name in self.requires)
+            yield Address(
+                {
+                    "ports": ",".join(map(str, ports)),
+                    "path": f"/{setup.name}",
+                    "message_bytes": setup.message_bytes,
+                    "reply_bytes": setup.reply_bytes,
+                },
+                path=f"HTTP/1.1 over TCP {HOST}, {used}, bodies in place; client sockets + httptools",
+            )
+
+    def sender(self, address: Address) -> HttpSender:
+        """One connection per worker to begin with; raises BrokerError when a worker is not there."""
+        from benchkit.transports._http.client import HttpSender
+
+        where = address.where
+        endpoints = [(HOST, int(port)) for port in str(where["ports"]).split(",")]
+        return HttpSender(
+            endpoints, str(where["path"]), self.depth, int(where["message_bytes"]), int(where["reply_bytes"])
+        )
+
+    def receiver(self, address: Address, worker: int) -> HttpReceiver:
+        """Listening when it returns; raises BrokerError when it cannot."""
+        from benchkit.transports._http.server import StageServer
+
+        where = address.where
+        listener = _bound(int(str(where["ports"]).split(",")[worker]))
+        return HttpReceiver(
+            StageServer(listener, str(where["path"]), int(where["message_bytes"]), self.queue or self.depth)
+        )

@@ -1,0 +1,54 @@
+"""Messages through a Redis list: RPUSH, BLMOVE to a processing list, then removal from it.
+
+A worker that dies leaves its messages in its processing list. Each opening of a receiver has a list of its
+own, registered with the id of the connection that fills it, and puts back at the head of the queue, in order,
+
+* what earlier openings with its worker number left: it first ends their connection (CLIENT KILL), so that a
+  BLMOVE that is still outstanding there cannot take one more message;
+* what other workers left whose connection the server no longer knows (CLIENT LIST ID; ids are never used
+  twice). An end never reconnects, so a worker without its connection is a dead worker. A host that vanished
+  without closing counts as alive until the server's tcp-keepalive notices.
+
+Nothing of a message is sent again for its removal: the oldest is trimmed off (LTRIM); one in the middle is
+replaced by a short marker (LSET), which LREM removes.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import ClassVar
+
+from benchkit.transports._redis.options import RedisTransport
+from benchkit.transports.base import Address, Receiver, Sender, Setup
+
+
+class RedisList(RedisTransport):
+    """A Redis or Valkey list with a processing list for each worker; at least once.
+
+    `depth` bounds the messages that wait in the list; those that workers hold are not counted.
+    """
+
+    kind: ClassVar[str] = "redis-list"
+
+    def prepare(self, setup: Setup) -> AbstractContextManager[Address]:
+        """The embedded broker or a check of the user's, and clean keys; raises BrokerError."""
+        from benchkit.transports._redis.place import prepared
+
+        return prepared(self.secret_url, self.socket, setup, ())
+
+    def sender(self, address: Address) -> Sender:
+        """RPUSH, whose answer is the length of the list."""
+        from benchkit.transports._redis.place import place_of
+        from benchkit.transports._redis.resp import command, opening
+        from benchkit.transports._redis.sender import RedisSender
+
+        place = place_of(address)
+        head, length = opening(3, "RPUSH", place.queue), command("LLEN", place.queue)
+        return RedisSender(place, self.depth, head, length, asked=False)
+
+    def receiver(self, address: Address, worker: int) -> Receiver:
+        """BLMOVE to a list of this opening; removal on `ack`, in any order."""
+        from benchkit.transports._redis.list_worker import ListReceiver
+        from benchkit.transports._redis.place import place_of
+
+        return ListReceiver(place_of(address), worker)

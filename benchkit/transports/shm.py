@@ -1,0 +1,275 @@
+"""Shared memory: one copy into a slot that the stage reads in place; the protocol is told in `_shm`."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import ClassVar
+
+from pydantic import Field
+
+from benchkit.errors import BrokerError, Rejected, UsageError
+from benchkit.tensors.wire import total_bytes
+from benchkit.transports._shm.layout import SENDER_PARTY, Layout
+from benchkit.transports._shm.party import Party
+from benchkit.transports._shm.segment import created
+from benchkit.transports._shm.wake import futex_works
+from benchkit.transports.base import (
+    Address,
+    Buffer,
+    Capabilities,
+    Delivery,
+    Receiver,
+    Reply,
+    Sender,
+    Setup,
+    Transport,
+)
+from benchkit.units import Seconds, show_bytes
+
+
+class Shm(Transport):
+    """Shared memory: a ring of slots under /dev/shm, written once and read in place."""
+
+    kind: ClassVar[str] = "shm"
+
+    spin: Seconds = Field(
+        50e-6,
+        description="how long a party that finds nothing looks again and again before it sleeps: a message "
+        "that comes meanwhile saves a wake-up of 10 to 50 us; costs up to this much CPU time per wait",
+    )
+
+    def capabilities(self) -> Capabilities:
+        """At least once; outlives both ends, not the machine."""
+        return Capabilities("at-least-once", "memory", "fifo", zero_copy=True, same_host=True)
+
+    @contextmanager
+    def prepare(self, setup: Setup) -> Iterator[Address]:
+        """The segment, sized for the cell; raises StorageError with needed and free bytes."""
+        layout = Layout.fitting(self.depth, setup.message_bytes, setup.reply_bytes, setup.workers)
+        wake = "futex" if futex_works() else "fifo"
+        with created(setup.name, setup.folder, layout, fifos=wake == "fifo") as path:
+            where: dict[str, str | int] = {
+                "path": str(path), "stem": str(setup.folder / setup.name), "wake": wake,
+                "depth": layout.depth, "slot_bytes": layout.slot_bytes,
+                "reply_bytes": layout.reply_bytes, "workers": layout.workers,
+            }  # fmt: skip
+            slots = f"{layout.depth} slots of {show_bytes(layout.slot_bytes)}"
+            yield Address(where, f"{path.parent} file, {slots}, {wake} wake-up")
+
+    def sender(self, address: Address) -> ShmSender:
+        """Raises BrokerError when the segment is gone or has a living sender."""
+        return ShmSender(address, self.spin)
+
+    def receiver(self, address: Address, worker: int) -> ShmReceiver:
+        """Raises BrokerError when the segment is gone or has a living worker of this number."""
+        return ShmReceiver(address, worker, self.spin)
+
+
+class ShmSender(Sender):
+    """Writes into a slot that it reserved when it published the last one."""
+
+    def __init__(self, address: Address, spin_s: float) -> None:
+        self._party = party = Party(address, SENDER_PARTY, spin_s)
+        layout = party.segment.layout
+        self._slot_bytes, self._reply_bytes = layout.slot_bytes, layout.reply_bytes
+        self._slots_byte, self._replies_byte = layout.slots_byte, layout.replies_byte
+        self._table, self._lock = party.table, party.lock
+        self._data, self._readonly = party.segment.data, party.segment.readonly
+        self._reserved = -1
+        self._viewed = -1
+        self._set_aside: deque[bytes] = deque()
+
+    def send(self, parts: Sequence[Buffer], timeout: float) -> bool:
+        """One copy per part; raises Rejected for a message larger than a slot."""
+        length = total_bytes(parts)
+        if length > self._slot_bytes:
+            raise Rejected(
+                f"a message of {length} bytes exceeds the slot of {self._slot_bytes} bytes",
+                remedy="the slots are sized for the largest message that the cell announced",
+            )
+        if self._reserved < 0:
+            self._reserved = self._reserve(timeout)
+            if self._reserved < 0:
+                return False
+        data, slot = self._data, self._reserved
+        start = self._slots_byte + slot * self._slot_bytes
+        for part in parts:
+            end = start + len(part)
+            data[start:end] = part
+            start = end
+        table, party = self._table, self._party
+        with self._lock:
+            # First: an interrupt after publishing must not leave the slot ours to write into.
+            self._reserved = -1
+            table.publish(slot, length)
+            self._drop_viewed()
+            self._reserved = table.reserve()
+            sleeper = party.sleeper()
+        if sleeper:
+            party.rouse(sleeper)
+        return True
+
+    def reply(self, timeout: float) -> Reply | None:
+        """The oldest unread reply."""
+        if self._set_aside:
+            return Reply(memoryview(self._set_aside.popleft()))
+        taken = self._take_reply()
+        if taken is None and timeout > 0:
+            replied = self._table.replied
+            if self._party.wait(replied.__bool__, time.monotonic() + timeout):
+                taken = self._take_reply()
+        if taken is None:
+            return None
+        slot, length = taken
+        self._viewed = slot
+        start = self._replies_byte + slot * self._reply_bytes
+        return Reply(self._readonly[start : start + length])
+
+    def close(self) -> None:
+        """What was sent stays for the workers."""
+        self._party.close()
+
+    def _take_reply(self) -> tuple[int, int] | None:
+        with self._lock:
+            self._drop_viewed()
+            return self._table.take_reply()
+
+    def _drop_viewed(self) -> None:
+        if self._viewed >= 0:
+            self._table.drop_reply(self._viewed)
+            self._viewed = -1
+
+    def _reserve(self, timeout: float) -> int:
+        until_s = time.monotonic() + timeout
+        while True:
+            with self._lock:
+                self._drop_viewed()
+                slot = self._table.reserve()
+                if slot < 0 and self._put_replies_aside():
+                    slot = self._table.reserve()
+            if slot >= 0 or not self._party.wait(self._may_reserve, until_s):
+                return slot
+
+    def _may_reserve(self) -> bool:
+        return bool(self._table.free) or bool(self._table.replied)
+
+    def _put_replies_aside(self) -> bool:
+        """Replies that nobody has read hold no slot back; whether there were any."""
+        found = False
+        while (taken := self._table.take_reply()) is not None:
+            slot, length = taken
+            start = self._replies_byte + slot * self._reply_bytes
+            self._set_aside.append(bytes(self._readonly[start : start + length]))
+            self._table.drop_reply(slot)
+            found = True
+        return found
+
+
+class ShmReceiver(Receiver):
+    """Takes the oldest message that no worker has."""
+
+    def __init__(self, address: Address, worker: int, spin_s: float) -> None:
+        workers = int(address.where["workers"])
+        if not 0 <= worker < workers:
+            raise UsageError(f"worker {worker} of a segment for {workers} workers")
+        self._worker = worker
+        self.party = party = Party(address, 1 + worker, spin_s)
+        self._table, self._lock, self._readonly = party.table, party.lock, party.segment.readonly
+        self._ready = party.table.ready.__bool__
+        self._slots_byte, self._slot_bytes = party.segment.layout.slots_byte, party.segment.layout.slot_bytes
+
+    def receive(self, timeout: float) -> ShmDelivery | None:
+        """The view is the slot."""
+        until_s = -1.0
+        while True:
+            if self._ready():
+                with self._lock:
+                    claimed = self._table.claim(self._worker)
+                if claimed is not None:
+                    slot, word, length = claimed
+                    start = self._slots_byte + slot * self._slot_bytes
+                    return ShmDelivery(self.party, slot, word, self._readonly[start : start + length])
+            if until_s < 0:
+                until_s = time.monotonic() + timeout
+            if not self.party.wait(self._ready, until_s):
+                return None
+
+    def close(self) -> None:
+        """What was not acknowledged is ready for any worker again."""
+        self.party.close()
+
+
+class ShmDelivery(Delivery):
+    """A claimed slot; it comes back to the sender when it is both acknowledged and released."""
+
+    __slots__ = ("_acked", "_party", "_released", "_slot", "_word", "view")
+
+    def __init__(self, party: Party, slot: int, word: int, view: memoryview) -> None:
+        self._party = party
+        self._slot = slot
+        self._word = word
+        self._acked = self._released = False
+        self.view = view
+
+    def reply(self, parts: Sequence[Buffer]) -> None:
+        """Copied into the reply slot that belongs to this message; raises Rejected when it is larger.
+
+        A message that was delivered before and has its reply keeps that one.
+        """
+        self._check()
+        party, slot = self._party, self._slot
+        layout = party.segment.layout
+        length = total_bytes(parts)
+        if length > layout.reply_bytes:
+            raise Rejected(f"a reply of {length} bytes exceeds the reply slot of {layout.reply_bytes} bytes")
+        if not party.table.wants_reply(slot):
+            return
+        data = party.segment.data
+        start = layout.replies_byte + slot * layout.reply_bytes
+        for part in parts:
+            end = start + len(part)
+            data[start:end] = part
+            start = end
+        with party.lock:
+            party.table.publish_reply(slot, length)
+            asleep = party.sender_sleeps()
+        if asleep:
+            party.wake.wake(SENDER_PARTY)
+
+    def ack(self) -> None:
+        """One store; raises BrokerError when the message was given to another receiver meanwhile."""
+        if self._acked:
+            return
+        self._check()
+        self._word = self._party.table.acknowledge(self._slot, self._word)
+        self._acked = True
+        if self._released:
+            self._free()
+
+    def release(self) -> None:
+        """The slot is free once the message is acknowledged too."""
+        if self._released:
+            return
+        self._released = True
+        if self._acked:
+            self._free()
+
+    def _check(self) -> None:
+        if self._party.closed or not self._party.table.holds(self._slot, self._word):
+            raise BrokerError(
+                "this delivery is stale: its receiver was closed, and the message was given to another",
+                remedy="acknowledge before the receiver is closed",
+            )
+
+    def _free(self) -> None:
+        party = self._party
+        if party.closed:
+            # Closing gave the slot back; the mapping and its lock may be gone.
+            return
+        with party.lock:
+            asleep = party.table.release(self._slot, self._word) and party.sender_sleeps()
+        if asleep:
+            party.wake.wake(SENDER_PARTY)
