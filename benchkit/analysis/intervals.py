@@ -98,7 +98,7 @@ def order_ranks(count: float, share: Fraction) -> tuple[int, int] | None:
     """Ranks l, u (from 1) with P(X_(l) <= percentile < X_(u)) >= 0.95 for `count` independent samples; None if outside."""
     n = int(count)
     lower, upper = _binomial_quantile(0.025, n, share), _binomial_quantile(0.975, n, share) + 1
-    return (lower, upper) if 1 <= lower and upper <= n else None
+    return (lower, upper) if lower >= 1 and upper <= n else None
 
 
 def _binomial_quantile(level: float, n: int, share: Fraction) -> int:

@@ -8,6 +8,7 @@ Eleven boundaries, each the end of a phase and the start of the next, so their d
 - `send` ends when `send` returned or when the message was received, whichever came first.
 - `queue` is the part of the rest during which the worker had not yet asked for its next message.
 - The end is `returned`; a message without a reply ends at `finished`, its `reply` and `return` are 0.
+- A worker that died took its stamps along: the whole way from `sent` to the end is then `transit`.
 - A phase is never negative. Where stamps run backwards (which no correct clock does) the phases are clipped
   at 0 and no longer add up: the difference is the residual, and a residual above 0 invalidates the cell.
 """
@@ -111,21 +112,28 @@ def _boundaries(stamp: Callable[[str], Column]) -> Iterator[Column]:
     yield _queue_end(stamp, send_end)
     del send_end
     for name in ("received", "decoded", "started", "finished"):
-        yield stamp(name)
+        yield _reached(stamp, name)
     yield _reply_end(stamp)
     yield _end(stamp)
 
 
 def _send_end(stamp: Callable[[str], Column]) -> Column:
-    received, sent = stamp("received"), stamp("sent")
+    received, sent = _reached(stamp, "received"), stamp("sent")
     return np.where(sent == 0, received, np.minimum(sent, received))
 
 
 def _queue_end(stamp: Callable[[str], Column], send_end: Column) -> Column:
-    return np.minimum(np.maximum(stamp("asked"), send_end), stamp("received"))
+    return np.minimum(np.maximum(stamp("asked"), send_end), _reached(stamp, "received"))
 
 
 def _reply_end(stamp: Callable[[str], Column]) -> Column:
-    finished, replied, returned = stamp("finished"), stamp("replied"), stamp("returned")
+    finished, replied, returned = _reached(stamp, "finished"), stamp("replied"), stamp("returned")
     # A worker that died between replying and stamping leaves the whole way back to `return`.
     return np.where((replied == 0) | (returned == 0), finished, np.minimum(replied, returned))
+
+
+def _reached(stamp: Callable[[str], Column], name: str) -> Column:
+    """A stage's stamp, or the end of the message where it was never written."""
+    column = stamp(name)
+    missing = column == 0
+    return np.where(missing, _end(stamp), column) if missing.any() else column

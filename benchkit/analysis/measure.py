@@ -100,7 +100,9 @@ def measure(samples: Samples) -> Measure:
         p99_ci_ns=_interval(by_block, distribution, "p99"),
         residual_ns=residual,
         blocks=tuple(
-            BlockMeasure(number, len(values), median(values), int(span[at]), tuple(block_means[:, at]), _pieces(values))
+            BlockMeasure(
+                number, len(values), median(values), int(span[at]), tuple(block_means[:, at]), _pieces(values)
+            )
             for at, (number, values) in enumerate(zip(chosen.blocks, by_block, strict=True))
         ),
         pace=pace,

@@ -24,6 +24,8 @@ TOLERATED: Final = 0.01
 _DISAGREE_P: Final = 0.01
 _DISAGREE_RATIO: Final = 1.1
 _DIED: Final = frozenset({"PartyError", "BrokerError"})
+_COUNTED: Final = "Rejected"
+"""A failure that is a message's fate and stands in the account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +138,17 @@ def _failures(facts: Facts) -> Iterator[Failure]:
 
 
 def _party_died(facts: Facts) -> Iterator[Reason]:
-    died = [each for each in _failures(facts) if each.type in _DIED or not each.party.startswith("stage")]
-    for failure in dict.fromkeys((each.party, each.what, each.remedy) for each in died):
-        yield _reason("party-died", f"{failure[0]} failed: {failure[1]}", remedy=failure[2])
+    died = [each for each in _failures(facts) if _is_death(each)]
+    for party, what, remedy in dict.fromkeys((each.party, each.what, each.remedy) for each in died):
+        yield _reason("party-died", f"{party} failed: {what}", remedy=remedy)
+
+
+def _is_death(failure: Failure) -> bool:
+    return failure.type in _DIED or not (failure.party.startswith("stage") or failure.type == _COUNTED)
 
 
 def _stage_failed(facts: Facts) -> Iterator[Reason]:
-    own = [each for each in _failures(facts) if each.party.startswith("stage") and each.type not in _DIED]
+    own = [each for each in _failures(facts) if each.party.startswith("stage") and not _is_death(each)]
     if own:
         count = sum(each.count for each in own)
         share = count / facts.scheduled
@@ -161,8 +167,13 @@ def _account(facts: Facts) -> Iterator[Reason]:
 
 
 def _drain(facts: Facts) -> Iterator[Reason]:
-    stuck = sum(not block.drained for block in facts.blocks)
-    if stuck or facts.account["pending"]:
+    died = any(_is_death(failure) for failure in _failures(facts))
+    stuck = sum(
+        not block.drained and not any(_is_death(failure) for failure in block.failures)
+        for block in facts.blocks
+    )
+    # Where a party died that is the reason, and what was under way with it is no second one.
+    if stuck or (facts.account["pending"] and not died):
         yield _reason(
             "drain-timed-out",
             f"{facts.account['pending']} messages were still under way when the drain of {stuck} block(s) ran out of time",
@@ -181,10 +192,13 @@ def _undelivered(facts: Facts) -> Iterator[Reason]:
     broken = bool(facts.account["lost"]) and facts.cell.delivery != "at-most-once"
     text = ", ".join(f"{count} {name.replace('_', '-')}" for name, count in gone.items())
     promise = f"; it promises {facts.cell.delivery}" if broken else ""
+    refusal = next((failure for failure in _failures(facts) if failure.type == _COUNTED), None)
+    why = f": {refusal.what}" if refusal else ""
     yield _reason(
         "undelivered",
-        f"{percent(share)} of the messages were not delivered ({text}){promise}",
+        f"{percent(share)} of the messages were not delivered ({text}){promise}{why}",
         "invalid" if broken else _graded(share),
+        refusal.remedy if refusal else "",
     )
 
 

@@ -23,7 +23,9 @@ def stamped(phases: np.ndarray, due: np.ndarray, *, replies: bool = True) -> Sam
     """Samples whose phases (shape (n, 10), int64 ns) are exactly these."""
     samples = np.zeros(len(due), SAMPLE)
     ends = due[:, None] + np.cumsum(phases, axis=1)
-    for at, name in enumerate(("taken", "encoded", "sent", "asked", "received", "decoded", "started", "finished")):
+    for at, name in enumerate(
+        ("taken", "encoded", "sent", "asked", "received", "decoded", "started", "finished")
+    ):
         samples[name] = ends[:, at]
     samples["due"] = due
     if replies:
@@ -80,7 +82,10 @@ def a_block(cell: Cell, index: int, samples: Samples, round_: int = 0, **changes
         ended_ns=int(own["returned"].max()),
         scheduled=len(own),
         offered_per_s=100.0,
-        usage={"producer": Usage(10 * MS, 50_000_000), "stage": Usage(200 * MS, 90_000_000, integrity_ns=1000)},
+        usage={
+            "producer": Usage(10 * MS, 50_000_000),
+            "stage": Usage(200 * MS, 90_000_000, integrity_ns=1000),
+        },
         warmup_messages=int(own["warmup"].sum()),
     )
     return replace(block, **changes)
@@ -107,7 +112,11 @@ def a_run(
     for at, (round_, cell) in enumerate((round_, cell) for round_ in range(rounds) for cell in chosen):
         means = block.get("phase_us", PHASE_US)
         factor = (scale or {}).get(cell.id, 1.0)
-        own = {**block, "phase_us": {name: mean * factor for name, mean in means.items()}, "replies": cell.replies}
+        own = {
+            **block,
+            "phase_us": {name: mean * factor for name, mean in means.items()},
+            "replies": cell.replies,
+        }
         samples = block_samples(rng, at, **own)
         parts[cell.id].append(samples)
         run.blocks.append(a_block(cell, at, samples, round_))
@@ -135,11 +144,24 @@ def dam(rounds: int = 3) -> Run:
         count=200, between=0.01, interval_ns=40 * MS,
     )  # fmt: skip
     run.blocks = [
-        replace(block, usage={**block.usage, "broker": Usage(30 * MS, 20_000_000)}) if "redis" in block.cell else block
+        replace(block, usage={**block.usage, "broker": Usage(30 * MS, 20_000_000)})
+        if "redis" in block.cell
+        else block
         for block in run.blocks
     ]
     late = run.samples["redis-stream/raw/sensors-144x12/200ps"]
     for name in late.dtype.names or ():
-        if name in ("taken", "encoded", "sent", "asked", "received", "decoded", "started", "finished", "replied", "returned"):
+        if name in (
+            "taken",
+            "encoded",
+            "sent",
+            "asked",
+            "received",
+            "decoded",
+            "started",
+            "finished",
+            "replied",
+            "returned",
+        ):
             late[name] += 5 * MS
     return run

@@ -16,7 +16,17 @@ from benchkit.records.samples import PHASES, Status
 def test_the_shape_of_the_contract() -> None:
     found = json.loads(json.dumps(document(dam()), allow_nan=False))
     assert found["schema"] == "benchkit.run/1"
-    for name in ("benchkit", "started_utc", "duration_s", "seed", "quick", "scenario", "environment", "floor", "ranking"):
+    for name in (
+        "benchkit",
+        "started_utc",
+        "duration_s",
+        "seed",
+        "quick",
+        "scenario",
+        "environment",
+        "floor",
+        "ranking",
+    ):
         assert name in found
     cell = found["cells"][0]
     assert set(cell["load"]) >= {"arrival", "offered_per_s", "achieved_per_s", "lateness_us"}
@@ -34,7 +44,14 @@ def test_the_shape_of_the_contract() -> None:
     }  # fmt: skip
     assert set(cell["verdict"]) == {"bottleneck", "resource", "share", "evidence", "confidence"}
     assert cell["samples"] == "samples/http--json-base64--camera-1080p--10ps.npy"
-    assert set(found["ranking"][0]) == {"cell", "group", "p50_us", "ratio_to_best", "ratio_ci95", "tied_with_best"}
+    assert set(found["ranking"][0]) == {
+        "cell",
+        "group",
+        "p50_us",
+        "ratio_to_best",
+        "ratio_ci95",
+        "tied_with_best",
+    }
 
 
 def test_figures_are_those_of_the_samples() -> None:
@@ -52,7 +69,9 @@ def test_figures_are_those_of_the_samples() -> None:
     assert cell["warmup"] == 15
     assert cell["residual_us"]["max"] == 0
     assert sum(phase["share"] for phase in cell["phases_us"].values()) == pytest.approx(1)
-    assert sum(phase["mean"] for phase in cell["phases_us"].values()) == pytest.approx(cell["latency_us"]["mean"])
+    assert sum(phase["mean"] for phase in cell["phases_us"].values()) == pytest.approx(
+        cell["latency_us"]["mean"]
+    )
     low, high = cell["latency_us"]["p50_ci95"]
     assert low <= cell["latency_us"]["p50"] <= high
 
@@ -62,7 +81,10 @@ def test_throughput_and_cost_by_hand() -> None:
     (cell,) = document(run)["cells"]
     rows = run.samples[cell["id"]]
     own = rows[~rows["warmup"]]
-    span = sum(int(part["returned"].max() - part["due"].min()) for part in (own[own["block"] == at] for at in range(3)))
+    span = sum(
+        int(part["returned"].max() - part["due"].min())
+        for part in (own[own["block"] == at] for at in range(3))
+    )
     assert cell["throughput"]["messages_per_s"] == pytest.approx(285 / span * 1e9)
     assert cell["throughput"]["bytes_per_s"] == pytest.approx(285_000 / span * 1e9)
     assert cell["load"]["achieved_per_s"] == pytest.approx(100, rel=1e-3)
@@ -132,7 +154,8 @@ def test_nothing_dominates() -> None:
 
 def test_a_narrow_margin_lowers_the_confidence() -> None:
     wide, narrow = (
-        verdict({"encode": 10.0, "transit": transit, "compute": 500.0})["confidence"] for transit in (100.0, 480.0)
+        verdict({"encode": 10.0, "transit": transit, "compute": 500.0})["confidence"]
+        for transit in (100.0, 480.0)
     )
     assert narrow < 0.2 < wide
 
@@ -157,7 +180,9 @@ def test_lateness_is_traced_to_what_held_the_producer_up(
     busy: dict[str, float], bottleneck: str, resource: str
 ) -> None:
     run = a_run(phase_us={"lateness": 50_000.0, "transit": 10.0, **busy}, noise=0.0)
-    run.blocks = [dataclasses.replace(block, offered_per_s=None) for block in run.blocks]  # else it is invalid
+    run.blocks = [
+        dataclasses.replace(block, offered_per_s=None) for block in run.blocks
+    ]  # else it is invalid
     found = document(run)["cells"][0]["verdict"]
     # The synthetic lateness lengthens the span by five intervals of a hundred.
     assert (found["bottleneck"], found["resource"]) == (bottleneck, resource)
@@ -229,7 +254,9 @@ def test_runs_are_compared_by_their_blocks() -> None:
     slower, faster, same = (document(changed(factor, seed=2)) for factor in (1.5, 0.7, 1.0))
     found = compare([base, slower, faster, same])
     assert [each.change for each in found] == ["slower", "faster", "no difference seen"]
-    assert all(each.interval and each.interval[0] <= each.ratio <= each.interval[1] for each in found if each.ratio)
+    assert all(
+        each.interval and each.interval[0] <= each.ratio <= each.interval[1] for each in found if each.ratio
+    )
 
 
 def test_what_cannot_be_compared_says_why() -> None:

@@ -49,7 +49,18 @@ def fate(run: Run, status: int, count: int) -> None:
 def shift(run: Run, late_ns: int, chosen: slice) -> None:
     own = rows(run)
     for name in own.dtype.names:
-        if name in ("taken", "encoded", "sent", "asked", "received", "decoded", "started", "finished", "replied", "returned"):
+        if name in (
+            "taken",
+            "encoded",
+            "sent",
+            "asked",
+            "received",
+            "decoded",
+            "started",
+            "finished",
+            "replied",
+            "returned",
+        ):
             own[name][chosen] += late_ns
 
 
@@ -90,7 +101,10 @@ INVALID: dict[str, Callable[[Run], None]] = {
 NOTES: dict[str, Callable[[Run], None]] = {
     "stage-failed": lambda run: in_block(run, failures=failure("stage-0", "ValueError", 3)),
     "undelivered": lambda run: fate(run, Status.DROPPED, 3),
-    "wrong-replies": lambda run: (in_cell(run, lossy=True), in_block(run, wrong_replies=9, checked_replies=9))[0],
+    "wrong-replies": lambda run: (
+        in_cell(run, lossy=True),
+        in_block(run, wrong_replies=9, checked_replies=9),
+    )[0],
     "reordered": lambda run: in_block(run, reordered=2),
     "source-too-slow": lambda run: in_block(run, starved=2),
     "blocks-disagree": slow_block,
@@ -151,6 +165,21 @@ def test_a_loss_breaks_every_guarantee_but_at_most_once() -> None:
     assert "at-least-once" in found(run)["undelivered"]["message"]
 
 
+def test_a_rejection_is_a_fate_and_no_death() -> None:
+    run = enough()
+    fate(run, Status.REJECTED, 60)
+    in_block(run, failures=failure("producer", "Rejected", 60))
+    assert set(found(run)) == {"undelivered"}
+    assert "it broke" in found(run)["undelivered"]["message"]
+
+
+def test_what_was_under_way_when_a_party_died_is_no_second_reason() -> None:
+    run = enough()
+    fate(run, Status.PENDING, 3)
+    in_block(run, drained=False, failures=failure("stage-0", "PartyError"))
+    assert set(found(run)) == {"party-died"}
+
+
 def test_duplicates_are_fine_where_they_are_promised() -> None:
     run = enough()
     in_cell(run, delivery="at-least-once")
@@ -169,7 +198,19 @@ def test_a_slow_pace_is_seen_even_when_no_single_message_is_late() -> None:
     run = enough()
     own = rows(run)
     late = (np.arange(len(own)) % 1800) * 130_000  # 10 ms apart becomes 10.13 ms
-    for name in ("due", "taken", "encoded", "sent", "asked", "received", "decoded", "started", "finished", "replied", "returned"):
+    for name in (
+        "due",
+        "taken",
+        "encoded",
+        "sent",
+        "asked",
+        "received",
+        "decoded",
+        "started",
+        "finished",
+        "replied",
+        "returned",
+    ):
         own[name] += late if name != "due" else 0
     assert "99%" in found(run)["offered-load-not-reached"]["message"]
 
@@ -184,7 +225,18 @@ def test_a_closed_loop_offers_nothing_to_miss() -> None:
 def test_messages_that_never_left_are_late() -> None:
     run = enough()
     own = rows(run)
-    for name in ("taken", "encoded", "sent", "asked", "received", "decoded", "started", "finished", "replied", "returned"):
+    for name in (
+        "taken",
+        "encoded",
+        "sent",
+        "asked",
+        "received",
+        "decoded",
+        "started",
+        "finished",
+        "replied",
+        "returned",
+    ):
         own[name][100:160] = 0
     own["status"][100:160] = Status.REJECTED
     assert {"offered-load-not-reached", "undelivered"} == set(found(run))
@@ -199,7 +251,9 @@ def test_a_broker_counts_as_a_party() -> None:
     run = enough()
     run.environment["cores"] = 2
     assert found(run) == {}
-    run.blocks = [dataclasses.replace(block, usage={**block.usage, "broker": Usage(1, 1)}) for block in run.blocks]
+    run.blocks = [
+        dataclasses.replace(block, usage={**block.usage, "broker": Usage(1, 1)}) for block in run.blocks
+    ]
     assert set(found(run)) == {"core-shared"}
 
 

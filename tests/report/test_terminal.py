@@ -57,7 +57,14 @@ def test_no_line_is_wider_than_the_console(found: dict, width: int) -> None:
 def test_every_cell_shows_its_figures_whole(found: dict, width: int) -> None:
     words = shown(report(found), width)
     assert "…" not in words
-    for part in ("redis-stream", "json-base64", "±", "not valid: offered", "In words", "camera-1080p/10ps, 6.2 MB"):
+    for part in (
+        "redis-stream",
+        "json-base64",
+        "±",
+        "not valid: offered",
+        "In words",
+        "camera-1080p/10ps, 6.2 MB",
+    ):
         assert part in words
 
 
@@ -110,7 +117,9 @@ def test_hostile_names_neither_style_nor_move_nor_break() -> None:
     cell = dataclasses.replace(
         a_cell(f"{HOSTILE}/raw/camera"), transport=HOSTILE, codec=HOSTILE, group=HOSTILE, durability=HOSTILE
     )
-    broken = dataclasses.replace(a_cell("b/raw/camera"), group=HOSTILE, skipped=HOSTILE, skipped_remedy=HOSTILE)
+    broken = dataclasses.replace(
+        a_cell("b/raw/camera"), group=HOSTILE, skipped=HOSTILE, skipped_remedy=HOSTILE
+    )
     run = a_run([cell, broken])
     run.failures.append(Failure(HOSTILE, HOSTILE, HOSTILE, HOSTILE))
     run.environment["warnings"] = [HOSTILE]
@@ -130,7 +139,9 @@ def test_clean_text_is_one_printable_line(words: str) -> None:
 
 
 def test_what_is_not_valid_is_explained_once_with_its_remedy() -> None:
-    run = a_run([a_cell(f"{name}/raw/camera/100ps", skipped="no broker", skipped_remedy="start it") for name in "abc"])
+    run = a_run(
+        [a_cell(f"{name}/raw/camera/100ps", skipped="no broker", skipped_remedy="start it") for name in "abc"]
+    )
     words = shown(explain_invalid(document(run)), 200)
     assert words.count("no broker") == 1
     assert words.count("remedy: start it") == 1
