@@ -2,8 +2,9 @@
 
 Eleven boundaries, each the end of a phase and the start of the next, so their differences telescope::
 
-    due | lateness | taken | encode | encoded | send | (sent or received) | queue | (asked) | transit | received
-    | decode | decoded | batch | started | compute | finished | reply | (replied or returned) | return | end
+    due | lateness | taken | encode | encoded | send | (sent or received) | queue | (asked) | transit |
+    received | decode | decoded | batch | started | compute | finished | reply | (replied or returned) |
+    return | end
 
 - `send` ends when `send` returned or when the message was received, whichever came first.
 - `queue` is the part of the rest during which the worker had not yet asked for its next message.
@@ -72,7 +73,7 @@ def latency_ns(samples: Samples) -> Column:
 
 
 def service_ns(samples: Samples) -> Column:
-    """Like the latency, but from `taken`: what a closed-loop client would call the latency; shape (n,), int64."""
+    """Like the latency, but from `taken`: what a closed-loop client would report; shape (n,), int64."""
     return _end(_stamps(samples)) - _stamps(samples)("taken")
 
 
@@ -85,7 +86,7 @@ def phases_ns(samples: Samples) -> Column:
 
 
 def phase_columns(stamp: Callable[[str], Column]) -> Iterator[Column]:
-    """The ten phases one after the other, so that few columns are in memory at once; `stamp` gives a column."""
+    """The ten phases one by one, so that few columns are in memory at once; `stamp` gives a column."""
     for begin, end in pairwise(_boundaries(stamp)):
         phase = end - begin
         yield np.maximum(phase, 0, out=phase)

@@ -21,7 +21,7 @@ _LEAST_PIECE = 7
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """One sample of durations in nanoseconds; `quantiles_ns` by the names of PERCENTILES, None where too few."""
+    """Durations in nanoseconds; `quantiles_ns` by the names of PERCENTILES, None where the sample is small."""
 
     count: int
     mean_ns: float
@@ -66,7 +66,7 @@ class Measure:
     p50_ci_ns: Interval | None
     p99_ci_ns: Interval | None
     residual_ns: int
-    """The largest difference between a message's phases together and its latency; 0 unless stamps run backwards."""
+    """How far any message's phases miss its latency; 0 unless stamps run backwards."""
     blocks: tuple[BlockMeasure, ...]
     pace: Pace
     delivered_bytes: int
@@ -125,7 +125,7 @@ def describe(values: Column) -> Distribution:
 
 
 def _phases(chosen: Selection) -> tuple[dict[str, Distribution], npt.NDArray[np.float64], Column]:
-    """The distribution of each phase, its mean in each block (10, blocks), and each message's phases together."""
+    """Each phase's distribution, its mean by block (10, blocks), and each message's phases together."""
     together = np.zeros(len(chosen.rows), np.int64)
     counts = np.diff(chosen.starts, append=len(chosen.rows))
     means = np.zeros((len(PHASES), len(chosen.blocks)))

@@ -1,7 +1,8 @@
 """Why a cell is not valid: a closed list of codes, each with its remedy.
 
 A reason is `invalid` (the cell carries no verdict and is not ranked) or a `note` (what a reader must know).
-Shares of up to 1% are tolerated where a single stray message should not spoil a block; LATE_NS says what late is.
+Shares of up to 1% are tolerated where a single stray message should not spoil a block; LATE_NS says what
+late is.
 """
 
 from __future__ import annotations
@@ -152,7 +153,8 @@ def _stage_failed(facts: Facts) -> Iterator[Reason]:
     if own:
         count = sum(each.count for each in own)
         share = count / facts.scheduled
-        text = f"the stage failed on {count} of {facts.scheduled} messages ({percent(share)}): {own[0].type}: {own[0].what}"
+        text = f"the stage failed on {count} of {facts.scheduled} messages ({percent(share)})"
+        text += f": {own[0].type}: {own[0].what}"
         yield _reason("stage-failed", text, _graded(share), own[0].remedy)
 
 
@@ -162,7 +164,7 @@ def _account(facts: Facts) -> Iterator[Reason]:
         more = ", ..." if len(facts.open_blocks) > 5 else ""
         yield _reason(
             "account-not-closed",
-            f"the messages of block {numbers}{more} do not add up to the {facts.account['scheduled']} scheduled in all",
+            f"the messages of block {numbers}{more} do not add up: each must end in exactly one place",
         )
 
 
@@ -176,7 +178,7 @@ def _drain(facts: Facts) -> Iterator[Reason]:
     if stuck or (facts.account["pending"] and not died):
         yield _reason(
             "drain-timed-out",
-            f"{facts.account['pending']} messages were still under way when the drain of {stuck} block(s) ran out of time",
+            f"{facts.account['pending']} messages were under way when the drain of {stuck} block(s) ended",
         )
 
 
@@ -249,12 +251,12 @@ def _offered(facts: Facts) -> Iterator[Reason]:
     kept = 1.0 if pace.kept is None else pace.kept
     if pace.late_share <= TOLERATED and kept >= 1 - TOLERATED:
         return
-    mean = {name: facts.measure.phases[name].mean_ns / 1e3 for name in ("encode", "send")}
+    encode, send = (show_us(facts.measure.phases[name].mean_ns / 1e3) for name in ("encode", "send"))
+    late = f"{percent(pace.late_share)} of the messages left more than {show_us(LATE_NS / 1e3)} late"
     yield _reason(
         "offered-load-not-reached",
-        f"{percent(pace.late_share)} of the messages left more than {show_us(LATE_NS / 1e3)} late and {percent(min(kept, 1))} "
-        f"of the schedule's rate was reached; per message the producer spent {show_us(mean['encode'])} encoding and "
-        f"{show_us(mean['send'])} in send",
+        f"{late} and {percent(min(kept, 1))} of the schedule's rate was reached; per message the producer "
+        f"spent {encode} encoding and {send} in send",
     )
 
 
@@ -271,12 +273,12 @@ def _few_blocks(facts: Facts) -> Iterator[Reason]:
     if len(facts.measure.blocks) < LEAST_BLOCKS and facts.measure.latency.count:
         yield _reason(
             "few-blocks",
-            f"{len(facts.measure.blocks)} block(s): the interval cannot see how much a fresh start would change",
+            f"{len(facts.measure.blocks)} block(s): the interval cannot see what a fresh start would change",
         )
 
 
 def _disagree(facts: Facts) -> Iterator[Reason]:
-    """Analysis of variance of the logarithms of piece medians by block: do blocks differ more than pieces of one?
+    """Analysis of variance of log piece medians: do blocks differ more than pieces of one block do?
 
     Medians of contiguous pieces keep most of what neighbours depend on (the method of batch means); the
     level of 1% and the least spread of 10% keep the claim conservative.
@@ -323,6 +325,6 @@ def _floor(facts: Facts) -> Iterator[Reason]:
 
 # In the order in which a person should read them: what broke, then what was asked for, then how sure it is.
 _CHECKS: Final[tuple[Callable[[Facts], Iterator[Reason]], ...]] = (
-    _party_died, _stage_failed, _account, _drain, _undelivered, _integrity, _guarantee, _stamps, _source, _offered,
-    _samples, _few_blocks, _disagree, _cores, _floor,
+    _party_died, _stage_failed, _account, _drain, _undelivered, _integrity, _guarantee, _stamps, _source,
+    _offered, _samples, _few_blocks, _disagree, _cores, _floor,
 )  # fmt: skip

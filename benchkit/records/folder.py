@@ -1,8 +1,8 @@
 """A run directory: written whole or not at all, read without trusting it.
 
-`<scenario>-<UTC time>-<6 hex>/` holds `run.json` (for users), `record.json` (the Run without its samples, so that
-reports can analyse again) and `samples/<cell>.npy`. A file's name is always computed from the cell's id and
-never read from a file, so no id can point out of the directory.
+`<scenario>-<UTC time>-<6 hex>/` holds `run.json` (for users), `record.json` (the Run without its samples,
+so that reports can analyse again) and `samples/<cell>.npy`. A file's name is always computed from the
+cell's id and never read from a file, so no id can point out of the directory.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ def _check_schema(text: str, file: Path) -> dict[str, Any]:
 
 
 def _read_samples(file: Path, folder: Path, rows: int) -> Samples:
-    """The column file of one cell; its header is checked against SAMPLE and its size before anything is read."""
+    """One cell's samples; the header is checked against SAMPLE and the file's size before any is read."""
     try:
         with _confined(file, folder).open("rb") as opened:
             if np.lib.format.read_magic(opened) != (1, 0):

@@ -11,7 +11,7 @@ import numpy as np
 
 
 def storable(value: Any) -> Any:
-    """Plain data: no NaN or infinity (None instead), no broken text, dataclasses as mappings, strangers as text.
+    """Plain data: None for NaN and infinity, mended text, dataclasses as mappings, strangers as text.
 
     Nothing raises here: a measured run must not be lost for a value that somebody put into it.
     """

@@ -1,6 +1,7 @@
 """The terminal's report: pure functions of run.json that return something to print, and print nothing.
 
-They fit the width and the encoding of the console that prints them; a pipe gets the same letters without colours.
+They fit the width and the encoding of the console that prints them; a pipe gets the same letters without
+colours.
 """
 
 from __future__ import annotations

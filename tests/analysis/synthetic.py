@@ -64,9 +64,11 @@ def block_samples(
 def a_cell(cell_id: str = "shm/raw/camera/100ps", **changes: Any) -> Cell:
     transport, codec, *group = cell_id.split("/")
     cell = Cell(
-        id=cell_id, group="/".join(group) or "camera", transport=transport, codec=codec, stage="onnx", source="camera",
+        id=cell_id, group="/".join(group) or "camera", transport=transport, codec=codec, stage="onnx",
+        source="camera",
         load="100ps", parameters={"transport": {"kind": transport, "depth": 8}}, workers=1, replies=True,
-        payload_bytes=1000, wire_bytes=1128, arrival="constant", delivery="at-most-once", durability="process",
+        payload_bytes=1000, wire_bytes=1128, arrival="constant", delivery="at-most-once",
+        durability="process",
         ordering="fifo", zero_copy=False, lossy=False, path="in memory",
     )  # fmt: skip
     return replace(cell, **changes)
@@ -103,7 +105,8 @@ def a_run(
     rng = np.random.default_rng(seed)
     chosen = [a_cell()] if cells is None else list(cells)
     run = Run(
-        started_utc="2026-11-22T20:17:53+00:00", duration_s=12.0, seed=seed, quick=False, scenario={"name": "dam"},
+        started_utc="2026-11-22T20:17:53+00:00", duration_s=12.0, seed=seed, quick=False,
+        scenario={"name": "dam"},
         environment={"cpu": "some", "cores": 8, "fingerprint": "00ff", "warnings": []},
         floor=Floor(30.0, 1e10, {"p50": 5.0, "p99": 20.0}, {"p50": 60.0, "p99": 200.0}), placement={}, slo={},
         cells=chosen,

@@ -36,11 +36,12 @@ def test_the_shape_of_the_contract() -> None:
     assert list(cell["phases_us"]) == list(PHASES)
     assert set(cell["phases_us"]["encode"]) == {"mean", "p50", "p99", "share"}
     assert set(cell["account"]) == {
-        "scheduled", "delivered", "dropped", "rejected", "dead_lettered", "lost", "pending", "duplicated", "reordered",
-        "corrupted", "unexpected",
+        "scheduled", "delivered", "dropped", "rejected", "dead_lettered", "lost", "pending", "duplicated",
+        "reordered", "corrupted", "unexpected",
     }  # fmt: skip
     assert set(cell["cost"]) >= {
-        "producer_cpu_us_per_message", "stage_cpu_us_per_message", "broker_cpu_us_per_message", "peak_rss_bytes",
+        "producer_cpu_us_per_message", "stage_cpu_us_per_message", "broker_cpu_us_per_message",
+        "peak_rss_bytes",
     }  # fmt: skip
     assert set(cell["verdict"]) == {"bottleneck", "resource", "share", "evidence", "confidence"}
     assert cell["samples"] == "samples/http--json-base64--camera-1080p--10ps.npy"

@@ -91,7 +91,8 @@ def test_foreign_values_do_not_lose_a_measured_run(tmp_path: Path) -> None:
 
 
 HOSTILE = (
-    "../../../../tmp/evil", "/etc/passwd", "..", ".", "", "a/../b", "a//b", "a\x00b", "a\nb", "~root/x", "-rf", "é/✓",
+    "../../../../tmp/evil", "/etc/passwd", "..", ".", "", "a/../b", "a//b", "a\x00b", "a\nb", "~root/x", "-rf",
+    "é/✓",
     "a--b", "a" * 5000, "C:\\x", "con", "\udc80", ".hidden/x", "a/b/",
 )  # fmt: skip
 
@@ -154,8 +155,8 @@ except StorageError as error:
 """
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], preexec_fn=_limit, capture_output=True, text=True, env=env,
-        check=False,
+        [sys.executable, "-c", program, str(tmp_path)], preexec_fn=_limit, capture_output=True, text=True,
+        env=env, check=False,
     )  # fmt: skip
     assert done.stdout.startswith("refused free some space"), done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -157,7 +157,8 @@ def test_what_else_a_reader_must_know_is_shown() -> None:
     run.failures.append(Failure("runner", "OSError", "no space", "free some"))
     words = shown(report(document(run)), 200)
     for part in (
-        "interrupted", "quick run", "the fan is off", "no space; free some", "p50 <= 1.0 us, measured 2.", "broken",
+        "interrupted", "quick run", "the fan is off", "no space; free some", "p50 <= 1.0 us, measured 2.",
+        "broken",
         "p99 <= 1.0 s, measured -: not decidable", "459 messages are needed",
     ):  # fmt: skip
         assert part in words, part
