@@ -21,7 +21,7 @@ _LEAST_PIECE = 7
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Durations in nanoseconds; `quantiles_ns` by the names of PERCENTILES, None where the sample is small."""
+    """Durations in nanoseconds; `quantiles_ns` by name of PERCENTILES, None where the sample is small."""
 
     count: int
     mean_ns: float

@@ -91,7 +91,8 @@ def test_foreign_values_do_not_lose_a_measured_run(tmp_path: Path) -> None:
 
 
 HOSTILE = (
-    "../../../../tmp/evil", "/etc/passwd", "..", ".", "", "a/../b", "a//b", "a\x00b", "a\nb", "~root/x", "-rf",
+    "../../../../tmp/evil", "/etc/passwd", "..", ".", "", "a/../b", "a//b", "a\x00b", "a\nb", "~root/x",
+    "-rf",
     "é/✓",
     "a--b", "a" * 5000, "C:\\x", "con", "\udc80", ".hidden/x", "a/b/",
 )  # fmt: skip
