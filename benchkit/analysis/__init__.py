@@ -1,1 +1,1 @@
-"""Pure functions of records: phases, percentiles, intervals, validity, verdicts; no measuring, no printing."""
+"""Pure functions of records: phases, percentiles, intervals, validity, verdicts; nothing is printed."""

@@ -34,7 +34,7 @@ def account(samples: Samples, blocks: Sequence[Block]) -> dict[str, int]:
 
 
 def open_blocks(samples: Samples, blocks: Sequence[Block]) -> list[int]:
-    """The numbers of the blocks whose account does not close: messages missing, extra, twice, or of no known fate."""
+    """The blocks whose account does not close: messages missing, extra, twice, or of no known fate."""
     status, owner = samples["status"], samples["block"]
     known = (status >= min(Status)) & (status <= max(Status))
     found = []

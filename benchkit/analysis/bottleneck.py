@@ -1,11 +1,11 @@
 """The verdict of a cell: which phase holds the time, whose it is, and what speaks for it.
 
-The bottleneck is the phase with the largest part of the mean latency of delivered messages, if that is at least
-35%. Lateness is a symptom: messages left late because the producer was held up, so it is traced to the stage
-(busy nearly all the time), to `send` (the transport pushed back) or to the producer itself.
+The bottleneck is the phase with the largest part of the mean latency of delivered messages, if that is at
+least 35%. Lateness is a symptom: messages left late because the producer was held up, so it is traced to
+the stage (busy nearly all the time), to `send` (the transport pushed back) or to the producer itself.
 
-`confidence` is a grade, not a probability: the share of blocks that name the same phase, times the margin over
-the second phase (20 points of the latency or more count in full).
+`confidence` is a grade, not a probability: the share of blocks that name the same phase, times the margin
+over the second phase (20 points of the latency or more count in full).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Busy:
     """How much of the measured time each party worked, 0 to 1."""
 
     stage: float
-    """Decoding, computing and replying, over all workers; a batch counts once per message, so it is capped at 1."""
+    """Decoding, computing and replying, over all workers; batches count once a message, hence capped at 1."""
     encode: float
     send: float
     producer_cpu: float | None
@@ -81,10 +81,9 @@ def verdict(measure: Measure, load: Busy, *, has_broker: bool) -> Verdict:
         return NONE
     shares = {phase: measure.share(phase) for phase in PHASES}
     first, second = sorted(shares, key=lambda phase: -shares[phase])[:2]
-    evidence = [
-        f"{first} is {percent(shares[first])} of the mean latency, {show_us(measure.phases[first].mean_ns / 1e3)} of "
-        f"{show_us(measure.latency.mean_ns / 1e3)}; next is {second} with {percent(shares[second])}"
-    ]
+    own, whole = (show_us(each.mean_ns / 1e3) for each in (measure.phases[first], measure.latency))
+    largest = f"{first} is {percent(shares[first])} of the mean latency, {own} of {whole}"
+    evidence = [f"{largest}; next is {second} with {percent(shares[second])}"]
     agreement = _agreement(measure, first)
     if len(measure.blocks) > 1:
         evidence.append(

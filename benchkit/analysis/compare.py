@@ -1,7 +1,8 @@
 """Runs side by side: the same cells of several runs, the first run being the base.
 
-Runs are not paired (nothing of one ran next to the other), so the ratio of block medians is judged by Welch's t
-on their logarithms, which needs at least two blocks a side; Holm's method holds over all claims together.
+Runs are not paired (nothing of one ran next to the other), so the ratio of block medians is judged by
+Welch's t on their logarithms, which needs at least two blocks a side; Holm's method holds over all claims
+together.
 """
 
 from __future__ import annotations

@@ -204,7 +204,7 @@ def _phase(figures: Measure, name: str) -> dict[str, Any]:
 
 
 def _throughput(figures: Measure) -> dict[str, float]:
-    """Delivered messages over the time from each block's first due moment to its last end, blocks together."""
+    """Delivered messages over the time from first due moment to last end, all blocks together."""
     seconds = figures.span_ns / 1e9
     if seconds <= 0:
         return {"messages_per_s": 0.0, "bytes_per_s": 0.0}
@@ -219,7 +219,7 @@ def _used(blocks: Sequence[Block], role: str, name: str) -> list[int]:
 
 
 def _cost(done: Analysed) -> dict[str, Any]:
-    """CPU per delivered message by role; 0 for a broker that is not there, None where nothing was recorded."""
+    """CPU per delivered message by role; 0 for a broker that is not there, None where it is unknown."""
     count = done.measure.latency.count
     cost: dict[str, Any] = {}
     for role in ROLES:

@@ -1,13 +1,14 @@
 """95% intervals that respect what depends on what.
 
-Neighbouring messages share a queue, a cache and a noisy neighbour, so they are not independent: the block is
-the unit. With at least three blocks, each large enough for the percentile, the interval is Student's t over the
-logarithms of the blocks' percentiles (a bootstrap of three to five blocks has too few distinct resamples to
-reach its nominal coverage). Otherwise it is the order-statistic (binomial) interval of the pooled sample
-(David and Nagaraja, Order Statistics, 2003, section 7.1) for an effective sample size: the count divided by the
-design effect, measured over contiguous pieces and corrected for their number as in Korn and Graubard,
-"Confidence intervals for proportions with small expected number of positive counts", Survey Methodology 24
-(1998) 193-201. That one cannot see how much a fresh start of all processes would change.
+Neighbouring messages share a queue, a cache and a noisy neighbour, so they are not independent: the block
+is the unit. With at least three blocks, each large enough for the percentile, the interval is Student's t
+over the logarithms of the blocks' percentiles (a bootstrap of three to five blocks has too few distinct
+resamples to reach its nominal coverage). Otherwise it is the order-statistic (binomial) interval of the
+pooled sample (David and Nagaraja, Order Statistics, 2003, section 7.1) for an effective sample size: the
+count divided by the design effect, measured over contiguous pieces and corrected for their number as in
+Korn and Graubard, "Confidence intervals for proportions with small expected number of positive counts",
+Survey Methodology 24 (1998) 193-201. That one cannot see how much a fresh start of all processes would
+change.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def quantile_interval(blocks: Sequence[Column], name: str, share: Fraction, estimate: int) -> Interval | None:
-    """The 95% interval of the percentile whose pooled estimate is `estimate`, in the values' unit; None if unbounded."""
+    """95% interval of a percentile, in the values' unit, around the pooled `estimate`; None if unbounded."""
     if len(blocks) >= LEAST_BLOCKS and all(len(block) >= minimum_samples(share) for block in blocks):
         logs = np.log([max(1, quantiles(block, (name,))[name] or 1) for block in blocks])
         low, high = t_interval(*mean_error(logs))
@@ -66,7 +67,7 @@ def mean_error(values: Floats) -> tuple[float, float, float]:
 
 
 def holm_levels(p_values: Mapping[Key, float]) -> dict[Key, float]:
-    """The level of each claim's interval: its step in Holm's order where claimed, else the step where claiming ended.
+    """The level of each claim's interval: its step in Holm's order, or the step where claiming ended.
 
     An interval at 1 - level excludes "no difference" exactly where Holm's method claims a difference.
     """
@@ -95,10 +96,13 @@ def exp(value: float) -> float:
 
 
 def order_ranks(count: float, share: Fraction) -> tuple[int, int] | None:
-    """Ranks l, u (from 1) with P(X_(l) <= percentile < X_(u)) >= 0.95 for `count` independent samples; None if outside."""
+    """Ranks l, u (from 1) with P(X_(l) <= percentile <= X_(u)) >= 0.95; None where there are none.
+
+    `count` is the number of independent samples.
+    """
     n = int(count)
     lower, upper = _binomial_quantile(0.025, n, share), _binomial_quantile(0.975, n, share) + 1
-    return (lower, upper) if 1 <= lower and upper <= n else None
+    return (lower, upper) if lower >= 1 and upper <= n else None
 
 
 def _binomial_quantile(level: float, n: int, share: Fraction) -> int:

@@ -19,7 +19,7 @@ class Labels:
 
 
 def labels(cells: Sequence[Cell]) -> dict[str, Labels]:
-    """Labels by cell id: the group with its payload, and `transport codec` with what else tells the cell apart."""
+    """Labels by cell id: group with payload; `transport codec` with what else tells the cell apart."""
     names = Counter((cell.group, cell.transport, cell.codec) for cell in cells)
     sizes: dict[str, int] = {}
     for cell in cells:

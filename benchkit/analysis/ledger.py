@@ -2,12 +2,14 @@
 
 Eleven boundaries, each the end of a phase and the start of the next, so their differences telescope::
 
-    due | lateness | taken | encode | encoded | send | (sent or received) | queue | (asked) | transit | received
-    | decode | decoded | batch | started | compute | finished | reply | (replied or returned) | return | end
+    due | lateness | taken | encode | encoded | send | (sent or received) | queue | (asked) | transit |
+    received | decode | decoded | batch | started | compute | finished | reply | (replied or returned) |
+    return | end
 
 - `send` ends when `send` returned or when the message was received, whichever came first.
 - `queue` is the part of the rest during which the worker had not yet asked for its next message.
 - The end is `returned`; a message without a reply ends at `finished`, its `reply` and `return` are 0.
+- A worker that died took its stamps along: the whole way from `sent` to the end is then `transit`.
 - A phase is never negative. Where stamps run backwards (which no correct clock does) the phases are clipped
   at 0 and no longer add up: the difference is the residual, and a residual above 0 invalidates the cell.
 """
@@ -71,7 +73,7 @@ def latency_ns(samples: Samples) -> Column:
 
 
 def service_ns(samples: Samples) -> Column:
-    """Like the latency, but from `taken`: what a closed-loop client would call the latency; shape (n,), int64."""
+    """Like the latency, but from `taken`: what a closed-loop client would report; shape (n,), int64."""
     return _end(_stamps(samples)) - _stamps(samples)("taken")
 
 
@@ -84,7 +86,7 @@ def phases_ns(samples: Samples) -> Column:
 
 
 def phase_columns(stamp: Callable[[str], Column]) -> Iterator[Column]:
-    """The ten phases one after the other, so that few columns are in memory at once; `stamp` gives a column."""
+    """The ten phases one by one, so that few columns are in memory at once; `stamp` gives a column."""
     for begin, end in pairwise(_boundaries(stamp)):
         phase = end - begin
         yield np.maximum(phase, 0, out=phase)
@@ -105,15 +107,34 @@ def _end(stamp: Callable[[str], Column]) -> Column:
 
 
 def _boundaries(stamp: Callable[[str], Column]) -> Iterator[Column]:
+    # Columns are asked for again rather than kept: ten million rows are 80 MB each.
     yield from (stamp("due"), stamp("taken"), stamp("encoded"))
-    received, sent = stamp("received"), stamp("sent")
-    send_end = np.where(sent == 0, received, np.minimum(sent, received))
-    yield send_end
-    yield np.minimum(np.maximum(stamp("asked"), send_end), received)
-    yield from (received, stamp("decoded"), stamp("started"))
-    finished, replied, returned = stamp("finished"), stamp("replied"), stamp("returned")
-    yield finished
-    reply_end = np.where(replied == 0, finished, np.minimum(replied, returned))
-    answered = returned != 0
-    yield np.where(answered, reply_end, finished)
-    yield np.where(answered, returned, finished)
+    yield (send_end := _send_end(stamp))
+    yield _queue_end(stamp, send_end)
+    del send_end
+    for name in ("received", "decoded", "started", "finished"):
+        yield _reached(stamp, name)
+    yield _reply_end(stamp)
+    yield _end(stamp)
+
+
+def _send_end(stamp: Callable[[str], Column]) -> Column:
+    received, sent = _reached(stamp, "received"), stamp("sent")
+    return np.where(sent == 0, received, np.minimum(sent, received))
+
+
+def _queue_end(stamp: Callable[[str], Column], send_end: Column) -> Column:
+    return np.minimum(np.maximum(stamp("asked"), send_end), _reached(stamp, "received"))
+
+
+def _reply_end(stamp: Callable[[str], Column]) -> Column:
+    finished, replied, returned = _reached(stamp, "finished"), stamp("replied"), stamp("returned")
+    # A worker that died between replying and stamping leaves the whole way back to `return`.
+    return np.where((replied == 0) | (returned == 0), finished, np.minimum(replied, returned))
+
+
+def _reached(stamp: Callable[[str], Column], name: str) -> Column:
+    """A stage's stamp, or the end of the message where it was never written."""
+    column = stamp(name)
+    missing = column == 0
+    return np.where(missing, _end(stamp), column) if missing.any() else column

@@ -21,7 +21,7 @@ _LEAST_PIECE = 7
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """One sample of durations in nanoseconds; `quantiles_ns` by the names of PERCENTILES, None where too few."""
+    """Durations in nanoseconds; `quantiles_ns` by name of PERCENTILES, None where the sample is small."""
 
     count: int
     mean_ns: float
@@ -66,7 +66,7 @@ class Measure:
     p50_ci_ns: Interval | None
     p99_ci_ns: Interval | None
     residual_ns: int
-    """The largest difference between a message's phases together and its latency; 0 unless stamps run backwards."""
+    """How far any message's phases miss its latency; 0 unless stamps run backwards."""
     blocks: tuple[BlockMeasure, ...]
     pace: Pace
     delivered_bytes: int
@@ -84,17 +84,14 @@ class Measure:
 
 def measure(samples: Samples) -> Measure:
     """The figures of one cell from its samples (shape (n,), dtype SAMPLE)."""
+    pace = _pace(select_scheduled(samples))
     chosen = select(samples)
     phases, block_means, together = _phases(chosen)
-    due = chosen.column("due")
-    end = end_ns(chosen.column)
-    span = _last(end, chosen) - _first(due, chosen)
-    latency = end - due
+    latency, service, span = _ends(chosen)
     residual = int(np.abs(together - latency).max(initial=0))
-    del due, together
+    del together
     by_block = chosen.by_block(latency)
     distribution = describe(latency)
-    service = describe(end - chosen.column("taken"))
     return Measure(
         latency=distribution,
         service=service,
@@ -108,9 +105,16 @@ def measure(samples: Samples) -> Measure:
             )
             for at, (number, values) in enumerate(zip(chosen.blocks, by_block, strict=True))
         ),
-        pace=_pace(select_scheduled(samples)),
+        pace=pace,
         delivered_bytes=int(chosen.column("payload_bytes").sum()),
     )
+
+
+def _ends(chosen: Selection) -> tuple[Column, Distribution, Column]:
+    """Latency of each message, the distribution of service times, and each block's span."""
+    end, due = end_ns(chosen.column), chosen.column("due")
+    service = describe(end - chosen.column("taken"))
+    return end - due, service, _last(end, chosen) - _first(due, chosen)
 
 
 def describe(values: Column) -> Distribution:
@@ -121,7 +125,7 @@ def describe(values: Column) -> Distribution:
 
 
 def _phases(chosen: Selection) -> tuple[dict[str, Distribution], npt.NDArray[np.float64], Column]:
-    """The distribution of each phase, its mean in each block (10, blocks), and each message's phases together."""
+    """Each phase's distribution, its mean by block (10, blocks), and each message's phases together."""
     together = np.zeros(len(chosen.rows), np.int64)
     counts = np.diff(chosen.starts, append=len(chosen.rows))
     means = np.zeros((len(PHASES), len(chosen.blocks)))
@@ -155,9 +159,8 @@ def _last(column: Column, chosen: Selection) -> Column:
 
 def _pace(scheduled: Selection) -> Pace:
     due, taken = scheduled.column("due"), scheduled.column("taken")
-    left = taken != 0
-    lateness = np.maximum(taken - due, 0)[left]
-    late = int(np.count_nonzero(lateness > LATE_NS)) + int(np.count_nonzero(~left))
+    lateness = np.maximum(taken - due, 0)[taken != 0]
+    late = int(np.count_nonzero(lateness > LATE_NS)) + len(due) - len(lateness)
     wanted_ns = asked = done_ns = done = 0
     for dues, takens in zip(scheduled.by_block(due), scheduled.by_block(taken), strict=True):
         gone = takens[takens != 0]

@@ -1,13 +1,13 @@
 """The one definition of a percentile, and how many samples it takes.
 
 The percentile p of n latencies is the ceil(n p)-th smallest: the inverse of the empirical distribution
-function, type 1 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50
-(1996) 361-365. It is a latency that a message really had, and no interpolation invents values in a sparse tail.
+function, type 1 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician
+50 (1996) 361-365. It is a latency that a message really had, and no interpolation invents values in a
+sparse tail.
 
-A percentile needs the sample that MLPerf's LoadGen asks for before it stops early
-(https://github.com/mlcommons/inference_policies/blob/master/inference_rules.adoc, "early stopping"): the
-smallest n with P(Binomial(n, 1 - p) <= t) <= 0.01, t being the samples allowed beyond it. With t = 0 that is
-7 for p50, 44 for p90, 459 for p99 and 4603 for p99.9.
+A percentile needs the sample that MLPerf's LoadGen asks for before it stops early (mlcommons/inference,
+loadgen/early_stopping.cc): the smallest n with P(Binomial(n, 1 - p) <= t) <= 0.01, t being the samples
+allowed beyond it. With t = 0 that is 7 for p50, 44 for p90, 459 for p99 and 4603 for p99.9.
 """
 
 from __future__ import annotations

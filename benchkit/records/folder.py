@@ -1,8 +1,8 @@
 """A run directory: written whole or not at all, read without trusting it.
 
-`<scenario>-<UTC time>-<6 hex>/` holds `run.json` (for users), `record.json` (the Run without its samples, so that
-reports can analyse again) and `samples/<cell>.npy`. A file's name is always computed from the cell's id and
-never read from a file, so no id can point out of the directory.
+`<scenario>-<UTC time>-<6 hex>/` holds `run.json` (for users), `record.json` (the Run without its samples,
+so that reports can analyse again) and `samples/<cell>.npy`. A file's name is always computed from the
+cell's id and never read from a file, so no id can point out of the directory.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any, Final, get_type_hints
 
 import numpy as np
@@ -219,7 +220,7 @@ def _check_schema(text: str, file: Path) -> dict[str, Any]:
 
 
 def _read_samples(file: Path, folder: Path, rows: int) -> Samples:
-    """The column file of one cell; its header is checked against SAMPLE and its size before anything is read."""
+    """One cell's samples; the header is checked against SAMPLE and the file's size before any is read."""
     try:
         with _confined(file, folder).open("rb") as opened:
             if np.lib.format.read_magic(opened) != (1, 0):
@@ -237,5 +238,5 @@ def _read_samples(file: Path, folder: Path, rows: int) -> Samples:
             where=str(file),
             remedy="copy the whole run directory, samples included",
         ) from error
-    except ValueError as error:
+    except (ValueError, TypeError, SyntaxError, TokenError) as error:  # numpy parses the header as Python
         raise _damaged(file, "not a sample file") from error

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.measure import Measurement
     from rich.text import Text
 
-# Neighbours differ in hue and in lightness; the producer's phases are warm, the carrier's blue, the stage's green.
+# Neighbours differ in hue and lightness: the producer's are warm, the carrier's blue, the stage's green.
 PHASES: Final[Mapping[str, tuple[str, str]]] = {
     "lateness": ("L", "white on red3"),
     "encode": ("E", "black on orange1"),
@@ -50,7 +50,7 @@ class PhaseBar:
 
 
 def widths(shares: Mapping[str, float], total: int) -> dict[str, int]:
-    """Whole columns for each phase that add up to `total`, by largest remainder; none when nothing was measured."""
+    """Whole columns for each phase, `total` together, by largest remainder; none without any share."""
     known = {phase: max(0.0, shares.get(phase, 0.0)) for phase in PHASES}
     whole = sum(known.values())
     if whole <= 0:

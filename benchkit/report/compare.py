@@ -28,7 +28,10 @@ def _pieces(documents: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType]:
     found = differences(documents)
     for number in range(1, len(documents)):
         own = [each for each in found if each.run == number]
-        yield text(f"run {number + 1} against run 1: {_when(documents[number])} against {_when(documents[0])}", "bold")
+        yield text(
+            f"run {number + 1} against run 1: {_when(documents[number])} against {_when(documents[0])}",
+            "bold",
+        )
         names = {cell["id"]: cell for cell in documents[0]["cells"]}
         for group in dict.fromkeys(names[each.cell]["group"] for each in own):
             rows = [each for each in own if names[each.cell]["group"] == group]
@@ -39,9 +42,15 @@ def _pieces(documents: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType]:
         yield from _alone(documents, number)
         yield text("")
     yield text("Runs are not paired: what changed between them besides the cell is in the ratio too.", "dim")
-    yield text("[a, b]: 95% interval of the ratio, from block medians (Welch), widened for the number of cells.", "dim")
+    yield text(
+        "[a, b]: 95% interval of the ratio, from block medians (Welch), widened for the number of cells.",
+        "dim",
+    )
     for at in differing_machines(documents):
-        yield text(f"Run {at + 1} was measured on another machine than run 1: its ratios compare machines too.", "yellow")
+        yield text(
+            f"Run {at + 1} was measured on another machine than run 1: its ratios compare machines too.",
+            "yellow",
+        )
     for at, document in enumerate(documents, 1):
         if document.get("quick"):
             yield text(f"Run {at} was a quick one.", "yellow")

@@ -1,6 +1,7 @@
 """The terminal's report: pure functions of run.json that return something to print, and print nothing.
 
-They fit the width and the encoding of the console that prints them; a pipe gets the same letters without colours.
+They fit the width and the encoding of the console that prints them; a pipe gets the same letters without
+colours.
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ def _banner(document: Entry) -> Pieces:
     if document.get("interrupted"):
         yield text("interrupted: what follows is what was measured until then", "bold yellow")
     if document.get("quick"):
-        yield text("quick run: short blocks, wide intervals; measure without --quick before deciding", "yellow")
+        yield text(
+            "quick run: short blocks, wide intervals; measure without --quick before deciding", "yellow"
+        )
 
 
 def _table(cells: Sequence[Entry], document: Entry, width: int) -> Table:
@@ -103,7 +106,9 @@ def _table(cells: Sequence[Entry], document: Entry, width: int) -> Table:
     table.add_column("phases of the mean latency" if wide else "phases", overflow="fold", min_width=14)
     places = {place["cell"]: place for place in document["ranking"]}
     for cell in cells:
-        table.add_row(*_row(cell, places.get(cell["id"]), wide), style="" if cell["validity"]["valid"] else "dim")
+        table.add_row(
+            *_row(cell, places.get(cell["id"]), wide), style="" if cell["validity"]["valid"] else "dim"
+        )
     return table
 
 
@@ -112,14 +117,18 @@ def _row(cell: Entry, place: Entry | None, wide: bool) -> Iterator[RenderableTyp
     transport, codec = _names(cell)
     yield text(transport)
     yield text(codec)
-    yield text(within(latency["p50"], latency["p50_ci95"]), "bold" if place and place["tied_with_best"] else "")
+    yield text(
+        within(latency["p50"], latency["p50_ci95"]), "bold" if place and place["tied_with_best"] else ""
+    )
     yield text(show_us(latency["p99"]))
     yield text(rate(cell["throughput"]["messages_per_s"]) if latency["count"] else "-")
     yield text(show_us(cpu_us(cell["cost"])))
     if wide:
         yield text(_against_best(place))
         verdict = cell["verdict"]
-        yield text(verdict["bottleneck"] + ("" if verdict["resource"] == "none" else f" ({verdict['resource']})"))
+        yield text(
+            verdict["bottleneck"] + ("" if verdict["resource"] == "none" else f" ({verdict['resource']})")
+        )
         yield text(f"{cell['guarantee']['delivery']}, {cell['guarantee']['durability']}")
     if cell["validity"]["valid"]:
         yield PhaseBar({name: phase["share"] for name, phase in cell["phases_us"].items()})
@@ -226,7 +235,8 @@ def _notes(document: Entry) -> Pieces:
 
 
 def _failures(document: Entry) -> Pieces:
-    failures = document.get("failures", [])
+    skipped = {cell["id"] for cell in document["cells"] if not cell["blocks"]}
+    failures = [failure for failure in document.get("failures", []) if failure["party"] not in skipped]
     if failures:
         yield from _heading("Failures outside the blocks")
         for failure in failures:

@@ -41,9 +41,7 @@ def within(value: float | None, interval: Sequence[float] | None) -> str:
 
 def rate(per_s: float) -> str:
     """29.94 -> '29.9/s', 12345.0 -> '12.3k/s'."""
-    for unit, scale in (("", 1.0), ("k", 1e3), ("M", 1e6)):
-        if per_s / scale < 999.5:
-            break
+    scale, unit = (1.0, "") if per_s < 999.5 else (1e3, "k") if per_s < 999.5e3 else (1e6, "M")
     value = per_s / scale
     digits = 0 if value >= 99.95 else 1 if value >= 9.995 else 2
     return f"{value:.{digits}f}{unit}/s"

@@ -23,7 +23,9 @@ def stamped(phases: np.ndarray, due: np.ndarray, *, replies: bool = True) -> Sam
     """Samples whose phases (shape (n, 10), int64 ns) are exactly these."""
     samples = np.zeros(len(due), SAMPLE)
     ends = due[:, None] + np.cumsum(phases, axis=1)
-    for at, name in enumerate(("taken", "encoded", "sent", "asked", "received", "decoded", "started", "finished")):
+    for at, name in enumerate(
+        ("taken", "encoded", "sent", "asked", "received", "decoded", "started", "finished")
+    ):
         samples[name] = ends[:, at]
     samples["due"] = due
     if replies:
@@ -62,9 +64,11 @@ def block_samples(
 def a_cell(cell_id: str = "shm/raw/camera/100ps", **changes: Any) -> Cell:
     transport, codec, *group = cell_id.split("/")
     cell = Cell(
-        id=cell_id, group="/".join(group) or "camera", transport=transport, codec=codec, stage="onnx", source="camera",
+        id=cell_id, group="/".join(group) or "camera", transport=transport, codec=codec, stage="onnx",
+        source="camera",
         load="100ps", parameters={"transport": {"kind": transport, "depth": 8}}, workers=1, replies=True,
-        payload_bytes=1000, wire_bytes=1128, arrival="constant", delivery="at-most-once", durability="process",
+        payload_bytes=1000, wire_bytes=1128, arrival="constant", delivery="at-most-once",
+        durability="process",
         ordering="fifo", zero_copy=False, lossy=False, path="in memory",
     )  # fmt: skip
     return replace(cell, **changes)
@@ -80,7 +84,10 @@ def a_block(cell: Cell, index: int, samples: Samples, round_: int = 0, **changes
         ended_ns=int(own["returned"].max()),
         scheduled=len(own),
         offered_per_s=100.0,
-        usage={"producer": Usage(10 * MS, 50_000_000), "stage": Usage(200 * MS, 90_000_000, integrity_ns=1000)},
+        usage={
+            "producer": Usage(10 * MS, 50_000_000),
+            "stage": Usage(200 * MS, 90_000_000, integrity_ns=1000),
+        },
         warmup_messages=int(own["warmup"].sum()),
     )
     return replace(block, **changes)
@@ -98,7 +105,8 @@ def a_run(
     rng = np.random.default_rng(seed)
     chosen = [a_cell()] if cells is None else list(cells)
     run = Run(
-        started_utc="2026-11-22T20:17:53+00:00", duration_s=12.0, seed=seed, quick=False, scenario={"name": "dam"},
+        started_utc="2026-11-22T20:17:53+00:00", duration_s=12.0, seed=seed, quick=False,
+        scenario={"name": "dam"},
         environment={"cpu": "some", "cores": 8, "fingerprint": "00ff", "warnings": []},
         floor=Floor(30.0, 1e10, {"p50": 5.0, "p99": 20.0}, {"p50": 60.0, "p99": 200.0}), placement={}, slo={},
         cells=chosen,
@@ -107,7 +115,11 @@ def a_run(
     for at, (round_, cell) in enumerate((round_, cell) for round_ in range(rounds) for cell in chosen):
         means = block.get("phase_us", PHASE_US)
         factor = (scale or {}).get(cell.id, 1.0)
-        own = {**block, "phase_us": {name: mean * factor for name, mean in means.items()}, "replies": cell.replies}
+        own = {
+            **block,
+            "phase_us": {name: mean * factor for name, mean in means.items()},
+            "replies": cell.replies,
+        }
         samples = block_samples(rng, at, **own)
         parts[cell.id].append(samples)
         run.blocks.append(a_block(cell, at, samples, round_))
@@ -135,11 +147,24 @@ def dam(rounds: int = 3) -> Run:
         count=200, between=0.01, interval_ns=40 * MS,
     )  # fmt: skip
     run.blocks = [
-        replace(block, usage={**block.usage, "broker": Usage(30 * MS, 20_000_000)}) if "redis" in block.cell else block
+        replace(block, usage={**block.usage, "broker": Usage(30 * MS, 20_000_000)})
+        if "redis" in block.cell
+        else block
         for block in run.blocks
     ]
     late = run.samples["redis-stream/raw/sensors-144x12/200ps"]
     for name in late.dtype.names or ():
-        if name in ("taken", "encoded", "sent", "asked", "received", "decoded", "started", "finished", "replied", "returned"):
+        if name in (
+            "taken",
+            "encoded",
+            "sent",
+            "asked",
+            "received",
+            "decoded",
+            "started",
+            "finished",
+            "replied",
+            "returned",
+        ):
             late[name] += 5 * MS
     return run

@@ -67,8 +67,12 @@ def test_one_block_of_dependent_samples_is_covered() -> None:
 def test_the_interval_of_p99_covers_with_independent_samples() -> None:
     rng = np.random.default_rng(3)
     truth = -1e6 * math.log(0.01)
-    assert covered(400, lambda: [rng.exponential(1e6, 3000).astype(np.int64)], truth, "p99") >= least_covered(400)
-    assert covered(400, lambda: list(rng.exponential(1e6, (3, 1000)).astype(np.int64)), truth, "p99") >= least_covered(400)
+    assert covered(400, lambda: [rng.exponential(1e6, 3000).astype(np.int64)], truth, "p99") >= least_covered(
+        400
+    )
+    assert covered(
+        400, lambda: list(rng.exponential(1e6, (3, 1000)).astype(np.int64)), truth, "p99"
+    ) >= least_covered(400)
 
 
 def test_no_interval_where_the_sample_cannot_bound_it() -> None:
@@ -84,7 +88,9 @@ def test_the_estimate_lies_in_its_interval() -> None:
         assert low <= estimate <= high
 
 
-def entrants(rng: np.random.Generator, factors: list[float], rounds: int, noise: float = 0.05) -> list[Entrant]:
+def entrants(
+    rng: np.random.Generator, factors: list[float], rounds: int, noise: float = 0.05
+) -> list[Entrant]:
     found = []
     common = rng.normal(0, 0.2, rounds)  # what a round does to all its cells
     for at, factor in enumerate(factors):
@@ -100,7 +106,8 @@ def test_equal_cells_are_told_apart_in_at_most_5_percent_of_groups() -> None:
         rng = np.random.default_rng(rounds)
         trials = 300
         false = sum(
-            any(not place.tied for place in rank_group(entrants(rng, [1.0] * cells, rounds))) for _ in range(trials)
+            any(not place.tied for place in rank_group(entrants(rng, [1.0] * cells, rounds)))
+            for _ in range(trials)
         )
         assert false <= binom.ppf(0.999, trials, 0.05)
 

@@ -25,6 +25,12 @@ def plausible(draw: st.DrawFn) -> np.ndarray:
         row["started"] = row["decoded"] + draw(gap)
         row["finished"] = row["started"] + draw(gap)
         if draw(st.booleans()):
+            if draw(st.booleans()):  # its worker died with the stamps
+                for name in ("asked", "received", "decoded", "started", "finished"):
+                    row[name] = 0
+                row["returned"] = row["sent"] + draw(gap) if row["sent"] else row["encoded"] + draw(gap)
+                row["status"] = Status.DELIVERED
+                continue
             row["returned"] = row["finished"] + draw(gap)
             row["replied"] = draw(st.sampled_from([0, row["finished"] + draw(gap)]))
         row["status"] = Status.DELIVERED
@@ -48,8 +54,16 @@ def test_service_time_is_the_latency_without_the_lateness(rows: np.ndarray) -> N
 
 def row(**stamps: int) -> np.ndarray:
     rows = np.zeros(1, SAMPLE)
-    base = dict(due=100, taken=110, encoded=130, sent=160, asked=0, received=200, decoded=220, started=225)
-    for name, value in (base | dict(finished=300, replied=310, returned=330) | stamps).items():
+    base = {
+        "due": 100,
+        "taken": 110,
+        "encoded": 130,
+        "sent": 160,
+        "received": 200,
+        "decoded": 220,
+        "started": 225,
+    }
+    for name, value in (base | {"finished": 300, "replied": 310, "returned": 330} | stamps).items():
         rows[name] = value
     rows["status"] = Status.DELIVERED
     return rows
@@ -79,6 +93,16 @@ def test_without_replies_a_message_ends_when_it_was_computed() -> None:
     rows = row(returned=0)
     assert latency_ns(rows)[0] == 200
     assert (phases(rows)["reply"], phases(rows)["return"]) == (0, 0)
+
+
+def test_a_worker_that_died_with_its_stamps_leaves_the_way_to_transit() -> None:
+    rows = row(received=0, decoded=0, started=0, finished=0, replied=0)
+    assert phases(rows) == dict.fromkeys(PHASES, 0) | {
+        "lateness": 10,
+        "encode": 20,
+        "send": 30,
+        "transit": 170,
+    }
 
 
 def test_stamps_that_run_backwards_leave_a_residual() -> None:
