@@ -1,8 +1,8 @@
 """A camera that watches a dam's gate and gauge board; the true water level of every frame is known.
 
 Compression is honest: bits per pixel of rendered frames (mean of 8 seeds, default noise) beside real footage
-(10 frames of OpenCV's sample of surveillance, shared/data/cctv-walkway.avi; JPEG by Pillow at quality 90, zstd
-at level 3 of the raw RGB bytes, which are 24 bits per pixel):
+(10 frames of OpenCV's sample of surveillance, shared/data/cctv-walkway.avi; JPEG by Pillow at quality 90,
+zstd at level 3 of the raw RGB bytes, which are 24 bits per pixel):
 
 ============== ========== ==========
 frame          JPEG       zstd
