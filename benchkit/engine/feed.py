@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,6 +21,8 @@ from benchkit.tensors.codecs.base import Codec
 from benchkit.tensors.message import Arrays
 
 _AHEAD = 16
+_HEAD_START_S = 1.0
+"""How long a block waits for its source to get ahead before it begins."""
 _MAX_POOL_BYTES = 2 << 30
 
 
@@ -100,7 +103,8 @@ class Stream:
             target=self._make, args=(source.items(seed), codec), name="feed", daemon=True
         )
         self._thread.start()
-        while self._thread.is_alive() and not self._ready.full():
+        patience = time.monotonic() + _HEAD_START_S
+        while self._thread.is_alive() and not self._ready.full() and time.monotonic() < patience:
             self._thread.join(0.001)
 
     def _make(self, items: Iterator[Item], codec: Codec) -> None:

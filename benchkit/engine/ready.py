@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from benchkit.engine.crew import Crew
 from benchkit.engine.task import Task
 from benchkit.errors import BenchkitError
@@ -17,19 +15,13 @@ from benchkit.load.base import OpenArrival
 from benchkit.records.run import Cell
 from benchkit.records.samples import Samples
 from benchkit.runtime.folders import PREFIX
+from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan, PlannedCell
 from benchkit.transports.base import Address, Setup, Transport
 
 T = TypeVar("T")
 
 _PREPARE_S = 120.0
-_PAYLOAD, _SCHEDULE, _STAGE = 1, 2, 3
-"""Streams of the plan's seed; the order of blocks is the plan's own."""
-
-
-def seed_of(seed: int, *stream: int) -> int:
-    """An independent 32-bit seed for one stream (numpy's SeedSequence)."""
-    return int(np.random.SeedSequence(seed, spawn_key=stream).generate_state(1)[0])
 
 
 class Site:
@@ -116,7 +108,7 @@ class ReadyCell:
         if not isinstance(load, OpenArrival):
             return None
         seconds = plan.blocks.warmup_s + plan.blocks.duration_s
-        return len(load.offsets_ns(seconds, seed_of(plan.seed, _SCHEDULE, round_))) / seconds
+        return len(load.offsets_ns(seconds, seed_for(plan.seed, Stream.SCHEDULE, round_))) / seconds
 
     def task(self, plan: Plan, round_: int) -> Task:
         """What the parties are told for a block of this round."""
@@ -138,10 +130,10 @@ class ReadyCell:
             duration_s=plan.blocks.duration_s,
             warmup_s=plan.blocks.warmup_s,
             drain_s=plan.blocks.drain_s,
-            payload_seed=seed_of(plan.seed, _PAYLOAD),
+            payload_seed=seed_for(plan.seed, Stream.PAYLOAD),
             # One schedule a round, the same for every cell: differences between cells are paired.
-            schedule_seed=seed_of(plan.seed, _SCHEDULE, round_),
-            stage_seed=seed_of(plan.seed, _STAGE),
+            schedule_seed=seed_for(plan.seed, Stream.SCHEDULE, round_),
+            stage_seed=seed_for(plan.seed, Stream.STAGE),
             checksum_every=plan.checksum_every,
             stop_on_error=plan.on_error == "stop",
             one_process=self.one_process,
@@ -169,12 +161,12 @@ def make_ready(crew: Crew, plan: Plan, cell: PlannedCell) -> ReadyCell:
     """Have the producer make the messages while the oracle foresees the replies; raises what they report."""
     producer, oracle = crew.get("producer"), crew.get("oracle")
     common = {
-        "cell": cell.id, "source": cell.source.config(), "codec": cell.codec.config(), "seed": seed_of(plan.seed, _PAYLOAD),
+        "cell": cell.id, "source": cell.source.config(), "codec": cell.codec.config(), "seed": seed_for(plan.seed, Stream.PAYLOAD),
     }  # fmt: skip
     preparing = crew.begin(producer, "prepare", **common)
     foreseen = crew.ask(
         oracle, "foresee", _PREPARE_S,
-        stage=cell.stage.config(), stage_seed=seed_of(plan.seed, _STAGE), check=plan.check_replies, **common,
+        stage=cell.stage.config(), stage_seed=seed_for(plan.seed, Stream.STAGE), check=plan.check_replies, **common,
     )  # fmt: skip
     prepared = crew.answer(preparing, _PREPARE_S)
     crew.ask(producer, "expect", _PREPARE_S, cell=cell.id, expected=foreseen["expected"])
