@@ -1,6 +1,6 @@
-"""The Redis transports beside the same commands on raw sockets and the ordinary redis-py recipe.
+"""The Redis transports beside the same commands on raw sockets and ordinary redis-py.
 
-Not a test: `python tests/transports/measure_redis.py [seconds for each]`. A producer in this process, a worker
+Not a test: run `python tests/transports/measure_redis.py [seconds for each]`. A producer here, a worker
 in another, one message in flight, a 5-byte reply; the three take turns and medians are compared.
 """
 
