@@ -1,7 +1,7 @@
 """The Redis transports beside the same commands on raw sockets and ordinary redis-py.
 
 Not a test: run `python tests/transports/measure_redis.py [seconds for each]`: a producer here, a worker
-in another process, one message in flight, a 5-byte reply; the three take turns in random order, medians count.
+in another process, one message in flight, a 5-byte reply; random turns, medians compared.
 """
 
 from __future__ import annotations
