@@ -1,13 +1,14 @@
-"""The Redis transports beside the same commands on raw sockets and the ordinary redis-py recipe.
+"""The Redis transports beside the same commands on raw sockets and ordinary redis-py.
 
-Not a test: `python tests/transports/measure_redis.py [seconds for each]`. A producer in this process, a worker
-in another, one message in flight, a 5-byte reply; the three take turns and medians are compared.
+Not a test: run `python tests/transports/measure_redis.py [seconds for each]`: a producer here, a worker
+in another process, one message in flight, a 5-byte reply; random turns, medians compared.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import random
 import statistics
 import sys
 import time
@@ -95,9 +96,9 @@ class Raw:
                 self.until(takes, memory, size)
                 done = ack
             else:
-                got = takes.recv_into(memory[:512])
-                begin = bytes(memory[:got])
-                at = begin.find(b"-", begin.find(b":q:raw"))
+                got = takes.recv_into(memory[:16384])
+                begin = bytes(memory[: min(got, 200)])
+                at = begin.find(b"-", begin.find(b":raw\r\n"))
                 mark = begin[begin.rfind(b"\n", 0, at) + 1 : begin.find(b"\r", at)]
                 whole = begin.find(b"m\r\n$") + 4
                 whole = begin.find(b"\n", whole) + 1 + nbytes + 2
@@ -106,7 +107,10 @@ class Raw:
                 done = command("XDEL", self.name, mark) + command("XACK", self.name, "g", mark)
             gives.sendall(reply)
             gives.sendall(done)
-            self.some(gives, small, 4)
+            count = self.some(gives, small, 4)
+            answers = small[:count].tobytes()
+            assert b"-" not in answers, answers
+            assert b":0" not in answers, answers
 
         return once
 
@@ -199,9 +203,10 @@ def measure(contenders, nbytes, seconds):
         sides[name] = (who.producer(nbytes), here, process, [])
     batch = 200 if nbytes < 100_000 else 10
     end = time.monotonic() + seconds * len(sides)
+    order = random.Random(0)
     warm = True
     while time.monotonic() < end:
-        for once, pipe, _, times in sides.values():
+        for once, pipe, _, times in order.sample(list(sides.values()), len(sides)):
             pipe.send(batch)
             for _ in range(batch):
                 start = time.perf_counter_ns()

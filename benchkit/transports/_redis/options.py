@@ -20,8 +20,8 @@ class RedisTransport(Transport):
     # A validation error quotes what it was given, here maybe the password.
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    requires: ClassVar[tuple[str, ...]] = ("redis", "hiredis")
-    install: ClassVar[str] = "pip install redis hiredis"
+    requires: ClassVar[tuple[str, ...]] = ("redis",)
+    install: ClassVar[str] = "pip install redis"
     brokerless: ClassVar[bool] = False
 
     url: SecretStr | None = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -109,10 +110,16 @@ def embedded(folder: Path) -> Iterator[Embedded]:
     settings, log = home / "valkey.conf", home / "log"
     settings.touch(mode=0o600)
     settings.write_text(_configuration(path, home, password), encoding="utf-8")
-    with log.open("wb") as output, child([str(binary), str(settings)], env=_MALLOC, output=output) as process:
-        broker = Embedded(path, password)
-        _await(process, broker, log)
-        yield broker
+    try:
+        with (
+            log.open("wb") as output,
+            child([str(binary), str(settings)], env=_MALLOC, output=output) as process,
+        ):
+            broker = Embedded(path, password)
+            _await(process, broker, log)
+            yield broker
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def _await(process: subprocess.Popen[bytes], broker: Embedded, log: Path) -> None:
