@@ -23,7 +23,7 @@ from benchkit.transports.shm import Shm
 fork = multiprocessing.get_context("forkserver")
 fork.set_forkserver_preload(["benchkit.transports.shm"])
 
-MESSAGE_BYTES = 1 << 20
+MESSAGE_BYTES = 4 << 20
 TRANSPORT = Shm(depth=3)
 
 
@@ -98,7 +98,8 @@ def test_a_producer_killed_while_it_writes_leaves_nothing_torn(tmp_path: Path) -
                 delivery.reply([b"ok"])
                 delivery.ack()
                 delivery.release()
-            spin(chance.uniform(0, 1e-3))
+            # The place that was just given back is being written now.
+            spin(chance.uniform(0, 300e-6))
             kill(process)
             while delivery := receiver.receive(0):
                 assert number_of(delivery.view) == expected
@@ -169,9 +170,11 @@ def test_a_message_held_by_a_killed_worker_goes_to_an_heir(tmp_path: Path, heir:
         assert number_of(delivery.view) == 5
         delivery.ack()
         delivery.release()
-        assert all([sender.send(message(number), 0) for number in range(3)])
-        for end in {sender, other, receiver}:
-            end.close()
+        assert [sender.send(message(number), 0) for number in range(3)] == [True] * 3
+        sender.close()
+        other.close()
+        if receiver is not other:
+            receiver.close()
 
 
 def test_a_sender_without_workers_does_not_hang(tmp_path: Path) -> None:
@@ -182,15 +185,19 @@ def test_a_sender_without_workers_does_not_hang(tmp_path: Path) -> None:
         assert sender.reply(20) is not None
         kill(process)
         results = [sender.send(message(number), 0.01) for number in range(5)]
-        assert results == [True, True, True, False, False]
+        # Two or three: the worker may have died between its reply and its release.
+        assert results in ([True, True, True, False, False], [True, True, False, False, False])
         sender.close()
 
 
 def prepare_and_wait(base: str, pipe: Connection) -> None:
     tempfile.tempdir = base
-    with folders.run_folder() as (name, folder), TRANSPORT.prepare(
-        Setup(f"{folders.PREFIX}{name}-0", folder, 4096, 0, 1, lambda key, make: make)  # type: ignore[arg-type, return-value]  # not called
-    ) as address:
+    with (
+        folders.run_folder() as (name, folder),
+        TRANSPORT.prepare(
+            Setup(f"{folders.PREFIX}{name}-0", folder, 4096, 0, 1, lambda key, make: make)
+        ) as address,
+    ):
         pipe.send(address.where["path"])
         signal.pause()
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from benchkit.errors import BrokerError
 from benchkit.transports._shm import lock as lock_module
 from benchkit.transports._shm.lock import FileLock, Lock, RobustMutex, robust_mutexes
 from benchkit.transports._shm.presence import Presence
@@ -99,8 +100,9 @@ def test_processes_and_threads_exclude_each_other(kind: str, path: Path) -> None
     threads = [threading.Thread(target=count, args=(kind, path, rounds)) for _ in range(2)]
     for thread in threads:
         thread.start()
-    for party in (*threads, process):
-        party.join()
+    for thread in threads:
+        thread.join()
+    process.join()
     with a_lock(kind, path, []) as (_, view):
         assert view[128:136].cast("Q")[0] == 3 * rounds
 
@@ -124,7 +126,7 @@ def test_a_holder_that_never_lets_go_is_an_error(path: Path, monkeypatch: pytest
     process.start()
     assert here.recv() == "held"
     with a_lock("mutex", path, []) as (mine, _):
-        with pytest.raises(lock_module.BrokerError, match="has held the lock"), mine:
+        with pytest.raises(BrokerError, match="has held the lock"), mine:
             pass
         process.kill()
         process.join()
