@@ -16,6 +16,7 @@ import pytest
 from benchkit.errors import BrokerError, Rejected, StorageError, UsageError
 from benchkit.runtime.folders import SEGMENTS
 from benchkit.transports import shm
+from benchkit.transports._shm.wake import futex_works
 from benchkit.transports.base import Address, Setup
 from benchkit.transports.shm import Shm, ShmReceiver, ShmSender
 
@@ -57,7 +58,7 @@ def finish(delivery: Any, reply: bytes | None = None) -> bytes:
 
 @pytest.fixture(params=["futex", "fifo"])
 def wake(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    if request.param == "futex" and not shm.futex_works():
+    if request.param == "futex" and not futex_works():
         pytest.skip("no futex on this system")
     monkeypatch.setattr(shm, "futex_works", lambda: request.param == "futex")
     return str(request.param)
@@ -88,7 +89,7 @@ def test_several_deliveries_are_held_and_acknowledged_in_any_order(tmp_path: Pat
     with ends(tmp_path, depth=5) as (sender, (receiver,), _):
         for _ in range(30):
             sent = [os.urandom(20) for _ in range(5)]
-            assert all([sender.send([message], 1) for message in sent])
+            assert [sender.send([message], 1) for message in sent] == [True] * 5
             held = [receiver.receive(1) for _ in sent]
             assert [bytes(delivery.view) for delivery in held if delivery] == sent
             chance.shuffle(held)
