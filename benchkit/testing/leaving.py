@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from benchkit.testing.letters import Post, letter
 from benchkit.testing.report import promise
 from benchkit.testing.rig import Check
 
-_JOIN_S = 2.0
+_JOIN_S = 1.0
+"""A thread that was told to end may still be on its last lines."""
 _DESCRIPTORS = Path("/proc/self/fd")
 
 
@@ -48,8 +50,9 @@ class Traces:
 
     def compare(self, before: Traces) -> None:
         """BrokenPromise when anything is held now that was not held `before`."""
+        give_up = time.monotonic() + _JOIN_S
         for thread in self.threads - before.threads:
-            thread.join(_JOIN_S)
+            thread.join(max(0.0, give_up - time.monotonic()))
         running = [thread.name for thread in self.threads - before.threads if thread.is_alive()]
         promise(not running, f"threads are still running: {running}")
         promise(not self.children - before.children, "child processes are still running")
