@@ -17,7 +17,7 @@ from benchkit.transports.unix import Unix
 PATIENCE_S = 10.0
 
 
-def _setup(folder: Path, name: str = "cell", workers: int = 1, message_bytes: int = 1 << 20) -> Setup:
+def _setup(folder: Path, name: str = "cell", workers: int = 1, message_bytes: int = 1 << 24) -> Setup:
     return Setup(
         name, folder, message_bytes, 1 << 20, workers, lambda key, make: pytest.fail("nothing is shared")
     )
@@ -107,9 +107,9 @@ def test_the_least_loaded_worker_gets_the_next_message(ends: Ends) -> None:
 
 
 def test_when_one_worker_leaves_the_other_gets_everything(ends: Ends) -> None:
-    transport_gone, staying = ends.receiver(0), ends.receiver(1)
+    leaving, staying = ends.receiver(0), ends.receiver(1)
     sender = ends.sender()
-    transport_gone.close()
+    leaving.close()
     for number in range(4):
         assert sender.send([bytes([number])], 0)
     assert [bytes(_taken(staying).view) for _ in range(4)] == [b"\0", b"\1", b"\2", b"\3"]
@@ -118,7 +118,7 @@ def test_when_one_worker_leaves_the_other_gets_everything(ends: Ends) -> None:
 def test_a_message_cut_short_by_a_dying_worker_goes_to_the_other(ends: Ends) -> None:
     dying, staying = ends.receiver(0), ends.receiver(1)
     sender = ends.sender()
-    body = bytes(range(256)) * 4000
+    body = bytes(range(256)) * 60_000
     sent: list[bool] = []
     sending = threading.Thread(target=lambda: sent.append(sender.send([body], PATIENCE_S)))
     sending.start()
@@ -133,12 +133,12 @@ def test_a_message_cut_short_by_a_dying_worker_goes_to_the_other(ends: Ends) -> 
 def test_an_unfinished_message_goes_on_while_the_producer_is_elsewhere(ends: Ends) -> None:
     receiver = ends.receiver()
     sender = ends.sender()
-    body = bytearray(b"\x07" * 1_000_000)
+    body = bytearray(b"\x07" * 15_000_000)
     assert sender.send([body], 0)
     body[:] = bytes(len(body))
     # Nobody calls the sender from here on.
     delivery = _taken(receiver)
-    assert bytes(delivery.view) == b"\x07" * 1_000_000
+    assert bytes(delivery.view) == b"\x07" * 15_000_000
 
 
 def test_acks_that_find_no_room_do_not_hold_up_the_worker(folder: Path, stack: ExitStack) -> None:
@@ -162,7 +162,7 @@ def test_acks_that_find_no_room_do_not_hold_up_the_worker(folder: Path, stack: E
 def test_what_is_longer_than_announced_is_rejected_on_both_ways(ends: Ends) -> None:
     receiver, sender = ends.receiver(), ends.sender()
     with pytest.raises(Rejected):
-        sender.send([bytes((1 << 20) + 1)], 0)
+        sender.send([bytes((1 << 24) + 1)], 0)
     assert sender.send([b"fits"], 0)
     with pytest.raises(Rejected):
         _taken(receiver).reply([bytes((1 << 20) + 1)])

@@ -28,11 +28,11 @@ class SpoolSender(Sender):
             drop(self.folder / f"{self.sent:012}.todo", parts)
             self.sent += 1
         return found
-    def reply(self, timeout):
+    def reply(self, timeout):  # noqa: RET503  (None when time is up)
         if path := poll(lambda: next(self.folder.glob("*.answer"), None), timeout):
             with path.open("rb") as file:
                 path.unlink()
-                return Reply(memoryview(file.read()))  # noqa: RET503  (else None: time is up)
+                return Reply(memoryview(file.read()))
 
 class SpoolDelivery(Delivery):
     def __init__(self, path):
@@ -47,10 +47,10 @@ class SpoolReceiver(Receiver):
         self.folder, self.held = folder, f".held{worker}"
         for path in folder.glob("*" + self.held):  # whoever had this number before is gone
             path.rename(path.with_suffix(".todo"))
-    def receive(self, timeout):
+    def receive(self, timeout):  # noqa: RET503  (as above)
         while path := poll(lambda: min(self.folder.glob("*.todo"), default=None), timeout):
             with suppress(FileNotFoundError):  # another worker was faster
-                return SpoolDelivery(path.rename(path.with_suffix(self.held)))  # noqa: RET503  (as above)
+                return SpoolDelivery(path.rename(path.with_suffix(self.held)))
 
 class Spool(Transport):
     """Files dropped into a folder."""
