@@ -93,12 +93,13 @@ class Post:
 
     def once(self, noun: str = "message", *, ordered: bool = False) -> None:
         """BrokenPromise unless every letter arrived exactly once, and in order if that is asked."""
+        many = "replies" if noun == "reply" else f"{noun}s"
         missing = sorted(set(self.letters) - set(self.arrived))
-        promise(not missing, f"{noun}s were lost: {_some(missing)} of {len(self.letters)}")
+        promise(not missing, f"{many} were lost: {_some(missing)} of {len(self.letters)}")
         again = sorted({seq for seq in self.arrived if self.arrived.count(seq) > 1})
-        promise(not again, f"{noun}s came more than once: {_some(again)}")
+        promise(not again, f"{many} came more than once: {_some(again)}")
         if ordered:
-            promise(self.arrived == sorted(self.arrived), f"{noun}s came out of order: {_some(self.arrived)}")
+            promise(self.arrived == sorted(self.arrived), f"{many} came out of order: {_some(self.arrived)}")
 
 
 def _some(numbers: Sequence[int], most: int = 12) -> str:

@@ -52,8 +52,7 @@ class Check:
         transport = type(self.transport).model_validate(options)
         setup = self.site.setup(message_bytes, reply_bytes, workers)
         prepared = transport.prepare(setup)
-        address = self.runner.do("prepare", prepared.__enter__)
-        rig = Rig(self, transport, setup, address)
+        rig = Rig(self, transport, setup, self.runner.do("prepare", prepared.__enter__))
         try:
             try:
                 if open_ends:
@@ -61,8 +60,11 @@ class Check:
                 yield rig
             finally:
                 rig.close()
-        finally:
-            self.runner.do("the exit of prepare", prepared.__exit__, None, None, None)
+        except BaseException as error:
+            # As a with statement would, but in the runner's thread and watched.
+            self.runner.do("the exit of prepare", prepared.__exit__, type(error), error, error.__traceback__)
+            raise
+        self.runner.do("the exit of prepare", prepared.__exit__, None, None, None)
 
 
 class Rig:

@@ -86,5 +86,5 @@ _cleared: Fact[Site] = Fact(
 )
 _ended: Fact[leaving.Traces] = Fact(
     "processes", "no process, thread, socket or open file outlives the run",
-    lambda before: leaving.Traces.now().compare(before),
+    lambda before: leaving.Traces.now().compare(before, first_use=True),
 )  # fmt: skip

@@ -16,7 +16,8 @@ T = TypeVar("T")
 _SHORT_S = 0.1
 _EARLY = 0.5
 """The share of a timeout that must have passed before it may be said to be over."""
-_LARGE_BYTES = 3 << 20
+_LARGE_BYTES = 12 << 20
+"""More than any socket holds; see carrying.py."""
 
 
 def _nothing_before(timeout_s: float, what: str, call: Callable[[float], T | None]) -> None:

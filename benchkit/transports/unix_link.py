@@ -25,6 +25,9 @@ HEAD = struct.Struct("<QQ")
 _HEAD_BYTES = HEAD.size
 # What one system call may read ahead: a few sensor windows, and little to copy again of a large frame.
 _AHEAD_BYTES = 16 * 1024
+# Asked for and not always given (net.core.wmem_max): a 6.2 MB frame costs about a quarter less CPU time
+# than with the default, because the two ends take turns less often.
+_SEND_BUFFER_BYTES = 4 << 20
 _MAX_PARTS = 1024
 """IOV_MAX of Linux and macOS."""
 
@@ -44,6 +47,7 @@ class Link:
 
     def __init__(self, sock: socket.socket, pool: Pool, limit_bytes: int) -> None:
         sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         self.sock = sock
         self._pool = pool
         self._limit = limit_bytes

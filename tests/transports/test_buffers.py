@@ -1,0 +1,41 @@
+"""Receive buffers are aligned, and gathering is joining."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchkit.transports.buffers import Pool, aligned, gather
+from benchkit.transports.unix_link import rest
+
+sizes = st.integers(0, 300) | st.integers(65_530, 65_540)
+parts = st.lists(sizes, max_size=6).map(
+    lambda many: [bytes([n % 256]) * size for n, size in enumerate(many, 1)]
+)
+
+
+@given(parts)
+def test_gathering_is_joining(pieces: list[bytes]) -> None:
+    whole = b"".join(pieces)
+    into = aligned(len(whole) + 5)
+    gather(pieces, into)
+    assert into[: len(whole)] == whole
+
+
+@given(st.lists(st.integers(1, 100_000), min_size=1, max_size=20))
+def test_buffers_are_aligned_long_enough_and_used_again(sizes: list[int]) -> None:
+    pool = Pool(100_000)
+    for nbytes in sizes:
+        buffer = pool.take(nbytes)
+        assert buffer.nbytes >= nbytes
+        assert buffer.nbytes <= 100_000
+        assert np.frombuffer(buffer, np.uint8).ctypes.data % 64 == 0
+        pool.give(buffer)
+        assert pool.take(buffer.nbytes) is buffer
+        pool.give(buffer)
+
+
+@given(st.lists(st.binary(max_size=50), max_size=8), st.data())
+def test_what_is_left_after_sending_some_bytes(pieces: list[bytes], data: st.DataObject) -> None:
+    whole = b"".join(pieces)
+    sent = data.draw(st.integers(0, len(whole)))
+    assert b"".join(rest(pieces, sent)) == whole[sent:]
