@@ -133,6 +133,10 @@ def percent(share: float) -> str:
     return f"{points:.0f}%" if points >= 10 or points == 0 else f"{points:.2g}%"
 
 
+def _messages(count: int) -> str:
+    return "1 message" if count == 1 else f"{count} messages"
+
+
 def _failures(facts: Facts) -> Iterator[Failure]:
     for block in facts.blocks:
         yield from block.failures
@@ -206,7 +210,7 @@ def _undelivered(facts: Facts) -> Iterator[Reason]:
 
 def _integrity(facts: Facts) -> Iterator[Reason]:
     if facts.account["corrupted"]:
-        yield _reason("corrupted", f"{facts.account['corrupted']} messages arrived with changed bytes")
+        yield _reason("corrupted", f"{_messages(facts.account['corrupted'])} arrived with changed bytes")
     wrong, checked = (
         sum(getattr(block, name) for block in facts.blocks) for name in ("wrong_replies", "checked_replies")
     )
@@ -218,16 +222,18 @@ def _integrity(facts: Facts) -> Iterator[Reason]:
         yield _reason("wrong-replies", text, "note" if facts.cell.lossy else "invalid")
     if facts.account["unexpected"]:
         yield _reason(
-            "unexpected-arrivals", f"{facts.account['unexpected']} messages arrived that nobody had sent"
+            "unexpected-arrivals", f"{_messages(facts.account['unexpected'])} arrived that nobody had sent"
         )
 
 
 def _guarantee(facts: Facts) -> Iterator[Reason]:
     if facts.account["duplicated"] and facts.cell.delivery != "at-least-once":
-        text = f"{facts.account['duplicated']} messages arrived twice; it promises {facts.cell.delivery}"
+        text = f"{_messages(facts.account['duplicated'])} arrived twice; it promises {facts.cell.delivery}"
         yield _reason("duplicated", text)
     if facts.account["reordered"] and facts.cell.ordering == "fifo" and facts.cell.workers == 1:
-        yield _reason("reordered", f"{facts.account['reordered']} messages overtook others; it promises fifo")
+        yield _reason(
+            "reordered", f"{_messages(facts.account['reordered'])} came after later ones; it promises fifo"
+        )
 
 
 def _stamps(facts: Facts) -> Iterator[Reason]:

@@ -202,18 +202,21 @@ def _answer(document: Entry) -> Pieces:
 
 
 def _invalid(document: Entry) -> Pieces:
-    together: dict[tuple[str, str, str], list[str]] = {}
+    """By code and remedy, then by message, so that each is said once."""
+    together: dict[tuple[str, str], dict[str, list[str]]] = {}
     for cell in document["cells"]:
         for reason in cell["validity"]["reasons"]:
             if reason["severity"] == "invalid":
-                key = (reason["code"], reason["message"], reason["remedy"])
-                together.setdefault(key, []).append(f"{cell['labels']['row']} ({cell['group']})")
+                messages = together.setdefault((reason["code"], reason["remedy"]), {})
+                messages.setdefault(reason["message"], []).append(
+                    f"{cell['labels']['row']} ({cell['group']})"
+                )
     if together:
         yield from _heading("Not valid, and why")
-        for (code, message, remedy), rows in together.items():
-            yield _entry("!", f"{', '.join(rows)}: {message} [{code}]", "red")
-            if remedy:
-                yield _entry(" ", f"remedy: {remedy}")
+    for (code, remedy), messages in together.items():
+        yield _entry("!", f"{code} - remedy: {remedy}" if remedy else code, "red")
+        for message, rows in messages.items():
+            yield _entry(" ", f"{', '.join(rows)}: {message}")
 
 
 def _notes(document: Entry) -> Pieces:
