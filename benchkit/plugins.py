@@ -50,7 +50,7 @@ class Entry:
 class Registry(Generic[P]):
     """The plug-ins of one seam; `group` is the entry-point group, `noun` what people call them."""
 
-    def __init__(self, group: str, noun: str, base: type[P]) -> None:
+    def __init__(self, group: str, noun: str, base: type[Any]) -> None:
         self.group = group
         self.noun = noun
         self._base = base

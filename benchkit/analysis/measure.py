@@ -48,6 +48,8 @@ class Pace:
     """Whether the messages left when they should."""
 
     lateness: Distribution
+    count: int
+    """Scheduled messages, warm-up excluded."""
     late_share: float
     """Share of the scheduled messages that left more than LATE_NS late, or never."""
     achieved_per_s: float | None
@@ -169,6 +171,7 @@ def _pace(scheduled: Selection) -> Pace:
             done_ns, done = done_ns + int(gone.max() - gone.min()), done + len(gone) - 1
     return Pace(
         lateness=describe(lateness),
+        count=len(due),
         late_share=late / len(due) if len(due) else 0.0,
         achieved_per_s=done / done_ns * 1e9 if done_ns else None,
         kept=(done / done_ns) / (asked / wanted_ns) if done_ns and wanted_ns else None,

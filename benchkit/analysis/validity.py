@@ -2,7 +2,9 @@
 
 A reason is `invalid` (the cell carries no verdict and is not ranked) or a `note` (what a reader must know).
 Shares of up to 1% are tolerated where a single stray message should not spoil a block; LATE_NS says what
-late is.
+late is. One late message in fifteen is no evidence that more than 1% are late: a cell is invalid for it only
+when so many late ones would come by chance in at most one of a hundred cells that are late 1% of the time
+(one-sided binomial test); until then it is a note. Likewise a rate falls short by one message or by none.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from scipy.special import fdtrc
+from scipy.special import bdtrc, fdtrc
 
 from benchkit.analysis.intervals import LEAST_BLOCKS
 from benchkit.analysis.measure import LATE_NS, Measure
@@ -23,6 +25,7 @@ from benchkit.units import show_us
 Severity = Literal["invalid", "note"]
 TOLERATED: Final = 0.01
 _DISAGREE_P: Final = 0.01
+_LATE_P: Final = 0.01
 _DISAGREE_RATIO: Final = 1.1
 _DIED: Final = frozenset({"PartyError", "BrokerError"})
 _COUNTED: Final = "Rejected"
@@ -255,14 +258,19 @@ def _offered(facts: Facts) -> Iterator[Reason]:
     if all(block.offered_per_s is None for block in facts.blocks):
         return
     kept = 1.0 if pace.kept is None else pace.kept
-    if pace.late_share <= TOLERATED and kept >= 1 - TOLERATED:
+    count = facts.measure.pace.count
+    slow = kept < 1 - TOLERATED
+    if pace.late_share <= TOLERATED and not slow:
         return
+    late_beyond_chance = bdtrc(round(pace.late_share * count) - 1, count, TOLERATED) <= _LATE_P
+    severity: Severity = "invalid" if late_beyond_chance or (slow and (1 - kept) * count >= 1) else "note"
     encode, send = (show_us(facts.measure.phases[name].mean_ns / 1e3) for name in ("encode", "send"))
     late = f"{percent(pace.late_share)} of the messages left more than {show_us(LATE_NS / 1e3)} late"
     yield _reason(
         "offered-load-not-reached",
         f"{late} and {percent(min(kept, 1))} of the schedule's rate was reached; per message the producer "
         f"spent {encode} encoding and {send} in send",
+        severity,
     )
 
 

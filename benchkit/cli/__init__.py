@@ -14,17 +14,13 @@ from benchkit import __version__
 from benchkit.cli.check import check
 from benchkit.cli.compare import compare
 from benchkit.cli.doctor import doctor
+from benchkit.cli.exits import FAILED, INTERRUPTED
 from benchkit.cli.list import list_plugins
 from benchkit.cli.new import new
 from benchkit.cli.report import report
 from benchkit.cli.run import run
 from benchkit.cli.schema import schema
 from benchkit.errors import BenchkitError
-
-EXIT_BROKEN = 1
-EXIT_INVALID = 3
-EXIT_FAILED = 4
-EXIT_INTERRUPTED = 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -54,16 +50,18 @@ def main() -> None:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
-        code = EXIT_INTERRUPTED
+        code = INTERRUPTED
     except BenchkitError as error:
         click.echo(f"benchkit: {error}", err=True)
         code = error.exit_code
     except BrokenPipeError:
         # Whoever read the output has had enough; nothing may be written at exit either.
-        sys.stdout = None  # type: ignore[assignment]  # the interpreter then flushes nothing
+        sys.stdout = None
         code = 0
     except Exception:  # noqa: BLE001  (a mistake of ours must not look like a broken promise: exit code 1)
         traceback.print_exc()
-        click.echo("benchkit: this is a mistake in benchkit, not in your use of it; please report it", err=True)
-        code = EXIT_FAILED
+        click.echo(
+            "benchkit: this is a mistake in benchkit, not in your use of it; please report it", err=True
+        )
+        code = FAILED
     sys.exit(code if isinstance(code, int) else 0)

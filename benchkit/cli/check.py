@@ -26,7 +26,9 @@ def check(
     for path, plan in zip(scenarios, plans, strict=True):
         if not plan.slo:
             raise UsageError(
-                "the scenario promises nothing to check", where=str(path), remedy="add, say, slo: {p99: 100ms, loss: 0}"
+                "the scenario promises nothing to check",
+                where=str(path),
+                remedy="add, say, slo: {p99: 100ms, loss: 0}",
             )
     documents = [measure(plan, out, as_json=as_json, profile=profile, quiet=quiet) for plan in plans]
     if as_json:

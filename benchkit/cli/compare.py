@@ -22,7 +22,9 @@ def compare(runs: tuple[Path, ...], as_json: bool) -> None:
     from benchkit.report.compare import compare as render
 
     if len(runs) < 2:
-        raise UsageError("nothing to compare with", remedy="name two runs or more: benchkit compare RUN RUN...")
+        raise UsageError(
+            "nothing to compare with", remedy="name two runs or more: benchkit compare RUN RUN..."
+        )
     documents = [read_document(path) for path in runs]
     if as_json:
         click.echo(json.dumps([asdict(each) for each in differences(documents)], indent=1))

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -33,15 +35,22 @@ def progress(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
 
 
 def _bar() -> Iterator[Callable[[Progress], None]]:
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich import progress as bars
 
-    columns = (BarColumn(bar_width=24), TextColumn("{task.completed:.0f}/{task.total:.0f}"), TimeRemainingColumn(), TextColumn("{task.description}"))
+    columns = (
+        bars.BarColumn(bar_width=24),
+        bars.TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        bars.TimeRemainingColumn(),
+        bars.TextColumn("{task.description}"),
+    )
     # Twice a second is enough for eyes and next to nothing for the cores that are being measured.
-    with Progress(*columns, console=out(err=True), transient=True, refresh_per_second=2) as bar:
+    with bars.Progress(*columns, console=out(err=True), transient=True, refresh_per_second=2) as bar:
         task = bar.add_task("", total=None)
 
         def show(now: Progress) -> None:
-            bar.update(task, total=now.total, completed=now.done, description=f"{now.doing} {now.cell}".strip())
+            bar.update(
+                task, total=now.total, completed=now.done, description=f"{now.doing} {now.cell}".strip()
+            )
 
         yield show
 
@@ -55,6 +64,6 @@ def _lines() -> Callable[[Progress], None]:
         if now.doing == last["doing"] and tenth == last["tenth"]:
             return
         last.update(doing=now.doing, tenth=tenth)
-        print(f"[{time.monotonic() - began:5.1f} s] {now.doing}: {now.done}/{now.total}", file=sys.stderr, flush=True)  # noqa: T201  (the room that prints)
+        click.echo(f"[{time.monotonic() - began:5.1f} s] {now.doing}: {now.done}/{now.total}", err=True)
 
     return show

@@ -20,7 +20,13 @@ def _registries() -> dict[str, Registry[Any]]:
     from benchkit.tensors.codecs.base import registry as codecs
     from benchkit.transports.base import registry as transports
 
-    return {"transports": transports, "stages": stages, "sources": sources, "codecs": codecs, "arrivals": arrivals}
+    return {
+        "transports": transports,
+        "stages": stages,
+        "sources": sources,
+        "codecs": codecs,
+        "arrivals": arrivals,
+    }
 
 
 def _capabilities(plugin: Any) -> str:
@@ -45,7 +51,14 @@ def _rows(registry: Registry[Any]) -> list[dict[str, Any]]:
 
     rows = []
     for kind, entry in registry.entries().items():
-        row = {"kind": kind, "from": entry.distribution, "what": "", "capabilities": "", "missing": "", "remedy": ""}
+        row: dict[str, Any] = {
+            "kind": kind,
+            "from": entry.distribution,
+            "what": "",
+            "capabilities": "",
+            "missing": "",
+            "remedy": "",
+        }
         try:
             plugin = registry.load(kind)
             row["what"] = (plugin.__doc__ or "").strip().splitlines()[0] if plugin.__doc__ else ""
@@ -74,7 +87,14 @@ def list_plugins(seam: str | None, as_json: bool) -> None:
 
     console = out()
     for name, rows in found.items():
-        table = Table(title=name, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        table = Table(
+            title=name,
+            title_justify="left",
+            title_style="bold",
+            box=None,
+            pad_edge=False,
+            padding=(0, 2, 0, 0),
+        )
         table.add_column("name", style="bold", no_wrap=True)
         table.add_column("what it is, what it promises", ratio=1)
         table.add_column("from", no_wrap=True)

@@ -20,14 +20,40 @@ F = TypeVar("F", bound=Callable[..., Any])
 def scenario_options(command: F) -> F:
     """Options of every command that measures a scenario."""
     for option in (
-        click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="Override a scenario value; a list sweeps it. Repeatable."),
-        click.option("--only", multiple=True, metavar="AXIS=NAME,...", help="Keep only these cells, e.g. transport=shm,http. Repeatable."),
-        click.option("--quick", is_flag=True, help="Seconds instead of a minute; marked as such in the results."),
-        click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True, help="Where run directories go."),
-        click.option("--json", "as_json", is_flag=True, help="run.json alone on standard output; people's text on standard error."),
-        click.option("--profile", is_flag=True, help="Extra blocks under pyinstrument, saved beside the results."),
+        click.option(
+            "--set",
+            "sets",
+            multiple=True,
+            metavar="PATH=VALUE",
+            help="Override a scenario value; a list sweeps it. Repeatable.",
+        ),
+        click.option(
+            "--only",
+            multiple=True,
+            metavar="AXIS=NAME,...",
+            help="Keep only these cells, e.g. transport=shm,http. Repeatable.",
+        ),
+        click.option(
+            "--quick", is_flag=True, help="Seconds instead of a minute; marked as such in the results."
+        ),
+        click.option(
+            "--out",
+            type=click.Path(path_type=Path),
+            default=Path("results"),
+            show_default=True,
+            help="Where run directories go.",
+        ),
+        click.option(
+            "--json",
+            "as_json",
+            is_flag=True,
+            help="run.json alone on standard output; people's text on standard error.",
+        ),
+        click.option(
+            "--profile", is_flag=True, help="Extra blocks under pyinstrument, saved beside the results."
+        ),
         click.option("-q", "--quiet", is_flag=True, help="No progress."),
-    ):  # fmt: skip
+    ):
         command = option(command)
     return command
 

@@ -44,11 +44,19 @@ class _Ends:
 
     @property
     def dead(self) -> list[Party]:
-        return [party for party in dict.fromkeys([self.producer, *(party for party, _ in self.workers)]) if party.dead]
+        return [
+            party
+            for party in dict.fromkeys([self.producer, *(party for party, _ in self.workers)])
+            if party.dead
+        ]
 
 
 def run_block(
-    crew: Crew, task: Task, place: Place, hosts: Sequence[str], profiles: dict[str, dict[str, str]] | None = None
+    crew: Crew,
+    task: Task,
+    place: Place,
+    hosts: Sequence[str],
+    profiles: dict[str, dict[str, str]] | None = None,
 ) -> tuple[Block, Samples]:
     """Measure one block; raises BenchkitError only when an end could not even open.
 
@@ -89,7 +97,9 @@ def _await_ready(crew: Crew, ends: _Ends) -> None:
     """Every receiver is open, or the error of the first that is not."""
 
     def settled() -> bool:
-        return all(party.dead or party.event(number, "ready", "failed", "done") for party, number in ends.workers)
+        return all(
+            party.dead or party.event(number, "ready", "failed", "done") for party, number in ends.workers
+        )
 
     in_time = crew.wait(settled, _OPEN_S)
     for party, number in ends.workers:
@@ -97,7 +107,9 @@ def _await_ready(crew: Crew, ends: _Ends) -> None:
         if failed:
             error: BenchkitError = reported(failed, party.role)
         elif party.dead:
-            error = PartyError(party.dead, where=party.role, remedy="look at what the stage does when it is opened")
+            error = PartyError(
+                party.dead, where=party.role, remedy="look at what the stage does when it is opened"
+            )
         elif not in_time:
             error = PartyError(f"not ready within {_OPEN_S:.0f} s", where=party.role)
         else:
@@ -140,7 +152,9 @@ def _await_quiet(crew: Crew, ends: _Ends, sent: int, drain_s: float) -> None:
     until = time.monotonic() + drain_s
     seen, since = -1, time.monotonic()
     while time.monotonic() < until and not ends.dead:
-        done = sum(crew.ask(party, "progress", _OPEN_S, of=number)["progress"] for party, number in ends.workers)
+        done = sum(
+            crew.ask(party, "progress", _OPEN_S, of=number)["progress"] for party, number in ends.workers
+        )
         if done >= sent:
             return
         if done != seen:
@@ -154,7 +168,9 @@ def _stop_workers(crew: Crew, ends: _Ends, how: str) -> list[dict[str, Any] | No
     """Each worker's columns, None for one that died."""
     for party, number in ends.workers:
         party.post("stop", of=number, how=how)
-    crew.wait(lambda: all(party.dead or party.event(n, "done", "failed") for party, n in ends.workers), _MARGIN_S)
+    crew.wait(
+        lambda: all(party.dead or party.event(n, "done", "failed") for party, n in ends.workers), _MARGIN_S
+    )
     results: list[dict[str, Any] | None] = []
     for party, number in ends.workers:
         result = party.event(number, "done")
@@ -176,9 +192,16 @@ def _close_producer(crew: Crew, ends: _Ends) -> None:
 
 
 def _profiles(ends: _Ends) -> dict[str, dict[str, str]]:
-    told = {("producer", ends.producing): ends.producer, **{(f"stage-{i}", n): p for i, (p, n) in enumerate(ends.workers)}}
+    told = {
+        ("producer", ends.producing): ends.producer,
+        **{(f"stage-{i}", n): p for i, (p, n) in enumerate(ends.workers)},
+    }
     events = {role: party.event(number, "profile") for (role, number), party in told.items()}
-    return {role: {"html": event["html"], "speedscope": event["speedscope"]} for role, event in events.items() if event}
+    return {
+        role: {"html": event["html"], "speedscope": event["speedscope"]}
+        for role, event in events.items()
+        if event
+    }
 
 
 class _Broker:
@@ -216,7 +239,10 @@ def _record(
     )  # fmt: skip
     failures = [
         *ends.failures,
-        *(Failure(party.role, "PartyError", party.dead, "the next block gets a new process") for party in ends.dead),
+        *(
+            Failure(party.role, "PartyError", party.dead, "the next block gets a new process")
+            for party in ends.dead
+        ),
         *_stage_failures(ends, stage),
         *_rejections(measured),
     ]

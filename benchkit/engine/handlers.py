@@ -154,7 +154,9 @@ def do_produce(work: Work) -> dict[str, Any]:
         feed = _feed(task, source, codec)
         try:
             _settle()
-            producer = Producer(task, feed, codec, sender, SHELF.expected.get(task.cell, {}), lambda: bool(work.stopping))
+            producer = Producer(
+                task, feed, codec, sender, SHELF.expected.get(task.cell, {}), lambda: bool(work.stopping)
+            )
             error = _attempt(profiled(work, task, lambda: producer.run(arrival)))
             work.tell("measured", **producer.result(), error=error)
         finally:
@@ -165,7 +167,7 @@ def do_produce(work: Work) -> dict[str, Any]:
     return {}
 
 
-def _share(key: str, make: Callable[[], AbstractContextManager[T]]) -> T:
+def _share(key: str, _make: Callable[[], AbstractContextManager[T]]) -> T:
     raise BenchkitError(f"a transport within one process cannot share {key!r} with others")
 
 

@@ -27,7 +27,9 @@ class Joined:
 def producer_columns(raw: Mapping[str, bytes]) -> Columns:
     """From the channel; `status` is one byte a message."""
     return {
-        name: np.frombuffer(data, np.int8).astype(np.int64) if name == "status" else np.frombuffer(data, np.int64)
+        name: np.frombuffer(data, np.int8).astype(np.int64)
+        if name == "status"
+        else np.frombuffer(data, np.int64)
         for name, data in raw.items()
     }
 
@@ -64,7 +66,9 @@ def join(
         known = (index >= 0) & (index < count)
         unexpected += int(np.count_nonzero(~known))
         reordered += _reordered(index[known])
-        duplicated += _write(samples, ok, {name: column[known] for name, column in rows.items()}, index[known], number)
+        duplicated += _write(
+            samples, ok, {name: column[known] for name, column in rows.items()}, index[known], number
+        )
     samples["status"] = _status(samples, producer["status"], ok, replies=replies, gave_up=gave_up)
     return Joined(samples, duplicated, reordered, unexpected)
 
@@ -76,7 +80,9 @@ def _reordered(index: npt.NDArray[np.int64]) -> int:
     return int(np.count_nonzero(index < np.maximum.accumulate(index)))
 
 
-def _write(samples: Samples, ok: npt.NDArray[np.bool_], rows: Columns, index: npt.NDArray[np.int64], worker: int) -> int:
+def _write(
+    samples: Samples, ok: npt.NDArray[np.bool_], rows: Columns, index: npt.NDArray[np.int64], worker: int
+) -> int:
     """Fill in one worker's stamps where they are the first; returns how many were not."""
     order = np.argsort(rows["replied"], kind="stable")
     ordered = index[order]
@@ -108,4 +114,3 @@ def _status(
         ),
     )  # fmt: skip
     return np.where(told != 0, told, status)
-

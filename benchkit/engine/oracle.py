@@ -51,7 +51,11 @@ def close_enough(codec: Codec, reply: bytes, expected: bytes) -> bool:
     return got.keys() == want.keys() and all(
         got[name].shape == want[name].shape
         and np.allclose(
-            got[name].astype(np.complex128), want[name].astype(np.complex128), rtol=1e-3, atol=1e-5, equal_nan=True
+            got[name].astype(np.complex128),
+            want[name].astype(np.complex128),
+            rtol=1e-3,
+            atol=1e-5,
+            equal_nan=True,
         )
         for name in want
     )

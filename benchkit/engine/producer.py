@@ -50,7 +50,13 @@ class Producer:
     """One block's producing end."""
 
     def __init__(
-        self, task: Task, feed: Feed, codec: Codec, sender: Sender, expected: dict[int, bytes], stopped: Callable[[], bool]
+        self,
+        task: Task,
+        feed: Feed,
+        codec: Codec,
+        sender: Sender,
+        expected: dict[int, bytes],
+        stopped: Callable[[], bool],
     ) -> None:
         self._task = task
         self._feed = feed
@@ -147,7 +153,7 @@ class Producer:
             self.status[index] = 4
             self.counters.errors[bytes(body[:4096]).decode(errors="replace")] += 1
         else:
-            self._check(envelope.index, body)
+            self._check(envelope.item, body)
 
     def _open(self, reply: Reply) -> tuple[Envelope, memoryview]:
         if reply.rejected:
@@ -179,17 +185,15 @@ class Producer:
         usage.reset_peak(os.getpid())
         self._mark()
         self.started_ns = self._clock() + _LEAD_NS
-        if isinstance(load, OpenArrival):
-            give_up_ns = self._open_loop(load)
-        else:
-            give_up_ns = self._closed_loop(load)
+        loop = self._open_loop if isinstance(load, OpenArrival) else self._closed_loop
+        give_up_ns = loop(load)  # type: ignore[arg-type]  # chosen by its type in the line above
         if self._task.replies:
             self._drain(give_up_ns)
 
     def _open_loop(self, load: OpenArrival) -> int:
         task = self._task
         offsets = load.offsets_ns(task.warmup_s + task.duration_s, task.schedule_seed)
-        dues = (offsets + self.started_ns).tolist()
+        dues: list[int] = (offsets + self.started_ns).tolist()
         first_measured = self.started_ns + int(task.warmup_s * 1e9)
         give_up_ns = dues[-1] + int(task.drain_s * 1e9)
         measuring = False
@@ -284,7 +288,8 @@ class Producer:
         counters = self.counters
         return {
             "columns": {
-                name: getattr(self, name).tobytes() for name in ("due", "taken", "encoded", "sent", "returned", "nbytes", "status")
+                name: getattr(self, name).tobytes()
+                for name in ("due", "taken", "encoded", "sent", "returned", "nbytes", "status")
             },
             "started_ns": self.started_ns,
             "ended_ns": self._clock(),

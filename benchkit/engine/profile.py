@@ -26,6 +26,8 @@ def profiled(work: Work, task: Task, run: Callable[[], None]) -> Callable[[], No
         finally:
             session = profiler.stop()
             if session.sample_count:
-                work.tell("profile", html=profiler.output_html(), speedscope=profiler.output(SpeedscopeRenderer()))
+                work.tell(
+                    "profile", html=profiler.output_html(), speedscope=profiler.output(SpeedscopeRenderer())
+                )
 
     return watched

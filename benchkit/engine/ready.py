@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchkit.engine.crew import Crew
+from benchkit.engine.crew import Crew, Party
 from benchkit.engine.task import Task
 from benchkit.errors import BenchkitError
 from benchkit.load.base import OpenArrival
@@ -63,8 +63,10 @@ class Sizes:
 class ReadyCell:
     """A planned cell with what a block of it needs."""
 
-    def __init__(self, cell: PlannedCell, sizes: Sizes, record: Cell) -> None:
+    def __init__(self, cell: PlannedCell, sizes: Sizes, record: Cell, expected: dict[int, bytes]) -> None:
         self.cell = cell
+        self._expected = expected
+        self._briefed: Party | None = None
         self.sizes = sizes
         self.record = record
         self.address: Address | None = None
@@ -80,7 +82,9 @@ class ReadyCell:
     @property
     def hosts(self) -> list[str]:
         """Roles of the processes that serve."""
-        return ["producer"] if self.one_process else [f"stage-{number}" for number in range(self.cell.workers)]
+        return (
+            ["producer"] if self.one_process else [f"stage-{number}" for number in range(self.cell.workers)]
+        )
 
     def open(self, site: Site, crew: Crew) -> Address:
         """Bring the transport up, unless it is."""
@@ -91,6 +95,14 @@ class ReadyCell:
             self.address = self._transport.enter_context(made)
             self.record = replace(self.record, path=self.address.path)
         return self.address
+
+    def brief(self, crew: Crew, plan: Plan) -> None:
+        """See that the producer has the messages and knows their replies, also one that replaced a dead one."""
+        party = crew.get("producer")
+        if party is not self._briefed:
+            crew.ask(party, "prepare", _PREPARE_S, **_messages(plan, self.cell))
+            crew.ask(party, "expect", _PREPARE_S, cell=self.cell.id, expected=self._expected)
+            self._briefed = party
 
     def close(self) -> None:
         """Take the transport down; the next block brings up a fresh one."""
@@ -160,23 +172,26 @@ def _prepared_there(crew: Crew, transport: Transport, setup: Setup) -> Iterator[
 def make_ready(crew: Crew, plan: Plan, cell: PlannedCell) -> ReadyCell:
     """Have the producer make the messages while the oracle foresees the replies; raises what they report."""
     producer, oracle = crew.get("producer"), crew.get("oracle")
-    common = {
-        "cell": cell.id, "source": cell.source.config(), "codec": cell.codec.config(), "seed": seed_for(plan.seed, Stream.PAYLOAD),
-    }  # fmt: skip
-    preparing = crew.begin(producer, "prepare", **common)
+    messages = _messages(plan, cell)
+    preparing = crew.begin(producer, "prepare", **messages)
     foreseen = crew.ask(
         oracle, "foresee", _PREPARE_S,
-        stage=cell.stage.config(), stage_seed=seed_for(plan.seed, Stream.STAGE), check=plan.check_replies, **common,
+        stage=cell.stage.config(), stage_seed=seed_for(plan.seed, Stream.STAGE), check=plan.check_replies, **messages,
     )  # fmt: skip
     prepared = crew.answer(preparing, _PREPARE_S)
-    crew.ask(producer, "expect", _PREPARE_S, cell=cell.id, expected=foreseen["expected"])
     sizes = Sizes(
         prepared["message_bytes"], foreseen["reply_bytes"], prepared["wire_bytes"], prepared["payload_bytes"]
     )  # fmt: skip
     record = replace(
         describe(cell), payload_bytes=sizes.payload_mean, wire_bytes=sizes.wire_mean, stage_facts=foreseen["facts"]
     )  # fmt: skip
-    return ReadyCell(cell, sizes, record)
+    return ReadyCell(cell, sizes, record, foreseen["expected"])
+
+
+def _messages(plan: Plan, cell: PlannedCell) -> dict[str, Any]:
+    """What a party must know to make a cell's messages."""
+    seed = seed_for(plan.seed, Stream.PAYLOAD)
+    return {"source": cell.source.config(), "codec": cell.codec.config(), "seed": seed}
 
 
 def describe(cell: PlannedCell) -> Cell:

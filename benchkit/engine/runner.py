@@ -133,13 +133,13 @@ class Runner:
     def _one_block(self, members: Crew, site: Site, index: int, position: int, round_: int) -> None:
         ready = self._ready[index]
         try:
+            ready.brief(members, self._plan)
             address = ready.open(site, members)
             self._records[index] = ready.record
             if address.broker_pid is not None:
                 placement.pin(address.broker_pid, self._cores.get("broker", ()))
-            place = Place(
-                position, round_, ready.record.payload_bytes, ready.offered_per_s(self._plan, round_), address.broker_pid
-            )  # fmt: skip
+            offered_per_s = ready.offered_per_s(self._plan, round_)
+            place = Place(position, round_, ready.record.payload_bytes, offered_per_s, address.broker_pid)
             block, samples = run_block(members, ready.task(self._plan, round_), place, ready.hosts)
         except UsageError:
             raise
@@ -185,4 +185,6 @@ class Runner:
 
 def _failure(where: str, error: BenchkitError) -> Failure:
     what = f"{error.where}: {error.what}" if error.where else error.what
-    return Failure(where, type(error).__name__, what, error.remedy, "\n".join(getattr(error, "__notes__", [])))
+    return Failure(
+        where, type(error).__name__, what, error.remedy, "\n".join(getattr(error, "__notes__", []))
+    )

@@ -107,7 +107,9 @@ class Worker:
             self._measuring = True
             self._cpu_from_ns = usage.own_cpu_ns(one_process=self._task.one_process)
             self._integrity_ns = 0
-        return _Held(delivery, envelope, body, Message(envelope.seq, arrays, metadata), asked, received, decoded)
+        return _Held(
+            delivery, envelope, body, Message(envelope.seq, arrays, metadata), asked, received, decoded
+        )
 
     def _gather(self, first: _Held) -> list[_Held]:
         """Up to `batch_size` messages, waiting for the rest no longer than the batch delay."""
@@ -163,7 +165,7 @@ class Worker:
             flags |= FAILED
             parts = [self._last_failure.encode()[:_MAX_ERROR_BYTES]]
         envelope = held.envelope
-        head = pack(Envelope(envelope.seq, total_bytes(parts), flags, index=envelope.index))
+        head = pack(Envelope(envelope.seq, total_bytes(parts), flags, item=envelope.item))
         held.delivery.reply([head, *parts])
         return arrays is not None
 

@@ -30,10 +30,13 @@ def _base() -> Path:
         base.mkdir(mode=0o700, exist_ok=True)
         info = base.lstat()
     except OSError as error:
-        raise StorageError(f"cannot make a private folder: {error}", remedy="set TMPDIR to a folder of yours") from error
+        raise StorageError(
+            f"cannot make a private folder: {error}", remedy="set TMPDIR to a folder of yours"
+        ) from error
     if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid() or info.st_mode & 0o077:
         raise StorageError(
-            f"{base} exists and is not a private folder of this user", remedy="remove it, or set TMPDIR to a folder of yours"
+            f"{base} exists and is not a private folder of this user",
+            remedy="remove it, or set TMPDIR to a folder of yours",
         )
     return base
 

@@ -9,7 +9,7 @@
            16  body       u64      bytes that follow the envelope
            24  fingerprint u64     of the body (integrity.py)
            32  checksum   u64      of every byte of the body
-           40  index      u32      which prepared message this is (replies are checked by it)
+           40  item       u32      which prepared message this is (replies are checked by it)
            44  reserved   20 bytes 0
 
 All integers are little-endian. 64 bytes keep the body's tensors aligned where the receive buffer is.
@@ -46,14 +46,14 @@ class Envelope(NamedTuple):
     flags: int = 0
     fingerprint: int = 0
     checksum: int = 0
-    index: int = 0
+    item: int = 0
 
 
 def pack(envelope: Envelope) -> bytes:
     """The 64 bytes of `envelope`."""
     return _LAYOUT.pack(
         _MAGIC, envelope.flags, 0, envelope.seq, envelope.body_bytes,
-        envelope.fingerprint, envelope.checksum, envelope.index,
+        envelope.fingerprint, envelope.checksum, envelope.item,
     )  # fmt: skip
 
 
@@ -62,10 +62,10 @@ def unpack_envelope(start: Buffer) -> Envelope:
     view = memoryview(start)
     if view.nbytes < ENVELOPE_BYTES:
         raise MessageError(f"{view.nbytes} bytes are no message: the envelope alone has {ENVELOPE_BYTES}")
-    magic, flags, _, seq, body_bytes, fingerprint, checksum, index = _LAYOUT.unpack_from(view)
+    magic, flags, _, seq, body_bytes, fingerprint, checksum, item = _LAYOUT.unpack_from(view)
     if magic != _MAGIC:
         raise MessageError(f"a message starts with {_MAGIC!r}, this one with {magic!r}")
-    return Envelope(seq, body_bytes, flags, fingerprint, checksum, index)
+    return Envelope(seq, body_bytes, flags, fingerprint, checksum, item)
 
 
 def unpack(message: Buffer) -> tuple[Envelope, memoryview]:

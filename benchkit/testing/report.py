@@ -11,7 +11,7 @@ from benchkit.errors import MissingLibrary
 T = TypeVar("T")
 
 
-class BrokenPromise(AssertionError):  # noqa: N818  (the word for it in every message)
+class BrokenPromise(AssertionError):
     """A plug-in that does not do what its seam promises; `fact` is the name of the promise."""
 
     def __init__(self, detail: str, fact: str = "") -> None:
@@ -19,7 +19,7 @@ class BrokenPromise(AssertionError):  # noqa: N818  (the word for it in every me
         self.fact = fact
 
 
-class CannotTry(Exception):  # noqa: N818  (no error: the fact is skipped, the text says why)
+class CannotTry(Exception):
     """This machine or this plug-in gives a fact no chance to be false."""
 
 

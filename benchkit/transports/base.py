@@ -15,7 +15,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol, TypeVar
 
@@ -24,7 +24,17 @@ from pydantic import Field
 from benchkit.plugins import Plugin, Registry
 from benchkit.tensors.wire import Buffer
 
-__all__ = ["Address", "Buffer", "Capabilities", "Delivery", "Receiver", "Reply", "Sender", "Setup", "Transport"]
+__all__ = [
+    "Address",
+    "Buffer",
+    "Capabilities",
+    "Delivery",
+    "Receiver",
+    "Reply",
+    "Sender",
+    "Setup",
+    "Transport",
+]
 
 T = TypeVar("T")
 
@@ -52,7 +62,7 @@ class Address:
     so it is never written to a file; `path` may be, and says what was really used.
     """
 
-    where: Mapping[str, str | int]
+    where: Mapping[str, str | int] = field(repr=False)
     path: str = ""
     """For people, measured and not assumed: "valkey 9.1.2 over a Unix socket"."""
     broker_pid: int | None = None

@@ -129,7 +129,9 @@ class ShmSender(Sender):
         return Reply(self._readonly[start : start + length])
 
     def close(self) -> None:
-        """What was sent stays for the workers."""
+        """What was sent stays for the workers; the reply seen last is seen."""
+        with self._lock:
+            self._drop_viewed()
         self._party.close()
 
     def _take_reply(self) -> tuple[int, int] | None:

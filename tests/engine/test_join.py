@@ -41,7 +41,14 @@ def worker(rows):
 
 
 def joined(producing, workers, **changes):
-    options = {"block": 0, "first_seq": FIRST, "warmup_messages": 0, "replies": True, "payload_bytes": 8, "gave_up": False}
+    options = {
+        "block": 0,
+        "first_seq": FIRST,
+        "warmup_messages": 0,
+        "replies": True,
+        "payload_bytes": 8,
+        "gave_up": False,
+    }
     return join(producing, workers, **{**options, **changes})
 
 
@@ -84,12 +91,20 @@ def test_a_second_delivery_is_a_duplicate_and_the_first_reply_keeps_its_stamps()
 
 
 def test_messages_overtaken_on_the_way_are_counted_per_worker():
-    assert joined(producer(4), [worker([(0, 10, True), (2, 20, True), (1, 30, True), (3, 40, True)])]).reordered == 1
-    assert joined(producer(4), [worker([(2, 20, True), (3, 40, True)]), worker([(0, 10, True)])]).reordered == 0
+    assert (
+        joined(producer(4), [worker([(0, 10, True), (2, 20, True), (1, 30, True), (3, 40, True)])]).reordered
+        == 1
+    )
+    assert (
+        joined(producer(4), [worker([(2, 20, True), (3, 40, True)]), worker([(0, 10, True)])]).reordered == 0
+    )
 
 
 def test_messages_of_another_block_are_unexpected_and_change_nothing():
-    found = joined(producer(2, sent=[0, 1], returned=[0, 1]), [worker([(0, 10, True), (1, 20, True), (-3, 30, True), (7, 40, True)])])
+    found = joined(
+        producer(2, sent=[0, 1], returned=[0, 1]),
+        [worker([(0, 10, True), (1, 20, True), (-3, 30, True), (7, 40, True)])],
+    )
     assert found.unexpected == 2
     assert found.samples["status"].tolist() == [Status.DELIVERED] * 2
 

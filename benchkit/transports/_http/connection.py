@@ -37,7 +37,7 @@ _DONTWAIT = int(socket.MSG_DONTWAIT)
 _PEEK = int(socket.MSG_PEEK) | _DONTWAIT
 
 
-class Dropped(Exception):  # noqa: N818  (an event between connection and pool, never shown to people)
+class Dropped(Exception):
     """The server closed the connection."""
 
 

@@ -21,7 +21,7 @@ _BULK, _VERBATIM, _ERROR, _ARRAY, _SET, _MAP, _PUSH, _ATTRIBUTE, _NULL = b"$=!*~
 _MANY = {_ARRAY: 1, _SET: 1, _MAP: 2}
 
 
-class Refused(Exception):  # noqa: N818  (a value among answers first, raised only where nothing else is left)
+class Refused(Exception):
     """The server's error to one command."""
 
 
