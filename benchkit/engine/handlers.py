@@ -167,7 +167,7 @@ def do_produce(work: Work) -> dict[str, Any]:
     return {}
 
 
-def _share(key: str, _make: Callable[[], AbstractContextManager[T]]) -> T:
+def _share(key: str, make: Callable[[], AbstractContextManager[T]]) -> T:  # noqa: ARG001  (the seam's signature)
     raise BenchkitError(f"a transport within one process cannot share {key!r} with others")
 
 

@@ -25,7 +25,7 @@ from benchkit.tensors.message import Arrays, Message
 from benchkit.tensors.wire import FAILED, REPLY, WARMUP, Buffer, Envelope, pack, total_bytes, unpack
 from benchkit.transports.base import Delivery, Receiver
 
-_POLL_S = 0.05
+_POLL_S = 0.02
 _MAX_ERROR_BYTES = 2048
 COLUMNS = ("seq", "asked", "received", "decoded", "started", "finished", "replied", "ok")
 

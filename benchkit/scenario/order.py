@@ -26,10 +26,10 @@ class Stream(IntEnum):
 
 
 # What `--quick` cuts a scenario to: seconds in all, every cell kept, too little for a verdict in the tails.
-QUICK_ROUNDS = 2
-QUICK_DURATION_S = 0.25
-QUICK_WARMUP_S = 0.05
-QUICK_DRAIN_S = 1.0
+QUICK_ROUNDS = 3
+QUICK_DURATION_S = 0.14
+QUICK_WARMUP_S = 0.03
+QUICK_DRAIN_S = 0.2
 
 
 def seed_for(seed: int, stream: Stream, *index: int) -> int:
