@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import mmap
 
+from benchkit.errors import BrokerError
+
+MAX_VALUE_BYTES = 512 << 20
+"""proto-max-bulk-len of an unchanged server: the longest value that it takes."""
 _PAGE_BYTES = mmap.PAGESIZE
 _SPARE = 2
 """The CR and LF behind a payload are read with it."""
@@ -33,7 +37,11 @@ class Slots:
         self._free = [fresh(self._nbytes) for _ in range(count)]
 
     def take(self, payload_bytes: int) -> memoryview:
-        """A buffer for `payload_bytes` and the two bytes behind them."""
+        """A buffer for `payload_bytes` and the two bytes behind them; raises BrokerError for an absurd length."""
+        if payload_bytes > MAX_VALUE_BYTES:
+            raise BrokerError(
+                f"the broker announces a value of {payload_bytes} bytes; none has more than {MAX_VALUE_BYTES}"
+            )
         if payload_bytes + _SPARE > self._nbytes:
             self._nbytes = payload_bytes + _SPARE
             self._free.clear()
