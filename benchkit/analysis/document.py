@@ -64,7 +64,7 @@ def document(run: Run) -> dict[str, Any]:
         "cells": entries,
         "ranking": ranking,
         "answer": answer(entries, ranking),
-        "promises": [each for done in cells if done.valid for each in _promises(run, done)],
+        "promises": [each for done in cells for each in _promises(run, done)],
         "failures": _failures(run.failures),
     }
     plain: dict[str, Any] = storable(whole)
@@ -98,7 +98,7 @@ def _replies_to_check(scenario: Mapping[str, Any]) -> bool:
 
 
 def _promises(run: Run, done: Analysed) -> list[dict[str, Any]]:
-    return promises(done.cell.id, run.slo, done.measure, done.account)
+    return promises(done.cell.id, run.slo, done.measure, done.account, decidable=done.valid)
 
 
 def _ranking(cells: Sequence[Analysed]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ DONE, BROKEN, INVALID, FAILED, INTERRUPTED = 0, 1, 3, 4, 130
 
 
 def code_of(documents: Sequence[dict[str, Any]]) -> int:
-    """The gravest of: interrupted, something needed failed, nothing valid to decide by, a promise broken."""
+    """The gravest of: interrupted, something needed failed, nothing valid to decide by, a promise broken or open."""
     if any(document["interrupted"] for document in documents):
         return INTERRUPTED
     if any(_failed(document) for document in documents):
@@ -18,6 +18,8 @@ def code_of(documents: Sequence[dict[str, Any]]) -> int:
         return INVALID
     if any(_broken(document) for document in documents):
         return BROKEN
+    if any(promise["kept"] is None for document in documents for promise in document["promises"]):
+        return INVALID
     return DONE
 
 

@@ -9,6 +9,7 @@ from synthetic import MS, PHASE_US, a_cell, a_run, dam
 from benchkit.analysis.answer import answer
 from benchkit.analysis.compare import compare, differing_machines
 from benchkit.analysis.document import document
+from benchkit.cli.exits import code_of
 from benchkit.records.run import Failure, Run, Usage
 from benchkit.records.samples import PHASES, Status
 
@@ -236,6 +237,18 @@ def test_promises_are_kept_broken_or_not_decidable() -> None:
     run.samples[run.cells[0].id]["status"][10] = Status.REJECTED
     kept = {each["name"]: each["kept"] for each in document(run)["promises"]}
     assert kept == {"p50": True, "p90": False, "p99": None, "loss": False, "max": True}
+
+
+def test_an_invalid_cell_keeps_no_promise_and_the_shell_hears_of_it() -> None:
+    run = a_run([a_cell(), a_cell("http/raw/camera/100ps")])
+    run.slo = {"p50": 1.0}
+    run.blocks[1] = dataclasses.replace(run.blocks[1], corrupted=1)
+    found = document(run)
+    assert {each["cell"]: each["kept"] for each in found["promises"]} == {
+        "shm/raw/camera/100ps": True,
+        "http/raw/camera/100ps": None,
+    }
+    assert code_of([found]) == 3
 
 
 def test_rows_of_one_group_have_distinct_labels() -> None:

@@ -15,7 +15,7 @@ from benchkit.engine.block import Place, run_block
 from benchkit.engine.channel import Channel
 from benchkit.engine.crew import crew
 from benchkit.engine.host import Host
-from benchkit.engine.ready import Site, make_ready
+from benchkit.engine.ready import Site, describe, make_ready
 from benchkit.engine.runner import Runner
 from benchkit.errors import UnknownPlugin
 from benchkit.load.constant import Constant
@@ -163,6 +163,22 @@ def test_a_transport_that_cannot_be_prepared_or_taken_down_costs_no_measurement(
     assert "no such cable" in skipped["unprepared"]
     assert {failure.party for failure in run.failures} == {"untidy", "unprepared"}
     assert "secret" not in "".join(failure.what + failure.traceback for failure in run.failures)
+
+
+class Open(Unix):
+    """Takes a password as plain text."""
+
+    url: str = ""
+
+
+def test_no_password_and_no_home_folder_comes_into_the_record(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine").mkdir()
+    stage = user_stage(tmp_path / "mine", "dies")
+    record = describe(planned(stage, Open(url="amqp://user:secret@host")))
+    assert "secret" not in str(record.parameters)
+    assert str(tmp_path) not in str(record.parameters)
+    assert record.parameters["stage"]["path"].endswith("mine")
 
 
 def test_what_cannot_travel_is_told_at_once_and_not_waited_for():
