@@ -126,6 +126,10 @@ class ReadyCell:
         load = self.cell.load
         if not isinstance(load, OpenArrival):
             return None
+        asked = getattr(load, "rate", None)
+        if isinstance(asked, float):
+            return asked
+        # A whole number of messages in a short block is another rate than the one that was asked for.
         seconds = plan.blocks.warmup_s + plan.blocks.duration_s
         return len(load.offsets_ns(seconds, seed_for(plan.seed, Stream.SCHEDULE, round_))) / seconds
 

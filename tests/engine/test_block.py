@@ -165,6 +165,13 @@ def test_a_transport_that_cannot_be_prepared_or_taken_down_costs_no_measurement(
     assert "secret" not in "".join(failure.what + failure.traceback for failure in run.failures)
 
 
+def test_the_offered_rate_is_the_one_that_was_asked_for_however_short_the_block(place):
+    members, _ = place
+    cell = planned(load=Constant(rate=61))
+    plan = plan_of(cell)
+    assert make_ready(members, plan, cell).offered_per_s(plan, 0) == 61
+
+
 class Open(Unix):
     """Takes a password as plain text."""
 
