@@ -240,7 +240,8 @@ def _record(
     gave_up = lost_party or bool(measured and measured["outstanding"])
     columns = producer_columns(measured["columns"]) if measured else _no_messages()
     joined = join(
-        columns, [worker_columns(result["columns"]) for result in done],
+        # Without the producer's columns nobody knows what was sent: what arrived cannot be called unexpected.
+        columns, [worker_columns(result["columns"]) for result in done if measured is not None],
         block=place.index, first_seq=task.first_seq, warmup_messages=measured["warmup_messages"] if measured else 0,
         replies=task.replies, payload_bytes=place.payload_bytes, gave_up=gave_up,
     )  # fmt: skip

@@ -32,6 +32,7 @@ from benchkit.transports.unix import Unix
 STAGES = """
 import os
 import numpy as np
+import psutil
 
 calls = 0
 
@@ -41,6 +42,16 @@ def dies(arrays):
     # The oracle asks twice (two distinct messages), the worker more often.
     if calls == 5:
         os.kill(os.getpid(), 9)
+    return {"n": np.array([calls])}
+
+def kills(arrays):
+    global calls
+    calls += 1
+    if calls == 5:
+        # The producer: the first child of the runner.
+        runner = psutil.Process(os.getppid())
+        hosts = [child for child in runner.children() if "benchkit.engine.host" in child.cmdline()]
+        min(hosts, key=lambda child: child.pid).kill()
     return {"n": np.array([calls])}
 
 def longer(arrays):
@@ -108,6 +119,12 @@ def test_what_was_under_way_when_a_worker_died_is_pending_and_nobody_lost_it(pla
     assert not block.drained
     status = samples["status"]
     assert set(status.tolist()) == {Status.DELIVERED, Status.PENDING}
+
+
+def test_a_producer_that_died_leaves_nothing_that_nobody_had_sent(place, tmp_path):
+    block, samples = measure(place, planned(user_stage(tmp_path, "kills")))
+    assert [failure.party for failure in block.failures] == ["producer"]
+    assert (block.unexpected, len(samples)) == (0, 0)
 
 
 def test_without_replies_a_worker_that_dies_costs_its_own_messages_only(place, tmp_path):
