@@ -265,7 +265,7 @@ def _record(
         offered_per_s=place.offered_per_s,
         duplicated=joined.duplicated + seen.get("duplicated", 0),
         reordered=joined.reordered,
-        corrupted=sum(result["corrupted"] for result in done),
+        corrupted=sum(result["corrupted"] for result in done) + seen.get("malformed", 0),
         unexpected=joined.unexpected + seen.get("unexpected", 0),
         wrong_replies=seen.get("wrong_replies", 0),
         checked_replies=seen.get("checked_replies", 0),

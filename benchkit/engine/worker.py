@@ -216,5 +216,4 @@ class Worker:
             "integrity_ns": self._integrity_ns,
             "corrupted": self.corrupted,
             "failures": [[*key, known] for key, known in self.failures.items()],
-            "gave_up": self.gave_up,
         }
