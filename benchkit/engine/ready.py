@@ -255,5 +255,6 @@ def describe(cell: PlannedCell) -> Cell:
         ordering=promises.ordering,
         zero_copy=promises.zero_copy,
         lossy=cell.codec.lossy,
+        has_broker=not cell.transport.brokerless,
         path="",
     )  # fmt: skip

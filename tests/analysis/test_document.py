@@ -164,7 +164,7 @@ def test_a_narrow_margin_lowers_the_confidence() -> None:
 def test_the_carrier_is_the_broker_where_there_is_one() -> None:
     run = a_run(phase_us={"transit": 1000.0, "compute": 100.0})
     assert document(run)["cells"][0]["verdict"]["resource"] == "link"
-    run.blocks = [dataclasses.replace(block, usage={"broker": Usage(1, 1)}) for block in run.blocks]
+    run.cells[0] = dataclasses.replace(run.cells[0], has_broker=True)
     assert document(run)["cells"][0]["verdict"]["resource"] == "broker"
 
 
@@ -249,6 +249,11 @@ def test_an_invalid_cell_keeps_no_promise_and_the_shell_hears_of_it() -> None:
         "http/raw/camera/100ps": None,
     }
     assert code_of([found]) == 3
+
+
+def test_what_a_broker_of_the_users_own_spends_is_unknown_and_not_nothing() -> None:
+    (cell,) = document(a_run([a_cell(has_broker=True)]))["cells"]
+    assert cell["cost"]["broker_cpu_us_per_message"] is None
 
 
 def test_rows_of_one_group_have_distinct_labels() -> None:
