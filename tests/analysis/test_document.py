@@ -10,7 +10,7 @@ from benchkit.analysis.answer import answer
 from benchkit.analysis.compare import compare, differing_machines
 from benchkit.analysis.document import document
 from benchkit.cli.exits import code_of
-from benchkit.records.run import Failure, Run, Usage
+from benchkit.records.run import Failure, Run
 from benchkit.records.samples import PHASES, Status
 
 
