@@ -12,7 +12,7 @@ from typing import TypeAlias
 from benchkit.errors import BrokerError
 from benchkit.tensors.wire import Buffer
 from benchkit.transports._redis.links import Link
-from benchkit.transports._redis.slots import Slots
+from benchkit.transports.buffers import Pool
 
 CRLF = b"\r\n"
 _SCRATCH_BYTES = 16 << 10
@@ -56,7 +56,7 @@ def opening(count: int, *words: bytes | str | int) -> bytes:
 class Resp:
     """One connection: commands out, answers in, in order."""
 
-    __slots__ = ("_close", "_end", "_link", "_memory", "_start", "_view", "send")
+    __pool__ = ("_close", "_end", "_link", "_memory", "_start", "_view", "send")
 
     def __init__(self, link: Link, close: Callable[[], None]) -> None:
         self._link = link
@@ -117,7 +117,7 @@ class Resp:
             raise self._stranger(line)
         return kind == _MAP, self._count(line)
 
-    def payload(self, slots: Slots) -> tuple[memoryview, int] | None:
+    def payload(self, pool: Pool) -> tuple[memoryview, int] | None:
         """The next bulk string, landed in a slot, and its length; None for null."""
         line = self._line()
         if line[0] != _BULK:
@@ -127,7 +127,7 @@ class Resp:
         nbytes = self._count(line)
         if nbytes < 0:
             return None
-        slot = slots.take(nbytes)
+        slot = pool.take(nbytes + len(CRLF))
         self._land(slot, nbytes + 2)
         return slot, nbytes
 
