@@ -21,6 +21,8 @@ from typing import ClassVar
 
 from benchkit.errors import Rejected, StorageError
 from benchkit.tensors.wire import total_bytes
+from benchkit.transports._unix.link import Frame, Link
+from benchkit.transports._unix.sender import UnixSender
 from benchkit.transports.base import (
     Address,
     Buffer,
@@ -32,8 +34,6 @@ from benchkit.transports.base import (
     Transport,
 )
 from benchkit.transports.buffers import Pool
-from benchkit.transports.unix_link import Frame, Link
-from benchkit.transports.unix_sender import UnixSender
 
 _MAX_PATH_BYTES = 103
 """What sun_path holds before its final NUL where that is shortest (macOS)."""

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchkit.transports._unix.link import rest
 from benchkit.transports.buffers import Pool, fresh, gather
-from benchkit.transports.unix_link import rest
 
 sizes = st.integers(0, 300) | st.integers(65_530, 65_540)
 parts = st.lists(sizes, max_size=6).map(
