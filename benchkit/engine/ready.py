@@ -115,12 +115,13 @@ class ReadyCell:
         self.samples.append(samples)
 
     def offered_per_s(self, plan: Plan, round_: int) -> float | None:
-        """Asked rate; None in a closed loop."""
+        """Asked rate: of the gaps between due moments, which no block's end cuts off; None in a closed loop."""
         load = self.cell.load
         if not isinstance(load, OpenArrival):
             return None
         seconds = plan.blocks.warmup_s + plan.blocks.duration_s
-        return len(load.offsets_ns(seconds, seed_for(plan.seed, Stream.SCHEDULE, round_))) / seconds
+        due = load.offsets_ns(seconds, seed_for(plan.seed, Stream.SCHEDULE, round_))
+        return (len(due) - 1) * 1e9 / float(due[-1] - due[0]) if len(due) > 1 else len(due) / seconds
 
     def task(self, plan: Plan, round_: int) -> Task:
         """What the parties are told for a block of this round."""
