@@ -15,7 +15,7 @@ from benchkit.engine import floors, placement
 from benchkit.engine.block import Place, run_block
 from benchkit.engine.crew import Crew, crew
 from benchkit.engine.ready import ReadyCell, Site, describe, make_ready
-from benchkit.errors import BenchkitError, UsageError
+from benchkit.errors import BenchkitError, StorageError, UsageError
 from benchkit.records.environment import environment
 from benchkit.records.run import Block, Cell, Failure, Floor, Run
 from benchkit.runtime.folders import run_folder
@@ -55,7 +55,7 @@ class Runner:
     def run(self) -> Run:
         """Measure; whatever was measured before an interrupt or a failure is in the answer.
 
-        Raises UsageError when the plan cannot be run as it is written.
+        Raises UsageError when the plan cannot be run as it is written, BenchkitError when nothing was measured.
         """
         started, began = datetime.now(UTC), time.monotonic()
         interrupted = False
@@ -64,6 +64,11 @@ class Runner:
                 self._measure(members, Site(name, folder, services))
         except KeyboardInterrupt:
             interrupted = True
+        except (BenchkitError, OSError) as error:
+            if not self._blocks:
+                raise _ours(error) from error
+            # Whatever failed now, what was measured before it stands.
+            self._failures.append(_failure("runner", _ours(error)))
         return Run(
             started_utc=started.isoformat(timespec="seconds").replace("+00:00", "Z"),
             duration_s=time.monotonic() - began,
@@ -143,8 +148,8 @@ class Runner:
             block, samples = run_block(members, ready.task(self._plan, round_), place, ready.hosts)
         except UsageError:
             raise
-        except BenchkitError as error:
-            self._give_up(index, error)
+        except (BenchkitError, OSError) as error:
+            self._give_up(index, _ours(error))
             return
         ready.keep(samples)
         self._blocks.append(block)
@@ -179,12 +184,25 @@ class Runner:
 
     def _skip(self, index: int, error: BenchkitError) -> None:
         record = self._records[index]
-        self._records[index] = replace(record, skipped=str(error.what), skipped_remedy=error.remedy)
+        self._records[index] = replace(record, skipped=_told(error), skipped_remedy=error.remedy)
         self._failures.append(_failure(record.id, error))
 
 
+def _told(error: BenchkitError) -> str:
+    return f"{error.where}: {error.what}" if error.where else error.what
+
+
 def _failure(where: str, error: BenchkitError) -> Failure:
-    what = f"{error.where}: {error.what}" if error.where else error.what
-    return Failure(
-        where, type(error).__name__, what, error.remedy, "\n".join(getattr(error, "__notes__", []))
+    traceback = "\n".join(getattr(error, "__notes__", []))
+    return Failure(where, type(error).__name__, _told(error), error.remedy, traceback)
+
+
+def _ours(error: BenchkitError | OSError) -> BenchkitError:
+    """The system's refusals (no space, no more files or processes) in the words of the others."""
+    if isinstance(error, BenchkitError):
+        return error
+    return StorageError(
+        f"the system refused: {error.strerror or error}",
+        where=str(error.filename or ""),
+        remedy="free some space, or raise the limits that `ulimit -a` shows",
     )
