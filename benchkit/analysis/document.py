@@ -204,7 +204,7 @@ def _phase(figures: Measure, name: str) -> dict[str, Any]:
 
 
 def _throughput(figures: Measure) -> dict[str, float]:
-    """Delivered messages over the time from first due moment to last end, all blocks together."""
+    """Delivered messages over the time that they stand for (first due moment to last end), all blocks together."""
     seconds = figures.span_ns / 1e9
     if seconds <= 0:
         return {"messages_per_s": 0.0, "bytes_per_s": 0.0}

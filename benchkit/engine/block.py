@@ -272,7 +272,7 @@ def _record(
 
 
 def _no_messages() -> Columns:
-    names = ("due", "taken", "encoded", "sent", "returned", "nbytes", "status")
+    names = ("due", "taken", "encoded", "sent", "returned", "status")
     return producer_columns(dict.fromkeys(names, b""))
 
 
