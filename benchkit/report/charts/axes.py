@@ -76,6 +76,13 @@ def stack(
     return left
 
 
+def beside(axes: Axes, x: float, y: float, words: str) -> None:
+    """Words at the right of a point, even where that is outside the axes."""
+    axes.annotate(
+        words, (x, y), xytext=(5, 0), textcoords="offset points", va="center", size=8, annotation_clip=False
+    )  # fmt: skip
+
+
 def phase_legend(drawing: Figure, shown: Sequence[str]) -> None:
     """Swatches of the phases along the lower edge."""
     from matplotlib.patches import Patch

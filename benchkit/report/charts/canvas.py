@@ -1,4 +1,4 @@
-"""A figure without pyplot's global state, and its files: SVG for the page and for itself, PNG for chats."""
+"""A figure without pyplot's global state, and its files: SVG for the page and for itself, PNG for chats and wikis."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ _ATTRIBUTES: Final = frozenset(
     }
 )  # fmt: skip
 _REFERENCE: Final = re.compile(r"url\(#([^)]+)\)")
+_FRACTION: Final = re.compile(r"-?\d+\.\d+")
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
-    """One chart as files: for inside a page, alone, and as pixels."""
+class Vectors:
+    """One drawing as SVG: for inside a page, and as a file of its own."""
 
-    inline_svg: str
-    svg: bytes
-    png: bytes
+    inline: str
+    alone: bytes
 
 
 @contextmanager
@@ -99,16 +99,19 @@ def heading_in(notes: Sequence[str]) -> float:
     return 0.4 + 0.17 * len(notes)
 
 
-def pictures(drawing: Figure, name: str, *, title: str, description: str) -> Pictures:
-    """The figure as SVG (ids start with `name`, so that several live in one page) and as PNG at 144 dpi."""
+def svg(drawing: Figure, name: str, *, title: str, description: str) -> Vectors:
+    """The figure as SVG; ids start with `name`, so that several live in one page."""
     raw = io.BytesIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    drawing.savefig(raw, format="svg", metadata=nothing, transparent=True)
-    png = io.BytesIO()
-    drawing.savefig(png, format="png", dpi=144, facecolor=GROUND, metadata={"Title": "benchkit", "Software": None})
+    drawing.savefig(raw, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")), transparent=True)
     tree = _tidy(raw.getvalue(), name, title, description)
-    inline = ElementTree.tostring(tree, encoding="unicode")
-    return Pictures(inline, _alone(tree), png.getvalue())
+    return Vectors(ElementTree.tostring(tree, encoding="unicode"), _alone(tree))
+
+
+def png(drawing: Figure) -> bytes:
+    """The figure as PNG on light ground, 144 dots per inch."""
+    raw = io.BytesIO()
+    drawing.savefig(raw, format="png", dpi=144, facecolor=GROUND, metadata={"Software": None})
+    return raw.getvalue()
 
 
 def _tidy(raw: bytes, name: str, title: str, description: str) -> ElementTree.Element:
@@ -151,9 +154,14 @@ def _attributes(source: ElementTree.Element, name: str) -> Iterator[tuple[str, s
         elif plain == "href":
             yield "href", f"#{name}-{value.removeprefix('#')}"
         elif plain == "d":
-            yield "d", " ".join(value.split())
+            yield "d", _FRACTION.sub(_rounded, " ".join(value.split()))
         elif not (plain == "transform" and value.startswith("rotate(-0 ")):
             yield plain, _REFERENCE.sub(rf"url(#{name}-\1)", value)
+
+
+def _rounded(number: re.Match[str]) -> str:
+    """A hundredth of a point is finer than any screen, and a third of the bytes."""
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
 
 
 def _alone(tree: ElementTree.Element) -> bytes:

@@ -102,7 +102,7 @@ def draw(chart: Costs) -> Figure:
     """A stacked bar for each cell, the parties named in it where there is room and below it always."""
     from matplotlib.patches import Patch
 
-    names = [f"{cost.name}  n={cost.messages}" for cost in chart.costs]
+    names = [f"{cost.name}, n={cost.messages}" for cost in chart.costs]
     notes = chart.words.notes
     drawing = figure(heading_in(notes) + on.ROW_IN * len(names) + 0.85)
     top = heading(drawing, chart.words.title, notes) + 0.05
@@ -139,7 +139,4 @@ def _bar(axes: Axes, y: int, cost: Cost, divisor: float, inches_per_unit: float)
         axes.plot((low, high), (y + 0.3, y + 0.3), color=INK, linewidth=1.1, marker="|", markersize=4.5)
         end = max(end, high)
     said = show_us(cost.total_us) if cost.total_us is not None else "not all parties recorded"
-    axes.annotate(
-        f" {said}", (min(end, axes.get_xlim()[1]), y), xytext=(3, 0), textcoords="offset points", va="center", size=8,
-        annotation_clip=False,
-    )  # fmt: skip
+    on.beside(axes, min(end, axes.get_xlim()[1]), y, said)

@@ -9,7 +9,7 @@ from benchkit.analysis.words import times, times_with_interval
 from benchkit.report.charts import axes as on
 from benchkit.report.charts.canvas import figure, heading, heading_in, place
 from benchkit.report.charts.chart import Words, room_for
-from benchkit.report.charts.palette import INK, QUIET, marker, transport
+from benchkit.report.charts.palette import QUIET, marker, transport
 from benchkit.report.groups import Group, Row
 from benchkit.units import show_us
 
@@ -91,7 +91,7 @@ def _ratio(row: Row, *, best: bool) -> Ratio:
 
 def draw(chart: Forest) -> Figure:
     """A row for each cell: the interval, the ratio on it, and both in words at the right."""
-    names = [f"{each.name}  n={each.messages}" for each in chart.ratios]
+    names = [f"{each.name}, n={each.messages}" for each in chart.ratios]
     notes = chart.words.notes
     drawing = figure(heading_in(notes) + on.ROW_IN * len(names) + 0.65)
     top = heading(drawing, chart.words.title, notes) + 0.05
@@ -124,10 +124,7 @@ def _row(axes: Axes, y: int, each: Ratio, right: float) -> None:
         [each.ratio], [y], linestyle="none", marker=marker(each.transport), markersize=7, markeredgewidth=1.5,
         markeredgecolor=color, markerfacecolor="none" if hollow else color,
     )  # fmt: skip
-    axes.annotate(
-        each.says, (right, y), xytext=(6, 0), textcoords="offset points", va="center", size=8,
-        color=QUIET if each.interval is None else INK, annotation_clip=False,
-    )  # fmt: skip
+    on.beside(axes, right, y, each.says)
 
 
 def _ratio_ticks(axes: Axes, low: float, high: float) -> None:

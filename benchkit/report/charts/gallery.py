@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from benchkit.report.charts import cost, forest, percentiles, phases, timeline, waterfall
-from benchkit.report.charts.canvas import Pictures, pictures, styled
+from benchkit.report.charts.canvas import Vectors, png, styled, svg
 from benchkit.report.charts.chart import Words
 from benchkit.report.groups import Group
 
@@ -15,18 +16,27 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chart:
-    """One chart that is ready to be drawn."""
+    """One chart, drawn when its picture is asked for."""
 
     kind: str
     words: Words
     draw: Callable[[], Figure]
 
-    def pictures(self, name: str) -> Pictures:
-        """Its files; `name` is unique in a page."""
+    @cached_property
+    def _figure(self) -> Figure:
+        return self.draw()
+
+    def svg(self, name: str) -> Vectors:
+        """As SVG; `name` is unique in a page."""
         with styled():
-            return pictures(self.draw(), name, title=self.words.title, description=self.words.description)
+            return svg(self._figure, name, title=self.words.title, description=self.words.description)
+
+    def png(self) -> bytes:
+        """As PNG."""
+        with styled():
+            return png(self._figure)
 
 
 def gallery(group: Group, slo: dict[str, float]) -> Iterator[Chart]:

@@ -132,7 +132,7 @@ def draw(chart: Percentiles) -> Figure:
     """One line for each cell, named at its end."""
     notes = chart.words.notes
     drawing = figure(heading_in(notes) + 3.6)
-    names = [f"{curve.name}  n={curve.count}" for curve in chart.curves]
+    names = [f"{curve.name}, n={curve.count}" for curve in chart.curves]
     top = heading(drawing, chart.words.title, notes) + 0.1
     axes = place(drawing, 0.8, 0.55, on.label_width_in(names, 3.4), top)
     low, high = _span(chart)
@@ -216,7 +216,7 @@ def _promise(axes: Axes, promise: Promise, right: float) -> None:
     axes.plot((1, min(end, right)), (promise.limit_us,) * 2, color=ALARM, linewidth=1.2, linestyle=(0, (4, 2)))
     axes.plot([min(end, right)], [promise.limit_us], marker="<", color=ALARM, markersize=6)
     axes.annotate(
-        f"promised {promise.name} ≤ {show_us(promise.limit_us)}", (1, promise.limit_us), xytext=(4, 4),
-        textcoords="offset points", size=8, color=ALARM,
+        f"promised {promise.name} ≤ {show_us(promise.limit_us)}", (promise.x or 1, promise.limit_us),
+        xytext=(8, -3) if promise.x else (4, 5), textcoords="offset points", size=8, color=ALARM,
         bbox={"facecolor": GROUND, "edgecolor": "none", "pad": 1, "alpha": 0.8},
     )  # fmt: skip

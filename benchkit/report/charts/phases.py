@@ -103,7 +103,7 @@ def _values(
 
 def draw(bars: PhaseBars) -> Figure:
     """Two panels side by side, a row for each cell."""
-    names = [f"{bar.name}  n={bar.of}" for bar in bars.typical]
+    names = [f"{bar.name}, n={bar.of}" for bar in bars.typical]
     notes = bars.words.notes
     drawing = figure(heading_in(notes) + on.ROW_IN * len(names) + 1.05)
     top = heading(drawing, bars.words.title, notes) + 0.22
@@ -132,14 +132,17 @@ def _panel(
     on.rows_of_labels(axes, names or [""] * len(bars), [bar is not None and not bar.valid for bar in bars])
     axes.set_xlim(0, width)
     axes.set_title(title, loc="left", size=9)
-    axes.set_xlabel(f"latency, {unit}")
-    axes.locator_params(axis="x", nbins=5)
+    if longest:
+        axes.set_xlabel(f"latency, {unit}")
+        axes.locator_params(axis="x", nbins=5)
+    else:
+        axes.set_xticks([])
     inches = WIDTH_IN - left - right
     for y, bar in enumerate(bars):
         if bar is None:
-            axes.text(0, y, " too few", va="center", size=8, style="italic")
+            on.beside(axes, 0, y, "too few messages")
             continue
         on.phase_row(
             axes, y, [each / divisor for each in bar.phases_us], width=width, inches=inches, faint=not bar.valid
         )
-        axes.text(bar.total_us / divisor, y, f" {show_us(bar.total_us)}", va="center", size=8)
+        on.beside(axes, bar.total_us / divisor, y, show_us(bar.total_us))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_CELLS: Final = 5
-_POINTS: Final = 240
+_POINTS: Final = 180
 """Pieces of a cell's time: each is drawn by its median and its maximum."""
 _MARKS: Final = 100
 _ROW_IN: Final = 1.72
@@ -170,7 +170,7 @@ def _latency(axes: Axes, track: Track) -> None:
     axes.set_yscale("log")
     warm = f"{track.warmup} of warm-up shaded"
     lost = f", {track.undelivered} not delivered (ticks on top)" if track.undelivered else ""
-    axes.set_title(f"{track.name}  n={track.count}, {warm}{lost}", loc="left", size=8.5, pad=3)
+    axes.set_title(f"{track.name}, n={track.count}, {warm}{lost}", loc="left", size=8.5, pad=3)
     for stretch in track.stretches:
         _mark(axes, stretch)
         at = [stretch.start_s + each for each in stretch.at_s]
@@ -199,6 +199,7 @@ def _late(axes: Axes, track: Track) -> None:
     axes.set_ylim(0, max(largest, 1.0))
     axes.set_yticks([max(largest, 1.0)], [f"late {show_us(largest)}"])
     axes.tick_params(labelsize=7)
+    axes.get_yticklabels()[0].set_verticalalignment("top")  # clear of the lowest tick of the axes above
 
 
 def _mark(axes: Axes, stretch: Stretch) -> None:

@@ -109,7 +109,7 @@ def draw(chart: Waterfall) -> Figure:
 
 
 def _panel(drawing: Figure, fall: Fall, upper: float, height: float) -> None:
-    names = [f"{each.name}  #{each.seq}" for each in fall.messages]
+    names = [f"{each.name}, #{each.seq}" for each in fall.messages]
     left, right = 1.5, 0.85
     axes = place(drawing, left, drawing.get_figheight() - upper - height + 0.32, right, upper + 0.25)
     longest = max(each.latency_us for each in fall.messages)
@@ -117,9 +117,9 @@ def _panel(drawing: Figure, fall: Fall, upper: float, height: float) -> None:
     width = max(longest / divisor, 1e-9)
     on.rows_of_labels(axes, names, [not fall.valid] * len(names))
     axes.set_xlim(0, width)
-    axes.set_title(f"{fall.name}  n={fall.count}, {unit}", loc="left", size=8.5, pad=3)
+    axes.set_title(f"{fall.name}, n={fall.count}; latency, {unit}", loc="left", size=8.5, pad=3)
     axes.tick_params(labelsize=7.5)
     for y, each in enumerate(fall.messages):
         lengths = [us / divisor for us in each.phases_us]
         on.phase_row(axes, y, lengths, width=width, inches=WIDTH_IN - left - right, faint=not fall.valid)
-        axes.text(sum(lengths), y, f" {show_us(each.latency_us)}", va="center", size=8)
+        on.beside(axes, sum(lengths), y, show_us(each.latency_us))
