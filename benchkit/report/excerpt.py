@@ -40,4 +40,6 @@ def page(value: str, most: int = 20_000, widest: int = 300) -> str:
 
 
 def _visible(line: str) -> str:
-    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in line.expandtabs(4))
+    return "".join(
+        letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in line.expandtabs(4)
+    )

@@ -18,13 +18,17 @@ def html(story: Story, charts: Mapping[str, str], commands: Sequence[str]) -> st
     """The page; `charts` holds the inline SVG of every chart of the story by name, ids already made unique."""
     css = style()
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    return _environment().get_template("report.html.jinja").render(
-        story=story,
-        columns=COLUMNS,
-        commands=commands,
-        css=Markup(css),  # noqa: S704  (made of the package's own template and palette)
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-        svg={name: Markup(each) for name, each in charts.items()},  # noqa: S704  (serialised by ElementTree, which escapes)
+    return (
+        _environment()
+        .get_template("report.html.jinja")
+        .render(
+            story=story,
+            columns=COLUMNS,
+            commands=commands,
+            css=Markup(css),  # noqa: S704  (made of the package's own template and palette)
+            policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+            svg={name: Markup(each) for name, each in charts.items()},  # noqa: S704  (serialised by ElementTree, which escapes)
+        )
     )
 
 

@@ -13,7 +13,10 @@ from benchkit.report.text import clean
 
 def commands(document: Mapping[str, Any], folder: Path) -> tuple[str, ...]:
     """One shell command a line; `folder` is the run directory."""
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", str(document["scenario"].get("name") or ""))[:60].strip("-") or "scenario"
+    name = (
+        re.sub(r"[^A-Za-z0-9_-]+", "-", str(document["scenario"].get("name") or ""))[:60].strip("-")
+        or "scenario"
+    )
     version = clean(document["benchkit"])
     quick = " --quick" if document["quick"] else ""
     return (

@@ -167,7 +167,13 @@ def _claims(sentences: Sequence[str], found: Sequence[Group]) -> Iterator[Claim]
 def _section(group: Group, slo: dict[str, float]) -> Section:
     drawn = group.number <= MOST_GROUPS
     charts = tuple((f"g{group.number}-{chart.kind}", chart) for chart in gallery(group, slo)) if drawn else ()
-    missing = "" if charts else "nothing was measured" if drawn else f"only the first {MOST_GROUPS} groups have charts"
+    missing = (
+        ""
+        if charts
+        else "nothing was measured"
+        if drawn
+        else f"only the first {MOST_GROUPS} groups have charts"
+    )
     return Section(
         number=group.number,
         title=group.title,
@@ -235,7 +241,9 @@ def _promised(document: Entry, rows: Sequence[Row]) -> Iterator[Promised]:
         own = [each for each in document["promises"] if each["cell"] == row.entry["id"]]
         told = [(each, f"{_quantity(each['name'], each['value'])}, {words[each['kept']]}") for each in own]
         if told:
-            open_ = tuple(f"{excerpt(each['name'], 20)} {said}" for each, said in told if each["kept"] is not True)
+            open_ = tuple(
+                f"{excerpt(each['name'], 20)} {said}" for each, said in told if each["kept"] is not True
+            )
             group = excerpt(row.entry["group"], 60)
             yield Promised(row.number, row.label, group, tuple(said for _, said in told), open_)
 
@@ -249,12 +257,16 @@ def _failures(failures: Sequence[Entry]) -> Iterator[Fact]:
         times_ = f" ({each['count']} times)" if each["count"] > 1 else ""
         remedy = f"\nremedy: {excerpt(each['remedy'])}" if each["remedy"] else ""
         trace = f"\n{page(each['traceback'], 4000, 200)}" if each["traceback"] else ""
-        yield Fact(excerpt(f"{each['party']}: {each['type']}", 80) + times_, excerpt(each["what"]) + remedy + trace)
+        yield Fact(
+            excerpt(f"{each['party']}: {each['type']}", 80) + times_, excerpt(each["what"]) + remedy + trace
+        )
 
 
 def _detail(row: Row) -> Detail:
     entry = row.entry
-    account = ", ".join(f"{count} {name.replace('_', '-')}" for name, count in entry["account"].items() if count)
+    account = ", ".join(
+        f"{count} {name.replace('_', '-')}" for name, count in entry["account"].items() if count
+    )
     guarantee = entry["guarantee"]
     facts = {
         "id": entry["id"],
@@ -301,14 +313,19 @@ def _run_facts(run: Run, document: Entry) -> Iterator[Fact]:
     yield Fact("seed", str(document["seed"]))
     counted = sum(cell["latency_us"]["count"] for cell in document["cells"])
     valid = sum(bool(cell["validity"]["valid"]) for cell in document["cells"])
-    yield Fact("cells", f"{len(document['cells'])}, {valid} of them valid; {len(run.blocks)} blocks, {counted} messages")
+    yield Fact(
+        "cells",
+        f"{len(document['cells'])}, {valid} of them valid; {len(run.blocks)} blocks, {counted} messages",
+    )
     for role, cores in list(document["placement"].items())[:8]:
         yield Fact(f"placement, {excerpt(role, 40)}", excerpt(cores, 120))
     if run.floor is None:
         yield Fact("floor", "not measured")
         return
     null, wake = run.floor.null_us, run.floor.wake_us
-    yield Fact("floor: empty message and back", f"p50 {show_us(null.get('p50'))}, p99 {show_us(null.get('p99'))}")
+    yield Fact(
+        "floor: empty message and back", f"p50 {show_us(null.get('p50'))}, p99 {show_us(null.get('p99'))}"
+    )
     yield Fact("floor: waking a process", f"p50 {show_us(wake.get('p50'))}, p99 {show_us(wake.get('p99'))}")
     yield Fact("floor: memory copy", f"{show_bytes(run.floor.memcpy_bytes_per_s)}/s")
     yield Fact("floor: reading the clock", f"{run.floor.clock_ns:.0f} ns")

@@ -34,7 +34,11 @@ def write(run: Run, folder: Path) -> list[Path]:
     vectors = {name: chart.svg(name) for name, chart in charts}
     try:
         _make(folder / "charts")
-        made = [_whole(folder / "report.html", html(told, {name: each.inline for name, each in vectors.items()}, how))]
+        made = [
+            _whole(
+                folder / "report.html", html(told, {name: each.inline for name, each in vectors.items()}, how)
+            )
+        ]
         pictures = {name: f"{stem}.png" for name, stem in stems.items()}
         made.append(_whole(folder / "report.md", markdown(told, pictures, how)))
         for name, chart in charts:

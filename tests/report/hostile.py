@@ -29,10 +29,17 @@ def hostile_run() -> Run:
     cells.append(a_cell(f"skipped/raw/{IMAGE}", skipped=f"{SCRIPT}{LONG}", skipped_remedy=IMAGE + MARKDOWN))
     run = a_run(cells[:-1])
     run.cells.append(cells[-1])
-    run.scenario = {"name": SCRIPT + IMAGE + TURNED + LONG, "description": IMAGE + MARKDOWN, IMAGE: [*TEXTS], "x": LONG * 9}
+    run.scenario = {
+        "name": SCRIPT + IMAGE + TURNED + LONG,
+        "description": IMAGE + MARKDOWN,
+        IMAGE: [*TEXTS],
+        "x": LONG * 9,
+    }
     run.environment = {"cpu": SCRIPT, IMAGE: TEXTS, "warnings": list(TEXTS), "cores": 8}
     run.placement = {text: text for text in TEXTS}
-    failure = Failure("stage-0", IMAGE, SCRIPT + MARKDOWN + LONG, TURNED, f"{CONTROL}\n" * 50 + "```\n</pre>" + SCRIPT, 2)
+    failure = Failure(
+        "stage-0", IMAGE, SCRIPT + MARKDOWN + LONG, TURNED, f"{CONTROL}\n" * 50 + "```\n</pre>" + SCRIPT, 2
+    )
     run.failures = [failure, replace(failure, what=LONG)]
     run.blocks[0] = replace(run.blocks[0], failures=(failure,))
     run.slo = {"p50": 0.002, "p99": 0.01, "loss": 0.001}

@@ -66,7 +66,9 @@ def styled() -> Iterator[None]:
     with matplotlib.style.context(["default", _STYLE]), warnings.catch_warnings():
         # Letters that the font lacks: the SVG keeps the words, and whoever shows it has its own fonts.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
-        warnings.filterwarnings("ignore", message="Matplotlib currently does not support", category=UserWarning)
+        warnings.filterwarnings(
+            "ignore", message="Matplotlib currently does not support", category=UserWarning
+        )
         yield
 
 
@@ -81,7 +83,12 @@ def place(drawing: Figure, left: float, bottom: float, right: float, top: float)
     """Axes by their distances in inches from the figure's edges."""
     height = drawing.get_figheight()
     return drawing.add_axes(
-        (left / WIDTH_IN, bottom / height, (WIDTH_IN - left - right) / WIDTH_IN, (height - bottom - top) / height)
+        (
+            left / WIDTH_IN,
+            bottom / height,
+            (WIDTH_IN - left - right) / WIDTH_IN,
+            (height - bottom - top) / height,
+        )
     )
 
 
@@ -102,7 +109,9 @@ def heading_in(notes: Sequence[str]) -> float:
 def svg(drawing: Figure, name: str, *, title: str, description: str) -> Vectors:
     """The figure as SVG; ids start with `name`, so that several live in one page."""
     raw = io.BytesIO()
-    drawing.savefig(raw, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")), transparent=True)
+    drawing.savefig(
+        raw, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")), transparent=True
+    )
     tree = _tidy(raw.getvalue(), name, title, description)
     return Vectors(ElementTree.tostring(tree, encoding="unicode"), _alone(tree))
 

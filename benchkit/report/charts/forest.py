@@ -64,11 +64,17 @@ def forest(group: Group) -> Forest | None:
     notes = (
         "p50 of each cell over that of the best one; 95% intervals over paired rounds, widened for the number of"
         " pairs (Holm); hollow: a tie.",
-        *((f"not compared: {', '.join(out[:4])}{f' and {len(out) - 4} more' if out[4:] else ''}",) if out else ()),
+        *(
+            (f"not compared: {', '.join(out[:4])}{f' and {len(out) - 4} more' if out[4:] else ''}",)
+            if out
+            else ()
+        ),
         *left_out,
     )
     columns = ("cell", "p50", "ratio to the best", "blocks", "messages")
-    values = tuple((each.name, show_us(each.p50_us), each.says, str(each.blocks), str(each.messages)) for each in ratios)
+    values = tuple(
+        (each.name, show_us(each.p50_us), each.says, str(each.blocks), str(each.messages)) for each in ratios
+    )
     return Forest(Words(f"How many times as long: {group.title}", notes, columns, values), ratios)
 
 
@@ -137,4 +143,3 @@ def _ratio_ticks(axes: Axes, low: float, high: float) -> None:
     axes.xaxis.set_major_locator(FixedLocator(inside))
     axes.xaxis.set_major_formatter(FixedFormatter([f"{tick:g}x" for tick in inside]))
     axes.xaxis.set_minor_locator(NullLocator())
-

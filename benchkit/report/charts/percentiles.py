@@ -84,14 +84,18 @@ def percentiles(group: Group, slo: dict[str, float]) -> Percentiles | None:
     )
     columns = ("cell", "messages", *PERCENTILES, "max", "p50, 95% interval", "p99, 95% interval")
     values = tuple(_values(row) for row in rows)
-    return Percentiles(Words(f"Latency by percentile: {group.title}", notes, columns, values), curves, promised(slo))
+    return Percentiles(
+        Words(f"Latency by percentile: {group.title}", notes, columns, values), curves, promised(slo)
+    )
 
 
 def promised(slo: dict[str, float]) -> tuple[Promise, ...]:
     """The promises about latency, in the order of the scenario."""
     known = {name: float(1 / (1 - share)) for name, share in PERCENTILES.items()}
     return tuple(
-        Promise(name, limit * 1e6, known.get(name)) for name, limit in slo.items() if name in known or name == "max"
+        Promise(name, limit * 1e6, known.get(name))
+        for name, limit in slo.items()
+        if name in known or name == "max"
     )
 
 
@@ -114,14 +118,24 @@ def _curve(row: Row, dash: int) -> Curve:
     intervals = {name: (each[0], each[1]) for name, each in found.items() if each is not None}
     trusted = sum(each <= furthest for each in x)
     return Curve(
-        row.entry["id"], row.name, row.transport, dash, row.valid, row.count, tuple(x), tuple(values), trusted, intervals
+        row.entry["id"],
+        row.name,
+        row.transport,
+        dash,
+        row.valid,
+        row.count,
+        tuple(x),
+        tuple(values),
+        trusted,
+        intervals,
     )
 
 
 def _values(row: Row) -> tuple[str, ...]:
     latency = row.entry["latency_us"]
     intervals = [
-        " to ".join(map(show_us, latency[f"{name}_ci95"])) if latency[f"{name}_ci95"] else "-" for name in ("p50", "p99")
+        " to ".join(map(show_us, latency[f"{name}_ci95"])) if latency[f"{name}_ci95"] else "-"
+        for name in ("p50", "p99")
     ]
     return (
         row.name, str(row.count), *(show_us(latency[name]) for name in PERCENTILES), show_us(latency["max"]), *intervals
@@ -163,7 +177,16 @@ def _span(chart: Percentiles) -> tuple[float, float]:
 def _tail_ticks(axes: Axes, right: float) -> None:
     from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-    ticks = {1: "0%", 2: "50%", 10: "90%", 100: "99%", 1000: "99.9%", 10_000: "99.99%", 10**5: "99.999%", 10**6: "99.9999%"}
+    ticks = {
+        1: "0%",
+        2: "50%",
+        10: "90%",
+        100: "99%",
+        1000: "99.9%",
+        10_000: "99.99%",
+        10**5: "99.999%",
+        10**6: "99.9999%",
+    }
     axes.xaxis.set_major_locator(FixedLocator([x for x in ticks if x <= right]))
     axes.xaxis.set_major_formatter(FixedFormatter([name for x, name in ticks.items() if x <= right]))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -174,21 +197,37 @@ def _line(axes: Axes, curve: Curve, at: int) -> None:
     alpha = 1.0 if curve.valid else 0.55
     known = slice(0, curve.trusted)
     beyond = slice(max(0, curve.trusted - 1), None)
-    axes.plot(curve.x[known], curve.latency_us[known], color=color, linestyle=dash, linewidth=1.8, alpha=alpha)
-    axes.plot(curve.x[beyond], curve.latency_us[beyond], color=color, linestyle=dash, linewidth=0.7, alpha=0.8 * alpha)
+    axes.plot(
+        curve.x[known], curve.latency_us[known], color=color, linestyle=dash, linewidth=1.8, alpha=alpha
+    )
+    axes.plot(
+        curve.x[beyond],
+        curve.latency_us[beyond],
+        color=color,
+        linestyle=dash,
+        linewidth=0.7,
+        alpha=0.8 * alpha,
+    )
     for name, (low, high) in curve.intervals_us.items():
         x = float(1 / (1 - PERCENTILES[name])) * 1.05 ** (at - 3)  # side by side, not on top of each other
         axes.plot((x, x), (low, high), color=color, linewidth=1.2, marker="_", markersize=5, alpha=alpha)
     last = max(0, curve.trusted - 1)
     axes.plot(
-        [curve.x[last]], [curve.latency_us[last]], marker=marker(curve.transport), markersize=5, color=color, alpha=alpha
+        [curve.x[last]],
+        [curve.latency_us[last]],
+        marker=marker(curve.transport),
+        markersize=5,
+        color=color,
+        alpha=alpha,
     )
 
 
 def _names(axes: Axes, curves: Sequence[Curve], names: Sequence[str]) -> None:
     """Each name at the height of its line's end, moved apart where two would touch, a thin line leading to it."""
     bottom, top = (float(np.log10(bound)) for bound in axes.get_ylim())
-    wanted = [(float(np.log10(max(curve.latency_us[-1], 1e-3))) - bottom) / (top - bottom) for curve in curves]
+    wanted = [
+        (float(np.log10(max(curve.latency_us[-1], 1e-3))) - bottom) / (top - bottom) for curve in curves
+    ]
     for at, height in enumerate(apart(wanted, 0.055)):
         color = transport(curves[at].transport).light
         axes.annotate(
@@ -213,7 +252,9 @@ def apart(wanted: Sequence[float], least: float) -> list[float]:
 
 def _promise(axes: Axes, promise: Promise, right: float) -> None:
     end = promise.x or right
-    axes.plot((1, min(end, right)), (promise.limit_us,) * 2, color=ALARM, linewidth=1.2, linestyle=(0, (4, 2)))
+    axes.plot(
+        (1, min(end, right)), (promise.limit_us,) * 2, color=ALARM, linewidth=1.2, linestyle=(0, (4, 2))
+    )
     axes.plot([min(end, right)], [promise.limit_us], marker="<", color=ALARM, markersize=6)
     axes.annotate(
         f"promised {promise.name} ≤ {show_us(promise.limit_us)}", (promise.x or 1, promise.limit_us),

@@ -81,14 +81,24 @@ def timeline(group: Group) -> Timeline | None:
         *left_out,
         *not_measured(group.rows),
     )
-    columns = ("cell", "messages", "warm-up", "not delivered", "block medians", "largest latency", "largest lateness")
+    columns = (
+        "cell",
+        "messages",
+        "warm-up",
+        "not delivered",
+        "block medians",
+        "largest latency",
+        "largest lateness",
+    )
     values = tuple(_values(track, row) for track, row in zip(tracks, rows, strict=True))
     return Timeline(Words(f"Latency over time: {group.title}", notes, columns, values), tracks)
 
 
 def _values(track: Track, row: Row) -> tuple[str, ...]:
     details = row.entry["blocks_detail"]
-    medians = ", ".join(show_us(detail["p50_us"]) for detail in details[:8]) + (", ..." if details[8:] else "")
+    medians = ", ".join(show_us(detail["p50_us"]) for detail in details[:8]) + (
+        ", ..." if details[8:] else ""
+    )
     late = show_us(row.entry["load"]["lateness_us"]["max"])
     return (
         track.name, str(track.count), str(track.warmup), str(track.undelivered), medians,
