@@ -142,14 +142,6 @@ def messages_of(cells: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(r["message"] + r["remedy"] for cell in cells for r in cell["validity"]["reasons"])
 
 
-def leftovers() -> list[str]:
-    """What runs leave on the machine while they live: segments, private folders and their locks."""
-    import tempfile
-
-    base = Path(tempfile.gettempdir()) / f"benchkit-{os.getuid()}"
-    return sorted(map(str, [*Path("/dev/shm").glob("benchkit-*"), *base.glob("*")]))
-
-
 def relatives(pid: int) -> list[int]:
     """Processes below `pid`, at any depth."""
     import psutil
