@@ -14,6 +14,7 @@ import numpy as np
 from benchkit.engine import floors, placement
 from benchkit.engine.block import Place, run_block
 from benchkit.engine.crew import Crew, crew
+from benchkit.engine.host import describe as describe_error
 from benchkit.engine.ready import ReadyCell, Site, describe, make_ready
 from benchkit.errors import BenchkitError, StorageError, UsageError
 from benchkit.records.environment import environment
@@ -64,10 +65,10 @@ class Runner:
                 self._measure(members, Site(name, folder, services))
         except KeyboardInterrupt:
             interrupted = True
-        except (BenchkitError, OSError) as error:
+        except Exception as error:
+            # Whatever it is, it does not undo what was measured before.
             if not self._blocks:
                 raise _ours(error) from error
-            # Whatever failed now, what was measured before it stands.
             self._failures.append(_failure("runner", _ours(error)))
         return Run(
             started_utc=started.isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -133,7 +134,7 @@ class Runner:
             return
         self._ready[index] = ready
         self._records[index] = ready.record
-        site.services.callback(ready.close)
+        site.services.callback(self._take_down, ready)
 
     def _one_block(self, members: Crew, site: Site, index: int, position: int, round_: int) -> None:
         ready = self._ready[index]
@@ -155,7 +156,13 @@ class Runner:
         self._blocks.append(block)
         if not block.drained:
             # What is left inside must not reach the next block.
+            self._take_down(ready)
+
+    def _take_down(self, ready: ReadyCell) -> None:
+        try:
             ready.close()
+        except BenchkitError as error:
+            self._failures.append(_failure(ready.cell.id, error))
 
     def _profile_block(self, members: Crew, site: Site, ready: ReadyCell) -> None:
         """One more block under the profiler, kept out of the samples."""
@@ -166,7 +173,7 @@ class Runner:
             run_block(members, replace(ready.task(self._plan, 0), profile=True), place, ready.hosts, pages)
         except BenchkitError as error:
             self._failures.append(_failure(f"profile of {ready.cell.id}", error))
-        ready.close()
+        self._take_down(ready)
         for role, page in pages.items():
             name = f"{ready.cell.id.replace('/', '--')}--{role}"
             self.profiles[f"{name}.html"] = page["html"]
@@ -175,7 +182,7 @@ class Runner:
     def _give_up(self, index: int, error: BenchkitError) -> None:
         """A block that could not even start: a cell without any block is skipped, another one goes on."""
         ready = self._ready[index]
-        ready.close()
+        self._take_down(ready)
         if ready.samples:
             self._failures.append(_failure(ready.cell.id, error))
         else:
@@ -192,17 +199,19 @@ def _told(error: BenchkitError) -> str:
     return f"{error.where}: {error.what}" if error.where else error.what
 
 
-def _failure(where: str, error: BenchkitError) -> Failure:
-    traceback = "\n".join(getattr(error, "__notes__", []))
-    return Failure(where, type(error).__name__, _told(error), error.remedy, traceback)
-
-
-def _ours(error: BenchkitError | OSError) -> BenchkitError:
+def _ours(error: Exception) -> Exception:
     """The system's refusals (no space, no more files or processes) in the words of the others."""
-    if isinstance(error, BenchkitError):
+    if not isinstance(error, OSError):
         return error
     return StorageError(
         f"the system refused: {error.strerror or error}",
         where=str(error.filename or ""),
         remedy="free some space, or raise the limits that `ulimit -a` shows",
     )
+
+
+def _failure(where: str, error: Exception) -> Failure:
+    told = describe_error(error)
+    what = f"{told['where']}: {told['what']}" if told["where"] else told["what"]
+    notes = "\n".join(getattr(error, "__notes__", []))
+    return Failure(where, told["type"], what, told["remedy"], notes or told["traceback"])

@@ -105,6 +105,7 @@ NOTES: dict[str, Callable[[Run], None]] = {
         in_cell(run, lossy=True),
         in_block(run, wrong_replies=9, checked_replies=9),
     )[0],
+    "replies-unchecked": lambda run: run.scenario.update(checks={"replies": True}),
     "reordered": lambda run: in_block(run, reordered=2),
     "source-too-slow": lambda run: in_block(run, starved=2),
     "blocks-disagree": slow_block,

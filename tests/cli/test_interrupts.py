@@ -58,7 +58,9 @@ def segments(names: set[str]) -> list[str]:
 
 
 @pytest.fixture(scope="module", params=[signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def interrupted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, place: Path) -> Done:
+def interrupted(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, place: Path
+) -> Done:
     folder = tmp_path_factory.mktemp("interrupted")
     scenario = small(folder, **EVERYTHING, blocks=ROUNDS)
     process = start("run", scenario, "--out", folder / "out", "--json", env=environment(TMPDIR=str(place)))
@@ -216,14 +218,18 @@ def test_runs_killed_at_random_moments_leave_nothing_once_the_next_one_has_start
 def test_two_runs_at_the_same_time_do_not_disturb_each_other(place: Path, tmp_path: Path) -> None:
     scenario = small(tmp_path, **EVERYTHING, blocks={**ROUNDS, "rounds": 1})
     out = tmp_path / "out"
-    processes = [start("run", scenario, "--out", out, "--json", env=environment(TMPDIR=str(place))) for _ in range(2)]
+    processes = [
+        start("run", scenario, "--out", out, "--json", env=environment(TMPDIR=str(place))) for _ in range(2)
+    ]
     documents = []
     for process in processes:
         stdout, stderr = process.communicate(timeout=90)
         assert process.returncode in {0, 3}, stderr
         documents.append(json.loads(stdout))
     for document in documents:
-        assert all(cell["account"]["delivered"] == cell["account"]["scheduled"] > 0 for cell in document["cells"])
+        assert all(
+            cell["account"]["delivered"] == cell["account"]["scheduled"] > 0 for cell in document["cells"]
+        )
         assert not any(cell["account"]["unexpected"] for cell in document["cells"])
     assert len(list(out.glob("small-*/run.json"))) == 2
     assert left_in(place) == []

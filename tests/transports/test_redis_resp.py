@@ -158,3 +158,9 @@ def test_the_end_of_the_other_side_is_a_broker_error():
                 act()
         with pytest.raises(BrokerError, match="closed the connection"):
             link.write((b"x",), 1)
+
+
+def test_a_length_that_no_value_has_is_refused_before_memory_is_taken():
+    reader = Resp(Script([b"$999999999999999\r\n"]), lambda: None)
+    with pytest.raises(BrokerError, match="999999999999999"):
+        reader.payload(Pool(10))

@@ -15,6 +15,8 @@ from benchkit.transports._redis.links import Link
 from benchkit.transports.buffers import Pool
 
 CRLF = b"\r\n"
+MAX_VALUE_BYTES = 512 << 20
+"""proto-max-bulk-len of an unchanged server: the longest value that it takes."""
 _SCRATCH_BYTES = 16 << 10
 _SHORT_BYTES = 16 << 20
 _BULK, _VERBATIM, _ERROR, _ARRAY, _SET, _MAP, _PUSH, _ATTRIBUTE, _NULL = b"$=!*~%>|_"
@@ -127,6 +129,10 @@ class Resp:
         nbytes = self._count(line)
         if nbytes < 0:
             return None
+        if nbytes > MAX_VALUE_BYTES:
+            raise BrokerError(
+                f"the broker announces a value of {nbytes} bytes; none has more than {MAX_VALUE_BYTES}"
+            )
         slot = pool.take(nbytes + len(CRLF))
         self._land(slot, nbytes + 2)
         return slot, nbytes

@@ -17,8 +17,8 @@ from time import monotonic
 from benchkit.errors import BrokerError, Rejected
 from benchkit.tensors.wire import Buffer, total_bytes
 from benchkit.transports._redis.connect import connect, shown
-from benchkit.transports._redis.place import MAX_MESSAGE_BYTES, Place
-from benchkit.transports._redis.resp import CRLF, Refused, Resp, command
+from benchkit.transports._redis.place import Place
+from benchkit.transports._redis.resp import CRLF, MAX_VALUE_BYTES, Refused, Resp, command
 from benchkit.transports.base import Reply, Sender
 from benchkit.transports.buffers import Pool
 
@@ -69,9 +69,9 @@ class RedisSender(Sender):
         if len(starts) >= _UNANSWERED:
             self._settle()
         nbytes = total_bytes(parts)
-        if nbytes > MAX_MESSAGE_BYTES:
+        if nbytes > MAX_VALUE_BYTES:
             raise Rejected(
-                f"{nbytes} bytes; a Redis value has at most {MAX_MESSAGE_BYTES}", remedy="send less at once"
+                f"{nbytes} bytes; a Redis value has at most {MAX_VALUE_BYTES}", remedy="send less at once"
             )
         head, tail = self._head % nbytes, self._tail
         self._out.send((head, *parts, tail), len(head) + nbytes + len(tail))

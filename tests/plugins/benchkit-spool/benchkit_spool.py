@@ -1,13 +1,10 @@
 """A hot folder, as cameras drop files into: a message is a file, the end of its name says where it stands."""
-
-# fmt: off
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchkit.transports.base import Address, Capabilities, Delivery, Receiver, Reply, Sender, Transport
-
 
 def drop(path, parts):
     with path.with_suffix(".new").open("wb") as file:
