@@ -1,4 +1,4 @@
-"""Ratio forest: each cell against the best of its group, with the interval of the ratio; a tie looks like one."""
+"""Ratio forest: each cell against the best of its group, with the ratio's interval; a tie looks like one."""
 
 from __future__ import annotations
 
@@ -62,13 +62,21 @@ def forest(group: Group) -> Forest | None:
     ratios = tuple(_ratio(row, best=at == 0) for at, row in enumerate(rows))
     out = [row.label for row in group.rows if row.place is None]
     notes = (
-        "p50 of each cell over that of the best one; 95% intervals over paired rounds, widened for the number of"
-        " pairs (Holm); hollow: a tie.",
-        *((f"not compared: {', '.join(out[:4])}{f' and {len(out) - 4} more' if out[4:] else ''}",) if out else ()),
+        (
+            "p50 of each cell over that of the best one; 95% intervals over paired rounds, widened for"
+            " the number of pairs (Holm); hollow: a tie."
+        ),
+        *(
+            (f"not compared: {', '.join(out[:4])}{f' and {len(out) - 4} more' if out[4:] else ''}",)
+            if out
+            else ()
+        ),
         *left_out,
     )
     columns = ("cell", "p50", "ratio to the best", "blocks", "messages")
-    values = tuple((each.name, show_us(each.p50_us), each.says, str(each.blocks), str(each.messages)) for each in ratios)
+    values = tuple(
+        (each.name, show_us(each.p50_us), each.says, str(each.blocks), str(each.messages)) for each in ratios
+    )
     return Forest(Words(f"How many times as long: {group.title}", notes, columns, values), ratios)
 
 
@@ -137,4 +145,3 @@ def _ratio_ticks(axes: Axes, low: float, high: float) -> None:
     axes.xaxis.set_major_locator(FixedLocator(inside))
     axes.xaxis.set_major_formatter(FixedFormatter([f"{tick:g}x" for tick in inside]))
     axes.xaxis.set_minor_locator(NullLocator())
-

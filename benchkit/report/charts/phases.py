@@ -26,7 +26,7 @@ Which = Literal["typical", "slowest 1%", "slowest 10%"]
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """The mean phases of some messages of a cell, microseconds, in the order of PHASES; together their mean latency."""
+    """The mean phases (us) of some messages of a cell in the order of PHASES; they add up."""
 
     cell: str
     name: str
@@ -61,15 +61,23 @@ def phase_bars(group: Group) -> PhaseBars | None:
     slow = tuple(_slow(row) for row in rows)
     few = [row.label for row, bar in zip(rows, slow, strict=True) if bar is None]
     notes = (
-        "Mean phases of the tenth of the n messages around the median (left) and of the slowest (right);"
-        " each side has its own scale.",
-        *((f"too few messages to speak of slow ones: {', '.join(few[:4])}{' ...' if few[4:] else ''}",) if few else ()),
+        (
+            "Mean phases of the tenth of the n messages around the median (left) and of the slowest (right);"
+            " each side has its own scale."
+        ),
+        *(
+            (f"too few messages to speak of slow ones: {', '.join(few[:4])}{' ...' if few[4:] else ''}",)
+            if few
+            else ()
+        ),
         *left_out,
         *not_measured(group.rows),
     )
     columns = ("cell", "messages", "of", "mean latency", *PHASES)
     return PhaseBars(
-        Words(f"Where the time goes: {group.title}", notes, columns, tuple(_values(typical, slow))), typical, slow
+        Words(f"Where the time goes: {group.title}", notes, columns, tuple(_values(typical, slow))),
+        typical,
+        slow,
     )
 
 
@@ -91,9 +99,7 @@ def _slow(row: Row) -> Bar | None:
     return None
 
 
-def _values(
-    typical: Sequence[Bar], slow: Sequence[Bar | None]
-) -> Iterator[tuple[str, ...]]:
+def _values(typical: Sequence[Bar], slow: Sequence[Bar | None]) -> Iterator[tuple[str, ...]]:
     for bars in zip(typical, slow, strict=True):
         for bar in bars:
             if bar is not None:
@@ -111,9 +117,17 @@ def draw(bars: PhaseBars) -> Figure:
     half = (WIDTH_IN - left) / 2
     _panel(drawing, bars.typical, names, (left, half + 0.62, top), "typical message")
     kinds = dict.fromkeys(bar.which for bar in bars.slow if bar is not None)
-    _panel(drawing, bars.slow, None, (left + half - 0.02, 0.68, top), " or ".join(kinds) or "slow messages: too few")
+    _panel(
+        drawing,
+        bars.slow,
+        None,
+        (left + half - 0.02, 0.68, top),
+        " or ".join(kinds) or "slow messages: too few",
+    )
     drawn = [bar for bar in (*bars.typical, *bars.slow) if bar is not None]
-    on.phase_legend(drawing, [name for at, name in enumerate(PHASES) if any(bar.phases_us[at] > 0 for bar in drawn)])
+    on.phase_legend(
+        drawing, [name for at, name in enumerate(PHASES) if any(bar.phases_us[at] > 0 for bar in drawn)]
+    )
     return drawing
 
 
@@ -143,6 +157,11 @@ def _panel(
             on.beside(axes, 0, y, "too few messages")
             continue
         on.phase_row(
-            axes, y, [each / divisor for each in bar.phases_us], width=width, inches=inches, faint=not bar.valid
+            axes,
+            y,
+            [each / divisor for each in bar.phases_us],
+            width=width,
+            inches=inches,
+            faint=not bar.valid,
         )
         on.beside(axes, bar.total_us / divisor, y, show_us(bar.total_us))

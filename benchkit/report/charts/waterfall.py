@@ -63,14 +63,23 @@ def waterfall(group: Group) -> Waterfall | None:
         return None
     falls = tuple(_fall(row) for row in rows)
     notes = (
-        f"The message of the median latency and the slowest {SLOWEST} of each cell, from the moment it was due;"
-        " each cell has its own scale.",
+        (
+            f"The message of the median latency and the slowest {SLOWEST} of each cell, from the moment it"
+            " was due; each cell has its own scale."
+        ),
         *left_out,
         *not_measured(group.rows),
     )
     columns = ("cell", "message", "block", "number", "latency", *PHASES)
     values = tuple(
-        (fall.name, each.name, str(each.block), str(each.seq), show_us(each.latency_us), *map(show_us, each.phases_us))
+        (
+            fall.name,
+            each.name,
+            str(each.block),
+            str(each.seq),
+            show_us(each.latency_us),
+            *map(show_us, each.phases_us),
+        )
         for fall in falls
         for each in fall.messages
     )
@@ -100,7 +109,13 @@ def draw(chart: Waterfall) -> Figure:
     heights = [on.ROW_IN * 0.8 * len(fall.messages) + 0.62 for fall in chart.falls]
     drawing = figure(heading_in(notes) + sum(heights) + 0.35)
     upper = heading(drawing, chart.words.title, notes)
-    shown = {name for fall in chart.falls for each in fall.messages for name, us in zip(PHASES, each.phases_us, strict=True) if us}
+    shown = {
+        name
+        for fall in chart.falls
+        for each in fall.messages
+        for name, us in zip(PHASES, each.phases_us, strict=True)
+        if us
+    }
     for fall, height in zip(chart.falls, heights, strict=True):
         _panel(drawing, fall, upper, height)
         upper += height
