@@ -151,6 +151,7 @@ def _panel(
         axes.locator_params(axis="x", nbins=5)
     else:
         axes.set_xticks([])
+        axes.spines["bottom"].set_visible(False)
     inches = WIDTH_IN - left - right
     for y, bar in enumerate(bars):
         if bar is None:
