@@ -68,8 +68,10 @@ class Runner:
         except Exception as error:
             # Whatever it is, it does not undo what was measured before.
             if not self._blocks:
-                raise _ours(error) from error
-            self._failures.append(_failure("runner", _ours(error)))
+                if isinstance(error, OSError):
+                    raise _refused(error) from error
+                raise
+            self._failures.append(_failure("runner", error))
         return Run(
             started_utc=started.isoformat(timespec="seconds").replace("+00:00", "Z"),
             duration_s=time.monotonic() - began,
@@ -149,8 +151,11 @@ class Runner:
             block, samples = run_block(members, ready.task(self._plan, round_), place, ready.hosts)
         except UsageError:
             raise
-        except (BenchkitError, OSError) as error:
-            self._give_up(index, _ours(error))
+        except BenchkitError as error:
+            self._give_up(index, error)
+            return
+        except OSError as error:
+            self._give_up(index, _refused(error))
             return
         ready.keep(samples)
         self._blocks.append(block)
@@ -199,10 +204,8 @@ def _told(error: BenchkitError) -> str:
     return f"{error.where}: {error.what}" if error.where else error.what
 
 
-def _ours(error: Exception) -> Exception:
+def _refused(error: OSError) -> BenchkitError:
     """The system's refusals (no space, no more files or processes) in the words of the others."""
-    if not isinstance(error, OSError):
-        return error
     return StorageError(
         f"the system refused: {error.strerror or error}",
         where=str(error.filename or ""),

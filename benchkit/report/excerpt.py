@@ -1,7 +1,8 @@
-"""Texts from outside, made fit to be shown: nothing unprintable, no direction tricks, no longer than there is room."""
+"""Texts from outside, made fit to be shown: nothing unprintable, no direction tricks, no endless lines."""
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from benchkit.report.text import clean
@@ -9,10 +10,13 @@ from benchkit.report.text import clean
 LONGEST: Final = 400
 """Letters of a message that a page shows; the whole of it stays in run.json."""
 
+_WORD: Final = 120
+_ENDLESS: Final = re.compile(rf"\S{{{_WORD + 1},}}")
+
 
 def excerpt(value: object, most: int = LONGEST) -> str:
-    """One line of at most about `most` letters: beginning and end, and how many letters between them are missing."""
-    line = clean(value)
+    """One line of about `most` letters at most: beginning, how many letters are left out, and end."""
+    line = _ENDLESS.sub(lambda word: short(word[0], _WORD), clean(value))
     if len(line) <= most:
         return line
     tail = most // 4
@@ -27,7 +31,7 @@ def short(value: object, most: int = 40) -> str:
 
 
 def page(value: str, most: int = 20_000, widest: int = 300) -> str:
-    """Several lines for a block of code; unprintable letters are written as their number, long lines are cut."""
+    """Several lines for a block of code; unprintable letters as their number, long lines cut."""
     lines = [short(_visible(line[: 10 * widest]), widest) for line in value[: 10 * most].split("\n")]
     found, room = [], most
     for at, line in enumerate(lines):

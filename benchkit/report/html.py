@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from benchkit.report.charts import palette
@@ -15,7 +15,7 @@ from benchkit.report.story import COLUMNS, Story
 
 
 def html(story: Story, charts: Mapping[str, str], commands: Sequence[str]) -> str:
-    """The page; `charts` holds the inline SVG of every chart of the story by name, ids already made unique."""
+    """The page; `charts` holds the inline SVG of every chart by name, their ids already unique."""
     css = style()
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     return (
@@ -27,7 +27,7 @@ def html(story: Story, charts: Mapping[str, str], commands: Sequence[str]) -> st
             commands=commands,
             css=Markup(css),  # noqa: S704  (made of the package's own template and palette)
             policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-            svg={name: Markup(each) for name, each in charts.items()},  # noqa: S704  (serialised by ElementTree, which escapes)
+            svg={name: Markup(each) for name, each in charts.items()},  # noqa: S704  (ElementTree escapes)
         )
     )
 
@@ -39,8 +39,8 @@ def style() -> str:
     grounds = {
         name: twins[color]
         for name, color in (
-            ("ink", palette.INK), ("quiet", palette.QUIET), ("ground", palette.GROUND), ("shade", palette.SHADE),
-            ("grid", palette.GRID), ("alarm", palette.ALARM),
+            ("ink", palette.INK), ("quiet", palette.QUIET), ("ground", palette.GROUND),
+            ("shade", palette.SHADE), ("grid", palette.GRID), ("alarm", palette.ALARM),
         )
     }  # fmt: skip
     return _environment().get_template("report.css.jinja").render(twins=twins, **grounds)
@@ -50,7 +50,7 @@ def style() -> str:
 def _environment() -> Environment:
     return Environment(
         loader=PackageLoader("benchkit.report", "templates"),
-        autoescape=lambda name: name is not None and name.endswith(".html.jinja"),
+        autoescape=select_autoescape(enabled_extensions=("html.jinja",), default=False),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
     )

@@ -1,4 +1,4 @@
-"""report.md: the answer as an architecture decision record; every value is escaped unless it says that it is Markdown."""
+"""report.md: an architecture decision record; every value is escaped unless it is Markdown by its type."""
 
 from __future__ import annotations
 

@@ -1,21 +1,22 @@
 """What a report says, in words and figures that are ready to be shown, before it is a page or a document.
 
-Every text that came from outside is one clean line of bounded length here; escaping is left to who writes the page.
+Every text that came from outside is one clean line of bounded length here; escaping is left to the page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.records.run import Run
 from benchkit.report.charts.gallery import Chart, gallery
-from benchkit.report.excerpt import excerpt, page
+from benchkit.report.excerpt import excerpt
+from benchkit.report.facts import Fact, as_yaml, failures, of_cell, of_machine, of_run
 from benchkit.report.groups import Entry, Group, Row, groups
 from benchkit.report.text import cpu_us, rate
-from benchkit.units import show_bytes, show_us
+from benchkit.units import show_us
 
 MOST_GROUPS: Final = 12
 """Groups that get charts; the tables show all of them."""
@@ -57,14 +58,6 @@ class Line:
     figures: tuple[str, ...]
     """For COLUMNS, without the label; an interval stands on a line of its own."""
     codes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A named value, or several lines of text."""
-
-    name: str
-    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +131,11 @@ def story(run: Run, document: Entry) -> Story:
         notes=tuple(_whys(rows, "note")),
         promises=tuple(f"{excerpt(name, 20)} ≤ {_quantity(name, limit)}" for name, limit in run.slo.items()),
         promised=tuple(_promised(document, rows)),
-        failures=tuple(_failures(document.get("failures", ()))),
-        run=tuple(_run_facts(run, document)),
-        environment=tuple(_environment(document)),
+        failures=tuple(failures(document.get("failures", ()))),
+        run=tuple(of_run(run, document)),
+        environment=tuple(of_machine(document)),
         warnings=tuple(excerpt(each) for each in document["environment"].get("warnings", ())[:_MOST_LINES]),
-        scenario=_yaml(scenario),
+        scenario=as_yaml(scenario),
     )
 
 
@@ -167,20 +160,17 @@ def _claims(sentences: Sequence[str], found: Sequence[Group]) -> Iterator[Claim]
 def _section(group: Group, slo: dict[str, float]) -> Section:
     drawn = group.number <= MOST_GROUPS
     charts = tuple((f"g{group.number}-{chart.kind}", chart) for chart in gallery(group, slo)) if drawn else ()
-    missing = (
-        ""
-        if charts
-        else "nothing was measured"
-        if drawn
-        else f"only the first {MOST_GROUPS} groups have charts"
-    )
+    why_none = "nothing was measured" if drawn else f"only the first {MOST_GROUPS} groups have charts"
     return Section(
         number=group.number,
         title=group.title,
         lines=tuple(_line(row) for row in group.rows),
         charts=charts,
-        details=tuple(_detail(row) for row in group.rows),
-        missing=f"No charts: {missing}." if missing else "",
+        details=tuple(
+            Detail(row.number, row.label, row.valid, of_cell(row), tuple(failures(row.entry["failures"])))
+            for row in group.rows
+        ),
+        missing="" if charts else f"No charts: {why_none}.",
     )
 
 
@@ -241,106 +231,10 @@ def _promised(document: Entry, rows: Sequence[Row]) -> Iterator[Promised]:
         own = [each for each in document["promises"] if each["cell"] == row.entry["id"]]
         told = [(each, f"{_quantity(each['name'], each['value'])}, {words[each['kept']]}") for each in own]
         if told:
-            open_ = tuple(
-                f"{excerpt(each['name'], 20)} {said}" for each, said in told if each["kept"] is not True
-            )
+            open_ = (f"{excerpt(each['name'], 20)} {said}" for each, said in told if each["kept"] is not True)
             group = excerpt(row.entry["group"], 60)
-            yield Promised(row.number, row.label, group, tuple(said for _, said in told), open_)
+            yield Promised(row.number, row.label, group, tuple(said for _, said in told), tuple(open_))
 
 
 def _quantity(name: str, value: float | None) -> str:
     return "-" if value is None else f"{value:.2%}" if name == "loss" else show_us(value * 1e6)
-
-
-def _failures(failures: Sequence[Entry]) -> Iterator[Fact]:
-    for each in failures[:20]:
-        times_ = f" ({each['count']} times)" if each["count"] > 1 else ""
-        remedy = f"\nremedy: {excerpt(each['remedy'])}" if each["remedy"] else ""
-        trace = f"\n{page(each['traceback'], 4000, 200)}" if each["traceback"] else ""
-        yield Fact(
-            excerpt(f"{each['party']}: {each['type']}", 80) + times_, excerpt(each["what"]) + remedy + trace
-        )
-
-
-def _detail(row: Row) -> Detail:
-    entry = row.entry
-    account = ", ".join(
-        f"{count} {name.replace('_', '-')}" for name, count in entry["account"].items() if count
-    )
-    guarantee = entry["guarantee"]
-    facts = {
-        "id": entry["id"],
-        "path": entry["path"],
-        "account": account or "nothing was scheduled",
-        "blocks": f"{entry['blocks']}, {entry['latency_us']['count']} messages counted, {entry['warmup']} of warm-up",
-        "load": _load(entry["load"]),
-        "payload": f"{show_bytes(entry['payload_bytes'])}, {show_bytes(entry['wire_bytes'])} on the wire",
-        "guarantee": f"{guarantee['delivery']}, held in {guarantee['durability']}, order {guarantee['ordering']}",
-        "evidence": "; ".join(map(str, entry["verdict"]["evidence"])),
-        "options": _flat(entry["parameters"]),
-        "stage": _flat(entry["stage_facts"]),
-        "samples": entry["samples"] or "none",
-    }
-    kept = tuple(Fact(name, excerpt(value, 700)) for name, value in facts.items() if value)
-    return Detail(row.number, row.label, row.valid, kept, tuple(_failures(entry["failures"])))
-
-
-def _load(load: Entry) -> str:
-    late = load["lateness_us"]
-    reached = "unknown" if load["achieved_per_s"] is None else rate(load["achieved_per_s"])
-    asked = "closed loop" if load["offered_per_s"] is None else f"{rate(load['offered_per_s'])} asked"
-    share = f"{load['late_share']:.1%} left late"
-    return f"{load['arrival']}, {asked}, {reached} reached, lateness p99 {show_us(late['p99'])}, {share}"
-
-
-def _flat(nested: Any) -> str:
-    """Nested options as `transport.depth=8, ...`."""
-
-    def pairs(prefix: str, value: Any) -> Iterator[str]:
-        if isinstance(value, Mapping):
-            for key, each in value.items():
-                yield from pairs(f"{prefix}.{key}" if prefix else str(key), each)
-        else:
-            yield f"{prefix}={value}"
-
-    return ", ".join(pairs("", nested))
-
-
-def _run_facts(run: Run, document: Entry) -> Iterator[Fact]:
-    yield Fact("started", excerpt(document["started_utc"], 60))
-    yield Fact("took", f"{document['duration_s']:.0f} s")
-    yield Fact("benchkit", str(document["benchkit"]))
-    yield Fact("seed", str(document["seed"]))
-    counted = sum(cell["latency_us"]["count"] for cell in document["cells"])
-    valid = sum(bool(cell["validity"]["valid"]) for cell in document["cells"])
-    yield Fact(
-        "cells",
-        f"{len(document['cells'])}, {valid} of them valid; {len(run.blocks)} blocks, {counted} messages",
-    )
-    for role, cores in list(document["placement"].items())[:8]:
-        yield Fact(f"placement, {excerpt(role, 40)}", excerpt(cores, 120))
-    if run.floor is None:
-        yield Fact("floor", "not measured")
-        return
-    null, wake = run.floor.null_us, run.floor.wake_us
-    yield Fact(
-        "floor: empty message and back", f"p50 {show_us(null.get('p50'))}, p99 {show_us(null.get('p99'))}"
-    )
-    yield Fact("floor: waking a process", f"p50 {show_us(wake.get('p50'))}, p99 {show_us(wake.get('p99'))}")
-    yield Fact("floor: memory copy", f"{show_bytes(run.floor.memcpy_bytes_per_s)}/s")
-    yield Fact("floor: reading the clock", f"{run.floor.clock_ns:.0f} ns")
-
-
-def _environment(document: Entry) -> Iterator[Fact]:
-    for name, value in list(document["environment"].items())[:_MOST_LINES]:
-        if name == "warnings" or value in (None, "", {}, []):
-            continue
-        shown = show_bytes(value) if name == "memory_bytes" and isinstance(value, int) else _flat(value)
-        label = "memory" if name == "memory_bytes" else excerpt(name, 60)
-        yield Fact(label, excerpt(shown.removeprefix("="), 1500))
-
-
-def _yaml(scenario: Entry) -> str:
-    import yaml
-
-    return page(yaml.safe_dump(scenario, sort_keys=False, allow_unicode=True, width=120))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from benchkit.records.run import Run
 from benchkit.report.html import html
 from benchkit.report.markdown import markdown
 from benchkit.report.reproduce import commands
-from benchkit.report.story import Section, story
+from benchkit.report.story import Section, Story, story
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -29,32 +30,47 @@ def write(run: Run, folder: Path) -> list[Path]:
     found = document(run)
     told = story(run, found)
     how = commands(found, folder.resolve())
-    charts = [(name, chart) for section in told.sections for name, chart in section.charts]
-    stems = dict(stem for section in told.sections for stem in _stems(section))
-    vectors = {name: chart.svg(name) for name, chart in charts}
     try:
-        _make(folder / "charts")
-        made = [
-            _whole(
-                folder / "report.html", html(told, {name: each.inline for name, each in vectors.items()}, how)
-            )
-        ]
-        pictures = {name: f"{stem}.png" for name, stem in stems.items()}
-        made.append(_whole(folder / "report.md", markdown(told, pictures, how)))
-        for name, chart in charts:
-            made.append(_whole(folder / f"{stems[name]}.svg", vectors[name].alone))
-            made.append(_whole(folder / f"{stems[name]}.png", chart.png()))
+        with _uncollected():
+            return list(_files(told, how, folder))
     except OSError as error:
         raise StorageError(
             f"the report could not be written: {error.strerror or error}",
             where=str(folder),
             remedy="free some space, or name a folder that can be written with --out",
         ) from error
-    return made
+
+
+def _files(told: Story, how: tuple[str, ...], folder: Path) -> Iterator[Path]:
+    """The page first: it is what somebody waits for."""
+    stems = dict(stem for section in told.sections for stem in _stems(section))
+    charts = {name: chart for section in told.sections for name, chart in section.charts}
+    vectors = {name: chart.svg(name) for name, chart in charts.items()}
+    _make(folder / "charts")
+    page = html(told, {name: each.inline for name, each in vectors.items()}, how)
+    yield _whole(folder / "report.html", page)
+    yield _whole(
+        folder / "report.md", markdown(told, {name: f"{stem}.png" for name, stem in stems.items()}, how)
+    )
+    for name, chart in charts.items():
+        yield _whole(folder / f"{stems[name]}.svg", vectors[name].alone)
+        yield _whole(folder / f"{stems[name]}.png", chart.png())
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """A figure is thousands of small objects that refer to each other: looking for garbage takes a fifth."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _stems(section: Section) -> Iterator[tuple[str, str]]:
-    """Path of each chart without its ending: the number makes it unique, the title tells people what it is."""
+    """Path of each chart without its ending: the number makes it unique."""
     title = _UNSAFE.sub("-", section.title).strip("-.")[:60].rstrip("-.") or "group"
     for name, chart in section.charts:
         yield name, f"charts/{section.number:02d}-{title}-{chart.kind}"
@@ -69,7 +85,7 @@ def _make(folder: Path) -> None:
 
 
 def _whole(file: Path, content: str | bytes) -> Path:
-    """Under a temporary name first: a reader sees the old file or the new one, and a link is replaced, not followed."""
+    """Under a temporary name first: readers see the old file or the new; a link is replaced, not followed."""
     partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
         with partial.open("xb") as opened:

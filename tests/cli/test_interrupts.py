@@ -199,7 +199,7 @@ def test_runs_killed_at_random_moments_leave_nothing_once_the_next_one_has_start
     began = time.monotonic()
     assert measure(scenario, tmp_path / "whole").code in {0, 3}
     whole_s = time.monotonic() - began
-    moments = random.Random(20)  # noqa: S311  (a seed is the point)
+    moments = random.Random(20)
     for kill in range(KILLS):
         left, ports = kill_at(scenario, tmp_path / "out", moments.uniform(0.02, whole_s))
         assert left == [], f"kill {kill}: processes outlived the runner"

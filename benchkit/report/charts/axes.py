@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROW_IN: Final = 0.27
+_STEPS: Final = ((0.8, (1, 1.5, 2, 3, 4, 5, 7)), (1.6, (1, 2, 5)), (4.0, (1, 3)), (math.inf, (1,)))
+"""Ticks of each decade for an axis of at most so many decades."""
 _LETTER_IN: Final = 0.078
 """Width of a letter of nine points, a little more than the average."""
 
@@ -28,15 +30,7 @@ def log_durations(axis: Any, low_us: float, high_us: float) -> None:
     from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
     decades = max(0.1, math.log10(high_us / low_us))
-    steps = (
-        (1,)
-        if decades > 4
-        else (1, 3)
-        if decades > 1.6
-        else (1, 2, 5)
-        if decades > 0.8
-        else (1, 1.5, 2, 3, 4, 5, 7)
-    )
+    steps = next(steps for most, steps in _STEPS if decades <= most)
     first, last = math.floor(math.log10(low_us)), math.ceil(math.log10(high_us))
     ticks = [step * 10.0**power for power in range(first, last + 1) for step in steps]
     inside = [tick for tick in ticks if low_us <= tick <= high_us] or [low_us, high_us]
@@ -77,7 +71,7 @@ def stack(
     *,
     faint: bool,
 ) -> float:
-    """Pieces of a bar one after the other, each named where there is room for its name; returns where they end."""
+    """Pieces of a bar one after the other, named where there is room; returns where they end."""
     left = 0.0
     pieces, colors = [], []
     for name, length in lengths.items():

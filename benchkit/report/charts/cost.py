@@ -24,7 +24,7 @@ MOST_CELLS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """CPU of one cell in microseconds per delivered message; None for a party of which nothing was recorded."""
+    """CPU of one cell in microseconds per delivered message; None for a party without a record."""
 
     cell: str
     name: str
@@ -56,8 +56,10 @@ def costs(group: Group) -> Costs | None:
         return None
     found = tuple(_cost(row) for row in rows)
     notes = (
-        "CPU time per delivered message, all cores, without spinning until the next message is due;"
-        " whisker: 95% interval over blocks.",
+        (
+            "CPU time per delivered message, all cores, without spinning until the next message is due;"
+            " whisker: 95% interval over blocks."
+        ),
         *left_out,
         *not_measured(group.rows),
     )
@@ -73,7 +75,7 @@ def _cost(row: Row) -> Cost:
 
 
 def _interval(row: Row, parties: dict[str, float | None]) -> tuple[float, float] | None:
-    """Student's t over the logarithms of the blocks, stretched to hold the pooled figure as everywhere else."""
+    """Student's t over the logarithms of the blocks, stretched to hold the pooled figure."""
     if None in parties.values():
         return None
     counts = {detail["index"]: detail["count"] for detail in row.entry["blocks_detail"]}
@@ -93,8 +95,8 @@ def _values(cost: Cost, row: Row) -> tuple[str, ...]:
     interval = " to ".join(map(show_us, cost.interval_us)) if cost.interval_us else "-"
     memory = sum(row.entry["cost"]["peak_rss_bytes"].values())
     return (
-        cost.name, str(cost.messages), *map(show_us, cost.by_party_us.values()), show_us(cost.total_us), interval,
-        show_bytes(row.entry["wire_bytes"]), show_bytes(memory) if memory else "-",
+        cost.name, str(cost.messages), *map(show_us, cost.by_party_us.values()), show_us(cost.total_us),
+        interval, show_bytes(row.entry["wire_bytes"]), show_bytes(memory) if memory else "-",
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Ratio forest: each cell against the best of its group, with the interval of the ratio; a tie looks like one."""
+"""Ratio forest: each cell against the best of its group, with the ratio's interval; a tie looks like one."""
 
 from __future__ import annotations
 
@@ -62,8 +62,10 @@ def forest(group: Group) -> Forest | None:
     ratios = tuple(_ratio(row, best=at == 0) for at, row in enumerate(rows))
     out = [row.label for row in group.rows if row.place is None]
     notes = (
-        "p50 of each cell over that of the best one; 95% intervals over paired rounds, widened for the number of"
-        " pairs (Holm); hollow: a tie.",
+        (
+            "p50 of each cell over that of the best one; 95% intervals over paired rounds, widened for"
+            " the number of pairs (Holm); hollow: a tie."
+        ),
         *(
             (f"not compared: {', '.join(out[:4])}{f' and {len(out) - 4} more' if out[4:] else ''}",)
             if out

@@ -1,8 +1,8 @@
 """Colours with a meaning that they keep in every chart, on light and on dark ground.
 
-Transports take the colours of Okabe and Ito ("Color Universal Design", 2008), phases those of Paul Tol's muted
-scheme ("Colour Schemes", SRON/EPS/TN/09-002, 2021), both made to be told apart without red-green vision. A phase
-is also named inside its bar and a transport has a marker of its own, so that a grey print can be read.
+Transports take the colours of Okabe and Ito ("Color Universal Design", 2008), phases those of Paul Tol's
+muted scheme ("Colour Schemes", SRON/EPS/TN/09-002, 2021), both made to be told apart without red-green
+vision. A phase is also named inside its bar and a transport has a marker of its own, for grey prints.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ PHASES: Final[Mapping[str, Hue]] = {
     "transit": Hue("#88ccee", "#88ccee", _BLACK),
     "decode": Hue("#44aa99", "#44aa99", _BLACK),
     "batch": Hue("#999933", "#999933", _BLACK),
-    "compute": Hue("#117733", "#1f8a45", _WHITE),
+    "compute": Hue("#117733", "#1c8341", _WHITE),
     "reply": Hue("#c9cdd2", "#c9cdd2", _BLACK),
     "return": Hue("#aa4499", "#b24da2", _WHITE),
 }
 PARTIES: Final[Mapping[str, Hue]] = {
     "producer": Hue("#ddaa33", "#ddaa33", _BLACK),
-    "stage": Hue("#004488", "#3d7ab8", _WHITE),
+    "stage": Hue("#004488", "#3a76b3", _WHITE),
     "broker": Hue("#bb5566", "#bb5566", _BLACK),
 }
 _TRANSPORTS: Final[Mapping[str, tuple[Hue, str]]] = {

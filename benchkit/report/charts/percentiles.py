@@ -1,7 +1,7 @@
 """Latency by percentile on a logarithmic tail axis, as HdrHistogram plots it (https://hdrhistogram.github.io/HdrHistogram/).
 
-The axis is 1/(1-p): equal steps from 90% to 99% to 99.9%. With x = 1/(1-p) the rank of the percentile p among n
-sorted latencies, ceil(n p), is n - floor(n/x): the same definition as everywhere, in whole numbers.
+The axis is 1/(1-p): equal steps from 90% to 99% to 99.9%. With x = 1/(1-p) the rank of the percentile p among
+n sorted latencies, ceil(n p), is n - floor(n/x): the same definition as everywhere, in whole numbers.
 """
 
 from __future__ import annotations
@@ -77,8 +77,10 @@ def percentiles(group: Group, slo: dict[str, float]) -> Percentiles | None:
     codecs = list(dict.fromkeys(str(row.entry["codec"]) for row in group.rows))
     curves = tuple(_curve(row, codecs.index(str(row.entry["codec"])) % len(DASHES)) for row in rows)
     notes = (
-        "From the moment each message was due. Thin: beyond what the sample is large enough for."
-        " Bars: 95% intervals of p50 and p99.",
+        (
+            "From the moment each message was due. Thin: beyond what the sample is large enough for."
+            " Bars: 95% intervals of p50 and p99."
+        ),
         *left_out,
         *not_measured(group.rows),
     )
@@ -100,7 +102,7 @@ def promised(slo: dict[str, float]) -> tuple[Promise, ...]:
 
 
 def points(latency: Column) -> tuple[list[float], list[float]]:
-    """x = 1/(1-p) from the minimum to the maximum, about a hundred of them, and the latency at each; shape (n,), n > 0."""
+    """About a hundred x = 1/(1-p) from minimum to maximum, and the latency (us) at each; n > 0 latencies."""
     count = len(latency)
     grid = np.unique(np.geomspace(2, 2 * count, _POINTS).astype(np.int64)).tolist()
     exact = {int(1 / (1 - share)) for share in PERCENTILES.values()}
@@ -138,7 +140,7 @@ def _values(row: Row) -> tuple[str, ...]:
         for name in ("p50", "p99")
     ]
     return (
-        row.name, str(row.count), *(show_us(latency[name]) for name in PERCENTILES), show_us(latency["max"]), *intervals
+        row.name, str(row.count), *(show_us(latency[name]) for name in (*PERCENTILES, "max")), *intervals
     )  # fmt: skip
 
 
@@ -171,7 +173,7 @@ def _span(chart: Percentiles) -> tuple[float, float]:
     values = [value for curve in chart.curves for value in (curve.latency_us[0], curve.latency_us[-1])]
     values += [promise.limit_us for promise in chart.promises]
     low = max(0.01, min(values))
-    return low / 1.25, max(max(values), 2 * low) * 1.25
+    return low / 1.25, max(*values, 2 * low) * 1.25
 
 
 def _tail_ticks(axes: Axes, right: float) -> None:
@@ -223,7 +225,7 @@ def _line(axes: Axes, curve: Curve, at: int) -> None:
 
 
 def _names(axes: Axes, curves: Sequence[Curve], names: Sequence[str]) -> None:
-    """Each name at the height of its line's end, moved apart where two would touch, a thin line leading to it."""
+    """Each name at the height of its line's end, moved apart where two would touch, a thin line to it."""
     bottom, top = (float(np.log10(bound)) for bound in axes.get_ylim())
     wanted = [
         (float(np.log10(max(curve.latency_us[-1], 1e-3))) - bottom) / (top - bottom) for curve in curves
@@ -231,14 +233,18 @@ def _names(axes: Axes, curves: Sequence[Curve], names: Sequence[str]) -> None:
     for at, height in enumerate(apart(wanted, 0.055)):
         color = transport(curves[at].transport).light
         axes.annotate(
-            names[at], (curves[at].x[-1], curves[at].latency_us[-1]), xytext=(1.03, height), textcoords="axes fraction",
-            va="center", size=8, color=INK if curves[at].valid else QUIET, annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0, "relpos": (0, 0.5)},
+            names[at], (curves[at].x[-1], curves[at].latency_us[-1]), xytext=(1.03, height),
+            textcoords="axes fraction", va="center", size=8, annotation_clip=False,
+            color=INK if curves[at].valid else QUIET,
+            arrowprops={
+                "arrowstyle": "-", "color": color, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0,
+                "relpos": (0, 0.5),
+            },
         )  # fmt: skip
 
 
 def apart(wanted: Sequence[float], least: float) -> list[float]:
-    """Heights near the wanted ones, in their order, at least `least` apart and inside 0 to 1 where they all fit."""
+    """Heights near the wanted ones, in their order, `least` apart and inside 0 to 1 where they all fit."""
     order = sorted(range(len(wanted)), key=lambda at: wanted[at])
     found = [0.0] * len(wanted)
     below = -least

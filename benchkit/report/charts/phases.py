@@ -26,7 +26,7 @@ Which = Literal["typical", "slowest 1%", "slowest 10%"]
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """The mean phases of some messages of a cell, microseconds, in the order of PHASES; together their mean latency."""
+    """The mean phases (us) of some messages of a cell in the order of PHASES; they add up."""
 
     cell: str
     name: str
@@ -61,8 +61,10 @@ def phase_bars(group: Group) -> PhaseBars | None:
     slow = tuple(_slow(row) for row in rows)
     few = [row.label for row, bar in zip(rows, slow, strict=True) if bar is None]
     notes = (
-        "Mean phases of the tenth of the n messages around the median (left) and of the slowest (right);"
-        " each side has its own scale.",
+        (
+            "Mean phases of the tenth of the n messages around the median (left) and of the slowest (right);"
+            " each side has its own scale."
+        ),
         *(
             (f"too few messages to speak of slow ones: {', '.join(few[:4])}{' ...' if few[4:] else ''}",)
             if few
@@ -149,6 +151,7 @@ def _panel(
         axes.locator_params(axis="x", nbins=5)
     else:
         axes.set_xticks([])
+        axes.spines["bottom"].set_visible(False)
     inches = WIDTH_IN - left - right
     for y, bar in enumerate(bars):
         if bar is None:

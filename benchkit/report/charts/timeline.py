@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from benchkit.analysis.ledger import Column, latency_ns
-from benchkit.records.samples import Samples, Status
+from benchkit.records.samples import Status
 from benchkit.report.charts import axes as on
 from benchkit.report.charts.canvas import figure, heading, heading_in, place
 from benchkit.report.charts.chart import Words, not_measured, room_for
@@ -30,7 +32,7 @@ _ROW_IN: Final = 1.72
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """One block: pieces of its time, seconds from its first due moment, latencies and lateness in microseconds."""
+    """One block in pieces: seconds from its first due moment, latency and lateness in microseconds."""
 
     block: int
     start_s: float
@@ -70,14 +72,17 @@ class Timeline:
 
 def timeline(group: Group) -> Timeline | None:
     """None when no cell has a message to show."""
-    rows, left_out = room_for(group.measured, MOST_CELLS)
+    timed = [row for row in group.measured if row.samples["due"].any()]
+    rows, left_out = room_for(timed, MOST_CELLS)
     if not rows:
         return None
     tracks = tuple(_track(row) for row in rows)
     notes = (
-        f"At most {_POINTS} pieces of each cell's time: median (line) and maximum (band) of a piece."
-        " Blocks side by side; shaded: warm-up, not counted.",
-        "Beneath each: lateness, how long after it was due the producer turned to a message (largest of a piece).",
+        (
+            f"At most {_POINTS} pieces of each cell's time: median (line) and maximum (band) of a piece."
+            " Blocks side by side; shaded: warm-up, not counted."
+        ),
+        "Beneath each: lateness, how long after it was due the producer turned to a message (largest).",
         *left_out,
         *not_measured(group.rows),
     )
@@ -106,40 +111,55 @@ def _values(track: Track, row: Row) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Scheduled messages in the order in which they were due, shape (n,) each."""
+
+    due_ns: Column
+    latency_ns: Column
+    lateness_ns: Column
+    arrived: npt.NDArray[np.bool_]
+    warmup: npt.NDArray[np.bool_]
+
+    def part(self, first: int, last: int) -> _Columns:
+        own = slice(first, last)
+        return _Columns(
+            self.due_ns[own], self.latency_ns[own], self.lateness_ns[own], self.arrived[own], self.warmup[own]
+        )
+
+
 def _track(row: Row) -> Track:
-    scheduled = row.samples[row.samples["due"] != 0]
-    blocks = np.unique(scheduled["block"])
-    each = max(8, _POINTS // len(blocks))
+    samples = row.samples
+    rows = np.flatnonzero(samples["due"])
+    rows = rows[np.lexsort((samples["due"][rows], samples["block"][rows]))]
+    due = samples["due"][rows]
+    arrived = samples["status"][rows] == Status.DELIVERED
+    lateness = np.maximum(samples["taken"][rows] - due, 0)
+    whole = _Columns(due, latency_ns(samples)[rows], lateness, arrived, samples["warmup"][rows])
+    blocks, starts = np.unique(samples["block"][rows], return_index=True)
     stretches: list[Stretch] = []
     start = 0.0
-    for number in blocks[:_POINTS]:
-        stretches.append(_stretch(scheduled[scheduled["block"] == number], int(number), start, each))
+    for number, (first, last) in zip(blocks.tolist(), pairwise([*starts.tolist(), len(rows)]), strict=True):
+        stretches.append(_stretch(whole.part(first, last), number, start, max(8, _POINTS // len(blocks))))
         start += stretches[-1].length_s * 1.04
-    lost = int(np.count_nonzero(scheduled["status"] != Status.DELIVERED))
     return Track(
         row.entry["id"], row.name, row.transport, row.valid, row.count,
-        int(np.count_nonzero(row.samples["warmup"])), lost, tuple(stretches),
+        int(np.count_nonzero(whole.warmup)), int(np.count_nonzero(~arrived)), tuple(stretches[:_POINTS]),
     )  # fmt: skip
 
 
-def _stretch(own: Samples, number: int, start: float, pieces: int) -> Stretch:
-    own = own[np.argsort(own["due"], kind="stable")]
-    since = own["due"] - own["due"][0]
-    arrived = own["status"] == Status.DELIVERED
-    measured = since[~own["warmup"]]
-    lost = since[~arrived]
+def _stretch(own: _Columns, number: int, start: float, pieces: int) -> Stretch:
+    since = own.due_ns - own.due_ns[0]
+    measured = since[~own.warmup]
+    lost = since[~own.arrived]
     return Stretch(
         block=number,
         start_s=start,
         length_s=max(1e-6, float(since[-1]) / 1e9),
-        warmup_s=float(measured[0] if len(measured) else since[-1]) / 1e9 if own["warmup"].any() else 0.0,
-        **_pieces(since[arrived], latency_ns(own[arrived]), _lateness(own[arrived]), pieces),
+        warmup_s=float(measured[0] if len(measured) else since[-1]) / 1e9 if own.warmup.any() else 0.0,
+        **_pieces(since[own.arrived], own.latency_ns[own.arrived], own.lateness_ns[own.arrived], pieces),
         undelivered_s=tuple((lost[:: max(1, -(-len(lost) // _MARKS))] / 1e9).tolist()),
     )
-
-
-def _lateness(own: Samples) -> Column:
-    return np.maximum(own["taken"] - own["due"], 0)
 
 
 def _pieces(since: Column, latency: Column, lateness: Column, most: int) -> dict[str, tuple[float, ...]]:

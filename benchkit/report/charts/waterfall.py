@@ -63,8 +63,10 @@ def waterfall(group: Group) -> Waterfall | None:
         return None
     falls = tuple(_fall(row) for row in rows)
     notes = (
-        f"The message of the median latency and the slowest {SLOWEST} of each cell, from the moment it was due;"
-        " each cell has its own scale.",
+        (
+            f"The message of the median latency and the slowest {SLOWEST} of each cell, from the moment it"
+            " was due; each cell has its own scale."
+        ),
         *left_out,
         *not_measured(group.rows),
     )

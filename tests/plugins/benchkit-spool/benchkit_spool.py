@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 from benchkit.transports.base import Address, Capabilities, Delivery, Receiver, Reply, Sender, Transport
 
+
 def drop(path, parts):
     with path.with_suffix(".new").open("wb") as file:
         file.writelines(parts)
