@@ -181,14 +181,19 @@ def _account(facts: Facts) -> Iterator[Reason]:
         )
 
 
+def _cut_short(facts: Facts) -> bool:
+    """Messages stayed behind because a party died, or because the stage failed and was not to go on."""
+    return bool(facts.account["pending"]) and any(each.type != _COUNTED for each in _failures(facts))
+
+
 def _drain(facts: Facts) -> Iterator[Reason]:
-    died = any(_is_death(failure) for failure in _failures(facts))
     stuck = sum(
         not block.drained and not any(_is_death(failure) for failure in block.failures)
         for block in facts.blocks
     )
-    # Where a party died that is the reason, and what was under way with it is no second one.
-    if stuck or (facts.account["pending"] and not died):
+    # Where a party died or the stage ended its block that is the reason, and what was under way with it is
+    # no second one.
+    if stuck or (facts.account["pending"] and not _cut_short(facts)):
         yield _reason(
             "drain-timed-out",
             f"{facts.account['pending']} messages were under way when the drain of {stuck} block(s) ended",
@@ -265,7 +270,7 @@ def _source(facts: Facts) -> Iterator[Reason]:
 
 def _offered(facts: Facts) -> Iterator[Reason]:
     pace = facts.measure.pace
-    if all(block.offered_per_s is None for block in facts.blocks):
+    if all(block.offered_per_s is None for block in facts.blocks) or _cut_short(facts):
         return
     kept = 1.0 if pace.kept is None else pace.kept
     count = facts.measure.pace.count

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from benchkit.cli.exits import INVALID, code_of
-from benchkit.cli.run import measure, scenario_options
+from benchkit.cli.run import measure_all, scenario_options
 
 
 @click.command(short_help="The CI gate: fail when a promise (slo:) is broken.")
@@ -30,9 +29,7 @@ def check(
                 where=str(path),
                 remedy="add, say, slo: {p99: 100ms, loss: 0}",
             )
-    documents = [measure(plan, out, as_json=as_json, profile=profile, quiet=quiet) for plan in plans]
-    if as_json:
-        click.echo(json.dumps(documents[0] if len(documents) == 1 else documents, indent=1))
-    code = code_of(documents)
+    documents = measure_all(plans, out, as_json=as_json, profile=profile, quiet=quiet)
+    code = code_of(documents, len(plans))
     undecided = [p for document in documents for p in document["promises"] if p["kept"] is None]
     return INVALID if code == 0 and undecided else code

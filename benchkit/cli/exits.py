@@ -8,9 +8,12 @@ from typing import Any
 DONE, BROKEN, INVALID, FAILED, INTERRUPTED = 0, 1, 3, 4, 130
 
 
-def code_of(documents: Sequence[dict[str, Any]]) -> int:
-    """The gravest of: interrupted, something needed failed, nothing valid to decide by, a promise broken or open."""
-    if any(document["interrupted"] for document in documents):
+def code_of(documents: Sequence[dict[str, Any]], planned: int) -> int:
+    """The gravest of: interrupted, something needed failed, nothing valid to decide by, a promise broken or open.
+
+    `planned` is how many runs there should have been.
+    """
+    if len(documents) < planned or any(document["interrupted"] for document in documents):
         return INTERRUPTED
     if any(_failed(document) for document in documents):
         return FAILED
@@ -26,7 +29,13 @@ def code_of(documents: Sequence[dict[str, Any]]) -> int:
 def _failed(document: dict[str, Any]) -> bool:
     """A broker, a stage, a disk: whatever the run needed and did not have."""
     codes = {reason["code"] for cell in document["cells"] for reason in cell["validity"]["reasons"]}
-    return bool(document["failures"]) or bool(codes & {"skipped", "party-died"})
+    # A stage's exception is a result where the run goes on, and its end where the scenario says so.
+    grave = {
+        "skipped",
+        "party-died",
+        *(["stage-failed"] if document["scenario"].get("on_error") == "stop" else []),
+    }
+    return bool(document["failures"]) or bool(codes & grave)
 
 
 def _broken(document: dict[str, Any]) -> bool:

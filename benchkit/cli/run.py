@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +13,7 @@ import click
 from benchkit.cli.exits import code_of
 
 if TYPE_CHECKING:
+    from benchkit.cli.interrupts import Interrupts
     from benchkit.scenario.plan import Plan
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -75,13 +77,31 @@ def run(
         for plan in plans:
             _show_plan(plan)
         return 0
-    documents = [measure(plan, out, as_json=as_json, profile=profile, quiet=quiet) for plan in plans]
+    return code_of(measure_all(plans, out, as_json=as_json, profile=profile, quiet=quiet), len(plans))
+
+
+def measure_all(
+    plans: Sequence[Plan], out: Path, *, as_json: bool, profile: bool, quiet: bool
+) -> list[dict[str, Any]]:
+    """Run the plans one after the other, print what `--json` promises; an interrupt leaves out the rest."""
+    from benchkit.cli.interrupts import installed
+
+    _check_out(out)
+    documents: list[dict[str, Any]] = []
+    with installed() as interrupts:
+        for plan in plans:
+            if not interrupts.came:
+                documents.append(
+                    _measure(plan, out, interrupts, as_json=as_json, profile=profile, quiet=quiet)
+                )
     if as_json:
-        click.echo(json.dumps(documents[0] if len(documents) == 1 else documents, indent=1))
-    return code_of(documents)
+        click.echo(json.dumps(documents[0] if len(plans) == 1 else documents, indent=1))
+    return documents
 
 
-def measure(plan: Plan, out_folder: Path, *, as_json: bool, profile: bool, quiet: bool) -> dict[str, Any]:
+def _measure(
+    plan: Plan, out_folder: Path, interrupts: Interrupts, *, as_json: bool, profile: bool, quiet: bool
+) -> dict[str, Any]:
     """Run one plan, save it, print the tables and the answer; returns the document."""
     from benchkit.analysis.document import document
     from benchkit.cli.console import out, progress
@@ -92,14 +112,48 @@ def measure(plan: Plan, out_folder: Path, *, as_json: bool, profile: bool, quiet
     with progress(quiet=quiet) as watch:
         runner = Runner(plan, watch, profile=profile)
         measured = runner.run()
-    made = document(measured)
-    folder = save(measured, made, out_folder)
-    for name, text in runner.profiles.items():
-        target = folder / "profiles" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-    out(err=as_json).print(terminal.report(made, folder))
+    folder: Path | None = None
+    with interrupts.held():
+        made = document(measured)
+        try:
+            folder = save(measured, made, out_folder)
+            _save_profiles(folder, runner.profiles)
+        finally:
+            # Also where the disk is full: a minute of measuring is worth reading.
+            out(err=as_json).print(terminal.report(made, folder))
     return made
+
+
+def _save_profiles(folder: Path, pages: Mapping[str, str]) -> None:
+    from benchkit.errors import StorageError
+
+    try:
+        for name, page in pages.items():
+            target = folder / "profiles" / name
+            target.parent.mkdir(exist_ok=True)
+            target.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(
+            f"the profiles could not be saved: {error.strerror or error}", where=str(folder), remedy="free some space"
+        ) from error  # fmt: skip
+
+
+def _check_out(out: Path) -> None:
+    """Before anything is measured: can a run directory be made there?"""
+    from benchkit.errors import StorageError, UsageError
+
+    try:
+        nearest = next(path for path in (out, *out.parents) if path.exists())
+    except OSError as error:
+        raise StorageError(
+            f"cannot be used: {error.strerror}", where=f"--out {out}", remedy="choose another folder"
+        ) from error
+    if not nearest.is_dir():
+        raise UsageError(f"{nearest} is a file, not a folder", where="--out", remedy="choose another folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise StorageError(
+            f"{nearest} cannot be written", where="--out", remedy="choose a folder of yours, or change its rights"
+        )  # fmt: skip
 
 
 def _show_plan(plan: Plan) -> None:

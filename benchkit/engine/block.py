@@ -263,10 +263,11 @@ def _record(
         ended_ns=ended_ns,
         scheduled=len(joined.samples),
         offered_per_s=place.offered_per_s,
-        duplicated=joined.duplicated + seen.get("duplicated", 0),
+        # A message that came twice is answered twice: what both ends saw is one and the same.
+        duplicated=max(joined.duplicated, seen.get("duplicated", 0)),
         reordered=joined.reordered,
         corrupted=sum(result["corrupted"] for result in done) + seen.get("malformed", 0),
-        unexpected=joined.unexpected + seen.get("unexpected", 0),
+        unexpected=max(joined.unexpected, seen.get("unexpected", 0)),
         wrong_replies=seen.get("wrong_replies", 0),
         checked_replies=seen.get("checked_replies", 0),
         starved=seen.get("starved", 0),

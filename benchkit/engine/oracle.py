@@ -30,7 +30,7 @@ def foresee(items: list[Item], codec: Codec, stage: OpenStage, *, deterministic:
             reply = b"".join(codec.encode(outputs, b""))
         except (InputMismatch, MessageError):
             raise
-        except Exception:  # noqa: BLE001, S112  (counted where it is measured: in the worker)
+        except (Exception, SystemExit):  # noqa: BLE001, S112  (counted where it is measured: in the worker)
             continue
         longest = max(longest, len(reply))
         if deterministic:

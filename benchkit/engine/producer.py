@@ -304,6 +304,7 @@ class Producer:
                 for name in ("due", "taken", "encoded", "sent", "returned", "status")
             },
             "started_ns": self.started_ns,
+            "ended_ns": self._clock(),
             "outstanding": self.outstanding,
             "warmup_messages": min(self.warmup_messages, len(self.due)),
             "starved": self._feed.starved,

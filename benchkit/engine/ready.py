@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from benchkit.engine import usage
 from benchkit.engine.crew import Crew, Party
 from benchkit.engine.host import describe as describe_error
 from benchkit.engine.task import Task
@@ -35,6 +36,7 @@ class Site:
         self.folder = folder
         self.services = services
         self._shared: dict[str, Any] = {}
+        self._brokers: set[int] = set()
         self._opened = 0
 
     def share(self, key: str, make: Callable[[], AbstractContextManager[T]]) -> T:
@@ -43,6 +45,20 @@ class Site:
             self._shared[key] = self.services.enter_context(make())
         value: T = self._shared[key]
         return value
+
+    def opened(self, address: Address) -> None:
+        """A transport is up: its broker is watched from now on."""
+        if address.broker_pid is not None:
+            self._brokers.add(address.broker_pid)
+
+    def serves(self, address: Address) -> bool:
+        """The transport is still up as far as one can see; after a broker's death, what was shared is made anew."""
+        dead = {pid for pid in self._brokers if not usage.lives(pid)}
+        if dead:
+            # Which of the shared services it was is not known here; another one of the others does no harm.
+            self._brokers -= dead
+            self._shared.clear()
+        return address.broker_pid is None or address.broker_pid in self._brokers
 
     def setup(self, message_bytes: int, reply_bytes: int, workers: int) -> Setup:
         """A fresh name and folder each time: nothing that an earlier block left behind can be met again."""
@@ -90,7 +106,9 @@ class ReadyCell:
         )
 
     def open(self, site: Site, crew: Crew) -> Address:
-        """Bring the transport up, unless it is."""
+        """Bring the transport up, unless it is; on a new broker where the last one died."""
+        if not site.serves(self.address or Address({})):
+            self.close()
         if self.address is None:
             setup = site.setup(self.sizes.message, self.sizes.reply, self.cell.workers)
             transport = self.cell.transport
@@ -99,6 +117,7 @@ class ReadyCell:
                     _prepared_there(crew, transport, setup) if self.one_process else transport.prepare(setup)
                 )
                 self.address = self._transport.enter_context(made)
+            site.opened(self.address)
             self.record = replace(self.record, path=self.address.path)
         return self.address
 
@@ -122,7 +141,7 @@ class ReadyCell:
         self.samples.append(samples)
 
     def offered_per_s(self, plan: Plan, round_: int) -> float | None:
-        """Asked rate; None in a closed loop."""
+        """Asked rate: of the gaps between due moments, which no block's end cuts off; None in a closed loop."""
         load = self.cell.load
         if not isinstance(load, OpenArrival):
             return None
@@ -131,7 +150,8 @@ class ReadyCell:
             return asked
         # A whole number of messages in a short block is another rate than the one that was asked for.
         seconds = plan.blocks.warmup_s + plan.blocks.duration_s
-        return len(load.offsets_ns(seconds, seed_for(plan.seed, Stream.SCHEDULE, round_))) / seconds
+        due = load.offsets_ns(seconds, seed_for(plan.seed, Stream.SCHEDULE, round_))
+        return (len(due) - 1) * 1e9 / float(due[-1] - due[0]) if len(due) > 1 else len(due) / seconds
 
     def task(self, plan: Plan, round_: int) -> Task:
         """What the parties are told for a block of this round."""

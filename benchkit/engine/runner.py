@@ -16,7 +16,7 @@ from benchkit.engine.block import Place, run_block
 from benchkit.engine.crew import Crew, crew
 from benchkit.engine.host import describe as describe_error
 from benchkit.engine.ready import ReadyCell, Site, describe, make_ready
-from benchkit.errors import BenchkitError, UsageError
+from benchkit.errors import BenchkitError, StorageError, UsageError
 from benchkit.records.environment import environment
 from benchkit.records.run import Block, Cell, Failure, Floor, Run
 from benchkit.runtime.folders import run_folder
@@ -56,7 +56,7 @@ class Runner:
     def run(self) -> Run:
         """Measure; whatever was measured before an interrupt or a failure is in the answer.
 
-        Raises UsageError when the plan cannot be run as it is written.
+        Raises UsageError when the plan cannot be run as it is written, BenchkitError when nothing was measured.
         """
         started, began = datetime.now(UTC), time.monotonic()
         interrupted = False
@@ -68,6 +68,8 @@ class Runner:
         except Exception as error:
             # Whatever it is, it does not undo what was measured before.
             if not self._blocks:
+                if isinstance(error, OSError):
+                    raise _refused(error) from error
                 raise
             self._failures.append(_failure("runner", error))
         return Run(
@@ -152,6 +154,9 @@ class Runner:
         except BenchkitError as error:
             self._give_up(index, error)
             return
+        except OSError as error:
+            self._give_up(index, _refused(error))
+            return
         ready.keep(samples)
         self._blocks.append(block)
         if not block.drained:
@@ -191,8 +196,21 @@ class Runner:
 
     def _skip(self, index: int, error: BenchkitError) -> None:
         record = self._records[index]
-        self._records[index] = replace(record, skipped=str(error.what), skipped_remedy=error.remedy)
+        self._records[index] = replace(record, skipped=_told(error), skipped_remedy=error.remedy)
         self._failures.append(_failure(record.id, error))
+
+
+def _told(error: BenchkitError) -> str:
+    return f"{error.where}: {error.what}" if error.where else error.what
+
+
+def _refused(error: OSError) -> BenchkitError:
+    """The system's refusals (no space, no more files or processes) in the words of the others."""
+    return StorageError(
+        f"the system refused: {error.strerror or error}",
+        where=str(error.filename or ""),
+        remedy="free some space, or raise the limits that `ulimit -a` shows",
+    )
 
 
 def _failure(where: str, error: Exception) -> Failure:

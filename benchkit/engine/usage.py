@@ -35,6 +35,14 @@ def peak_rss_bytes(pid: int) -> int:
     return 0
 
 
+def lives(pid: int) -> bool:
+    """The process is there and has not ended; one that nobody has waited for yet has."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def cpu_ns(pid: int) -> int:
     """CPU time of all threads of process `pid`; 0 when it is gone. Nanoseconds on Linux, else ticks of 10 ms."""
     with suppress(OSError, ValueError):

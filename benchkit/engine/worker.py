@@ -141,7 +141,7 @@ class Worker:
             outputs = list(self._stage.run([held.message for held in batch]))
             if len(outputs) != len(batch):
                 raise BenchkitError(f"the stage answered {len(outputs)} messages of a batch of {len(batch)}")  # noqa: TRY301
-        except Exception as error:  # noqa: BLE001  (a stage is anybody's code; the block decides what follows)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  (a stage is anybody's code; the block decides what follows)
             outputs = [None] * len(batch)
             self._fail(error)
         finished = clock()
@@ -192,7 +192,7 @@ class Worker:
         self.corrupted += bad
         held.delivery.release()
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception | SystemExit) -> None:
         what = error.what if isinstance(error, BenchkitError) else redact(str(error))
         self._last_failure = f"{type(error).__name__}: {what}"
         known = self.failures.setdefault(

@@ -248,7 +248,7 @@ def test_an_invalid_cell_keeps_no_promise_and_the_shell_hears_of_it() -> None:
         "shm/raw/camera/100ps": True,
         "http/raw/camera/100ps": None,
     }
-    assert code_of([found]) == 3
+    assert code_of([found], 1) == 3
 
 
 def test_what_a_broker_of_the_users_own_spends_is_unknown_and_not_nothing() -> None:

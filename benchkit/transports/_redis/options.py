@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field, SecretStr
 
-from benchkit.transports._redis.slots import MAX_VALUE_BYTES
+from benchkit.transports._redis.resp import MAX_VALUE_BYTES
 from benchkit.transports.base import Capabilities, Transport
 
 
