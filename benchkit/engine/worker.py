@@ -60,6 +60,8 @@ class Worker:
         self.corrupted = 0
         self.failures: dict[tuple[str, str], dict[str, Any]] = {}
         self.gave_up = False
+        self.waiting_since_ns = 0
+        """When it began to wait for a message that did not come before it was told to stop; 0 if it did not wait."""
         self._last_failure = ""
         self._measuring = False
         self._cpu_from_ns = 0
@@ -82,6 +84,7 @@ class Worker:
             delivery = receive(_POLL_S)
             if delivery is None:
                 if self._stopped():
+                    self.waiting_since_ns = asked
                     return
                 continue
             held = self._decode(delivery, asked, clock())
@@ -201,4 +204,5 @@ class Worker:
             "corrupted": self.corrupted,
             "failures": [[*key, known] for key, known in self.failures.items()],
             "gave_up": self.gave_up,
+            "waiting_since_ns": self.waiting_since_ns,
         }
