@@ -53,7 +53,7 @@ class Busy:
     """How much of the measured time each party worked, 0 to 1."""
 
     stage: float
-    """Decoding, computing and replying, over all workers; batches count once a message, hence capped at 1."""
+    """Decoding, computing and replying, over all workers."""
     encode: float
     send: float
     producer_cpu: float | None
@@ -68,7 +68,7 @@ def busy(measure: Measure, workers: int, producer_cpu_ns: int | None) -> Busy:
         return sum(measure.phases[name].mean_ns for name in names) * measure.latency.count / span
 
     return Busy(
-        stage=min(1.0, of(*_STAGE_WORK) / max(1, workers)),
+        stage=min(1.0, measure.stage_busy_ns / span / max(1, workers)),
         encode=min(1.0, of("encode")),
         send=min(1.0, of("send")),
         producer_cpu=None if producer_cpu_ns is None else producer_cpu_ns / span,

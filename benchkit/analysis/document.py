@@ -87,8 +87,14 @@ def _analyse(run: Run, cell: Cell) -> Analysed:
         measure=figures,
         cores=cores if isinstance(cores, int) else 0,
         floor_us=run.floor.null_us.get("p50") if run.floor else None,
+        replies_to_check=_replies_to_check(run.scenario),
     )
     return Analysed(cell, blocks, samples, kept, figures, reasons(facts))
+
+
+def _replies_to_check(scenario: Mapping[str, Any]) -> bool:
+    checks = scenario.get("checks")
+    return isinstance(checks, Mapping) and bool(checks.get("replies"))
 
 
 def _promises(run: Run, done: Analysed) -> list[dict[str, Any]]:
@@ -144,6 +150,10 @@ def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
         "warmup": int(np.count_nonzero(done.samples["warmup"])),
         "load": _load(done),
         "account": done.account,
+        "checks": {
+            name: sum(getattr(block, name) for block in done.blocks)
+            for name in ("checked_replies", "wrong_replies")
+        },
         "latency_us": _latency(figures),
         "service_us": _distribution(figures.service),
         "phases_us": {name: _phase(figures, name) for name in PHASES},
@@ -204,7 +214,7 @@ def _phase(figures: Measure, name: str) -> dict[str, Any]:
 
 
 def _throughput(figures: Measure) -> dict[str, float]:
-    """Delivered messages over the time from first due moment to last end, all blocks together."""
+    """Delivered messages over the time that they stand for (first due moment to last end), all blocks together."""
     seconds = figures.span_ns / 1e9
     if seconds <= 0:
         return {"messages_per_s": 0.0, "bytes_per_s": 0.0}

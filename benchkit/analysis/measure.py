@@ -37,7 +37,7 @@ class BlockMeasure:
     count: int
     p50_ns: int
     span_ns: int
-    """From the first due moment to the last end."""
+    """The time that its messages stand for; see `_spans`."""
     phase_means_ns: tuple[float, ...]
     piece_medians_ns: tuple[int, ...]
     """Medians of five contiguous pieces, empty when the block is too short."""
@@ -72,6 +72,8 @@ class Measure:
     blocks: tuple[BlockMeasure, ...]
     pace: Pace
     delivered_bytes: int
+    stage_busy_ns: int
+    """Decoding, computing and replying, all workers and blocks together; a batch counts once."""
 
     @property
     def span_ns(self) -> int:
@@ -109,6 +111,7 @@ def measure(samples: Samples) -> Measure:
         ),
         pace=pace,
         delivered_bytes=int(chosen.column("payload_bytes").sum()),
+        stage_busy_ns=_stage_busy_ns(chosen),
     )
 
 
@@ -116,7 +119,34 @@ def _ends(chosen: Selection) -> tuple[Column, Distribution, Column]:
     """Latency of each message, the distribution of service times, and each block's span."""
     end, due = end_ns(chosen.column), chosen.column("due")
     service = describe(end - chosen.column("taken"))
-    return end - due, service, _last(end, chosen) - _first(due, chosen)
+    return end - due, service, _spans(due, end, chosen)
+
+
+def _spans(due: Column, end: Column, chosen: Selection) -> Column:
+    """Of each block, from its first due moment to its last end, and to the due moment of a next message at least.
+
+    n messages stand for n intervals and their due moments enclose n - 1: without the last one, fifteen messages
+    at 30/s that are answered at once would count as 32/s.
+    """
+    first = _first(due, chosen)
+    counts = np.diff(chosen.starts, append=len(chosen.rows))
+    enclosed = _last(due, chosen) - first
+    spans: Column = np.maximum(_last(end, chosen) - first, enclosed + enclosed // np.maximum(1, counts - 1))
+    return spans
+
+
+def _stage_busy_ns(chosen: Selection) -> int:
+    """From `started` to the last `replied` of each batch, and every decoding before it."""
+    worker, started = chosen.column("worker"), chosen.column("started")
+    rows = np.flatnonzero(started != 0)
+    rows = rows[np.lexsort((started[rows], worker[rows]))]
+    if not len(rows):
+        return 0
+    worker, started = worker[rows], started[rows]
+    done = np.maximum(chosen.column("replied"), chosen.column("finished"))[rows]
+    first = np.flatnonzero(np.diff(started, prepend=-1) | np.diff(worker, prepend=-1))
+    decoding = int((chosen.column("decoded")[rows] - chosen.column("received")[rows]).sum())
+    return decoding + int((np.maximum.reduceat(done, first) - started[first]).sum())
 
 
 def describe(values: Column) -> Distribution:

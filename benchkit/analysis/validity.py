@@ -58,6 +58,10 @@ CODES: Final[Mapping[str, Kind]] = {
     "wrong-replies": Kind(
         "invalid", "make the stage deterministic, or set replies unchecked if it cannot be"
     ),
+    "replies-unchecked": Kind(
+        "note",
+        "let the source repeat its messages (source.distinct) and use a stage that repeats its answers",
+    ),
     "unexpected-arrivals": Kind("invalid", "give the cell a queue, stream or segment of its own"),
     "duplicated": Kind(
         "invalid", "declare at-least-once in the transport's capabilities, or acknowledge in time"
@@ -100,6 +104,8 @@ class Facts:
     cores: int
     floor_us: float | None
     """p50 of an empty message through the engine and back; None when it was not measured."""
+    replies_to_check: bool = False
+    """The scenario asks for replies to be compared with the stage run locally."""
 
     @property
     def scheduled(self) -> int:
@@ -228,6 +234,10 @@ def _integrity(facts: Facts) -> Iterator[Reason]:
             f"{wrong} of {checked} checked replies differ from the stage run locally on the same input{lossy}"
         )
         yield _reason("wrong-replies", text, "note" if facts.cell.lossy else "invalid")
+    if facts.cell.replies and facts.replies_to_check and not checked and facts.account["delivered"]:
+        yield _reason(
+            "replies-unchecked", "no reply was compared with the stage run locally on the same input"
+        )
     if facts.account["unexpected"]:
         yield _reason(
             "unexpected-arrivals", f"{_messages(facts.account['unexpected'])} arrived that nobody had sent"

@@ -16,9 +16,11 @@ def us_with_interval(value: float | None, interval: Sequence[float] | None) -> s
 
 
 def times(ratio: float) -> str:
-    """1.043 -> '1.04x', 52.34 -> '52.3x', 1234 -> '1234x', 12345 -> '1.2e+04x'."""
-    if ratio >= 1e4 or 0 < ratio < 0.01:
-        return f"{ratio:.1e}x"
+    """1.043 -> '1.04x', 52.34 -> '52.3x', 1234 -> '1234x'; beyond 0.01 and 10000 nobody needs digits."""
+    if ratio >= 1e4:
+        return ">10000x"
+    if 0 < ratio < 0.01:
+        return "<0.01x"
     return f"{ratio:.2f}x" if ratio < 9.995 else f"{ratio:.1f}x" if ratio < 99.95 else f"{ratio:.0f}x"
 
 

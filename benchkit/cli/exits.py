@@ -30,7 +30,11 @@ def _failed(document: dict[str, Any]) -> bool:
     """A broker, a stage, a disk: whatever the run needed and did not have."""
     codes = {reason["code"] for cell in document["cells"] for reason in cell["validity"]["reasons"]}
     # A stage's exception is a result where the run goes on, and its end where the scenario says so.
-    grave = {"skipped", "party-died", *(["stage-failed"] if document["scenario"].get("on_error") == "stop" else [])}
+    grave = {
+        "skipped",
+        "party-died",
+        *(["stage-failed"] if document["scenario"].get("on_error") == "stop" else []),
+    }
     return bool(document["failures"]) or bool(codes & grave)
 
 

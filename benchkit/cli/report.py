@@ -10,11 +10,7 @@ import click
 @click.command(short_help="Charts, HTML and Markdown from saved runs.")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--out",
-    "folder",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Where to write; default: into each run directory.",
+    "--out", "folder", type=click.Path(path_type=Path), help="Where to write; default: each run directory."
 )
 def report(runs: tuple[Path, ...], folder: Path | None) -> None:
     """Write report.html, report.md and charts from saved runs; nothing is measured again."""
@@ -23,6 +19,6 @@ def report(runs: tuple[Path, ...], folder: Path | None) -> None:
 
     for path in runs:
         run = load(path)
-        home = path if path.is_dir() else path.parent
+        home = (path if path.is_dir() else path.parent).resolve()
         for made in write(run, folder / home.name if folder else home):
             click.echo(str(made))

@@ -81,6 +81,10 @@ def run_block(
         _close_producer(crew, ends)
         if profiles is not None:
             profiles.update(_profiles(ends))
+    except BenchkitError:
+        # No worker may go on serving a block that is over: its transport is taken down next.
+        _stop_workers(crew, ends, "now")
+        raise
     finally:
         for party, number in [(ends.producer, ends.producing), *ends.workers]:
             party.forget(number)
@@ -88,9 +92,9 @@ def run_block(
 
 
 def _handed_over(measured: Mapping[str, Any]) -> int:
-    """How many messages the producer handed over."""
-    sent = producer_columns(measured["columns"])["sent"]
-    return int((sent != 0).sum())
+    """How many messages the producer handed over; what was rejected reaches no worker."""
+    columns = producer_columns(measured["columns"])
+    return int(((columns["sent"] != 0) & (columns["status"] == 0)).sum())
 
 
 def _await_ready(crew: Crew, ends: _Ends) -> None:
@@ -114,8 +118,6 @@ def _await_ready(crew: Crew, ends: _Ends) -> None:
             error = PartyError(f"not ready within {_OPEN_S:.0f} s", where=party.role)
         else:
             continue
-        for other, other_number in ends.workers:
-            other.post("stop", of=other_number, how="now")
         raise error
 
 
@@ -152,9 +154,13 @@ def _await_quiet(crew: Crew, ends: _Ends, sent: int, drain_s: float) -> None:
     until = time.monotonic() + drain_s
     seen, since = -1, time.monotonic()
     while time.monotonic() < until and not ends.dead:
-        done = sum(
-            crew.ask(party, "progress", _OPEN_S, of=number)["progress"] for party, number in ends.workers
-        )
+        try:
+            done = sum(
+                crew.ask(party, "progress", _OPEN_S, of=number)["progress"] for party, number in ends.workers
+            )
+        except PartyError:
+            # It died or hangs: noticed where its columns are awaited; the others' are kept.
+            return
         if done >= sent:
             return
         if done != seen:
@@ -231,8 +237,9 @@ def _record(
 ) -> tuple[Block, Samples]:  # fmt: skip
     done = [result for result in stage if result is not None]
     lost_party = bool(ends.dead) or measured is None
-    quiet = bool(measured and task.replies) and _quiet(measured, stage, task.drain_s)
-    gave_up = measured is None or (bool(measured["outstanding"]) and not lost_party and not quiet)
+    quiet = measured is not None and task.replies and _quiet(measured, stage, task.drain_s)
+    # Where a party died nothing was drained: what was under way is pending, and no transport lost it.
+    gave_up = lost_party or (bool(measured and measured["outstanding"]) and not quiet)
     columns = producer_columns(measured["columns"]) if measured else _no_messages()
     joined = join(
         columns, [worker_columns(result["columns"]) for result in done],
@@ -265,7 +272,7 @@ def _record(
         wrong_replies=seen.get("wrong_replies", 0),
         checked_replies=seen.get("checked_replies", 0),
         starved=seen.get("starved", 0),
-        drained=not gave_up and not lost_party,
+        drained=not gave_up,
         usage=_usage(measured, done, broker, len(joined.samples)),
         failures=tuple(failures),
         warmup_messages=seen.get("warmup_messages", 0),
@@ -287,7 +294,7 @@ def _quiet_s(drain_s: float) -> float:
 
 
 def _no_messages() -> Columns:
-    names = ("due", "taken", "encoded", "sent", "returned", "nbytes", "status")
+    names = ("due", "taken", "encoded", "sent", "returned", "status")
     return producer_columns(dict.fromkeys(names, b""))
 
 

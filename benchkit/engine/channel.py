@@ -27,7 +27,8 @@ class Channel:
 
     def send(self, message: dict[str, Any]) -> None:
         """Blocks until handed to the kernel; raises OSError when the other end is gone."""
-        packed = msgpack.packb(message)
+        # A library's error may quote a name that is no Unicode.
+        packed = msgpack.packb(message, unicode_errors="backslashreplace")
         self._sock.sendall(_LENGTH.pack(len(packed)))
         self._sock.sendall(packed)
 

@@ -43,6 +43,8 @@ class Feed(Protocol):
     """What the producer takes its messages from."""
 
     starved: int
+    cpu_ns: int
+    """CPU time that a thread of its own has spent on making messages."""
 
     def take(self) -> Prepared | None:
         """The next message; waits when none is ready and counts that; None when the source has ended."""
@@ -81,7 +83,7 @@ class Pool:
     """Prepared messages, repeated in order."""
 
     def __init__(self, prepared: list[Prepared]) -> None:
-        self.starved = 0
+        self.starved = self.cpu_ns = 0
         self._next = itertools.cycle(prepared).__next__
 
     def take(self) -> Prepared:
@@ -96,7 +98,7 @@ class Stream:
     """Messages made anew in a thread that stays at most sixteen ahead."""
 
     def __init__(self, source: Source, codec: Codec, seed: int) -> None:
-        self.starved = 0
+        self.starved = self.cpu_ns = 0
         self._ready: queue.Queue[Prepared | BaseException | None] = queue.Queue(_AHEAD)
         self._closed = threading.Event()
         self._thread = threading.Thread(
@@ -118,6 +120,7 @@ class Stream:
         self._put(end)
 
     def _put(self, made: Prepared | BaseException | None) -> bool:
+        self.cpu_ns = time.thread_time_ns()
         while not self._closed.is_set():
             try:
                 self._ready.put(made, timeout=0.05)

@@ -19,6 +19,7 @@ from typing import Any
 from benchkit.engine.channel import Channel
 from benchkit.errors import BenchkitError
 from benchkit.runtime.guard import die_with_parent
+from benchkit.scenario.redact import redact, redact_lines
 
 
 class Work:
@@ -90,17 +91,23 @@ class Host:
         except BaseException as error:  # noqa: BLE001  (whatever it is, the runner must hear of it)
             event = {"event": "failed", **describe(error)}
         self._work.pop(work.id, None)
-        self.send({"id": work.id, **event})
+        try:
+            self.send({"id": work.id, **event})
+        except (TypeError, ValueError, OverflowError) as error:
+            # A plug-in's facts that are no plain data: the runner must not wait for what cannot travel.
+            self.send({"id": work.id, "event": "failed", **describe(error)})
 
 
 def describe(error: BaseException) -> dict[str, Any]:
     """An error as plain data; the runner raises it again by its name."""
     return {
         "type": type(error).__name__,
-        "what": error.what if isinstance(error, BenchkitError) else f"{type(error).__name__}: {error}",
+        "what": error.what
+        if isinstance(error, BenchkitError)
+        else redact(f"{type(error).__name__}: {error}"),
         "where": getattr(error, "where", ""),
         "remedy": getattr(error, "remedy", ""),
-        "traceback": "".join(traceback.format_exception(error)),
+        "traceback": redact_lines("".join(traceback.format_exception(error))),
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from array import array
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -67,9 +68,9 @@ class Producer:
         self._clock = time.monotonic_ns
         self._spin_ns = 0 if task.one_process else SPIN_NS
         self.due, self.taken, self.encoded, self.sent, self.returned = (array("q") for _ in range(5))
-        self.nbytes = array("q")
         self.status = array("b")
         """Of each message: 0 unless the producer knows better (3 rejected, 4 the stage failed on it)."""
+        self._later = (self.taken, self.encoded, self.sent, self.returned, self.status)
         self.counters = Counters()
         self.freed: deque[int] | None = None
         """Closed loop: moments at which a place in flight came free."""
@@ -89,10 +90,10 @@ class Producer:
         clock = self._clock
         index = len(self.due)
         self.due.append(due)
-        self.returned.append(0)
-        self.status.append(0)
-        self.nbytes.append(prepared.wire_bytes)
-        taken = clock()
+        # All columns at once: whatever raises from here on leaves them equally long.
+        for column in self._later:
+            column.append(0)
+        self.taken[index] = clock()
         parts = self._codec.encode(prepared.arrays, prepared.metadata)
         head = pack(
             Envelope(
@@ -101,23 +102,20 @@ class Producer:
             )
         )  # fmt: skip
         message = [head, *parts]
-        encoded = clock()
-        self.taken.append(taken)
-        self.encoded.append(encoded)
+        self.encoded[index] = clock()
         send = self._sender.send
         try:
             while not send(message, _SLICE_S):
                 self._collect()
                 if clock() > give_up_ns or self._stopped():
-                    self.sent.append(0)
                     return False
         except Rejected as error:
-            self.sent.append(clock())
+            self.sent[index] = clock()
             self.status[index] = 3
             self.counters.rejections[str(error)] += 1
             self._free(self.sent[index])
             return True
-        self.sent.append(clock())
+        self.sent[index] = clock()
         if self._task.replies:
             self.outstanding += 1
         else:
@@ -144,7 +142,7 @@ class Producer:
         if self.returned[index] or self.status[index]:
             self.counters.duplicated += 1
             return
-        self.outstanding -= 1
+        self.outstanding -= self._task.replies
         if reply.rejected:
             self.status[index] = 3
             self.counters.rejections["refused after it was sent"] += 1
@@ -192,27 +190,27 @@ class Producer:
         give_up_ns = loop(load)  # type: ignore[arg-type]  # chosen by its type in the line above
         if self._task.replies:
             self._drain(give_up_ns)
+        else:
+            self._refusals()
 
     def _open_loop(self, load: OpenArrival) -> int:
         task = self._task
         offsets = load.offsets_ns(task.warmup_s + task.duration_s, task.schedule_seed)
         dues: list[int] = (offsets + self.started_ns).tolist()
-        first_measured = self.started_ns + int(task.warmup_s * 1e9)
         give_up_ns = dues[-1] + int(task.drain_s * 1e9)
-        measuring = False
+        # Known beforehand: a block that ends early must not count its warm-up as measured.
+        self.warmup_messages = bisect_left(dues, self.started_ns + int(task.warmup_s * 1e9))
         for position, due in enumerate(dues):
             prepared = self._feed.take()
             if prepared is None:
                 return give_up_ns
-            if not measuring and due >= first_measured:
-                measuring = True
-                self.warmup_messages = position
+            if position == self.warmup_messages:
                 self._mark()
             self._wait(due)
             if self._stopped() or self._clock() > give_up_ns:
                 self._leave(dues[position:])
                 break
-            if not self._send(due, prepared, give_up_ns, warmup=not measuring):
+            if not self._send(due, prepared, give_up_ns, warmup=position < self.warmup_messages):
                 self._leave(dues[position + 1 :])
                 break
             self._collect()
@@ -220,11 +218,9 @@ class Producer:
 
     def _leave(self, dues: list[int]) -> None:
         """Messages that were due and never sent stay in the account, pending."""
-        count = len(dues)
         self.due.extend(dues)
-        for column in (self.taken, self.encoded, self.sent, self.returned, self.nbytes):
-            column.extend([0] * count)
-        self.status.extend([0] * count)
+        for column in self._later:
+            column.extend([0] * len(dues))
 
     def _closed_loop(self, load: ClosedArrival) -> int:
         task = self._task
@@ -245,8 +241,8 @@ class Producer:
                 break
             if not measuring and due >= first_measured:
                 measuring = True
-                self.warmup_messages = len(self.due)
                 self._mark()
+            self.warmup_messages += not measuring
             self._wait(due)
             if not self._send(due, prepared, give_up_ns, warmup=not measuring):
                 break
@@ -269,36 +265,53 @@ class Producer:
                 time.sleep(left * 1e-9)
         if clock() >= due:
             return
-        before = time.thread_time_ns()
+        cpu = time.thread_time_ns
+        began, worked = cpu(), 0
         while clock() < due:
-            self._collect()
-        self.spun_cpu_ns += time.thread_time_ns() - before
+            before = cpu()
+            if self.outstanding and (seen := self._sender.reply(0)) is not None:
+                # Taking a reply in is work, whenever it comes; only looking in vain is pacing.
+                self._see(seen, clock())
+                worked += cpu() - before
+        self.spun_cpu_ns += cpu() - began - worked
 
     def _drain(self, give_up_ns: int) -> None:
         while self.outstanding and self._clock() < give_up_ns and not self._stopped():
             self._await_reply(_SLICE_S)
 
+    def _refusals(self) -> None:
+        """Without replies: what the transport refused after it was sent is rejected and not lost."""
+        while (seen := self._sender.reply(0)) is not None:
+            self._see(seen, self._clock())
+
     # What is reported ----------------------------------------------------------------------------------
 
     def _mark(self) -> None:
-        self._cpu_from_ns = usage.own_cpu_ns(one_process=self._task.one_process)
+        self._cpu_from_ns = self._cpu_ns()
         self._spun_from_ns = self.spun_cpu_ns
+
+    def _cpu_ns(self) -> int:
+        """CPU time of producing: this thread's alone where two parties share a process."""
+        if self._task.one_process:
+            return usage.own_cpu_ns(one_process=True)
+        # Making messages anew is the source's work, not the price of moving them.
+        return usage.own_cpu_ns(one_process=False) - self._feed.cpu_ns
 
     def result(self) -> dict[str, Any]:
         """Columns and counters as plain data."""
-        cpu_ns = usage.own_cpu_ns(one_process=self._task.one_process) - self._cpu_from_ns
+        cpu_ns = self._cpu_ns() - self._cpu_from_ns
         spun_ns = self.spun_cpu_ns - self._spun_from_ns
         counters = self.counters
         return {
             "columns": {
                 name: getattr(self, name).tobytes()
-                for name in ("due", "taken", "encoded", "sent", "returned", "nbytes", "status")
+                for name in ("due", "taken", "encoded", "sent", "returned", "status")
             },
             "started_ns": self.started_ns,
             "ended_ns": self._clock(),
             "outstanding": self.outstanding,
             "last_seen_ns": self.last_seen_ns,
-            "warmup_messages": self.warmup_messages,
+            "warmup_messages": min(self.warmup_messages, len(self.due)),
             "starved": self._feed.starved,
             "cpu_ns": cpu_ns - spun_ns,
             "pacing_cpu_ns": spun_ns,

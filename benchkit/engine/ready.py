@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from benchkit.engine import usage
 from benchkit.engine.crew import Crew, Party
+from benchkit.engine.host import describe as describe_error
 from benchkit.engine.task import Task
 from benchkit.errors import BenchkitError
 from benchkit.load.base import OpenArrival
@@ -109,8 +110,11 @@ class ReadyCell:
         if self.address is None:
             setup = site.setup(self.sizes.message, self.sizes.reply, self.cell.workers)
             transport = self.cell.transport
-            made = _prepared_there(crew, transport, setup) if self.one_process else transport.prepare(setup)
-            self.address = self._transport.enter_context(made)
+            with _translated(self.cell, "prepared"):
+                made = (
+                    _prepared_there(crew, transport, setup) if self.one_process else transport.prepare(setup)
+                )
+                self.address = self._transport.enter_context(made)
             site.opened(self.address)
             self.record = replace(self.record, path=self.address.path)
         return self.address
@@ -126,7 +130,8 @@ class ReadyCell:
     def close(self) -> None:
         """Take the transport down; the next block brings up a fresh one."""
         self.address = None
-        self._transport.close()
+        with _translated(self.cell, "taken down"):
+            self._transport.close()
 
     def keep(self, samples: Samples) -> None:
         """Add a block's samples; the next block counts on from there."""
@@ -170,6 +175,23 @@ class ReadyCell:
             stop_on_error=plan.on_error == "stop",
             one_process=self.one_process,
         )
+
+
+@contextmanager
+def _translated(cell: PlannedCell, doing: str) -> Iterator[None]:
+    """A transport is anybody's code: what it raises costs its cell, not the run."""
+    try:
+        yield
+    except BenchkitError:
+        raise
+    except Exception as error:  # noqa: BLE001  (anybody's code; raised again as what it means here)
+        told = describe_error(error)
+        failed = BenchkitError(
+            f"the transport {cell.transport.kind!r} could not be {doing}: {told['what']}",
+            remedy="run benchkit.testing.check_transport on it",
+        )
+        failed.add_note(told["traceback"])
+        raise failed from None
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import numpy as np
 from benchkit.engine import floors, placement
 from benchkit.engine.block import Place, run_block
 from benchkit.engine.crew import Crew, crew
+from benchkit.engine.host import describe as describe_error
 from benchkit.engine.ready import ReadyCell, Site, describe, make_ready
 from benchkit.errors import BenchkitError, StorageError, UsageError
 from benchkit.records.environment import environment
@@ -65,11 +66,13 @@ class Runner:
                 self._measure(members, Site(name, folder, services))
         except KeyboardInterrupt:
             interrupted = True
-        except (BenchkitError, OSError) as error:
+        except Exception as error:
+            # Whatever it is, it does not undo what was measured before.
             if not self._blocks:
-                raise _ours(error) from error
-            # Whatever failed now, what was measured before it stands.
-            self._failures.append(_failure("runner", _ours(error)))
+                if isinstance(error, OSError):
+                    raise _refused(error) from error
+                raise
+            self._failures.append(_failure("runner", error))
         return Run(
             started_utc=started.isoformat(timespec="seconds").replace("+00:00", "Z"),
             duration_s=time.monotonic() - began,
@@ -134,7 +137,7 @@ class Runner:
             return
         self._ready[index] = ready
         self._records[index] = ready.record
-        site.services.callback(ready.close)
+        site.services.callback(self._take_down, ready)
 
     def _one_block(self, members: Crew, site: Site, index: int, position: int, round_: int) -> None:
         ready = self._ready[index]
@@ -149,14 +152,23 @@ class Runner:
             block, samples = run_block(members, ready.task(self._plan, round_), place, ready.hosts)
         except UsageError:
             raise
-        except (BenchkitError, OSError) as error:
-            self._give_up(index, _ours(error))
+        except BenchkitError as error:
+            self._give_up(index, error)
+            return
+        except OSError as error:
+            self._give_up(index, _refused(error))
             return
         ready.keep(samples)
         self._blocks.append(block)
         if not block.drained or (samples["status"] == Status.LOST).any():
             # What is left inside must not reach the next block.
+            self._take_down(ready)
+
+    def _take_down(self, ready: ReadyCell) -> None:
+        try:
             ready.close()
+        except BenchkitError as error:
+            self._failures.append(_failure(ready.cell.id, error))
 
     def _profile_block(self, members: Crew, site: Site, ready: ReadyCell) -> None:
         """One more block under the profiler, kept out of the samples."""
@@ -167,7 +179,7 @@ class Runner:
             run_block(members, replace(ready.task(self._plan, 0), profile=True), place, ready.hosts, pages)
         except BenchkitError as error:
             self._failures.append(_failure(f"profile of {ready.cell.id}", error))
-        ready.close()
+        self._take_down(ready)
         for role, page in pages.items():
             name = f"{ready.cell.id.replace('/', '--')}--{role}"
             self.profiles[f"{name}.html"] = page["html"]
@@ -176,7 +188,7 @@ class Runner:
     def _give_up(self, index: int, error: BenchkitError) -> None:
         """A block that could not even start: a cell without any block is skipped, another one goes on."""
         ready = self._ready[index]
-        ready.close()
+        self._take_down(ready)
         if ready.samples:
             self._failures.append(_failure(ready.cell.id, error))
         else:
@@ -193,17 +205,17 @@ def _told(error: BenchkitError) -> str:
     return f"{error.where}: {error.what}" if error.where else error.what
 
 
-def _failure(where: str, error: BenchkitError) -> Failure:
-    traceback = "\n".join(getattr(error, "__notes__", []))
-    return Failure(where, type(error).__name__, _told(error), error.remedy, traceback)
-
-
-def _ours(error: BenchkitError | OSError) -> BenchkitError:
+def _refused(error: OSError) -> BenchkitError:
     """The system's refusals (no space, no more files or processes) in the words of the others."""
-    if isinstance(error, BenchkitError):
-        return error
     return StorageError(
         f"the system refused: {error.strerror or error}",
         where=str(error.filename or ""),
         remedy="free some space, or raise the limits that `ulimit -a` shows",
     )
+
+
+def _failure(where: str, error: Exception) -> Failure:
+    told = describe_error(error)
+    what = f"{told['where']}: {told['what']}" if told["where"] else told["what"]
+    notes = "\n".join(getattr(error, "__notes__", []))
+    return Failure(where, told["type"], what, told["remedy"], notes or told["traceback"])

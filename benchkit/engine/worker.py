@@ -19,7 +19,8 @@ import numpy as np
 from benchkit.engine import usage
 from benchkit.engine.pacing import sharpen_timers
 from benchkit.engine.task import Task
-from benchkit.errors import BenchkitError, MessageError
+from benchkit.errors import BenchkitError, MessageError, Rejected
+from benchkit.scenario.redact import redact, redact_lines
 from benchkit.stages.base import OpenStage
 from benchkit.tensors import integrity
 from benchkit.tensors.codecs.base import Codec
@@ -78,11 +79,12 @@ class Worker:
         """Serve until told to stop: `drain` ends when nothing is left to receive, `now` at once."""
         sharpen_timers()
         usage.reset_peak(os.getpid())
-        self._cpu_from_ns = usage.own_cpu_ns(one_process=self._task.one_process)
         clock, receive = self._clock, self._receiver.receive
         batched = self._task.batch_size > 1
         asked = clock()
         while not self.gave_up:
+            if not self._measuring:
+                self._mark()
             delivery = receive(_POLL_S)
             if delivery is None:
                 if self._stopped():
@@ -97,6 +99,11 @@ class Worker:
                 return
             asked = clock()
 
+    def _mark(self) -> None:
+        """Costs are counted from here: before the first measured message is received."""
+        self._cpu_from_ns = usage.own_cpu_ns(one_process=self._task.one_process)
+        self._integrity_ns = 0
+
     def _decode(self, delivery: Delivery, asked: int, received: int) -> _Held | None:
         try:
             envelope, body = unpack(delivery.view)
@@ -108,10 +115,8 @@ class Worker:
             delivery.release()
             return None
         decoded = self._clock()
-        if not self._measuring and not envelope.flags & WARMUP:
+        if not envelope.flags & WARMUP:
             self._measuring = True
-            self._cpu_from_ns = usage.own_cpu_ns(one_process=self._task.one_process)
-            self._integrity_ns = 0
         return _Held(
             delivery, envelope, body, Message(envelope.seq, arrays, metadata), asked, received, decoded
         )
@@ -122,6 +127,8 @@ class Worker:
         until = first.decoded + int(self._task.batch_delay_s * 1e9)
         while len(batch) < self._task.batch_size:
             asked = self._clock()
+            if not self._measuring:
+                self._mark()
             delivery = self._receiver.receive(max(0, until - asked) * 1e-9)
             if delivery is None:
                 break
@@ -159,20 +166,27 @@ class Worker:
 
     def _reply(self, held: _Held, arrays: Arrays | None) -> bool:
         """Hand the reply over; False when what the stage returned cannot travel."""
-        flags = REPLY
-        parts: list[Buffer]
-        try:
-            parts = self._codec.encode(arrays, b"") if arrays is not None else []
-        except MessageError as error:
-            self._fail(error)
-            arrays = None
-        if arrays is None:
-            flags |= FAILED
-            parts = [self._last_failure.encode()[:_MAX_ERROR_BYTES]]
+        if arrays is not None:
+            try:
+                parts = self._codec.encode(arrays, b"")
+            except Exception as error:  # noqa: BLE001  (a stage may answer anything; not all of it can travel)
+                self._fail(error)
+            else:
+                try:
+                    self._hand_over(held, parts, REPLY)
+                except Rejected as error:
+                    self._fail(error)
+                else:
+                    return True
+        self._hand_over(
+            held, [self._last_failure.encode(errors="replace")[:_MAX_ERROR_BYTES]], REPLY | FAILED
+        )
+        return False
+
+    def _hand_over(self, held: _Held, parts: list[Buffer], flags: int) -> None:
         envelope = held.envelope
         head = pack(Envelope(envelope.seq, total_bytes(parts), flags, item=envelope.item))
         held.delivery.reply([head, *parts])
-        return arrays is not None
 
     def _verify(self, held: _Held) -> None:
         envelope = held.envelope
@@ -184,14 +198,14 @@ class Worker:
         held.delivery.release()
 
     def _fail(self, error: Exception | SystemExit) -> None:
-        what = error.what if isinstance(error, BenchkitError) else str(error)
+        what = error.what if isinstance(error, BenchkitError) else redact(str(error))
         self._last_failure = f"{type(error).__name__}: {what}"
         known = self.failures.setdefault(
             (type(error).__name__, what[:500]),
             {"remedy": getattr(error, "remedy", ""), "traceback": "", "count": 0},
         )
         if not known["count"]:
-            known["traceback"] = "".join(traceback.format_exception(error, limit=-12))
+            known["traceback"] = redact_lines("".join(traceback.format_exception(error, limit=-12)))
         known["count"] += 1
         if self._task.stop_on_error:
             self.gave_up = True
@@ -201,7 +215,9 @@ class Worker:
         table = np.array(self._rows, np.int64).reshape(-1, len(COLUMNS))
         return {
             "columns": {name: table[:, at].tobytes() for at, name in enumerate(COLUMNS)},
-            "cpu_ns": usage.own_cpu_ns(one_process=self._task.one_process) - self._cpu_from_ns,
+            # A worker that got no measured message has spent nothing on any.
+            "cpu_ns": (usage.own_cpu_ns(one_process=self._task.one_process) - self._cpu_from_ns)
+            * self._measuring,
             "peak_rss_bytes": usage.peak_rss_bytes(os.getpid()),
             "integrity_ns": self._integrity_ns,
             "corrupted": self.corrupted,

@@ -36,6 +36,8 @@ def within(value: float | None, interval: Sequence[float] | None) -> str:
     if interval is None:
         return f"{show_us(value)} ±?"
     farther = max(interval[1] - value, value - interval[0]) / value
+    if farther >= 9.995:
+        return f"{show_us(value)} ±>999%"
     return f"{show_us(value)} ±{farther:.0%}" if farther >= 0.005 else f"{show_us(value)} ±<1%"
 
 

@@ -39,6 +39,11 @@ def redact(text: str) -> str:
     return HIDDEN
 
 
+def redact_lines(text: str) -> str:
+    """Each line by itself: for tracebacks, which quote what libraries said."""
+    return "\n".join(map(redact, text.split("\n")))
+
+
 def show(value: Any, limit: int = 60) -> str:
     """A value as a message quotes it: redacted, one line, at most `limit` characters."""
     match value:

@@ -1,26 +1,34 @@
-"""Receive buffers: aligned, already touched, and used again."""
+"""Memory that messages land in: page-aligned, touched when it is made, and used again.
+
+The first touch of fresh memory costs more than the transfer itself (0.1-0.5 GB/s on a virtual machine). All
+transports take their buffers here, so that none is favoured by better memory.
+"""
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Sequence
 
 import numpy as np
 
 from benchkit.tensors.wire import Buffer
 
-_ALIGN = 64
-_PAGE_BYTES = 4096
+_TOUCH_BYTES = 64 << 20
+"""A buffer above this is left to its first message: touching it would take longer than opening may."""
+_HUGE_FROM_BYTES = 2 << 20
 # Below this a memoryview's copy is cheaper than wrapping both sides in arrays; above it numpy pays, because
 # it lets other threads run meanwhile.
 _NUMPY_FROM_BYTES = 1 << 16
 
 
-def aligned(nbytes: int) -> memoryview:
-    """Writable memory of `nbytes` that starts on a cache line, every page of it touched."""
-    whole = np.empty(nbytes + _ALIGN, np.uint8)
-    whole[::_PAGE_BYTES] = 0
-    start = -whole.ctypes.data % _ALIGN
-    return whole[start : start + nbytes].data
+def fresh(nbytes: int, *, touch: bool = True) -> memoryview:
+    """Writable private memory of at least `nbytes` that begins on a page (so 64-byte aligned)."""
+    memory = mmap.mmap(-1, max(nbytes, 1), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE") and nbytes >= _HUGE_FROM_BYTES:
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    if touch and nbytes <= _TOUCH_BYTES:
+        np.frombuffer(memory, np.uint8)[:: mmap.PAGESIZE] = 0
+    return memoryview(memory)
 
 
 def gather(parts: Sequence[Buffer], into: memoryview) -> None:
@@ -36,23 +44,28 @@ def gather(parts: Sequence[Buffer], into: memoryview) -> None:
 
 
 class Pool:
-    """Buffers of one end; the one given back last is taken first, because it is still in the cache."""
+    """Equal buffers of one end; the one given back last is taken first, because it is still in the cache.
 
-    __slots__ = ("_free", "_limit")
+    One thread may take while another gives back.
+    """
 
-    def __init__(self, limit_bytes: int) -> None:
-        self._limit = limit_bytes
-        self._free: list[memoryview] = []
+    __slots__ = ("_free", "nbytes")
 
-    def take(self, nbytes: int) -> memoryview:
-        """A buffer of at least `nbytes`, which must be within the pool's limit."""
-        if self._free:
-            buffer = self._free.pop()
-            if buffer.nbytes >= nbytes:
-                return buffer
-        # Sizes are rounded up so that messages of slowly growing size do not allocate each time.
-        return aligned(min(max(self._limit, nbytes), max(_PAGE_BYTES, 1 << (nbytes - 1).bit_length())))
+    def __init__(self, nbytes: int, ready: int = 0) -> None:
+        self.nbytes = nbytes
+        self._free = [fresh(nbytes) for _ in range(ready)]
+
+    def take(self, nbytes: int = 0) -> memoryview:
+        """A buffer of at least `nbytes`; one beyond the pool's size makes all that follow as long."""
+        if nbytes > self.nbytes:
+            self.nbytes = nbytes
+            self._free.clear()
+        try:
+            return self._free.pop()
+        except IndexError:
+            return fresh(self.nbytes)
 
     def give(self, buffer: memoryview) -> None:
-        """Take `buffer` back; nobody reads it any more."""
-        self._free.append(buffer)
+        """Take a buffer back that nobody reads any more; one that has become too short is dropped."""
+        if buffer.nbytes >= self.nbytes:
+            self._free.append(buffer)

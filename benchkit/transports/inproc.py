@@ -25,7 +25,7 @@ from benchkit.transports.base import (
     Setup,
     Transport,
 )
-from benchkit.transports.buffers import aligned, gather
+from benchkit.transports.buffers import fresh, gather
 
 
 class _Channel:
@@ -62,7 +62,7 @@ class _Slot(Delivery):
         """Gather a message of `nbytes` into this slot."""
         buffer = self._buffer
         if buffer.nbytes < nbytes:
-            self._buffer = buffer = aligned(nbytes)
+            self._buffer = buffer = fresh(nbytes)
         gather(parts, buffer)
         self.view = buffer[:nbytes].toreadonly()
 

@@ -21,6 +21,8 @@ from typing import ClassVar
 
 from benchkit.errors import Rejected, StorageError
 from benchkit.tensors.wire import total_bytes
+from benchkit.transports._unix.link import Frame, Link
+from benchkit.transports._unix.sender import UnixSender
 from benchkit.transports.base import (
     Address,
     Buffer,
@@ -32,12 +34,9 @@ from benchkit.transports.base import (
     Transport,
 )
 from benchkit.transports.buffers import Pool
-from benchkit.transports.unix_link import Frame, Link
-from benchkit.transports.unix_sender import UnixSender
 
 _MAX_PATH_BYTES = 103
 """What sun_path holds before its final NUL where that is shortest (macOS)."""
-_PREFAULT_LIMIT_BYTES = 64 << 20
 
 
 class UnixDelivery(Delivery):
@@ -81,9 +80,7 @@ class UnixReceiver(Receiver):
         where = address.where
         self._limit_bytes = int(where["message_bytes"])
         self.reply_limit_bytes = int(where["reply_bytes"])
-        self.pool = Pool(self._limit_bytes)
-        if self._limit_bytes <= _PREFAULT_LIMIT_BYTES:
-            self.pool.give(self.pool.take(self._limit_bytes))
+        self.pool = Pool(self._limit_bytes, ready=1)
         self._link: Link | None = None
         path = Path(f"{where['prefix']}-{worker}.sock")
         path.unlink(missing_ok=True)

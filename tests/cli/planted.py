@@ -1,6 +1,5 @@
 """Transports with a planted fault each, as a third party would write them: `inproc` that misbehaves."""
 
-# ruff: noqa: D102
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -24,10 +23,8 @@ class Seventh(InprocSender):
         self.count = 0
 
     def send(self, parts, timeout):
-        if (self.count + 1) % 7:
-            sent = super().send(parts, timeout)
-        else:
-            sent = self.seventh(parts, timeout)
+        send = super().send if (self.count + 1) % 7 else self.seventh
+        sent = send(parts, timeout)
         self.count += sent
         return sent
 
@@ -164,4 +161,6 @@ ENDS = {
 NAMES = {kind: kind.title().replace("-", "") for kind in ENDS}
 """The class of each kind, for the entry points."""
 for _kind, _name in NAMES.items():
-    globals()[_name] = type(_name, (Faulty,), {"kind": _kind, "__module__": __name__, "__doc__": f"Plants: {_kind}."})
+    globals()[_name] = type(
+        _name, (Faulty,), {"kind": _kind, "__module__": __name__, "__doc__": f"Plants: {_kind}."}
+    )

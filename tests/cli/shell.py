@@ -59,7 +59,9 @@ def environment(**more: str) -> dict[str, str]:
     return {**plain, "PYTHONPATH": os.pathsep.join(filter(None, path)), **more}
 
 
-def benchkit(*arguments: str | Path, out: Path, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Done:
+def benchkit(
+    *arguments: str | Path, out: Path, env: Mapping[str, str] | None = None, cwd: Path = ROOT
+) -> Done:
     """Run a command to its end."""
     done = subprocess.run(
         [*COMMAND, *map(str, arguments)],

@@ -13,7 +13,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from shell import COMMAND, ROOT, Done, await_line, benchkit, codes, environment, measure, messages_of, small, start, write
+from shell import (
+    COMMAND,
+    ROOT,
+    Done,
+    await_line,
+    benchkit,
+    codes,
+    environment,
+    measure,
+    messages_of,
+    small,
+    start,
+    write,
+)
 
 NOISE = np.random.default_rng(5).bytes(4096)
 FRAMES = {"kind": "camera", "size": "64x48", "distinct": 2}
@@ -162,7 +175,9 @@ def test_out_that_is_a_file_is_refused_before_anything_is_measured(tmp_path: Pat
 @contextmanager
 def tiny_disk(folder: Path) -> Iterator[Callable[[], None] | None]:
     """A file system of 64 KiB where this user may mount one, else a limit on the size of files."""
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, check=False
+    )
     try:
         if mounted.returncode == 0:
             yield None
@@ -201,7 +216,9 @@ def cell_of(done: Done, stage: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["Raises", "Exits"])
-def test_a_stage_that_raises_on_one_message_is_counted_and_the_block_goes_on(tmp_path: Path, name: str) -> None:
+def test_a_stage_that_raises_on_one_message_is_counted_and_the_block_goes_on(
+    tmp_path: Path, name: str
+) -> None:
     done = staged(tmp_path, name)
     cell = cell_of(done, "python")
     assert cell["account"]["dead_lettered"] == 1
@@ -231,7 +248,9 @@ def test_a_stage_that_raises_ends_its_block_where_the_scenario_says_stop(tmp_pat
 
 
 def test_a_stage_that_kills_its_process_costs_one_block(tmp_path: Path) -> None:
-    done = staged(tmp_path, "Kills", blocks={"rounds": 3, "duration": "200ms", "warmup": "30ms", "drain": "1s"})
+    done = staged(
+        tmp_path, "Kills", blocks={"rounds": 3, "duration": "200ms", "warmup": "30ms", "drain": "1s"}
+    )
     cell = cell_of(done, "python")
     assert done.code == 4, done.said
     assert "killed by signal 9" in done.stdout

@@ -121,7 +121,8 @@ def test_an_open_loop_keeps_its_schedule_whatever_the_transport(swept: Done) -> 
         if cell["load"]["name"] == "200-per-s":
             samples = np.load(swept.folder / cell["samples"], allow_pickle=False)
             due[cell["transport"]] = [
-                np.diff(samples["due"][samples["block"] == block]).tolist() for block in np.unique(samples["block"])
+                np.diff(samples["due"][samples["block"] == block]).tolist()
+                for block in np.unique(samples["block"])
             ]
             assert cell["load"]["offered_per_s"] == pytest.approx(200)
     assert set(due) == set(TRANSPORTS)

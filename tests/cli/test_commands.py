@@ -11,7 +11,19 @@ from pathlib import Path
 import pytest
 from shell import COMMAND, ROOT, Done, benchkit, environment, measure, small
 
-HEAVY = ("numpy", "pydantic", "rich", "matplotlib", "onnxruntime", "redis", "av", "scipy", "uvicorn", "psutil", "yaml")
+HEAVY = (
+    "numpy",
+    "pydantic",
+    "rich",
+    "matplotlib",
+    "onnxruntime",
+    "redis",
+    "av",
+    "scipy",
+    "uvicorn",
+    "psutil",
+    "yaml",
+)
 HELP_CPU_S = 0.3
 """The one bound in absolute time that the project promises."""
 
@@ -34,7 +46,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def run(folder: Path) -> Done:
     """A small run with everything at its default."""
-    scenario = small(folder, transport=["unix", "inproc"], blocks={"rounds": 4, "duration": "120ms", "warmup": "20ms"})
+    scenario = small(
+        folder, transport=["unix", "inproc"], blocks={"rounds": 4, "duration": "120ms", "warmup": "20ms"}
+    )
     return benchkit("run", scenario, "--out", folder / "run", "--profile", out=folder / "run")
 
 
@@ -56,7 +70,9 @@ def test_help_answers_in_under_three_tenths_of_a_second_of_cpu() -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     code = LOADED.format(heavy=HEAVY)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
+    )
     assert done.stdout.splitlines()[-1] == "loaded:"
 
 
@@ -153,7 +169,10 @@ def test_profiled_blocks_are_not_among_the_samples(run: Done) -> None:
     assert all(cell["blocks"] == 4 for cell in run.document["cells"])
 
 
-@pytest.mark.parametrize("locale", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
+POSIX = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize("locale", [{"PYTHONIOENCODING": "ascii"}, POSIX])
 def test_an_ascii_terminal_gets_ascii(run: Done, locale: dict[str, str]) -> None:
     done = plain("compare", run.folder, run.folder, **locale)
     assert done.code == 0, done.stderr
@@ -162,7 +181,9 @@ def test_an_ascii_terminal_gets_ascii(run: Done, locale: dict[str, str]) -> None
 
 def test_the_whole_report_fits_an_ascii_terminal_of_eighty_columns(folder: Path) -> None:
     scenario = small(folder, blocks={"rounds": 1, "duration": "80ms", "warmup": "0ms"})
-    done = measure(scenario, folder / "a", env=environment(PYTHONIOENCODING="ascii", COLUMNS="80", NO_COLOR="1"))
+    done = measure(
+        scenario, folder / "a", env=environment(PYTHONIOENCODING="ascii", COLUMNS="80", NO_COLOR="1")
+    )
     assert done.code in {0, 3}, done.stderr
     assert done.stdout.isascii()
     assert "\x1b" not in done.stdout
@@ -177,7 +198,11 @@ def test_a_terminal_has_colours_unless_no_color_is_set(run: Done) -> None:
 
 def test_whoever_has_read_enough_ends_the_output_without_a_word() -> None:
     with subprocess.Popen(
-        [*COMMAND, "list", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env=environment()
+        [*COMMAND, "list", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env=environment(),
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None

@@ -18,6 +18,7 @@ import pytest
 from shell import Done, await_line, benchkit, environment, interrupt_group, measure, relatives, small, start
 
 from benchkit.records import folder as records
+from benchkit.runtime.folders import SEGMENTS
 
 ROUNDS = {"rounds": 40, "duration": "150ms", "warmup": "20ms", "drain": "1s"}
 EVERYTHING: dict[str, Any] = {
@@ -53,11 +54,13 @@ def names_in(place: Path) -> set[str]:
 
 def segments(names: set[str]) -> list[str]:
     """Shared memory that carries one of these names."""
-    return sorted(path.name for name in names for path in Path("/dev/shm").glob(f"benchkit-{name}*"))
+    return sorted(path.name for name in names for path in SEGMENTS.glob(f"benchkit-{name}*"))
 
 
 @pytest.fixture(scope="module", params=[signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
-def interrupted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, place: Path) -> Done:
+def interrupted(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, place: Path
+) -> Done:
     folder = tmp_path_factory.mktemp("interrupted")
     scenario = small(folder, **EVERYTHING, blocks=ROUNDS)
     process = start("run", scenario, "--out", folder / "out", "--json", env=environment(TMPDIR=str(place)))
@@ -142,7 +145,7 @@ def wait_gone(pids: list[int]) -> list[int]:
 
 
 def kill_at(scenario: Path, out: Path, delay_s: float, place: Path) -> list[int]:
-    """SIGKILL the runner `delay_s` after it started; the processes of its that outlive it, and their ports with them."""
+    """SIGKILL the runner `delay_s` after it started; its processes that outlive it, their ports with them."""
     process = start("run", scenario, "--out", out)
     try:
         process.wait(delay_s)
@@ -154,11 +157,8 @@ def kill_at(scenario: Path, out: Path, delay_s: float, place: Path) -> list[int]
 
 def own_processes(marker: str) -> list[int]:
     """Anything alive, on whatever port, that was started with this temporary folder."""
-    found = []
-    for each in psutil.process_iter(["environ"]):
-        if (each.info["environ"] or {}).get("TMPDIR") == marker:
-            found.append(each.pid)
-    return found
+    every = psutil.process_iter(["environ"])
+    return [each.pid for each in every if (each.info["environ"] or {}).get("TMPDIR") == marker]
 
 
 @pytest.mark.timeout(60 + 6 * KILLS)
@@ -171,7 +171,7 @@ def test_runs_killed_at_random_moments_leave_nothing_once_the_next_one_has_start
     began = time.monotonic()
     assert measure(scenario, tmp_path / "whole").code in {0, 3}
     whole_s = time.monotonic() - began
-    moments = random.Random(20)  # noqa: S311  (a seed is the point)
+    moments = random.Random(20)
     for kill in range(KILLS):
         left = kill_at(scenario, tmp_path / "out", moments.uniform(0.02, whole_s), place)
         assert left == [], f"kill {kill}: processes outlived the runner"
@@ -189,14 +189,18 @@ def test_runs_killed_at_random_moments_leave_nothing_once_the_next_one_has_start
 def test_two_runs_at_the_same_time_do_not_disturb_each_other(place: Path, tmp_path: Path) -> None:
     scenario = small(tmp_path, **EVERYTHING, blocks={**ROUNDS, "rounds": 1})
     out = tmp_path / "out"
-    processes = [start("run", scenario, "--out", out, "--json", env=environment(TMPDIR=str(place))) for _ in range(2)]
+    processes = [
+        start("run", scenario, "--out", out, "--json", env=environment(TMPDIR=str(place))) for _ in range(2)
+    ]
     documents = []
     for process in processes:
         stdout, stderr = process.communicate(timeout=90)
         assert process.returncode in {0, 3}, stderr
         documents.append(json.loads(stdout))
     for document in documents:
-        assert all(cell["account"]["delivered"] == cell["account"]["scheduled"] > 0 for cell in document["cells"])
+        assert all(
+            cell["account"]["delivered"] == cell["account"]["scheduled"] > 0 for cell in document["cells"]
+        )
         assert not any(cell["account"]["unexpected"] for cell in document["cells"])
     assert len(list(out.glob("small-*/run.json"))) == 2
     assert left_in(place) == []

@@ -67,7 +67,11 @@ def mortal() -> Iterator[Server]:
 def leaks(done: Done) -> list[str]:
     """Every spelling of a planted password that can be found anywhere."""
     everything = done.everything() + _private_files()
-    spellings = {form for word in (PASSWORD, WRONG) for form in (word, quote(word), quote(word, safe=""), repr(word)[1:-1])}
+    spellings = {
+        form
+        for word in (PASSWORD, WRONG)
+        for form in (word, quote(word), quote(word, safe=""), repr(word)[1:-1])
+    }
     return [form for form in sorted(spellings) if form in everything]
 
 

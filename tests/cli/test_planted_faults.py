@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,7 +47,9 @@ def cell(run: Done, transport: str) -> dict[str, Any]:
 
 def sevenths(run: Done, transport: str) -> int:
     """How many messages were a seventh of their block."""
-    blocks = [block["scheduled"] for block in run.record["blocks"] if block["cell"] == cell(run, transport)["id"]]
+    blocks = [
+        block["scheduled"] for block in run.record["blocks"] if block["cell"] == cell(run, transport)["id"]
+    ]
     assert len(blocks) == ROUNDS
     return sum(scheduled // 7 for scheduled in blocks)
 

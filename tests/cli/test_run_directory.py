@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,19 @@ NUMBER = (int, float)
 MAYBE = (int, float, type(None))
 LATENCY = dict.fromkeys(("mean", "p50", "p90", "p99", "p999", "max"), MAYBE)
 INTERVAL = (list, type(None))
-ACCOUNT = (
-    "scheduled delivered dropped rejected dead_lettered lost pending duplicated reordered corrupted unexpected".split()
-)
+ACCOUNT = [
+    "scheduled",
+    "delivered",
+    "dropped",
+    "rejected",
+    "dead_lettered",
+    "lost",
+    "pending",
+    "duplicated",
+    "reordered",
+    "corrupted",
+    "unexpected",
+]
 PLACES = {"delivered": 1, "dropped": 2, "rejected": 3, "dead_lettered": 4, "lost": 5, "pending": 0}
 
 # CONTRACT.md, field by field.
@@ -55,7 +66,9 @@ DOCUMENT: dict[str, Any] = {
         "null_us": {"p50": NUMBER, "p99": NUMBER},
     },
     "cells": [CELL],
-    "ranking": [{"cell": str, "p50_us": NUMBER, "ratio_to_best": NUMBER, "ratio_ci95": INTERVAL, "tied_with_best": bool}],
+    "ranking": [
+        {"cell": str, "p50_us": NUMBER, "ratio_to_best": NUMBER, "ratio_ci95": INTERVAL, "tied_with_best": bool},
+    ],
 }  # fmt: skip
 
 
@@ -67,7 +80,9 @@ def misfits(value: Any, shape: Any, where: str = "") -> list[str]:
         return [
             fault
             for key, inner in shape.items()
-            for fault in (misfits(value[key], inner, f"{where}.{key}") if key in value else [f"{where}.{key} missing"])
+            for fault in (
+                misfits(value[key], inner, f"{where}.{key}") if key in value else [f"{where}.{key} missing"]
+            )
         ]
     if isinstance(shape, list):
         if not isinstance(value, list):
@@ -115,7 +130,18 @@ def test_all_the_ways_and_payloads_of_the_issue_were_measured(dam: Done) -> None
 
 def test_samples_have_the_columns_of_the_contract(dam: Done) -> None:
     named = {"seq", "hop", "worker", "block", "payload_bytes", "status"}
-    stamps = {"due", "taken", "encoded", "sent", "received", "decoded", "started", "finished", "replied", "returned"}
+    stamps = {
+        "due",
+        "taken",
+        "encoded",
+        "sent",
+        "received",
+        "decoded",
+        "started",
+        "finished",
+        "replied",
+        "returned",
+    }
     for cell in dam.document["cells"]:
         samples = samples_of(dam, cell)
         assert samples.dtype == SAMPLE
@@ -134,7 +160,9 @@ def test_every_account_closes_and_equals_a_recount_of_the_samples(dam: Done) -> 
 
 def test_nothing_was_corrupted_and_every_checked_reply_was_right(dam: Done) -> None:
     for cell in dam.document["cells"]:
-        assert not any(cell["account"][name] for name in ("corrupted", "unexpected", "duplicated")), cell["id"]
+        assert not any(cell["account"][name] for name in ("corrupted", "unexpected", "duplicated")), cell[
+            "id"
+        ]
     for block in dam.record["blocks"]:
         assert block["wrong_replies"] == 0
         assert block["checked_replies"] > 0
@@ -161,7 +189,7 @@ def test_the_phases_of_every_sample_add_up_to_its_latency_to_the_nanosecond(dam:
         for sample, found in zip(delivered, phases.tolist(), strict=True):
             row = {name: int(sample[name]) for name in sample.dtype.names}
             ends = boundaries(row)
-            own = [end - begin for begin, end in zip(ends, ends[1:], strict=False)]
+            own = [end - begin for begin, end in pairwise(ends)]
             assert own == found
             assert min(own) >= 0
             assert sum(own) == row["returned"] - row["due"]
@@ -181,7 +209,10 @@ def test_figures_of_the_document_are_those_of_the_samples(dam: Done) -> None:
         assert told["mean"] == pytest.approx(latency_us.mean())
         if told["p50"] is not None:
             # Whatever definition of a quantile is used, it stands between the neighbours of the middle.
-            low, high = np.quantile(latency_us, [0.5], method="lower"), np.quantile(latency_us, [0.5], method="higher")
+            low, high = (
+                np.quantile(latency_us, [0.5], method="lower"),
+                np.quantile(latency_us, [0.5], method="higher"),
+            )
             assert low[0] - 1e-6 <= told["p50"] <= high[0] + 1e-6
         shares = [phase["share"] for phase in cell["phases_us"].values()]
         assert sum(shares) == pytest.approx(1)

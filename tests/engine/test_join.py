@@ -16,7 +16,7 @@ FIRST = 100
 
 def producer(count, *, sent=(), returned=(), status=()):
     """Columns of a producer that sent and saw the messages at these indices."""
-    columns = {name: np.zeros(count, np.int64) for name in ("sent", "returned", "status", "nbytes")}
+    columns = {name: np.zeros(count, np.int64) for name in ("sent", "returned", "status")}
     columns["due"] = np.arange(count) * 1000 + 1
     columns["taken"] = columns["due"] + 1
     columns["encoded"] = columns["due"] + 2

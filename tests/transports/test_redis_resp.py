@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from benchkit.errors import BrokerError
 from benchkit.transports._redis.links import SocketLink
 from benchkit.transports._redis.resp import Refused, Resp, command
-from benchkit.transports._redis.slots import Slots
+from benchkit.transports.buffers import Pool
 
 
 class Script:
@@ -87,11 +87,11 @@ def test_answers_are_read_whole_however_they_are_cut(values, version, cuts):
 @given(st.binary(max_size=40_000), st.integers(1, 40_000))
 def test_a_payload_lands_whole_however_it_is_cut(data, cut):
     stream = encode(data, 2) * 2
-    reader, slots = resp([stream[:cut], stream[cut:]]), Slots(100)
+    reader, pool = resp([stream[:cut], stream[cut:]]), Pool(100)
     for _ in range(2):
-        slot, nbytes = reader.payload(slots)
+        slot, nbytes = reader.payload(pool)
         assert bytes(slot[:nbytes]) == data
-        slots.give(slot)
+        pool.give(slot)
 
 
 @pytest.mark.parametrize(
@@ -129,18 +129,6 @@ def test_a_command_is_an_array_of_bulk_strings(words):
     assert resp([command(*words)]).read() == words
 
 
-def test_slots_are_reused_and_grow():
-    slots = Slots(100, count=1)
-    first = slots.take(100)
-    slots.give(first)
-    assert slots.take(50) is first
-    larger = slots.take(100_000)
-    assert larger.nbytes >= 100_002
-    slots.give(first)
-    slots.give(larger)
-    assert slots.take(10) is larger
-
-
 @pytest.mark.parametrize("sizes", [[5_000_000], [0, 3_000_000, 1, 0, 2_000_000], [1] * 5000])
 def test_a_gathered_write_is_complete_through_a_narrow_socket(sizes):
     ours, theirs = socket.socketpair()
@@ -170,3 +158,9 @@ def test_the_end_of_the_other_side_is_a_broker_error():
                 act()
         with pytest.raises(BrokerError, match="closed the connection"):
             link.write((b"x",), 1)
+
+
+def test_a_length_that_no_value_has_is_refused_before_memory_is_taken():
+    reader = Resp(Script([b"$999999999999999\r\n"]), lambda: None)
+    with pytest.raises(BrokerError, match="999999999999999"):
+        reader.payload(Pool(10))

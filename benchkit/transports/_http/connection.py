@@ -17,7 +17,7 @@ import httptools
 
 from benchkit.errors import BrokerError
 from benchkit.tensors.wire import ENVELOPE_BYTES, Buffer
-from benchkit.transports._http.buffers import page_buffer
+from benchkit.transports.buffers import fresh
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ OK, NO_CONTENT, CONTENT_TOO_LARGE, SERVICE_UNAVAILABLE = 200, 204, 413, 503
 
 _CONNECT_S = 2.0
 _IOV_MAX = 512
-_PREFAULT_REPLY_BYTES = 1 << 20
+_TOUCH_REPLY_BYTES = 1 << 20
 _KNOWN = frozenset((OK, NO_CONTENT, CONTENT_TOO_LARGE, SERVICE_UNAVAILABLE))
 _REDIRECTS = range(300, 400)
 # Plain numbers: an operation on the flags' enumeration costs as much as the system call.
@@ -96,7 +96,7 @@ class Connection:
         ).encode()
         self._scratch = bytearray(MAX_HEAD_BYTES)
         self._scratch_view = memoryview(self._scratch)
-        self._body = page_buffer(reply_bytes, prefault=reply_bytes <= _PREFAULT_REPLY_BYTES)
+        self._body = fresh(reply_bytes, touch=reply_bytes <= _TOUCH_REPLY_BYTES)
         self._head: _Head | None = None
         self._got = self._filled = 0
         self.awaiting = False

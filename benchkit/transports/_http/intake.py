@@ -9,8 +9,8 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from benchkit.transports._http.buffers import Pool
 from benchkit.transports.base import Buffer, Delivery
+from benchkit.transports.buffers import Pool
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future

@@ -32,7 +32,7 @@ class ListReceiver(RedisReceiver):
 
     def taken(self) -> RedisDelivery | None:
         """The message that was moved, or None."""
-        landed = self.takes.payload(self.slots)
+        landed = self.takes.payload(self.pool)
         if landed is None:
             return None
         delivery = RedisDelivery(self, *landed)

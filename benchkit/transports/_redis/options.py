@@ -6,9 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field, SecretStr
 
+from benchkit.transports._redis.resp import MAX_VALUE_BYTES
 from benchkit.transports.base import Capabilities, Transport
-
-_MAX_MESSAGE_BYTES = 512 << 20
 
 
 class RedisTransport(Transport):
@@ -38,4 +37,4 @@ class RedisTransport(Transport):
 
     def capabilities(self) -> Capabilities:
         """At least once, first in first out; unacknowledged messages are in the server's memory."""
-        return Capabilities("at-least-once", "memory", "fifo", max_message_bytes=_MAX_MESSAGE_BYTES)
+        return Capabilities("at-least-once", "memory", "fifo", max_message_bytes=MAX_VALUE_BYTES)

@@ -15,8 +15,6 @@ from benchkit.transports.base import Address, Setup
 
 GROUP = "g"
 """The consumer group of a stream."""
-MAX_MESSAGE_BYTES = 512 << 20
-"""proto-max-bulk-len of an unchanged server: the longest value that it takes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,11 @@ from typing import TypeAlias
 from benchkit.errors import BrokerError
 from benchkit.tensors.wire import Buffer
 from benchkit.transports._redis.links import Link
-from benchkit.transports._redis.slots import Slots
+from benchkit.transports.buffers import Pool
 
 CRLF = b"\r\n"
+MAX_VALUE_BYTES = 512 << 20
+"""proto-max-bulk-len of an unchanged server: the longest value that it takes."""
 _SCRATCH_BYTES = 16 << 10
 _SHORT_BYTES = 16 << 20
 _BULK, _VERBATIM, _ERROR, _ARRAY, _SET, _MAP, _PUSH, _ATTRIBUTE, _NULL = b"$=!*~%>|_"
@@ -56,7 +58,7 @@ def opening(count: int, *words: bytes | str | int) -> bytes:
 class Resp:
     """One connection: commands out, answers in, in order."""
 
-    __slots__ = ("_close", "_end", "_link", "_memory", "_start", "_view", "send")
+    __pool__ = ("_close", "_end", "_link", "_memory", "_start", "_view", "send")
 
     def __init__(self, link: Link, close: Callable[[], None]) -> None:
         self._link = link
@@ -117,7 +119,7 @@ class Resp:
             raise self._stranger(line)
         return kind == _MAP, self._count(line)
 
-    def payload(self, slots: Slots) -> tuple[memoryview, int] | None:
+    def payload(self, pool: Pool) -> tuple[memoryview, int] | None:
         """The next bulk string, landed in a slot, and its length; None for null."""
         line = self._line()
         if line[0] != _BULK:
@@ -127,7 +129,11 @@ class Resp:
         nbytes = self._count(line)
         if nbytes < 0:
             return None
-        slot = slots.take(nbytes)
+        if nbytes > MAX_VALUE_BYTES:
+            raise BrokerError(
+                f"the broker announces a value of {nbytes} bytes; none has more than {MAX_VALUE_BYTES}"
+            )
+        slot = pool.take(nbytes + len(CRLF))
         self._land(slot, nbytes + 2)
         return slot, nbytes
 

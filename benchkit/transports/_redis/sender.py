@@ -17,10 +17,10 @@ from time import monotonic
 from benchkit.errors import BrokerError, Rejected
 from benchkit.tensors.wire import Buffer, total_bytes
 from benchkit.transports._redis.connect import connect, shown
-from benchkit.transports._redis.place import MAX_MESSAGE_BYTES, Place
-from benchkit.transports._redis.resp import CRLF, Refused, Resp, command
-from benchkit.transports._redis.slots import Slots
+from benchkit.transports._redis.place import Place
+from benchkit.transports._redis.resp import CRLF, MAX_VALUE_BYTES, Refused, Resp, command
 from benchkit.transports.base import Reply, Sender
+from benchkit.transports.buffers import Pool
 
 _UNANSWERED = 256
 """Answers that may wait unread; bounds what the broker must buffer for this end."""
@@ -50,7 +50,7 @@ class RedisSender(Sender):
         self._known = 0
         self._starts: deque[bytes] = deque()
         self._refused: deque[bytes] = deque()
-        self._slots = Slots(place.reply_bytes)
+        self._pool = Pool(place.reply_bytes + len(CRLF), ready=2)
         self._slot: memoryview | None = None
         self._blpop = command("BLPOP", place.replies, 0)
         self._waiting = 0
@@ -69,9 +69,9 @@ class RedisSender(Sender):
         if len(starts) >= _UNANSWERED:
             self._settle()
         nbytes = total_bytes(parts)
-        if nbytes > MAX_MESSAGE_BYTES:
+        if nbytes > MAX_VALUE_BYTES:
             raise Rejected(
-                f"{nbytes} bytes; a Redis value has at most {MAX_MESSAGE_BYTES}", remedy="send less at once"
+                f"{nbytes} bytes; a Redis value has at most {MAX_VALUE_BYTES}", remedy="send less at once"
             )
         head, tail = self._head % nbytes, self._tail
         self._out.send((head, *parts, tail), len(head) + nbytes + len(tail))
@@ -122,7 +122,7 @@ class RedisSender(Sender):
     def reply(self, timeout: float) -> Reply | None:
         """The next reply; a message that the broker had no memory for comes back as `rejected`."""
         if self._slot is not None:
-            self._slots.give(self._slot)
+            self._pool.give(self._slot)
             self._slot = None
         if self._refused:
             return self._rejection()
@@ -143,7 +143,7 @@ class RedisSender(Sender):
     def _reply(self, into: Resp) -> Reply:
         into.header()
         into.read()
-        landed = into.payload(self._slots)
+        landed = into.payload(self._pool)
         if landed is None:
             raise BrokerError("the broker answers a reply without one", where=self._where)
         self._waiting -= 1

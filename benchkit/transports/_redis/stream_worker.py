@@ -69,7 +69,7 @@ class StreamReceiver(RedisReceiver):
         if resp.header()[1] <= 0:
             return mark, None
         resp.read()
-        landed = resp.payload(self.slots)
+        landed = resp.payload(self.pool)
         return mark, None if landed is None else RedisDelivery(self, *landed, mark)
 
     def left_behind(self) -> RedisDelivery | None:

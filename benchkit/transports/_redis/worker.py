@@ -16,8 +16,8 @@ from benchkit.tensors.wire import Buffer, total_bytes
 from benchkit.transports._redis.connect import connect, shown
 from benchkit.transports._redis.place import Place
 from benchkit.transports._redis.resp import CRLF, Answer, Refused, opening
-from benchkit.transports._redis.slots import Slots
 from benchkit.transports.base import Delivery, Receiver
+from benchkit.transports.buffers import Pool
 
 _UNREAD = 32
 """Answers to replies and acknowledgements that are left until the next look."""
@@ -28,7 +28,7 @@ _LOOK_BUSY_S = 5.0
 class RedisDelivery(Delivery):
     """A message in a slot of its receiver; `mark` is its id in a stream, empty in a list."""
 
-    __slots__ = ("_receiver", "_slot", "mark", "view")
+    __pool__ = ("_receiver", "_slot", "mark", "view")
 
     def __init__(self, receiver: RedisReceiver, slot: memoryview, nbytes: int, mark: bytes = b"") -> None:
         self.view = slot[:nbytes].toreadonly()
@@ -47,7 +47,7 @@ class RedisDelivery(Delivery):
     def release(self) -> None:
         """The slot goes back to the receiver."""
         if self._slot is not None:
-            self._receiver.slots.give(self._slot)
+            self._receiver.pool.give(self._slot)
             self._slot = None
 
 
@@ -58,7 +58,7 @@ class RedisReceiver(Receiver):
         self.place = place
         self.worker = worker
         self.where = shown(place.url)
-        self.slots = Slots(place.message_bytes)
+        self.pool = Pool(place.message_bytes + len(CRLF), ready=2)
         self.behind = False
         """Whether `left_behind` has something to look for."""
         self._reply_head = opening(3, "RPUSH", place.replies) + b"$%d\r\n"

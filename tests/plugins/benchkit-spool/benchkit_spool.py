@@ -1,6 +1,4 @@
 """A hot folder, as cameras drop files into: a message is a file, the end of its name says where it stands."""
-
-# fmt: off
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,8 +19,7 @@ def poll(look, timeout):  # a folder cannot call us
     return found
 
 class SpoolSender(Sender):
-    def __init__(self, folder, depth):
-        self.folder, self.depth, self.sent = folder, depth, 0
+    def __init__(self, folder, depth): self.folder, self.depth, self.sent = folder, depth, 0
     def send(self, parts, timeout):
         if found := poll(lambda: len(list(self.folder.glob("*.[th]*"))) < self.depth, timeout):
             drop(self.folder / f"{self.sent:012}.todo", parts)
@@ -37,10 +34,8 @@ class SpoolSender(Sender):
 class SpoolDelivery(Delivery):
     def __init__(self, path):
         self.path, self.view = path, memoryview(path.read_bytes())
-    def reply(self, parts):
-        drop(self.path.with_suffix(".answer"), parts)
-    def ack(self):
-        self.path.unlink()
+    def reply(self, parts): drop(self.path.with_suffix(".answer"), parts)
+    def ack(self): self.path.unlink()
 
 class SpoolReceiver(Receiver):
     def __init__(self, folder, worker):
@@ -55,13 +50,10 @@ class SpoolReceiver(Receiver):
 class Spool(Transport):
     """Files dropped into a folder."""
     kind = "spool"
-    def capabilities(self):
-        return Capabilities("at-least-once", "disk", "fifo", same_host=True)
+    def capabilities(self): return Capabilities("at-least-once", "disk", "fifo", same_host=True)
     @contextmanager
     def prepare(self, setup):
         with TemporaryDirectory(dir=setup.folder) as folder:
             yield Address({"folder": folder}, path=f"files in {folder}")
-    def sender(self, address):
-        return SpoolSender(Path(address.where["folder"]), self.depth)
-    def receiver(self, address, worker):
-        return SpoolReceiver(Path(address.where["folder"]), worker)
+    def sender(self, address): return SpoolSender(Path(address.where["folder"]), self.depth)
+    def receiver(self, address, worker): return SpoolReceiver(Path(address.where["folder"]), worker)

@@ -12,9 +12,9 @@ from time import monotonic  # deadlines of waits that are woken early; nothing i
 
 from benchkit.errors import BrokerError, Rejected
 from benchkit.tensors.wire import total_bytes
+from benchkit.transports._unix.link import ACK, HEAD, MESSAGE, REPLY, Frame, Link, rest
 from benchkit.transports.base import Address, Buffer, Reply, Sender
 from benchkit.transports.buffers import Pool
-from benchkit.transports.unix_link import ACK, HEAD, MESSAGE, REPLY, Frame, Link, rest
 
 _RETRY_S = 0.002
 """How long to wait for a worker that is being started again before trying to connect once more."""

@@ -1,0 +1,269 @@
+"""Latency by percentile on a logarithmic tail axis, as HdrHistogram plots it (https://hdrhistogram.github.io/HdrHistogram/).
+
+The axis is 1/(1-p): equal steps from 90% to 99% to 99.9%. With x = 1/(1-p) the rank of the percentile p among
+n sorted latencies, ceil(n p), is n - floor(n/x): the same definition as everywhere, in whole numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from benchkit.analysis.ledger import Column
+from benchkit.analysis.quantiles import DOUBT, PERCENTILES
+from benchkit.report.charts import axes as on
+from benchkit.report.charts.canvas import figure, heading, heading_in, place
+from benchkit.report.charts.chart import Words, not_measured, room_for
+from benchkit.report.charts.palette import ALARM, DASHES, GROUND, INK, QUIET, marker, transport
+from benchkit.report.groups import Group, Row
+from benchkit.units import show_us
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_CELLS: Final = 8
+_LOW: Final = (Fraction(1), Fraction(10, 9), Fraction(5, 4), Fraction(10, 7), Fraction(5, 3))
+"""The minimum, and the percentiles 10 to 40."""
+_POINTS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One cell: latencies in microseconds at x = 1/(1-p)."""
+
+    cell: str
+    name: str
+    transport: str
+    dash: int
+    """Place of its codec among the codecs of the group."""
+    valid: bool
+    count: int
+    x: tuple[float, ...]
+    latency_us: tuple[float, ...]
+    trusted: int
+    """How many of the points the sample is large enough for."""
+    intervals_us: dict[str, tuple[float, float]]
+    """95% intervals by percentile name, where there are any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A latency promise of the scenario; `x` is where its percentile stands, None for the maximum."""
+
+    name: str
+    limit_us: float
+    x: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """What is drawn."""
+
+    words: Words
+    curves: tuple[Curve, ...]
+    promises: tuple[Promise, ...]
+
+
+def percentiles(group: Group, slo: dict[str, float]) -> Percentiles | None:
+    """None when no cell has a message; `slo` holds seconds by percentile name."""
+    rows, left_out = room_for(group.measured, MOST_CELLS)
+    if not rows:
+        return None
+    codecs = list(dict.fromkeys(str(row.entry["codec"]) for row in group.rows))
+    curves = tuple(_curve(row, codecs.index(str(row.entry["codec"])) % len(DASHES)) for row in rows)
+    notes = (
+        (
+            "From the moment each message was due. Thin: beyond what the sample is large enough for."
+            " Bars: 95% intervals of p50 and p99."
+        ),
+        *left_out,
+        *not_measured(group.rows),
+    )
+    columns = ("cell", "messages", *PERCENTILES, "max", "p50, 95% interval", "p99, 95% interval")
+    values = tuple(_values(row) for row in rows)
+    return Percentiles(
+        Words(f"Latency by percentile: {group.title}", notes, columns, values), curves, promised(slo)
+    )
+
+
+def promised(slo: dict[str, float]) -> tuple[Promise, ...]:
+    """The promises about latency, in the order of the scenario."""
+    known = {name: float(1 / (1 - share)) for name, share in PERCENTILES.items()}
+    return tuple(
+        Promise(name, limit * 1e6, known.get(name))
+        for name, limit in slo.items()
+        if name in known or name == "max"
+    )
+
+
+def points(latency: Column) -> tuple[list[float], list[float]]:
+    """About a hundred x = 1/(1-p) from minimum to maximum, and the latency (us) at each; n > 0 latencies."""
+    count = len(latency)
+    grid = np.unique(np.geomspace(2, 2 * count, _POINTS).astype(np.int64)).tolist()
+    exact = {int(1 / (1 - share)) for share in PERCENTILES.values()}
+    xs = [*_LOW, *map(Fraction, sorted({*grid, *(x for x in exact if x <= 2 * count)}))]
+    places = [max(1, count - int(count / x)) - 1 for x in xs]
+    ordered = np.partition(latency, sorted(set(places)))
+    return [float(x) for x in xs], (ordered[places] / 1e3).tolist()
+
+
+def _curve(row: Row, dash: int) -> Curve:
+    x, values = points(row.latency_ns)
+    # The largest p with p**n <= DOUBT: where LoadGen's bound allows no sample beyond the percentile.
+    furthest = 1 / (1 - DOUBT ** (1 / row.count)) * (1 + 1e-9)
+    found = {name: row.entry["latency_us"][f"{name}_ci95"] for name in ("p50", "p99")}
+    intervals = {name: (each[0], each[1]) for name, each in found.items() if each is not None}
+    trusted = sum(each <= furthest for each in x)
+    return Curve(
+        row.entry["id"],
+        row.name,
+        row.transport,
+        dash,
+        row.valid,
+        row.count,
+        tuple(x),
+        tuple(values),
+        trusted,
+        intervals,
+    )
+
+
+def _values(row: Row) -> tuple[str, ...]:
+    latency = row.entry["latency_us"]
+    intervals = [
+        " to ".join(map(show_us, latency[f"{name}_ci95"])) if latency[f"{name}_ci95"] else "-"
+        for name in ("p50", "p99")
+    ]
+    return (
+        row.name, str(row.count), *(show_us(latency[name]) for name in (*PERCENTILES, "max")), *intervals
+    )  # fmt: skip
+
+
+def draw(chart: Percentiles) -> Figure:
+    """One line for each cell, named at its end."""
+    notes = chart.words.notes
+    drawing = figure(heading_in(notes) + 3.6)
+    names = [f"{curve.name}, n={curve.count}" for curve in chart.curves]
+    top = heading(drawing, chart.words.title, notes) + 0.1
+    axes = place(drawing, 0.8, 0.55, on.label_width_in(names, 3.4), top)
+    low, high = _span(chart)
+    right = max(20.0, *(curve.x[-1] for curve in chart.curves))
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(1, right)
+    axes.set_ylim(low, high)
+    on.log_durations(axes.yaxis, low, high)
+    _tail_ticks(axes, right)
+    axes.grid(axis="both")
+    axes.set_xlabel("percentile of messages, logarithmic tail")
+    for at, curve in enumerate(chart.curves):
+        _line(axes, curve, at)
+    _names(axes, chart.curves, names)
+    for promise in chart.promises:
+        _promise(axes, promise, right)
+    return drawing
+
+
+def _span(chart: Percentiles) -> tuple[float, float]:
+    values = [value for curve in chart.curves for value in (curve.latency_us[0], curve.latency_us[-1])]
+    values += [promise.limit_us for promise in chart.promises]
+    low = max(0.01, min(values))
+    return low / 1.25, max(*values, 2 * low) * 1.25
+
+
+def _tail_ticks(axes: Axes, right: float) -> None:
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+    ticks = {
+        1: "0%",
+        2: "50%",
+        10: "90%",
+        100: "99%",
+        1000: "99.9%",
+        10_000: "99.99%",
+        10**5: "99.999%",
+        10**6: "99.9999%",
+    }
+    axes.xaxis.set_major_locator(FixedLocator([x for x in ticks if x <= right]))
+    axes.xaxis.set_major_formatter(FixedFormatter([name for x, name in ticks.items() if x <= right]))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _line(axes: Axes, curve: Curve, at: int) -> None:
+    color, dash = transport(curve.transport).light, DASHES[curve.dash]
+    alpha = 1.0 if curve.valid else 0.55
+    known = slice(0, curve.trusted)
+    beyond = slice(max(0, curve.trusted - 1), None)
+    axes.plot(
+        curve.x[known], curve.latency_us[known], color=color, linestyle=dash, linewidth=1.8, alpha=alpha
+    )
+    axes.plot(
+        curve.x[beyond],
+        curve.latency_us[beyond],
+        color=color,
+        linestyle=dash,
+        linewidth=0.7,
+        alpha=0.8 * alpha,
+    )
+    for name, (low, high) in curve.intervals_us.items():
+        x = float(1 / (1 - PERCENTILES[name])) * 1.05 ** (at - 3)  # side by side, not on top of each other
+        axes.plot((x, x), (low, high), color=color, linewidth=1.2, marker="_", markersize=5, alpha=alpha)
+    last = max(0, curve.trusted - 1)
+    axes.plot(
+        [curve.x[last]],
+        [curve.latency_us[last]],
+        marker=marker(curve.transport),
+        markersize=5,
+        color=color,
+        alpha=alpha,
+    )
+
+
+def _names(axes: Axes, curves: Sequence[Curve], names: Sequence[str]) -> None:
+    """Each name at the height of its line's end, moved apart where two would touch, a thin line to it."""
+    bottom, top = (float(np.log10(bound)) for bound in axes.get_ylim())
+    wanted = [
+        (float(np.log10(max(curve.latency_us[-1], 1e-3))) - bottom) / (top - bottom) for curve in curves
+    ]
+    for at, height in enumerate(apart(wanted, 0.055)):
+        color = transport(curves[at].transport).light
+        axes.annotate(
+            names[at], (curves[at].x[-1], curves[at].latency_us[-1]), xytext=(1.03, height),
+            textcoords="axes fraction", va="center", size=8, annotation_clip=False,
+            color=INK if curves[at].valid else QUIET,
+            arrowprops={
+                "arrowstyle": "-", "color": color, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0,
+                "relpos": (0, 0.5),
+            },
+        )  # fmt: skip
+
+
+def apart(wanted: Sequence[float], least: float) -> list[float]:
+    """Heights near the wanted ones, in their order, `least` apart and inside 0 to 1 where they all fit."""
+    order = sorted(range(len(wanted)), key=lambda at: wanted[at])
+    found = [0.0] * len(wanted)
+    below = -least
+    for at in order:
+        found[at] = below = max(wanted[at], below + least)
+    above = 1.0 + least
+    for at in reversed(order):
+        found[at] = above = min(found[at], above - least)
+    return found
+
+
+def _promise(axes: Axes, promise: Promise, right: float) -> None:
+    end = promise.x or right
+    axes.plot(
+        (1, min(end, right)), (promise.limit_us,) * 2, color=ALARM, linewidth=1.2, linestyle=(0, (4, 2))
+    )
+    axes.plot([min(end, right)], [promise.limit_us], marker="<", color=ALARM, markersize=6)
+    axes.annotate(
+        f"promised {promise.name} ≤ {show_us(promise.limit_us)}", (promise.x or 1, promise.limit_us),
+        xytext=(8, -3) if promise.x else (4, 5), textcoords="offset points", size=8, color=ALARM,
+        bbox={"facecolor": GROUND, "edgecolor": "none", "pad": 1, "alpha": 0.8},
+    )  # fmt: skip

@@ -1,0 +1,239 @@
+"""Latency over time, block after block, the warm-up shaded, lateness beneath: was the cell steady?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from benchkit.analysis.ledger import Column, latency_ns
+from benchkit.records.samples import Status
+from benchkit.report.charts import axes as on
+from benchkit.report.charts.canvas import figure, heading, heading_in, place
+from benchkit.report.charts.chart import Words, not_measured, room_for
+from benchkit.report.charts.palette import ALARM, QUIET, SHADE, transport
+from benchkit.report.groups import Group, Row
+from benchkit.units import show_us
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_CELLS: Final = 5
+_POINTS: Final = 180
+"""Pieces of a cell's time: each is drawn by its median and its maximum."""
+_MARKS: Final = 100
+_ROW_IN: Final = 1.72
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """One block in pieces: seconds from its first due moment, latency and lateness in microseconds."""
+
+    block: int
+    start_s: float
+    """Where it begins on the axis: blocks stand side by side, without what ran between them."""
+    length_s: float
+    warmup_s: float
+    at_s: tuple[float, ...]
+    median_us: tuple[float, ...]
+    max_us: tuple[float, ...]
+    lateness_us: tuple[float, ...]
+    """The largest of each piece."""
+    undelivered_s: tuple[float, ...]
+    """When messages were due that never arrived, at most a hundred."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One cell."""
+
+    cell: str
+    name: str
+    transport: str
+    valid: bool
+    count: int
+    warmup: int
+    undelivered: int
+    stretches: tuple[Stretch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What is drawn: a pair of axes for each cell."""
+
+    words: Words
+    tracks: tuple[Track, ...]
+
+
+def timeline(group: Group) -> Timeline | None:
+    """None when no cell has a message to show."""
+    timed = [row for row in group.measured if row.samples["due"].any()]
+    rows, left_out = room_for(timed, MOST_CELLS)
+    if not rows:
+        return None
+    tracks = tuple(_track(row) for row in rows)
+    notes = (
+        (
+            f"At most {_POINTS} pieces of each cell's time: median (line) and maximum (band) of a piece."
+            " Blocks side by side; shaded: warm-up, not counted."
+        ),
+        "Beneath each: lateness, how long after it was due the producer turned to a message (largest).",
+        *left_out,
+        *not_measured(group.rows),
+    )
+    columns = (
+        "cell",
+        "messages",
+        "warm-up",
+        "not delivered",
+        "block medians",
+        "largest latency",
+        "largest lateness",
+    )
+    values = tuple(_values(track, row) for track, row in zip(tracks, rows, strict=True))
+    return Timeline(Words(f"Latency over time: {group.title}", notes, columns, values), tracks)
+
+
+def _values(track: Track, row: Row) -> tuple[str, ...]:
+    details = row.entry["blocks_detail"]
+    medians = ", ".join(show_us(detail["p50_us"]) for detail in details[:8]) + (
+        ", ..." if details[8:] else ""
+    )
+    late = show_us(row.entry["load"]["lateness_us"]["max"])
+    return (
+        track.name, str(track.count), str(track.warmup), str(track.undelivered), medians,
+        show_us(row.entry["latency_us"]["max"]), late,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Scheduled messages in the order in which they were due, shape (n,) each."""
+
+    due_ns: Column
+    latency_ns: Column
+    lateness_ns: Column
+    arrived: npt.NDArray[np.bool_]
+    warmup: npt.NDArray[np.bool_]
+
+    def part(self, first: int, last: int) -> _Columns:
+        own = slice(first, last)
+        return _Columns(
+            self.due_ns[own], self.latency_ns[own], self.lateness_ns[own], self.arrived[own], self.warmup[own]
+        )
+
+
+def _track(row: Row) -> Track:
+    samples = row.samples
+    rows = np.flatnonzero(samples["due"])
+    rows = rows[np.lexsort((samples["due"][rows], samples["block"][rows]))]
+    due = samples["due"][rows]
+    arrived = samples["status"][rows] == Status.DELIVERED
+    lateness = np.maximum(samples["taken"][rows] - due, 0)
+    whole = _Columns(due, latency_ns(samples)[rows], lateness, arrived, samples["warmup"][rows])
+    blocks, starts = np.unique(samples["block"][rows], return_index=True)
+    stretches: list[Stretch] = []
+    start = 0.0
+    for number, (first, last) in zip(blocks.tolist(), pairwise([*starts.tolist(), len(rows)]), strict=True):
+        stretches.append(_stretch(whole.part(first, last), number, start, max(8, _POINTS // len(blocks))))
+        start += stretches[-1].length_s * 1.04
+    return Track(
+        row.entry["id"], row.name, row.transport, row.valid, row.count,
+        int(np.count_nonzero(whole.warmup)), int(np.count_nonzero(~arrived)), tuple(stretches[:_POINTS]),
+    )  # fmt: skip
+
+
+def _stretch(own: _Columns, number: int, start: float, pieces: int) -> Stretch:
+    since = own.due_ns - own.due_ns[0]
+    measured = since[~own.warmup]
+    lost = since[~own.arrived]
+    return Stretch(
+        block=number,
+        start_s=start,
+        length_s=max(1e-6, float(since[-1]) / 1e9),
+        warmup_s=float(measured[0] if len(measured) else since[-1]) / 1e9 if own.warmup.any() else 0.0,
+        **_pieces(since[own.arrived], own.latency_ns[own.arrived], own.lateness_ns[own.arrived], pieces),
+        undelivered_s=tuple((lost[:: max(1, -(-len(lost) // _MARKS))] / 1e9).tolist()),
+    )
+
+
+def _pieces(since: Column, latency: Column, lateness: Column, most: int) -> dict[str, tuple[float, ...]]:
+    cuts = list(_cuts(len(since), most))
+    return {
+        "at_s": tuple(float(since[cut].mean()) / 1e9 for cut in cuts),
+        "median_us": tuple(float(np.median(latency[cut])) / 1e3 for cut in cuts),
+        "max_us": tuple(float(latency[cut].max()) / 1e3 for cut in cuts),
+        "lateness_us": tuple(float(lateness[cut].max()) / 1e3 for cut in cuts),
+    }
+
+
+def _cuts(count: int, most: int) -> Iterator[slice]:
+    pieces = min(count, most)
+    for at in range(pieces):
+        yield slice(count * at // pieces, count * (at + 1) // pieces)
+
+
+def draw(chart: Timeline) -> Figure:
+    """For each cell latency above and lateness below, on one axis of time."""
+    notes = chart.words.notes
+    drawing = figure(heading_in(notes) + _ROW_IN * len(chart.tracks) + 0.15)
+    top = heading(drawing, chart.words.title, notes)
+    height = drawing.get_figheight()
+    for at, track in enumerate(chart.tracks):
+        upper = top + _ROW_IN * at
+        above = place(drawing, 0.8, height - upper - 1.08, 0.15, upper + 0.25)
+        below = place(drawing, 0.8, height - upper - 1.43, 0.15, upper + 1.13)
+        _latency(above, track)
+        _late(below, track)
+        below.set_xlim(above.get_xlim())
+    below.set_xlabel("measured time, s")
+    return drawing
+
+
+def _latency(axes: Axes, track: Track) -> None:
+    hue = transport(track.transport).light
+    axes.set_yscale("log")
+    warm = f"{track.warmup} of warm-up shaded"
+    lost = f", {track.undelivered} not delivered (ticks on top)" if track.undelivered else ""
+    axes.set_title(f"{track.name}, n={track.count}, {warm}{lost}", loc="left", size=8.5, pad=3)
+    for stretch in track.stretches:
+        _mark(axes, stretch)
+        at = [stretch.start_s + each for each in stretch.at_s]
+        axes.fill_between(at, stretch.median_us, stretch.max_us, color=hue, linewidth=0.5, alpha=0.3)
+        axes.plot(at, stretch.median_us, color=hue, linewidth=1.2)
+        for lost_s in stretch.undelivered_s:
+            axes.axvline(stretch.start_s + lost_s, 0.93, 1, color=ALARM, linewidth=0.8)
+    values = [value for stretch in track.stretches for value in (*stretch.median_us, *stretch.max_us)]
+    low = max(0.01, min(values, default=1.0))
+    high = max(2 * low, *values) if values else 2 * low
+    axes.set_ylim(low / 1.3, high * 1.3)
+    on.log_durations(axes.yaxis, low / 1.3, high * 1.3)
+    last = track.stretches[-1]
+    axes.set_xlim(0, last.start_s + last.length_s * 1.01)
+    axes.tick_params(labelsize=7, labelbottom=False)
+    axes.grid(axis="y")
+
+
+def _late(axes: Axes, track: Track) -> None:
+    axes.spines["left"].set_visible(False)
+    for stretch in track.stretches:
+        _mark(axes, stretch)
+        at = [stretch.start_s + each for each in stretch.at_s]
+        axes.fill_between(at, 0, stretch.lateness_us, color=QUIET, linewidth=0, step="mid")
+    largest = max((value for stretch in track.stretches for value in stretch.lateness_us), default=0.0)
+    axes.set_ylim(0, max(largest, 1.0))
+    axes.set_yticks([max(largest, 1.0)], [f"late {show_us(largest)}"])
+    axes.tick_params(labelsize=7)
+    axes.get_yticklabels()[0].set_verticalalignment("top")  # clear of the lowest tick of the axes above
+
+
+def _mark(axes: Axes, stretch: Stretch) -> None:
+    """Where a block begins, and its warm-up."""
+    axes.axvline(stretch.start_s, color=QUIET, linewidth=0.6)
+    if stretch.warmup_s:
+        axes.axvspan(stretch.start_s, stretch.start_s + stretch.warmup_s, color=SHADE, linewidth=0)

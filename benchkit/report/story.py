@@ -1,0 +1,240 @@
+"""What a report says, in words and figures that are ready to be shown, before it is a page or a document.
+
+Every text that came from outside is one clean line of bounded length here; escaping is left to the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from benchkit.analysis.words import times, times_with_interval
+from benchkit.records.run import Run
+from benchkit.report.charts.gallery import Chart, gallery
+from benchkit.report.excerpt import excerpt
+from benchkit.report.facts import Fact, as_yaml, failures, of_cell, of_machine, of_run
+from benchkit.report.groups import Entry, Group, Row, groups
+from benchkit.report.text import cpu_us, rate
+from benchkit.units import show_us
+
+MOST_GROUPS: Final = 12
+"""Groups that get charts; the tables show all of them."""
+COLUMNS: Final = (
+    "cell", "p50", "p90", "p99", "p99.9", "rate", "CPU/message", "to the best", "bottleneck", "guarantee",
+)  # fmt: skip
+_MOST_LINES: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A sentence of the answer, and the number of the group that it is about."""
+
+    text: str
+    group: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """A reason, the cells that it is about, and what to do."""
+
+    code: str
+    message: str
+    remedy: str
+    cells: tuple[tuple[int, str], ...]
+    """Numbers and labels."""
+    more: int
+    """How many further cells have the same reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One cell as a row of a table."""
+
+    number: int
+    label: str
+    valid: bool
+    best: bool
+    figures: tuple[str, ...]
+    """For COLUMNS, without the label; an interval stands on a line of its own."""
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """What one cell made of the scenario's promises: by name the measured value and whether it is kept."""
+
+    number: int
+    label: str
+    group: str
+    values: tuple[str, ...]
+    open: tuple[str, ...]
+    """The promises that are broken or cannot be decided, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """Everything else that is known about a cell."""
+
+    number: int
+    label: str
+    valid: bool
+    facts: tuple[Fact, ...]
+    failures: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One group: its table, its charts by name, its cells."""
+
+    number: int
+    title: str
+    lines: tuple[Line, ...]
+    charts: tuple[tuple[str, Chart], ...]
+    details: tuple[Detail, ...]
+    missing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A whole report."""
+
+    name: str
+    description: str
+    banners: tuple[str, ...]
+    answer: tuple[Claim, ...]
+    sections: tuple[Section, ...]
+    invalid: tuple[Why, ...]
+    notes: tuple[Why, ...]
+    promises: tuple[str, ...]
+    """The scenario's promises, such as `p99 ≤ 50 ms`."""
+    promised: tuple[Promised, ...]
+    failures: tuple[Fact, ...]
+    run: tuple[Fact, ...]
+    environment: tuple[Fact, ...]
+    warnings: tuple[str, ...]
+    scenario: str
+
+
+def story(run: Run, document: Entry) -> Story:
+    """The report on `run`, whose run.json is `document`."""
+    found = groups(run, document)
+    rows = [row for group in found for row in group.rows]
+    scenario = document["scenario"]
+    return Story(
+        name=excerpt(scenario.get("name") or "run", 120),
+        description=excerpt(scenario.get("description") or "", 600),
+        banners=tuple(_banners(document)),
+        answer=tuple(_claims(document["answer"], found)),
+        sections=tuple(_section(group, run.slo) for group in found),
+        invalid=tuple(_whys(rows, "invalid")),
+        notes=tuple(_whys(rows, "note")),
+        promises=tuple(f"{excerpt(name, 20)} ≤ {_quantity(name, limit)}" for name, limit in run.slo.items()),
+        promised=tuple(_promised(document, rows)),
+        failures=tuple(failures(document.get("failures", ()))),
+        run=tuple(of_run(run, document)),
+        environment=tuple(of_machine(document)),
+        warnings=tuple(excerpt(each) for each in document["environment"].get("warnings", ())[:_MOST_LINES]),
+        scenario=as_yaml(scenario),
+    )
+
+
+def _banners(document: Entry) -> Iterator[str]:
+    if document["interrupted"]:
+        yield "The run was interrupted: what follows is what was measured until then."
+    if document["quick"]:
+        yield "A quick run: short blocks, wide intervals. Measure without --quick before you decide."
+    if not document["cells"]:
+        yield "The run holds no cell: there is nothing to compare."
+    elif not any(cell["validity"]["valid"] for cell in document["cells"]):
+        yield "No cell is valid: nothing below may be used to decide; each reason has its remedy."
+
+
+def _claims(sentences: Sequence[str], found: Sequence[Group]) -> Iterator[Claim]:
+    titles = {group.number: str(group.rows[0].entry["labels"]["group"]) for group in found}
+    for sentence in sentences[:_MOST_LINES]:
+        about = [number for number, title in titles.items() if sentence.startswith(f"{title}: ")]
+        yield Claim(excerpt(sentence, 1500), about[0] if about else None)
+
+
+def _section(group: Group, slo: dict[str, float]) -> Section:
+    drawn = group.number <= MOST_GROUPS
+    charts = tuple((f"g{group.number}-{chart.kind}", chart) for chart in gallery(group, slo)) if drawn else ()
+    why_none = "nothing was measured" if drawn else f"only the first {MOST_GROUPS} groups have charts"
+    return Section(
+        number=group.number,
+        title=group.title,
+        lines=tuple(_line(row) for row in group.rows),
+        charts=charts,
+        details=tuple(
+            Detail(row.number, row.label, row.valid, of_cell(row), tuple(failures(row.entry["failures"])))
+            for row in group.rows
+        ),
+        missing="" if charts else f"No charts: {why_none}.",
+    )
+
+
+def _line(row: Row) -> Line:
+    entry, latency = row.entry, row.entry["latency_us"]
+    verdict, guarantee = entry["verdict"], entry["guarantee"]
+    resource = f" ({verdict['resource']})" if verdict["resource"] != "none" else ""
+    figures = (
+        _with_interval(latency["p50"], latency["p50_ci95"]),
+        show_us(latency["p90"]),
+        _with_interval(latency["p99"], latency["p99_ci95"]),
+        show_us(latency["p999"]),
+        rate(entry["throughput"]["messages_per_s"]) if latency["count"] else "-",
+        show_us(cpu_us(entry["cost"])),
+        _against_best(row.place),
+        f"{verdict['bottleneck']}{resource}" if row.valid else "-",
+        excerpt(f"{guarantee['delivery']}, {guarantee['durability']}", 60),
+    )
+    best = row.place is not None and row.place["ratio_ci95"] == [1.0, 1.0]
+    return Line(row.number, row.label, row.valid, best, figures, row.codes)
+
+
+def _with_interval(value: float | None, interval: Sequence[float] | None) -> str:
+    return show_us(value) if interval is None else f"{show_us(value)}\n[{', '.join(map(show_us, interval))}]"
+
+
+def _against_best(place: Entry | None) -> str:
+    if place is None:
+        return "-"
+    if place["ratio_ci95"] is None:
+        return f"{times(place['ratio_to_best'])} (no interval)"
+    if place["ratio_ci95"] == [1.0, 1.0]:
+        return "lowest"
+    tie = "tie, " if place["tied_with_best"] else ""
+    return tie + times_with_interval(place["ratio_to_best"], place["ratio_ci95"]).replace(" [", "\n[", 1)
+
+
+def _whys(rows: Iterable[Row], severity: str) -> Iterator[Why]:
+    """Reasons alike are told once: the invalid ones by message, the notes by code."""
+    together: dict[tuple[str, ...], list[tuple[Entry, Row]]] = {}
+    for row in sorted(rows, key=lambda row: row.number):
+        for reason in row.entry["validity"]["reasons"]:
+            if reason["severity"] == severity:
+                key = (reason["code"], reason["message"]) if severity == "invalid" else (reason["code"],)
+                together.setdefault(key, []).append((reason, row))
+    for found in list(together.values())[:_MOST_LINES]:
+        reason = found[0][0]
+        cells = dict.fromkeys((row.number, row.label) for _, row in found)
+        yield Why(
+            excerpt(reason["code"], 60), excerpt(reason["message"]), excerpt(reason["remedy"]),
+            tuple(cells)[:8], max(0, len(cells) - 8),
+        )  # fmt: skip
+
+
+def _promised(document: Entry, rows: Sequence[Row]) -> Iterator[Promised]:
+    words = {True: "kept", False: "broken", None: "not decidable with this sample"}
+    for row in rows[: 2 * _MOST_LINES]:
+        own = [each for each in document["promises"] if each["cell"] == row.entry["id"]]
+        told = [(each, f"{_quantity(each['name'], each['value'])}, {words[each['kept']]}") for each in own]
+        if told:
+            open_ = (f"{excerpt(each['name'], 20)} {said}" for each, said in told if each["kept"] is not True)
+            group = excerpt(row.entry["group"], 60)
+            yield Promised(row.number, row.label, group, tuple(said for _, said in told), tuple(open_))
+
+
+def _quantity(name: str, value: float | None) -> str:
+    return "-" if value is None else f"{value:.2%}" if name == "loss" else show_us(value * 1e6)

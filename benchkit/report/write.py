@@ -1,0 +1,100 @@
+"""The files of a report: each is whole or not there."""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from benchkit.analysis.document import document
+from benchkit.errors import StorageError
+from benchkit.records.run import Run
+from benchkit.report.html import html
+from benchkit.report.markdown import markdown
+from benchkit.report.reproduce import commands
+from benchkit.report.story import Section, Story, story
+
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+def write(run: Run, folder: Path) -> list[Path]:
+    """Write report.html, report.md and charts/*.svg, *.png into `folder`; returns them, the page first.
+
+    Raises StorageError when the disk or folder cannot take them; a file is never left half written.
+    """
+    found = document(run)
+    told = story(run, found)
+    how = commands(found, folder.resolve())
+    try:
+        with _uncollected():
+            return list(_files(told, how, folder))
+    except OSError as error:
+        raise StorageError(
+            f"the report could not be written: {error.strerror or error}",
+            where=str(folder),
+            remedy="free some space, or name a folder that can be written with --out",
+        ) from error
+
+
+def _files(told: Story, how: tuple[str, ...], folder: Path) -> Iterator[Path]:
+    """The page first: it is what somebody waits for."""
+    stems = dict(stem for section in told.sections for stem in _stems(section))
+    charts = {name: chart for section in told.sections for name, chart in section.charts}
+    vectors = {name: chart.svg(name) for name, chart in charts.items()}
+    _make(folder / "charts")
+    page = html(told, {name: each.inline for name, each in vectors.items()}, how)
+    yield _whole(folder / "report.html", page)
+    yield _whole(
+        folder / "report.md", markdown(told, {name: f"{stem}.png" for name, stem in stems.items()}, how)
+    )
+    for name, chart in charts.items():
+        yield _whole(folder / f"{stems[name]}.svg", vectors[name].alone)
+        yield _whole(folder / f"{stems[name]}.png", chart.png())
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """A figure is thousands of small objects that refer to each other: looking for garbage takes a fifth."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _stems(section: Section) -> Iterator[tuple[str, str]]:
+    """Path of each chart without its ending: the number makes it unique."""
+    title = _UNSAFE.sub("-", section.title).strip("-.")[:60].rstrip("-.") or "group"
+    for name, chart in section.charts:
+        yield name, f"charts/{section.number:02d}-{title}-{chart.kind}"
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder.is_symlink():
+        raise StorageError(
+            "a link where charts should be written", where=str(folder), remedy="remove the link, or use --out"
+        )
+
+
+def _whole(file: Path, content: str | bytes) -> Path:
+    """Under a temporary name first: readers see the old file or the new; a link is replaced, not followed."""
+    partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        with partial.open("xb") as opened:
+            opened.write(content if isinstance(content, bytes) else content.encode("utf-8", "replace"))
+            opened.flush()
+            os.fsync(opened.fileno())
+        partial.replace(file)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+    return file

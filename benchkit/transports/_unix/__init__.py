@@ -1,0 +1,1 @@
+"""Inside the `unix` transport."""

@@ -1,0 +1,179 @@
+"""What a block leaves behind when a party or a plug-in does what it should not."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import psutil
+import pytest
+
+from benchkit.engine.block import Place, run_block
+from benchkit.engine.channel import Channel
+from benchkit.engine.crew import crew
+from benchkit.engine.host import Host
+from benchkit.engine.ready import Site, make_ready
+from benchkit.engine.runner import Runner
+from benchkit.errors import UnknownPlugin
+from benchkit.load.constant import Constant
+from benchkit.records.samples import Status
+from benchkit.runtime.folders import run_folder
+from benchkit.scenario.plan import Blocks, Plan, PlannedCell
+from benchkit.sources.sensors import Sensors
+from benchkit.stages.null import Null
+from benchkit.stages.python import Python
+from benchkit.tensors.codecs.raw import Raw
+from benchkit.transports.base import Address, Setup
+from benchkit.transports.unix import Unix
+
+STAGES = """
+import os
+import numpy as np
+
+calls = 0
+
+def dies(arrays):
+    global calls
+    calls += 1
+    # The oracle asks twice (two distinct messages), the worker more often.
+    if calls == 5:
+        os.kill(os.getpid(), 9)
+    return {"n": np.array([calls])}
+
+def longer(arrays):
+    global calls
+    calls += 1
+    return {"n": np.zeros(1 if calls <= 2 else 100_000)}
+
+def nothing(arrays):
+    raise ValueError("redis://user:secret@host refuses \\udcff")
+"""
+
+
+def planned(stage=None, transport=None, **changes) -> PlannedCell:
+    options = {
+        "id": "unix/raw/x", "group": "x", "source": Sensors(samples=4, channels=4, distinct=2), "codec": Raw(),
+        "transport": transport or Unix(), "stage": stage or Null(), "load": Constant(rate=200), "workers": 1,
+        "batch_size": 1, "batch_delay_s": 0.0, "replies": True,
+    }  # fmt: skip
+    return PlannedCell(**{**options, **changes})
+
+
+def plan_of(*cells: PlannedCell, rounds: int = 1) -> Plan:
+    return Plan(
+        name="x", seed=0, quick=True, cells=cells, order=tuple(range(len(cells))) * rounds,
+        blocks=Blocks(rounds, 0.08, 0.02, 0.3), checksum_every=1, check_replies=True, on_error="continue",
+        slo={}, resolved={"name": "x"},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def place():
+    with run_folder() as (name, folder), crew(folder) as members, ExitStack() as services:
+        yield members, Site(name, folder, services)
+
+
+def user_stage(folder, name: str) -> Python:
+    (folder / "their.py").write_text(STAGES)
+    return Python(target=f"their:{name}", path=folder, repeatable=False)
+
+
+def measure(place, cell, **changes):
+    members, site = place
+    plan = plan_of(cell)
+    ready = make_ready(members, plan, cell)
+    ready.open(site, members)
+    site.services.callback(ready.close)
+    task = dataclasses.replace(ready.task(plan, 0), **changes)
+    return run_block(members, task, Place(0, 0, 64, 200.0, None), ready.hosts)
+
+
+def test_a_producer_that_cannot_begin_leaves_no_worker_serving(place):
+    members, _ = place
+    stage = members.get("stage-0")
+    members.ask(stage, "ping", 10.0)
+    before = psutil.Process(stage.process.pid).num_threads()
+    with pytest.raises(UnknownPlugin):
+        measure(place, planned(), source={"kind": "nothing-like-it"})
+    members.ask(stage, "ping", 10.0)
+    assert psutil.Process(stage.process.pid).num_threads() == before
+
+
+def test_what_was_under_way_when_a_worker_died_is_pending_and_nobody_lost_it(place, tmp_path):
+    block, samples = measure(place, planned(user_stage(tmp_path, "dies")))
+    assert {failure.type for failure in block.failures} == {"PartyError"}
+    assert not block.drained
+    status = samples["status"]
+    assert set(status.tolist()) == {Status.DELIVERED, Status.PENDING}
+
+
+def test_without_replies_a_worker_that_dies_costs_its_own_messages_only(place, tmp_path):
+    block, samples = measure(place, planned(user_stage(tmp_path, "dies"), replies=False))
+    assert len(samples) == block.scheduled > 0
+    assert Status.LOST not in samples["status"]
+
+
+def test_a_reply_longer_than_announced_is_the_stages_failure_and_the_block_goes_on(place, tmp_path):
+    block, samples = measure(place, planned(user_stage(tmp_path, "longer")))
+    assert block.drained
+    assert Status.DEAD_LETTERED in samples["status"]
+    assert (
+        sum(failure.count for failure in block.failures) == (samples["status"] == Status.DEAD_LETTERED).sum()
+    )
+
+
+def test_a_stages_error_is_kept_without_the_password_in_it_whatever_its_letters(place, tmp_path):
+    block, _ = measure(place, planned(user_stage(tmp_path, "nothing")))
+    (failure,) = block.failures
+    assert "refuses" in failure.what
+    assert "secret" not in failure.what + failure.traceback
+
+
+class Untidy(Unix):
+    """Cannot take itself down."""
+
+    @contextmanager
+    def prepare(self, setup: Setup) -> Iterator[Address]:
+        with super().prepare(setup) as address:
+            yield address
+        raise ValueError("redis://user:secret@host cannot be tidied up")
+
+
+class Unprepared(Unix):
+    """Cannot be brought up."""
+
+    @contextmanager
+    def prepare(self, setup: Setup) -> Iterator[Address]:
+        raise ValueError("no such cable")
+        yield Address({})
+
+
+def test_a_transport_that_cannot_be_prepared_or_taken_down_costs_no_measurement():
+    cells = [
+        planned(transport=Untidy(), id="untidy"),
+        planned(transport=Unprepared(), id="unprepared"),
+        planned(id="plain"),
+    ]
+    run = Runner(plan_of(*cells), lambda _: None).run()
+    assert set(run.samples) == {"untidy", "plain"}
+    skipped = {cell.id: cell.skipped for cell in run.cells if cell.skipped}
+    assert "no such cable" in skipped["unprepared"]
+    assert {failure.party for failure in run.failures} == {"untidy", "unprepared"}
+    assert "secret" not in "".join(failure.what + failure.traceback for failure in run.failures)
+
+
+def test_what_cannot_travel_is_told_at_once_and_not_waited_for():
+    ours, theirs = socket.socketpair()
+    near, far = Channel(ours), Channel(theirs)
+    host = Host(far, {"facts": lambda _: {"facts": object()}})
+    serving = threading.Thread(target=host.serve)
+    serving.start()
+    near.send({"id": 1, "do": "facts"})
+    answer = near.recv()
+    near.close()
+    serving.join()
+    far.close()
+    assert (answer["id"], answer["event"], answer["type"]) == (1, "failed", "TypeError")

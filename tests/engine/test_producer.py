@@ -1,0 +1,126 @@
+"""What the producer reports holds however its block ends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchkit.engine.feed import Pool, Stream, prepare
+from benchkit.engine.join import producer_columns
+from benchkit.engine.producer import Producer
+from benchkit.engine.task import Task
+from benchkit.errors import BrokerError
+from benchkit.load.closed import Closed
+from benchkit.load.constant import Constant
+from benchkit.sources.base import Item, Source
+from benchkit.tensors.codecs.raw import Raw
+from benchkit.tensors.wire import REPLY, Envelope, pack, unpack_envelope
+from benchkit.transports.base import Reply, Sender
+
+MESSAGE = prepare(Item({"x": np.arange(4)}), Raw(), 0)
+
+
+class Answering(Sender):
+    """Answers each message at once, until message number `breaks` raises; `refuses` are rejected later."""
+
+    def __init__(self, breaks=None, refuses=(), replies=True):
+        self.sent = []
+        self.waiting = []
+        self.breaks = breaks
+        self.refuses = refuses
+        self.replies = replies
+
+    def send(self, parts, timeout):
+        if len(self.sent) == self.breaks:
+            raise BrokerError("the broker closed the connection")
+        envelope = unpack_envelope(parts[0])
+        if len(self.sent) in self.refuses:
+            self.waiting.append(Reply(memoryview(bytes(parts[0])), rejected=True))
+        elif self.replies:
+            self.waiting.append(Reply(memoryview(pack(Envelope(envelope.seq, 0, REPLY)))))
+        self.sent.append(envelope)
+        return True
+
+    def reply(self, timeout):
+        return self.waiting.pop(0) if self.waiting else None
+
+
+class Never(Raw):
+    """A codec that raises when it encodes."""
+
+    def encode(self, arrays, metadata):
+        raise ValueError("not today")
+
+
+def task(**changes):
+    options = {
+        "cell": "c", "source": {}, "codec": {}, "transport": {}, "stage": {}, "load": {}, "where": {},
+        "first_seq": 0, "batch_size": 1, "batch_delay_s": 0.0, "replies": True, "duration_s": 0.02,
+        "warmup_s": 0.01, "drain_s": 0.05, "payload_seed": 0, "schedule_seed": 0, "stage_seed": 0,
+        "checksum_every": 0, "stop_on_error": False, "one_process": False,
+    }  # fmt: skip
+    return Task(**{**options, **changes})
+
+
+def producer(sender, *, codec=None, stopped=lambda: False, **changes):
+    return Producer(task(**changes), Pool([MESSAGE]), codec or Raw(), sender, {}, stopped)
+
+
+@pytest.mark.parametrize("codec", [None, Never()])
+def test_whatever_raises_the_columns_stay_equally_long(codec):
+    made = producer(Answering(breaks=2), codec=codec)
+    with pytest.raises((BrokerError, ValueError)):
+        made.run(Constant(rate=500))
+    lengths = {len(column) for column in producer_columns(made.result()["columns"]).values()}
+    assert lengths == {1 if codec else 3}
+
+
+def test_a_block_that_ends_within_its_warm_up_measured_nothing():
+    made = producer(Answering(), stopped=lambda: len(made.due) >= 2, warmup_s=0.02)
+    made.run(Constant(rate=500))
+    result = made.result()
+    assert len(made.due) == 20
+    assert result["warmup_messages"] == 10
+
+
+def test_a_closed_loop_whose_first_reply_comes_after_its_end_measured_nothing():
+    made = producer(Answering(), warmup_s=10.0, duration_s=0.0, stopped=lambda: len(made.due) >= 3)
+    made.run(Closed(in_flight=1))
+    assert made.result()["warmup_messages"] == len(made.due) == 3
+
+
+def test_messages_flagged_as_warm_up_are_those_that_are_counted_as_such():
+    sender = Answering()
+    made = producer(sender)
+    made.run(Constant(rate=500))
+    flagged = sum(bool(envelope.flags) for envelope in sender.sent)
+    assert flagged == made.result()["warmup_messages"] == 5
+
+
+def test_without_replies_a_late_refusal_is_seen_and_not_taken_for_a_loss():
+    made = producer(Answering(refuses=(1, 3), replies=False), replies=False)
+    made.run(Constant(rate=500))
+    assert np.flatnonzero(np.array(made.status) == 3).tolist() == [1, 3]
+    assert made.result()["outstanding"] == 0
+
+
+class Costly(Source):
+    kind = "costly"
+
+    def label(self):
+        return "costly"
+
+    def items(self, seed):
+        for _ in range(40):
+            sum(range(100_000))
+            yield Item({"x": np.arange(4)})
+
+
+def test_making_messages_anew_is_not_the_producers_cpu_time():
+    feed = Stream(Costly(distinct=0), Raw(), 0)
+    made = Producer(task(), feed, Raw(), Answering(), {}, lambda: False)
+    before = made._cpu_ns()
+    while feed.take() is not None:
+        pass
+    feed.close()
+    assert made._cpu_ns() - before < feed.cpu_ns / 4

@@ -1,0 +1,73 @@
+"""What the documents say is so."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchkit import scenario
+from benchkit.cli import cli
+from benchkit.transports.base import registry as transports
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+
+
+def test_the_readme_opens_with_two_lines_to_paste():
+    shown = subprocess.run(
+        [sys.executable, ROOT / ".ci" / "readme_lines.py", ROOT / "README.md"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert len(shown) == 2
+    assert shown[0].endswith("benchkit run scenarios/dam.yaml")
+    assert "[test]" in shown[1]
+    assert "pytest" in shown[1]
+
+
+def test_its_scenario_is_one(tmp_path):
+    (text,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "service.py").write_text("def infer(arrays):\n    return {}\n")
+    path = tmp_path / "my-service.yaml"
+    path.write_text(text)
+    plan = scenario.load(path)
+    # Two codecs over three transports, as the comment beside the lists says.
+    assert len(plan.cells) == 6
+
+
+@pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["readme", "contributing"])
+def test_every_command_that_is_named_exists(text):
+    named = set(re.findall(r"\bbenchkit ([a-z]+)\b", text)) & set(
+        re.findall(r"`(?:\S*/)?benchkit ([a-z]+)", text)
+    )
+    assert named <= set(cli.commands)
+
+
+def test_its_table_of_transports_is_whole_and_true():
+    rows = re.findall(r"^\| ((?:`[a-z-]+`(?: · )?)+) \| (at most once|at least once)", README, re.MULTILINE)
+    said = {kind: guarantee for names, guarantee in rows for kind in re.findall(r"`([a-z-]+)`", names)}
+    own = {kind for kind, entry in transports.entries().items() if entry.distribution == "benchkit"}
+    assert set(said) == own
+    for kind, guarantee in said.items():
+        promised = transports.build({"kind": kind}).capabilities().delivery
+        assert promised.replace("-", " ") == guarantee
+
+
+def test_the_map_of_the_code_shows_every_room():
+    shown = set(re.findall(r"`benchkit/([a-z]+)/`", CONTRIBUTING))
+    rooms = {
+        path.name for path in (ROOT / "benchkit").iterdir() if path.is_dir() and path.name != "__pycache__"
+    }
+    assert shown == rooms
+
+
+def test_the_continuous_integration_calls_the_same_script():
+    steps = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]["run"]["steps"]
+    assert any(step.get("run") == ".ci/run" for step in steps)
