@@ -66,7 +66,7 @@ CODES: Final[Mapping[str, Kind]] = {
     "duplicated": Kind(
         "invalid", "declare at-least-once in the transport's capabilities, or acknowledge in time"
     ),
-    "reordered": Kind("note", "declare its ordering in the transport's capabilities"),
+    "reordered": Kind("invalid", "declare its ordering in the transport's capabilities"),
     "stamps-disagree": Kind("invalid", "run all parties on one host with one monotonic clock"),
     "source-too-slow": Kind(
         "invalid", "use a smaller or cheaper source, fewer distinct messages, or a lower rate"

@@ -14,7 +14,7 @@ from benchkit import __version__
 from benchkit.cli.check import check
 from benchkit.cli.compare import compare
 from benchkit.cli.doctor import doctor
-from benchkit.cli.exits import FAILED, INTERRUPTED
+from benchkit.cli.exits import FAILED, INTERRUPTED, READER_GONE
 from benchkit.cli.list import list_plugins
 from benchkit.cli.new import new
 from benchkit.cli.report import report
@@ -41,6 +41,7 @@ for command in (run, compare, check, report, list_plugins, doctor, schema, new):
 
 def main() -> None:
     """The console script: every outcome ends here with its exit code."""
+    stdout = sys.stdout
     try:
         code = cli(standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -54,10 +55,9 @@ def main() -> None:
     except BenchkitError as error:
         click.echo(f"benchkit: {error}", err=True)
         code = error.exit_code
-    except BrokenPipeError:
-        # Whoever read the output has had enough; nothing may be written at exit either.
-        sys.stdout = None
-        code = 0
+    except SystemExit:
+        # Whoever read the output has had enough: click then mutes it and exits with 1, which is the gate's.
+        code = READER_GONE if sys.stdout is not stdout else FAILED
     except Exception:  # noqa: BLE001  (a mistake of ours must not look like a broken promise: exit code 1)
         traceback.print_exc()
         click.echo(

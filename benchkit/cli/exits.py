@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 DONE, BROKEN, INVALID, FAILED, INTERRUPTED = 0, 1, 3, 4, 130
+READER_GONE = 141
+"""What a shell reports of a program whose output nobody reads any more (SIGPIPE)."""
 
 
 def code_of(documents: Sequence[dict[str, Any]], planned: int) -> int:

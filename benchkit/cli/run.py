@@ -90,10 +90,10 @@ def measure_all(
     documents: list[dict[str, Any]] = []
     with installed() as interrupts:
         for plan in plans:
-            if not interrupts.came:
-                documents.append(
-                    _measure(plan, out, interrupts, as_json=as_json, profile=profile, quiet=quiet)
-                )
+            made = _measure(plan, out, interrupts, as_json=as_json, profile=profile, quiet=quiet)
+            documents.append(made)
+            if interrupts.came:
+                break
     if as_json:
         click.echo(json.dumps(documents[0] if len(plans) == 1 else documents, indent=1))
     return documents

@@ -17,7 +17,7 @@ from benchkit.records.samples import Samples
 
 _OPEN_S = 30.0
 _QUIET_S = 0.25
-"""Without replies: the block is drained when no worker got any further for this long."""
+"""The block is drained when no worker got any further for this long, or for half of a longer drain."""
 _MARGIN_S = 20.0
 """A party that is this much over its time is given up."""
 
@@ -165,7 +165,7 @@ def _await_quiet(crew: Crew, ends: _Ends, sent: int, drain_s: float) -> None:
             return
         if done != seen:
             seen, since = done, time.monotonic()
-        elif time.monotonic() - since > max(_QUIET_S, drain_s / 2):
+        elif time.monotonic() - since > _quiet_s(drain_s):
             return
         crew.pump(0.01)
 
@@ -178,11 +178,12 @@ def _stop_workers(crew: Crew, ends: _Ends, how: str) -> list[dict[str, Any] | No
         lambda: all(party.dead or party.event(n, "done", "failed") for party, n in ends.workers), _MARGIN_S
     )
     results: list[dict[str, Any] | None] = []
-    for party, number in ends.workers:
+    for worker, (party, number) in enumerate(ends.workers):
         result = party.event(number, "done")
         failed = party.event(number, "failed") or (result or {}).get("error")
         if failed:
-            ends.failures.append(_failure(party.role, failed))
+            # By its part, not by its process: within one process that is the producer's.
+            ends.failures.append(_failure(f"stage-{worker}", failed))
         if result is None and not failed and not party.dead:
             crew.dismiss(party.role)
             party.dead = f"no answer {_MARGIN_S:.0f} s after it was told to stop"
@@ -236,8 +237,9 @@ def _record(
 ) -> tuple[Block, Samples]:  # fmt: skip
     done = [result for result in stage if result is not None]
     lost_party = bool(ends.dead) or measured is None
+    quiet = measured is not None and task.replies and _quiet(measured, stage, task.drain_s)
     # Where a party died nothing was drained: what was under way is pending, and no transport lost it.
-    gave_up = lost_party or bool(measured and measured["outstanding"])
+    gave_up = lost_party or (bool(measured and measured["outstanding"]) and not quiet)
     columns = producer_columns(measured["columns"]) if measured else _no_messages()
     joined = join(
         # Without the producer's columns nobody knows what was sent: what arrived cannot be called unexpected.
@@ -251,7 +253,7 @@ def _record(
             Failure(party.role, "PartyError", party.dead, "the next block gets a new process")
             for party in ends.dead
         ),
-        *_stage_failures(ends, stage),
+        *_stage_failures(stage),
         *_rejections(measured),
     ]
     seen: Mapping[str, Any] = measured or {}
@@ -279,15 +281,28 @@ def _record(
     return block, joined.samples
 
 
+def _quiet(measured: Mapping[str, Any], stage: Sequence[dict[str, Any] | None], drain_s: float) -> bool:
+    """Nothing moved any more when the drain was given up: all workers waited, no reply came; the rest is lost."""
+    if any(result is None or not result["waiting_since_ns"] for result in stage):
+        return False
+    last_moved_ns = max(measured["last_seen_ns"], *(result["waiting_since_ns"] for result in stage if result))
+    return bool(measured["ended_ns"] - last_moved_ns >= _quiet_s(drain_s) * 1e9)
+
+
+def _quiet_s(drain_s: float) -> float:
+    """How long nothing may have moved before what is missing counts as lost."""
+    return min(max(_QUIET_S, drain_s / 2), 0.9 * drain_s)
+
+
 def _no_messages() -> Columns:
     names = ("due", "taken", "encoded", "sent", "returned", "status")
     return producer_columns(dict.fromkeys(names, b""))
 
 
-def _stage_failures(ends: _Ends, stage: list[dict[str, Any] | None]) -> list[Failure]:
+def _stage_failures(stage: list[dict[str, Any] | None]) -> list[Failure]:
     return [
-        Failure(party.role, type_, what, known["remedy"], known["traceback"], known["count"])
-        for (party, _), result in zip(ends.workers, stage, strict=True)
+        Failure(f"stage-{worker}", type_, what, known["remedy"], known["traceback"], known["count"])
+        for worker, result in enumerate(stage)
         if result
         for type_, what, known in result["failures"]
     ]

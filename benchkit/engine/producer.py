@@ -75,6 +75,8 @@ class Producer:
         self.freed: deque[int] | None = None
         """Closed loop: moments at which a place in flight came free."""
         self.outstanding = 0
+        self.last_seen_ns = 0
+        """When the last reply was seen."""
         self.spun_cpu_ns = 0
         self.warmup_messages = 0
         self._cpu_from_ns = 0
@@ -127,6 +129,7 @@ class Producer:
             self._see(seen, self._clock())
 
     def _see(self, reply: Reply, now: int) -> None:
+        self.last_seen_ns = now
         try:
             envelope, body = self._open(reply)
         except MessageError:
@@ -306,6 +309,7 @@ class Producer:
             "started_ns": self.started_ns,
             "ended_ns": self._clock(),
             "outstanding": self.outstanding,
+            "last_seen_ns": self.last_seen_ns,
             "warmup_messages": min(self.warmup_messages, len(self.due)),
             "starved": self._feed.starved,
             "cpu_ns": cpu_ns - spun_ns,

@@ -19,6 +19,7 @@ from benchkit.engine.ready import ReadyCell, Site, describe, make_ready
 from benchkit.errors import BenchkitError, StorageError, UsageError
 from benchkit.records.environment import environment
 from benchkit.records.run import Block, Cell, Failure, Floor, Run
+from benchkit.records.samples import Status
 from benchkit.runtime.folders import run_folder
 from benchkit.scenario.plan import Plan
 
@@ -159,7 +160,7 @@ class Runner:
             return
         ready.keep(samples)
         self._blocks.append(block)
-        if not block.drained:
+        if not block.drained or (samples["status"] == Status.LOST).any():
             # What is left inside must not reach the next block.
             self._take_down(ready)
 

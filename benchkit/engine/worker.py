@@ -10,9 +10,11 @@ import os
 import time
 import traceback
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from benchkit.engine import usage
 from benchkit.engine.pacing import sharpen_timers
@@ -56,11 +58,13 @@ class Worker:
         self._stage = stage
         self._stopped = stopped
         self._clock = time.monotonic_ns
-        self._columns = {name: array("q") for name in COLUMNS}
-        self._appends = tuple(column.append for column in self._columns.values())
+        self._rows = array("q")
+        """Row after row of COLUMNS: one call a message, and as compact as columns."""
         self.corrupted = 0
         self.failures: dict[tuple[str, str], dict[str, Any]] = {}
         self.gave_up = False
+        self.waiting_since_ns = 0
+        """When it began to wait for a message that did not come before it was told to stop; 0 if it did not wait."""
         self._last_failure = ""
         self._measuring = False
         self._cpu_from_ns = 0
@@ -69,7 +73,7 @@ class Worker:
     @property
     def handled(self) -> int:
         """Messages done so far, read by the control thread."""
-        return len(self._columns["seq"])
+        return len(self._rows) // len(COLUMNS)
 
     def run(self) -> None:
         """Serve until told to stop: `drain` ends when nothing is left to receive, `now` at once."""
@@ -84,6 +88,7 @@ class Worker:
             delivery = receive(_POLL_S)
             if delivery is None:
                 if self._stopped():
+                    self.waiting_since_ns = asked
                     return
                 continue
             held = self._decode(delivery, asked, clock())
@@ -134,11 +139,11 @@ class Worker:
 
     def _handle(self, batch: list[_Held]) -> None:
         """Run the stage, reply, acknowledge, then check integrity and give the memory back."""
-        clock = self._clock
+        clock, record = self._clock, self._rows.extend
         started = clock()
-        outputs: list[Arrays | None]
+        outputs: Sequence[Arrays | None]
         try:
-            outputs = list(self._stage.run([held.message for held in batch]))
+            outputs = self._stage.run([held.message for held in batch])
             if len(outputs) != len(batch):
                 raise BenchkitError(f"the stage answered {len(outputs)} messages of a batch of {len(batch)}")  # noqa: TRY301
         except (Exception, SystemExit) as error:  # noqa: BLE001  (a stage is anybody's code; the block decides what follows)
@@ -151,9 +156,9 @@ class Worker:
                 ok = self._reply(held, arrays) and ok
             held.delivery.ack()
             replied = clock()
-            row = (held.envelope.seq, held.asked, held.received, held.decoded, started, finished, replied, ok)
-            for append, value in zip(self._appends, row, strict=True):
-                append(value)
+            record(
+                (held.envelope.seq, held.asked, held.received, held.decoded, started, finished, replied, ok)
+            )
         before = clock()
         for held in batch:
             self._verify(held)
@@ -207,8 +212,9 @@ class Worker:
 
     def result(self) -> dict[str, Any]:
         """Columns and counters as plain data."""
+        table = np.array(self._rows, np.int64).reshape(-1, len(COLUMNS))
         return {
-            "columns": {name: column.tobytes() for name, column in self._columns.items()},
+            "columns": {name: table[:, at].tobytes() for at, name in enumerate(COLUMNS)},
             # A worker that got no measured message has spent nothing on any.
             "cpu_ns": (usage.own_cpu_ns(one_process=self._task.one_process) - self._cpu_from_ns)
             * self._measuring,
@@ -216,4 +222,5 @@ class Worker:
             "integrity_ns": self._integrity_ns,
             "corrupted": self.corrupted,
             "failures": [[*key, known] for key, known in self.failures.items()],
+            "waiting_since_ns": self.waiting_since_ns,
         }

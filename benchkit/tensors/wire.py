@@ -24,7 +24,7 @@ from typing import NamedTuple
 from benchkit.errors import MessageError
 
 Buffer = bytes | bytearray | memoryview
-"""What travels: anything with the buffer protocol, C-contiguous and of format B."""
+"""What travels: anything with the buffer protocol, C-contiguous, of format B and one dimension."""
 
 ENVELOPE_BYTES = 64
 REPLY = 1
@@ -59,7 +59,7 @@ def pack(envelope: Envelope) -> bytes:
 
 def unpack_envelope(start: Buffer) -> Envelope:
     """The envelope at the start of a message that may be cut off behind it; raises MessageError."""
-    view = memoryview(start)
+    view = start if type(start) is memoryview else memoryview(start)
     if view.nbytes < ENVELOPE_BYTES:
         raise MessageError(f"{view.nbytes} bytes are no message: the envelope alone has {ENVELOPE_BYTES}")
     magic, flags, _, seq, body_bytes, fingerprint, checksum, item = _LAYOUT.unpack_from(view)
@@ -70,7 +70,7 @@ def unpack_envelope(start: Buffer) -> Envelope:
 
 def unpack(message: Buffer) -> tuple[Envelope, memoryview]:
     """Envelope and body of a whole message, nothing copied; raises MessageError when malformed."""
-    view = memoryview(message)
+    view = message if type(message) is memoryview else memoryview(message)
     envelope = unpack_envelope(view)
     if envelope.body_bytes != view.nbytes - ENVELOPE_BYTES:
         raise MessageError(
@@ -81,4 +81,4 @@ def unpack(message: Buffer) -> tuple[Envelope, memoryview]:
 
 def total_bytes(parts: Sequence[Buffer]) -> int:
     """Length of the gathered parts in bytes."""
-    return sum(part.nbytes if isinstance(part, memoryview) else len(part) for part in parts)
+    return sum(map(len, parts))

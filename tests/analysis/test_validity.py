@@ -94,6 +94,7 @@ INVALID: dict[str, Callable[[Run], None]] = {
     "wrong-replies": lambda run: in_block(run, wrong_replies=1, checked_replies=1800),
     "unexpected-arrivals": lambda run: in_block(run, unexpected=1),
     "duplicated": lambda run: in_block(run, duplicated=1),
+    "reordered": lambda run: in_block(run, reordered=2),
     "stamps-disagree": backwards,
     "source-too-slow": lambda run: in_block(run, starved=60),
     "offered-load-not-reached": lambda run: shift(run, 2 * MS, slice(100, 200)),
@@ -106,7 +107,6 @@ NOTES: dict[str, Callable[[Run], None]] = {
         in_block(run, wrong_replies=9, checked_replies=9),
     )[0],
     "replies-unchecked": lambda run: run.scenario.update(checks={"replies": True}),
-    "reordered": lambda run: in_block(run, reordered=2),
     "source-too-slow": lambda run: in_block(run, starved=2),
     "blocks-disagree": slow_block,
     "offered-load-not-reached": lambda run: shift(run, 2 * MS, slice(100, 155)),  # 1.1%: chance explains it

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,7 @@ import pytest
 from shell import Done, await_line, benchkit, environment, interrupt_group, measure, relatives, small, start
 
 from benchkit.records import folder as records
+from benchkit.runtime.folders import SEGMENTS
 
 ROUNDS = {"rounds": 40, "duration": "150ms", "warmup": "20ms", "drain": "1s"}
 EVERYTHING: dict[str, Any] = {
@@ -54,7 +54,7 @@ def names_in(place: Path) -> set[str]:
 
 def segments(names: set[str]) -> list[str]:
     """Shared memory that carries one of these names."""
-    return sorted(path.name for name in names for path in Path("/dev/shm").glob(f"benchkit-{name}*"))
+    return sorted(path.name for name in names for path in SEGMENTS.glob(f"benchkit-{name}*"))
 
 
 @pytest.fixture(scope="module", params=[signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
@@ -129,18 +129,6 @@ def test_an_interrupt_leaves_out_the_scenarios_that_were_to_come(tmp_path: Path)
     assert done.folder.name.startswith("small-")
 
 
-def listening(pids: list[int]) -> list[int]:
-    """Loopback ports that these processes listen on."""
-    found = []
-    for pid in pids:
-        try:
-            connections = psutil.Process(pid).net_connections("tcp")
-        except psutil.NoSuchProcess:
-            continue
-        found += [each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN]
-    return found
-
-
 def wait_gone(pids: list[int]) -> list[int]:
     """Those that are still there when the kernel has had ten seconds; woken by their end, not by a clock."""
     left = []
@@ -156,37 +144,21 @@ def wait_gone(pids: list[int]) -> list[int]:
     return left
 
 
-def kill_at(scenario: Path, out: Path, delay_s: float) -> tuple[list[int], list[int]]:
-    """SIGKILL the runner `delay_s` after it started; its processes that outlive it, its ports still in use."""
+def kill_at(scenario: Path, out: Path, delay_s: float, place: Path) -> list[int]:
+    """SIGKILL the runner `delay_s` after it started; its processes that outlive it, their ports with them."""
     process = start("run", scenario, "--out", out)
     try:
         process.wait(delay_s)
     except subprocess.TimeoutExpired:
-        below = relatives(process.pid)
-        ports = listening(below)
         process.kill()
-    else:
-        below, ports = [], []
     process.communicate()
-    left = wait_gone(below)
-    return left, [port for port in ports if taken(port)]
-
-
-def taken(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5):
-            return True
-    except OSError:
-        return False
+    return wait_gone(own_processes(str(place)))
 
 
 def own_processes(marker: str) -> list[int]:
-    """Anything alive that was started with this test's temporary folder."""
-    found = []
-    for each in psutil.process_iter(["environ"]):
-        if (each.info["environ"] or {}).get("TMPDIR") == marker:
-            found.append(each.pid)
-    return found
+    """Anything alive, on whatever port, that was started with this temporary folder."""
+    every = psutil.process_iter(["environ"])
+    return [each.pid for each in every if (each.info["environ"] or {}).get("TMPDIR") == marker]
 
 
 @pytest.mark.timeout(60 + 6 * KILLS)
@@ -201,9 +173,8 @@ def test_runs_killed_at_random_moments_leave_nothing_once_the_next_one_has_start
     whole_s = time.monotonic() - began
     moments = random.Random(20)
     for kill in range(KILLS):
-        left, ports = kill_at(scenario, tmp_path / "out", moments.uniform(0.02, whole_s))
+        left = kill_at(scenario, tmp_path / "out", moments.uniform(0.02, whole_s), place)
         assert left == [], f"kill {kill}: processes outlived the runner"
-        assert ports == [], f"kill {kill}: ports still in use"
         names |= names_in(place)
     assert names, "no run was killed while it had something to leave"
     done = measure(small(tmp_path, blocks={**ROUNDS, "rounds": 1}), tmp_path / "next")

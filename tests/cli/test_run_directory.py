@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,9 @@ DOCUMENT: dict[str, Any] = {
         "null_us": {"p50": NUMBER, "p99": NUMBER},
     },
     "cells": [CELL],
-    "ranking": [{"cell": str, "p50_us": NUMBER, "ratio_to_best": NUMBER, "ratio_ci95": INTERVAL, "tied_with_best": bool}],
+    "ranking": [
+        {"cell": str, "p50_us": NUMBER, "ratio_to_best": NUMBER, "ratio_ci95": INTERVAL, "tied_with_best": bool},
+    ],
 }  # fmt: skip
 
 
@@ -186,7 +189,7 @@ def test_the_phases_of_every_sample_add_up_to_its_latency_to_the_nanosecond(dam:
         for sample, found in zip(delivered, phases.tolist(), strict=True):
             row = {name: int(sample[name]) for name in sample.dtype.names}
             ends = boundaries(row)
-            own = [end - begin for begin, end in zip(ends, ends[1:], strict=False)]
+            own = [end - begin for begin, end in pairwise(ends)]
             assert own == found
             assert min(own) >= 0
             assert sum(own) == row["returned"] - row["due"]
