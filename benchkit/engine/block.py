@@ -242,7 +242,8 @@ def _record(
     gave_up = lost_party or (bool(measured and measured["outstanding"]) and not quiet)
     columns = producer_columns(measured["columns"]) if measured else _no_messages()
     joined = join(
-        columns, [worker_columns(result["columns"]) for result in done],
+        # Without the producer's columns nobody knows what was sent: what arrived cannot be called unexpected.
+        columns, [worker_columns(result["columns"]) for result in done if measured is not None],
         block=place.index, first_seq=task.first_seq, warmup_messages=measured["warmup_messages"] if measured else 0,
         replies=task.replies, payload_bytes=place.payload_bytes, gave_up=gave_up,
     )  # fmt: skip
@@ -267,7 +268,7 @@ def _record(
         # A message that came twice is answered twice: what both ends saw is one and the same.
         duplicated=max(joined.duplicated, seen.get("duplicated", 0)),
         reordered=joined.reordered,
-        corrupted=sum(result["corrupted"] for result in done),
+        corrupted=sum(result["corrupted"] for result in done) + seen.get("malformed", 0),
         unexpected=max(joined.unexpected, seen.get("unexpected", 0)),
         wrong_replies=seen.get("wrong_replies", 0),
         checked_replies=seen.get("checked_replies", 0),

@@ -14,11 +14,13 @@ from benchkit.engine.host import describe as describe_error
 from benchkit.engine.task import Task
 from benchkit.errors import BenchkitError
 from benchkit.load.base import OpenArrival
+from benchkit.plugins import Plugin
 from benchkit.records.run import Cell
 from benchkit.records.samples import Samples
 from benchkit.runtime.folders import PREFIX
 from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan, PlannedCell
+from benchkit.scenario.redact import recorded
 from benchkit.transports.base import Address, Setup, Transport
 
 T = TypeVar("T")
@@ -143,6 +145,10 @@ class ReadyCell:
         load = self.cell.load
         if not isinstance(load, OpenArrival):
             return None
+        asked = getattr(load, "rate", None)
+        if isinstance(asked, float):
+            return asked
+        # A whole number of messages in a short block is another rate than the one that was asked for.
         seconds = plan.blocks.warmup_s + plan.blocks.duration_s
         due = load.offsets_ns(seconds, seed_for(plan.seed, Stream.SCHEDULE, round_))
         return (len(due) - 1) * 1e9 / float(due[-1] - due[0]) if len(due) > 1 else len(due) / seconds
@@ -236,6 +242,11 @@ def _messages(plan: Plan, cell: PlannedCell) -> dict[str, Any]:
     return {"source": cell.source.config(), "codec": cell.codec.config(), "seed": seed}
 
 
+def _recorded(plugin: Plugin) -> Any:
+    """Its options for the record: no password, also where the plug-in took it as plain text, and no home folder."""
+    return recorded({"kind": plugin.kind, **plugin.model_dump()}, Path.cwd())
+
+
 def describe(cell: PlannedCell) -> Cell:
     """The cell's record before anything of it was measured."""
     promises = cell.transport.capabilities()
@@ -248,8 +259,10 @@ def describe(cell: PlannedCell) -> Cell:
         source=cell.source.label(),
         load=cell.load.label(),
         parameters={
-            "source": cell.source.config(), "codec": cell.codec.config(), "transport": cell.transport.config(),
-            "stage": cell.stage.config(), "load": cell.load.config(), "workers": cell.workers,
+            **{
+                name: _recorded(getattr(cell, name)) for name in ("source", "codec", "transport", "stage", "load")
+            },
+            "workers": cell.workers,
             "batch": {"size": cell.batch_size, "delay_s": cell.batch_delay_s},
         },
         workers=cell.workers,
@@ -262,5 +275,6 @@ def describe(cell: PlannedCell) -> Cell:
         ordering=promises.ordering,
         zero_copy=promises.zero_copy,
         lossy=cell.codec.lossy,
+        has_broker=not cell.transport.brokerless,
         path="",
     )  # fmt: skip

@@ -27,7 +27,7 @@ class Stream(IntEnum):
 
 # What `--quick` cuts a scenario to: seconds in all, every cell kept, too little for a verdict in the tails.
 QUICK_ROUNDS = 3
-QUICK_DURATION_S = 0.14
+QUICK_DURATION_S = 0.16
 QUICK_WARMUP_S = 0.03
 QUICK_DRAIN_S = 0.2
 
