@@ -307,6 +307,7 @@ class Producer:
                 for name in ("due", "taken", "encoded", "sent", "returned", "status")
             },
             "started_ns": self.started_ns,
+            "ended_ns": self._clock(),
             "outstanding": self.outstanding,
             "last_seen_ns": self.last_seen_ns,
             "warmup_messages": min(self.warmup_messages, len(self.due)),
