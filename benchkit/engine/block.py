@@ -179,7 +179,7 @@ def _stop_workers(crew: Crew, ends: _Ends, how: str) -> list[dict[str, Any] | No
     )
     results: list[dict[str, Any] | None] = []
     for worker, (party, number) in enumerate(ends.workers):
-        result = party.event(number, "done")
+        result = party.event(number, "served")
         failed = party.event(number, "failed") or (result or {}).get("error")
         if failed:
             # By its part, not by its process: within one process that is the producer's.
@@ -255,6 +255,7 @@ def _record(
         ),
         *_stage_failures(stage),
         *_rejections(measured),
+        *_source_ended(measured),
     ]
     seen: Mapping[str, Any] = measured or {}
     block = Block(
@@ -315,6 +316,13 @@ def _rejections(measured: Mapping[str, Any] | None) -> list[Failure]:
         Failure("producer", "Rejected", what, "raise the transport's limit or lower the load", count=count)
         for what, count in measured["rejections"].items()
     ]
+
+
+def _source_ended(measured: Mapping[str, Any] | None) -> list[Failure]:
+    if not measured or not measured["source_ended"]:
+        return []
+    remedy = "loop it, shorten the block, or repeat its first messages with source.distinct"
+    return [Failure("producer", "SourceEnded", "the source ended before the block's schedule did", remedy)]
 
 
 def _usage(

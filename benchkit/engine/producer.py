@@ -79,6 +79,7 @@ class Producer:
         """When the last reply was seen."""
         self.spun_cpu_ns = 0
         self.warmup_messages = 0
+        self.source_ended = False
         self._cpu_from_ns = 0
         self._spun_from_ns = 0
         self.started_ns = 0
@@ -202,7 +203,9 @@ class Producer:
         for position, due in enumerate(dues):
             prepared = self._feed.take()
             if prepared is None:
-                return give_up_ns
+                self.source_ended = True
+                self._leave(dues[position:])
+                break
             if position == self.warmup_messages:
                 self._mark()
             self._wait(due)
@@ -233,6 +236,7 @@ class Producer:
             prepared = self._feed.take()
             while not self.freed and self._clock() < give_up_ns and not self._stopped():
                 self._await_reply(_SLICE_S)
+            self.source_ended = prepared is None
             if prepared is None or not self.freed:
                 break
             due = self.freed.popleft() + think_ns
@@ -308,6 +312,7 @@ class Producer:
             },
             "started_ns": self.started_ns,
             "ended_ns": self._clock(),
+            "source_ended": self.source_ended,
             "outstanding": self.outstanding,
             "last_seen_ns": self.last_seen_ns,
             "warmup_messages": min(self.warmup_messages, len(self.due)),

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from benchkit.engine import usage
 from benchkit.engine.crew import Crew, Party
-from benchkit.engine.host import describe as describe_error
 from benchkit.engine.task import Task
+from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError
 from benchkit.load.base import OpenArrival
 from benchkit.plugins import Plugin
@@ -145,9 +145,8 @@ class ReadyCell:
         load = self.cell.load
         if not isinstance(load, OpenArrival):
             return None
-        asked = getattr(load, "rate", None)
-        if isinstance(asked, float):
-            return asked
+        if load.rate_per_s is not None:
+            return load.rate_per_s
         # A whole number of messages in a short block is another rate than the one that was asked for.
         seconds = plan.blocks.warmup_s + plan.blocks.duration_s
         due = load.offsets_ns(seconds, seed_for(plan.seed, Stream.SCHEDULE, round_))

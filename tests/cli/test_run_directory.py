@@ -267,7 +267,10 @@ def test_real_footage_goes_through_the_dam_scenario(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.code in {0, 3}, done.stderr
     cells = done.document["cells"]
-    assert {cell["source"] for cell in cells} >= {"video-cctv-walkway"}
+    assert {cell["source"] for cell in cells} >= {
+        "video-cctv-walkway-1920x1080",
+        "video-cctv-walkway-640x360",
+    }
     delivered = [cell["account"]["delivered"] for cell in cells]
     assert all(delivered)
     assert all(block["wrong_replies"] == 0 for block in done.record["blocks"])
