@@ -88,6 +88,7 @@ def _analyse(run: Run, cell: Cell) -> Analysed:
         cores=cores if isinstance(cores, int) else 0,
         floor_us=run.floor.null_us.get("p50") if run.floor else None,
         replies_to_check=_replies_to_check(run.scenario),
+        stops_on_error=run.scenario.get("on_error") == "stop",
     )
     return Analysed(cell, blocks, samples, kept, figures, reasons(facts))
 

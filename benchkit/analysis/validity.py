@@ -106,6 +106,8 @@ class Facts:
     """p50 of an empty message through the engine and back; None when it was not measured."""
     replies_to_check: bool = False
     """The scenario asks for replies to be compared with the stage run locally."""
+    stops_on_error: bool = False
+    """A stage's exception ends its block."""
 
     @property
     def scheduled(self) -> int:
@@ -181,19 +183,19 @@ def _account(facts: Facts) -> Iterator[Reason]:
         )
 
 
-def _cut_short(facts: Facts) -> bool:
-    """Messages stayed behind because a party died, or because the stage failed and was not to go on."""
-    return bool(facts.account["pending"]) and any(each.type != _COUNTED for each in _failures(facts))
+def _cut_short(facts: Facts, block: Block) -> bool:
+    """The block ended early because a party died, or because the stage failed and was not to go on."""
+    return any(
+        _is_death(failure) or (facts.stops_on_error and failure.type != _COUNTED)
+        for failure in block.failures
+    )
 
 
 def _drain(facts: Facts) -> Iterator[Reason]:
-    stuck = sum(
-        not block.drained and not any(_is_death(failure) for failure in block.failures)
-        for block in facts.blocks
-    )
-    # Where a party died or the stage ended its block that is the reason, and what was under way with it is
-    # no second one.
-    if stuck or (facts.account["pending"] and not _cut_short(facts)):
+    cut = [_cut_short(facts, block) for block in facts.blocks]
+    stuck = sum(not block.drained and not short for block, short in zip(facts.blocks, cut, strict=True))
+    # Where a block was cut short that is the reason, and what was under way then is no second one.
+    if stuck or (facts.account["pending"] and not any(cut)):
         yield _reason(
             "drain-timed-out",
             f"{facts.account['pending']} messages were under way when the drain of {stuck} block(s) ended",
@@ -270,7 +272,9 @@ def _source(facts: Facts) -> Iterator[Reason]:
 
 def _offered(facts: Facts) -> Iterator[Reason]:
     pace = facts.measure.pace
-    if all(block.offered_per_s is None for block in facts.blocks) or _cut_short(facts):
+    if all(block.offered_per_s is None for block in facts.blocks):
+        return
+    if any(_cut_short(facts, block) for block in facts.blocks):
         return
     kept = 1.0 if pace.kept is None else pace.kept
     count = facts.measure.pace.count

@@ -37,6 +37,8 @@ class Site:
         self.services = services
         self._shared: dict[str, Any] = {}
         self._brokers: set[int] = set()
+        self.deaths = 0
+        """Brokers that died and were replaced."""
         self._opened = 0
 
     def share(self, key: str, make: Callable[[], AbstractContextManager[T]]) -> T:
@@ -58,6 +60,7 @@ class Site:
             # Which of the shared services it was is not known here; another one of the others does no harm.
             self._brokers -= dead
             self._shared.clear()
+            self.deaths += len(dead)
         return address.broker_pid is None or address.broker_pid in self._brokers
 
     def setup(self, message_bytes: int, reply_bytes: int, workers: int) -> Setup:

@@ -36,6 +36,9 @@ class Progress:
 
 Watch = Callable[[Progress], None]
 
+_BROKER_DIED = "the broker died and was replaced by a new one"
+_BROKER_REMEDY = "see what ended it: the system's log, a limit on memory, another user"
+
 
 class Runner:
     """One run of one plan."""
@@ -141,9 +144,12 @@ class Runner:
 
     def _one_block(self, members: Crew, site: Site, index: int, position: int, round_: int) -> None:
         ready = self._ready[index]
+        deaths = site.deaths
         try:
             ready.brief(members, self._plan)
             address = ready.open(site, members)
+            if site.deaths > deaths:
+                self._failures.append(Failure("broker", "BrokerError", _BROKER_DIED, _BROKER_REMEDY))
             self._records[index] = ready.record
             if address.broker_pid is not None:
                 placement.pin(address.broker_pid, self._cores.get("broker", ()))

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from benchkit.errors import MessageError
 
 Buffer = bytes | bytearray | memoryview
-"""What travels: anything with the buffer protocol, C-contiguous, of format B and one dimension."""
+"""What travels: anything with the buffer protocol, C-contiguous and of format B."""
 
 ENVELOPE_BYTES = 64
 REPLY = 1
@@ -81,4 +81,4 @@ def unpack(message: Buffer) -> tuple[Envelope, memoryview]:
 
 def total_bytes(parts: Sequence[Buffer]) -> int:
     """Length of the gathered parts in bytes."""
-    return sum(map(len, parts))
+    return sum([part.nbytes if type(part) is memoryview else len(part) for part in parts])

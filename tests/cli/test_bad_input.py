@@ -6,7 +6,7 @@ import resource
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from shell import (
     COMMAND,
     ROOT,
     Done,
-    await_line,
     benchkit,
     codes,
     environment,
@@ -53,6 +52,11 @@ class Raises(Kth):
 class Kills(Kth):
     def twentieth(self):
         os.kill(os.getpid(), signal.SIGKILL)
+
+class Tells(Kth):
+    """Says that its block is under way."""
+    def twentieth(self):
+        open(os.path.join(os.path.dirname(__file__), "under-way"), "w").close()
 
 class Exits(Kth):
     def twentieth(self):
@@ -205,10 +209,14 @@ def test_a_full_disk_loses_the_files_but_not_the_answer(tmp_path: Path) -> None:
     assert "In words" in done.stdout
 
 
+CLOSED = {"arrival": "closed", "in_flight": 1}
+
+
 def staged(folder: Path, name: str, **more: Any) -> Done:
     (folder / "stages.py").write_text(STAGES)
     own = {"kind": "python", "target": f"stages:{name}", "path": "."}
-    return measure(small(folder, stage=["null", own], **more), folder / "out")
+    # A closed loop: no other program on the machine can make a cell miss its offered rate.
+    return measure(small(folder, stage=["null", own], load=CLOSED, **more), folder / "out")
 
 
 def cell_of(done: Done, stage: str) -> dict[str, Any]:
@@ -228,7 +236,7 @@ def test_a_stage_that_raises_on_one_message_is_counted_and_the_block_goes_on(
     assert done.code == 0, done.said
     assert "Traceback" not in done.said
     what = {"Raises": "no water in the picture", "Exits": "SystemExit"}[name]
-    assert what in done.stdout
+    assert what in " ".join(done.stdout.split())
     blocks = [block for block in done.record["blocks"] if block["failures"]]
     (failure,) = blocks[0]["failures"]
     assert failure["count"] == 1
@@ -240,9 +248,8 @@ def test_a_stage_that_raises_ends_its_block_where_the_scenario_says_stop(tmp_pat
     done = staged(tmp_path, "Raises", on_error="stop")
     cell = cell_of(done, "python")
     assert done.code == 4, done.said
-    account = cell["account"]
-    assert account["dead_lettered"] == 1
-    assert account["pending"] > 0
+    assert cell["account"]["dead_lettered"] == 1
+    assert cell["account"]["delivered"] > 0
     assert {"drain-timed-out", "offered-load-not-reached"}.isdisjoint(codes(cell))
     assert cell_of(done, "null")["validity"]["valid"]
 
@@ -265,11 +272,15 @@ def test_a_stage_that_kills_its_process_costs_one_block(tmp_path: Path) -> None:
 def test_a_broker_that_is_killed_costs_one_block(tmp_path: Path, transport: str) -> None:
     import psutil
 
-    blocks = {"rounds": 2, "duration": "400ms", "warmup": "30ms", "drain": "1s"}
-    scenario = small(tmp_path, transport=[transport], blocks=blocks)
-    process = start("run", scenario, "--out", tmp_path / "out")
-    # The first block starts the broker; when the second is announced the broker is there.
-    await_line(process, "measuring: 1/2")
+    (tmp_path / "stages.py").write_text(STAGES)
+    own = {"kind": "python", "target": "stages:Tells", "path": "."}
+    blocks = {"rounds": 2, "duration": "1s", "warmup": "30ms", "drain": "1s"}
+    process = start(
+        "run", small(tmp_path, transport=[transport], stage=own, blocks=blocks), "--out", tmp_path / "out"
+    )
+    while not (tmp_path / "under-way").exists() and process.poll() is None:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.01)
     (broker,) = [each for each in psutil.Process(process.pid).children() if "valkey" in each.name()]
     broker.kill()
     stdout, stderr = process.communicate(timeout=60)
@@ -277,7 +288,11 @@ def test_a_broker_that_is_killed_costs_one_block(tmp_path: Path, transport: str)
     assert done.code == 4, done.said
     assert "Traceback" not in done.said
     (cell,) = done.document["cells"]
-    assert cell["account"]["delivered"] > 0
-    told = messages_of([cell]) + str(done.document["failures"])
-    assert "broker" in told
-    assert "log" in told or "remedy" in told
+    assert "party-died" in codes(cell)
+    assert "the broker closed the connection" in messages_of([cell])
+    # The second block had a new broker, and that is said too.
+    assert [failure["party"] for failure in done.document["failures"]] == ["broker"]
+    first, second = done.record["blocks"]
+    assert first["failures"]
+    assert not second["failures"]
+    assert second["drained"]
