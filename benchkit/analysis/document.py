@@ -64,7 +64,7 @@ def document(run: Run) -> dict[str, Any]:
         "cells": entries,
         "ranking": ranking,
         "answer": answer(entries, ranking),
-        "promises": [each for done in cells if done.valid for each in _promises(run, done)],
+        "promises": [each for done in cells for each in _promises(run, done)],
         "failures": _failures(run.failures),
     }
     plain: dict[str, Any] = storable(whole)
@@ -99,7 +99,7 @@ def _replies_to_check(scenario: Mapping[str, Any]) -> bool:
 
 
 def _promises(run: Run, done: Analysed) -> list[dict[str, Any]]:
-    return promises(done.cell.id, run.slo, done.measure, done.account)
+    return promises(done.cell.id, run.slo, done.measure, done.account, decidable=done.valid)
 
 
 def _ranking(cells: Sequence[Analysed]) -> list[dict[str, Any]]:
@@ -230,12 +230,15 @@ def _used(blocks: Sequence[Block], role: str, name: str) -> list[int]:
 
 
 def _cost(done: Analysed) -> dict[str, Any]:
-    """CPU per delivered message by role; 0 for a broker that is not there, None where it is unknown."""
+    """CPU per delivered message by role; 0 for a broker that is not there, None where it is unknown.
+
+    A broker of the user's own may be on another machine: what it spends is unknown, which is not nothing.
+    """
     count = done.measure.latency.count
     cost: dict[str, Any] = {}
     for role in ROLES:
         used = _used(done.blocks, role, "cpu_ns")
-        known = bool(used) or role == "broker"
+        known = bool(used) or (role == "broker" and not done.cell.has_broker)
         cost[f"{role}_cpu_us_per_message"] = sum(used) / count / 1e3 if known and count else None
     for extra in ("integrity_ns", "pacing_cpu_ns"):
         spent = sum(sum(_used(done.blocks, role, extra)) for role in ROLES)
@@ -250,9 +253,8 @@ def _verdict(done: Analysed) -> Mapping[str, Any]:
     if not done.valid:
         return asdict(replace(bottleneck.NONE, evidence=["the cell is not valid and carries no verdict"]))
     cpu = _used(done.blocks, "producer", "cpu_ns")
-    has_broker = any("broker" in block.usage for block in done.blocks)
     load = bottleneck.busy(done.measure, done.cell.workers, sum(cpu) if cpu else None)
-    return asdict(bottleneck.verdict(done.measure, load, has_broker=has_broker))
+    return asdict(bottleneck.verdict(done.measure, load, has_broker=done.cell.has_broker))
 
 
 def _blocks(done: Analysed) -> list[dict[str, Any]]:

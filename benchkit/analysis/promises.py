@@ -9,13 +9,16 @@ from benchkit.analysis.measure import Measure
 
 
 def promises(
-    cell: str, slo: Mapping[str, float], measure: Measure, account: Mapping[str, int]
+    cell: str, slo: Mapping[str, float], measure: Measure, account: Mapping[str, int], *, decidable: bool
 ) -> list[dict[str, Any]]:
-    """One entry per promise: cell, name, limit, value, kept (None where it cannot be decided).
+    """One entry per promise: cell, name, limit, value, kept (None where it cannot be decided: an invalid cell).
 
     Percentiles and `max` are in seconds; `loss` is the share of scheduled messages that were not delivered.
     """
-    return [_promise(cell, name, limit, _value(name, measure, account)) for name, limit in slo.items()]
+    return [
+        _promise(cell, name, limit, _value(name, measure, account) if decidable else None)
+        for name, limit in slo.items()
+    ]
 
 
 def _promise(cell: str, name: str, limit: float, value: float | None) -> dict[str, Any]:

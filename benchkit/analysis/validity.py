@@ -352,8 +352,10 @@ def _cores(facts: Facts) -> Iterator[Reason]:
 def _floor(facts: Facts) -> Iterator[Reason]:
     p50 = facts.measure.latency.quantiles_ns["p50"]
     if p50 is not None and facts.floor_us is not None and facts.floor_us * 1e3 > 0.5 * p50:
-        text = f"an empty message takes {show_us(facts.floor_us)} of the {show_us(p50 / 1e3)}"
-        yield _reason("near-floor", f"{text}: over half of it is the tool's own floor")
+        text = (
+            f"p50 is {show_us(p50 / 1e3)}, an empty message between threads takes {show_us(facts.floor_us)}"
+        )
+        yield _reason("near-floor", f"{text}: much of it may be the tool's own cost")
 
 
 # In the order in which a person should read them: what broke, then what was asked for, then how sure it is.

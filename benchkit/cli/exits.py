@@ -11,7 +11,7 @@ READER_GONE = 141
 
 
 def code_of(documents: Sequence[dict[str, Any]], planned: int) -> int:
-    """The gravest of: interrupted, something needed failed, nothing valid to decide by, a promise broken.
+    """The gravest of: interrupted, something needed failed, nothing valid to decide by, a promise broken or open.
 
     `planned` is how many runs there should have been.
     """
@@ -23,6 +23,8 @@ def code_of(documents: Sequence[dict[str, Any]], planned: int) -> int:
         return INVALID
     if any(_broken(document) for document in documents):
         return BROKEN
+    if any(promise["kept"] is None for document in documents for promise in document["promises"]):
+        return INVALID
     return DONE
 
 

@@ -2,13 +2,23 @@
 
 ::
 
-    runner.py    the whole run: prepare, interleave blocks, save what was measured
-    block.py     one block: receivers open, sender opens, measure, drain, close, join
-    crew.py      starts the parties, talks to them, notices when one dies
-    host.py      a party's process: commands in, events out
-    producer.py  due -> taken -> encoded -> sent ... returned
-    worker.py    asked -> received -> decoded -> started -> finished -> replied
-    oracle.py    what every reply must be: the stage run locally
-    feed.py      messages made ahead of their time
-    join.py      columns of all parties -> samples and counters
+    the runner's side
+      runner.py      the whole run: make ready, interleave blocks, keep what was measured
+      ready.py       a cell that can be measured: messages made, replies foreseen, transport up
+      block.py       one block: receivers open, sender opens, measure, drain, close
+      join.py        columns of all parties -> samples and counters
+      crew.py        starts the parties, talks to them, notices when one dies
+      placement.py   which core each party gets
+      floors.py      what the machine can do at best; doctor.py what would spoil a measurement
+    between them
+      channel.py     length-prefixed msgpack over a socket
+      task.py        one block, as plain data
+    a party's side
+      host.py        the process: commands in, events out; work.py one command under way
+      handlers.py    prepare, foresee, produce, serve
+      feed.py        messages made ahead of their time
+      producer.py    due -> taken -> encoded -> sent ... returned; pacing.py waits
+      worker.py      asked -> received -> decoded -> started -> finished -> replied
+      oracle.py      what every reply must be: the stage run locally
+      usage.py       CPU time and memory by the kernel's accounts; profile.py pyinstrument
 """

@@ -179,7 +179,7 @@ def _stop_workers(crew: Crew, ends: _Ends, how: str) -> list[dict[str, Any] | No
     )
     results: list[dict[str, Any] | None] = []
     for worker, (party, number) in enumerate(ends.workers):
-        result = party.event(number, "done")
+        result = party.event(number, "served")
         failed = party.event(number, "failed") or (result or {}).get("error")
         if failed:
             # By its part, not by its process: within one process that is the producer's.
@@ -242,7 +242,8 @@ def _record(
     gave_up = lost_party or (bool(measured and measured["outstanding"]) and not quiet)
     columns = producer_columns(measured["columns"]) if measured else _no_messages()
     joined = join(
-        columns, [worker_columns(result["columns"]) for result in done],
+        # Without the producer's columns nobody knows what was sent: what arrived cannot be called unexpected.
+        columns, [worker_columns(result["columns"]) for result in done if measured is not None],
         block=place.index, first_seq=task.first_seq, warmup_messages=measured["warmup_messages"] if measured else 0,
         replies=task.replies, payload_bytes=place.payload_bytes, gave_up=gave_up,
     )  # fmt: skip
@@ -254,6 +255,7 @@ def _record(
         ),
         *_stage_failures(stage),
         *_rejections(measured),
+        *_source_ended(measured),
     ]
     seen: Mapping[str, Any] = measured or {}
     block = Block(
@@ -267,7 +269,7 @@ def _record(
         # A message that came twice is answered twice: what both ends saw is one and the same.
         duplicated=max(joined.duplicated, seen.get("duplicated", 0)),
         reordered=joined.reordered,
-        corrupted=sum(result["corrupted"] for result in done),
+        corrupted=sum(result["corrupted"] for result in done) + seen.get("malformed", 0),
         unexpected=max(joined.unexpected, seen.get("unexpected", 0)),
         wrong_replies=seen.get("wrong_replies", 0),
         checked_replies=seen.get("checked_replies", 0),
@@ -314,6 +316,13 @@ def _rejections(measured: Mapping[str, Any] | None) -> list[Failure]:
         Failure("producer", "Rejected", what, "raise the transport's limit or lower the load", count=count)
         for what, count in measured["rejections"].items()
     ]
+
+
+def _source_ended(measured: Mapping[str, Any] | None) -> list[Failure]:
+    if not measured or not measured["source_ended"]:
+        return []
+    remedy = "loop it, shorten the block, or repeat its first messages with source.distinct"
+    return [Failure("producer", "SourceEnded", "the source ended before the block's schedule did", remedy)]
 
 
 def _usage(

@@ -48,7 +48,7 @@ class Channel:
         while view.nbytes:
             try:
                 got = self._sock.recv_into(view)
-            except ConnectionError:
+            except (ConnectionError, TimeoutError):
                 got = 0
             if not got:
                 raise EOFError("the other end is gone")

@@ -20,6 +20,8 @@ from benchkit.engine.channel import Channel
 from benchkit.errors import BY_NAME, BenchkitError, PartyError
 from benchkit.runtime.child import end
 
+_MID_MESSAGE_S = 20.0
+
 
 class Party:
     """One process of the run, by its role: `producer`, `stage-0`, ..., `oracle`."""
@@ -32,6 +34,8 @@ class Party:
         self.events: dict[int, list[dict[str, Any]]] = defaultdict(list)
         self._ids = itertools.count(1)
         ours, theirs = socket.socketpair()
+        # A party that was stopped in the middle of a message must not stop the run.
+        ours.settimeout(_MID_MESSAGE_S)
         with theirs, log.open("wb") as output:
             fd = theirs.fileno()
             pinned = [",".join(map(str, cores))] if cores else []

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 from benchkit.engine import oracle
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
-from benchkit.engine.host import Work, describe
 from benchkit.engine.producer import Producer
 from benchkit.engine.profile import profiled
 from benchkit.engine.task import Task
+from benchkit.engine.work import Work, describe
 from benchkit.engine.worker import Worker
 from benchkit.errors import BenchkitError
 from benchkit.load import base as load
@@ -195,9 +195,11 @@ def do_serve(work: Work) -> dict[str, Any]:
         work.progress = lambda: worker.handled
         work.tell("ready")
         error = _attempt(profiled(work, task, worker.run))
-        return {**worker.result(), "error": error}
+        # Before the end is closed: what was measured must not be lost with it.
+        work.tell("served", **worker.result(), error=error)
     finally:
         receiver.close()
+    return {}
 
 
 Handler = Callable[[Work], dict[str, Any]]

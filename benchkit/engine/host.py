@@ -12,36 +12,12 @@ import signal
 import socket
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchkit.engine.channel import Channel
-from benchkit.errors import BenchkitError
+from benchkit.engine.work import Work, describe
 from benchkit.runtime.guard import die_with_parent
-from benchkit.scenario.redact import redact, redact_lines
-
-
-class Work:
-    """One command under way: what it may report and what it has been told meanwhile."""
-
-    def __init__(self, host: Host, command: dict[str, Any]) -> None:
-        self._host = host
-        self.id: int = command["id"]
-        self.command = command
-        self.stopping = ""
-        """`""`, `drain` (end when nothing is left) or `now`."""
-        self.closing = threading.Event()
-        """The other parties are done: ends may be closed."""
-        self.progress: Callable[[], int] = int
-
-    def stopped(self) -> str:
-        """Asked in loops: has the runner said stop, and how?"""
-        return self.stopping
-
-    def tell(self, event: str, **data: Any) -> None:
-        """Report to the runner."""
-        self._host.send({"id": self.id, "event": event, **data})
 
 
 class Host:
@@ -80,7 +56,7 @@ class Host:
                     work.closing.set()
                 self.send({"id": command["id"], "event": "done", "progress": done})
             case name:
-                work = Work(self, command)
+                work = Work(self.send, command)
                 self._work[work.id] = work
                 threading.Thread(target=self._run, args=(name, work), name=name, daemon=True).start()
 
@@ -96,19 +72,6 @@ class Host:
         except (TypeError, ValueError, OverflowError) as error:
             # A plug-in's facts that are no plain data: the runner must not wait for what cannot travel.
             self.send({"id": work.id, "event": "failed", **describe(error)})
-
-
-def describe(error: BaseException) -> dict[str, Any]:
-    """An error as plain data; the runner raises it again by its name."""
-    return {
-        "type": type(error).__name__,
-        "what": error.what
-        if isinstance(error, BenchkitError)
-        else redact(f"{type(error).__name__}: {error}"),
-        "where": getattr(error, "where", ""),
-        "remedy": getattr(error, "remedy", ""),
-        "traceback": redact_lines("".join(traceback.format_exception(error))),
-    }
 
 
 def main() -> None:

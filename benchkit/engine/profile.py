@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchkit.engine.host import Work
 from benchkit.engine.task import Task
+from benchkit.engine.work import Work
 
 _INTERVAL_S = 0.0005
 

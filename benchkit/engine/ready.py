@@ -10,15 +10,17 @@ from typing import Any, TypeVar
 
 from benchkit.engine import usage
 from benchkit.engine.crew import Crew, Party
-from benchkit.engine.host import describe as describe_error
 from benchkit.engine.task import Task
+from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError
 from benchkit.load.base import OpenArrival
+from benchkit.plugins import Plugin
 from benchkit.records.run import Cell
 from benchkit.records.samples import Samples
 from benchkit.runtime.folders import PREFIX
 from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan, PlannedCell
+from benchkit.scenario.redact import recorded
 from benchkit.transports.base import Address, Setup, Transport
 
 T = TypeVar("T")
@@ -146,6 +148,9 @@ class ReadyCell:
         load = self.cell.load
         if not isinstance(load, OpenArrival):
             return None
+        if load.rate_per_s is not None:
+            return load.rate_per_s
+        # A whole number of messages in a short block is another rate than the one that was asked for.
         seconds = plan.blocks.warmup_s + plan.blocks.duration_s
         due = load.offsets_ns(seconds, seed_for(plan.seed, Stream.SCHEDULE, round_))
         return (len(due) - 1) * 1e9 / float(due[-1] - due[0]) if len(due) > 1 else len(due) / seconds
@@ -239,6 +244,11 @@ def _messages(plan: Plan, cell: PlannedCell) -> dict[str, Any]:
     return {"source": cell.source.config(), "codec": cell.codec.config(), "seed": seed}
 
 
+def _recorded(plugin: Plugin) -> Any:
+    """Its options for the record: no password, also where the plug-in took it as plain text, and no home folder."""
+    return recorded({"kind": plugin.kind, **plugin.model_dump()}, Path.cwd())
+
+
 def describe(cell: PlannedCell) -> Cell:
     """The cell's record before anything of it was measured."""
     promises = cell.transport.capabilities()
@@ -251,8 +261,10 @@ def describe(cell: PlannedCell) -> Cell:
         source=cell.source.label(),
         load=cell.load.label(),
         parameters={
-            "source": cell.source.config(), "codec": cell.codec.config(), "transport": cell.transport.config(),
-            "stage": cell.stage.config(), "load": cell.load.config(), "workers": cell.workers,
+            **{
+                name: _recorded(getattr(cell, name)) for name in ("source", "codec", "transport", "stage", "load")
+            },
+            "workers": cell.workers,
             "batch": {"size": cell.batch_size, "delay_s": cell.batch_delay_s},
         },
         workers=cell.workers,
@@ -265,5 +277,6 @@ def describe(cell: PlannedCell) -> Cell:
         ordering=promises.ordering,
         zero_copy=promises.zero_copy,
         lossy=cell.codec.lossy,
+        has_broker=not cell.transport.brokerless,
         path="",
     )  # fmt: skip

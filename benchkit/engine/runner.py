@@ -14,8 +14,8 @@ import numpy as np
 from benchkit.engine import floors, placement
 from benchkit.engine.block import Place, run_block
 from benchkit.engine.crew import Crew, crew
-from benchkit.engine.host import describe as describe_error
 from benchkit.engine.ready import ReadyCell, Site, describe, make_ready
+from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError, StorageError, UsageError
 from benchkit.records.environment import environment
 from benchkit.records.run import Block, Cell, Failure, Floor, Run
@@ -156,9 +156,10 @@ class Runner:
             offered_per_s = ready.offered_per_s(self._plan, round_)
             place = Place(position, round_, ready.record.payload_bytes, offered_per_s, address.broker_pid)
             block, samples = run_block(members, ready.task(self._plan, round_), place, ready.hosts)
-        except UsageError:
-            raise
         except BenchkitError as error:
+            # A mistake of the scenario ends the run, unless blocks were measured already.
+            if isinstance(error, UsageError) and not self._blocks:
+                raise
             self._give_up(index, error)
             return
         except OSError as error:

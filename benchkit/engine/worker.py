@@ -222,6 +222,5 @@ class Worker:
             "integrity_ns": self._integrity_ns,
             "corrupted": self.corrupted,
             "failures": [[*key, known] for key, known in self.failures.items()],
-            "gave_up": self.gave_up,
             "waiting_since_ns": self.waiting_since_ns,
         }

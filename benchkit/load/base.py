@@ -21,6 +21,11 @@ class Arrival(Plugin):
 class OpenArrival(Arrival):
     """Messages are due at scheduled moments, whatever became of earlier ones."""
 
+    @property
+    def rate_per_s(self) -> float | None:
+        """The rate that was asked for; None where only the schedule itself says (a trace)."""
+        return None
+
     @abstractmethod
     def offsets_ns(self, duration_s: float, seed: int) -> npt.NDArray[np.int64]:
         """Due moments in nanoseconds from the start, ascending, shape (n,); at least one."""

@@ -35,6 +35,11 @@ class Constant(OpenArrival):
 
     rate: PerSecond = Field(description="messages per second")
 
+    @property
+    def rate_per_s(self) -> float:
+        """The option."""
+        return self.rate
+
     def label(self) -> str:
         """`60-per-s`."""
         return rate_label(self.rate)

@@ -20,6 +20,11 @@ class Poisson(OpenArrival):
 
     rate: PerSecond = Field(description="messages per second, on average and in each block")
 
+    @property
+    def rate_per_s(self) -> float:
+        """The option."""
+        return self.rate
+
     def label(self) -> str:
         """`poisson-60-per-s`."""
         return f"poisson-{rate_label(self.rate)}"

@@ -93,6 +93,8 @@ class Cell:
     lossy: bool
     path: str
     """What was really used: server and version, kind of socket."""
+    has_broker: bool = False
+    """Its messages pass through a broker, one of ours or the user's own."""
     stage_facts: Mapping[str, Any] = field(default_factory=dict)
     skipped: str = ""
     """Why it could not be measured at all; empty when it was."""

@@ -14,7 +14,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchkit.errors import StorageError
@@ -53,16 +53,30 @@ def sweep() -> list[str]:
     base = _base()
     dead = []
     for lock in base.glob("*.lock"):
-        with lock.open("r+b") as held:
+        with ExitStack() as opened:
             try:
+                held = opened.enter_context(lock.open("r+b"))
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
+                # Another run lives, or another sweeper was faster.
                 continue
             # Under the lock: a second sweeper finds the file gone and a new run has another name.
             _remove(base, lock.stem)
             lock.unlink(missing_ok=True)
             dead.append(lock.stem)
     return dead
+
+
+def _claimed(base: Path, opened: ExitStack) -> str:
+    """A fresh name whose lock is held until `opened` ends."""
+    while True:
+        name = secrets.token_hex(6)
+        lock = base / f"{name}.lock"
+        held = opened.enter_context(lock.open("x"))
+        fcntl.flock(held, fcntl.LOCK_EX)
+        # A sweeper may have taken the lock between these two lines, and the file with it.
+        if lock.exists():
+            return name
 
 
 @contextmanager
@@ -73,10 +87,9 @@ def run_folder() -> Iterator[tuple[str, Path]]:
     """
     sweep()
     base = _base()
-    name = secrets.token_hex(6)
-    lock = base / f"{name}.lock"
-    with lock.open("x") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with ExitStack() as opened:
+        name = _claimed(base, opened)
+        lock = base / f"{name}.lock"
         folder = base / name
         folder.mkdir(mode=0o700)
         try:

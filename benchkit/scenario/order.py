@@ -22,12 +22,11 @@ class Stream(IntEnum):
     SCHEDULE = 1
     PAYLOAD = 2
     STAGE = 3
-    CHECK = 4
 
 
 # What `--quick` cuts a scenario to: seconds in all, every cell kept, too little for a verdict in the tails.
 QUICK_ROUNDS = 3
-QUICK_DURATION_S = 0.14
+QUICK_DURATION_S = 0.16
 QUICK_WARMUP_S = 0.03
 QUICK_DRAIN_S = 0.2
 

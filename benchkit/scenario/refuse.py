@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
-from benchkit.load.base import ClosedArrival
+from benchkit.load.base import ClosedArrival, OpenArrival
 from benchkit.scenario.cells import Cell
 from benchkit.scenario.model import BlockOptions, Choice
 from benchkit.scenario.nodes import Where
@@ -81,8 +81,8 @@ def _batch(cell: Cell, problems: Problems) -> None:
 
 def _too_many(cell: Cell, blocks: BlockOptions, problems: Problems) -> None:
     choice = cell.choices["load"]
-    rate_per_s = getattr(choice.value, "rate", None)
-    if isinstance(rate_per_s, float) and rate_per_s * (blocks.duration + blocks.warmup) > MAX_MESSAGES:
+    rate_per_s = choice.value.rate_per_s if isinstance(choice.value, OpenArrival) else None
+    if rate_per_s is not None and rate_per_s * (blocks.duration + blocks.warmup) > MAX_MESSAGES:
         problems.add(
             _place(choice, "rate"),
             f"load {cell.labels['load']} makes more than {MAX_MESSAGES} messages in a block",

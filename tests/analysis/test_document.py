@@ -9,7 +9,8 @@ from synthetic import MS, PHASE_US, a_cell, a_run, dam
 from benchkit.analysis.answer import answer
 from benchkit.analysis.compare import compare, differing_machines
 from benchkit.analysis.document import document
-from benchkit.records.run import Failure, Run, Usage
+from benchkit.cli.exits import code_of
+from benchkit.records.run import Failure, Run
 from benchkit.records.samples import PHASES, Status
 
 
@@ -163,7 +164,7 @@ def test_a_narrow_margin_lowers_the_confidence() -> None:
 def test_the_carrier_is_the_broker_where_there_is_one() -> None:
     run = a_run(phase_us={"transit": 1000.0, "compute": 100.0})
     assert document(run)["cells"][0]["verdict"]["resource"] == "link"
-    run.blocks = [dataclasses.replace(block, usage={"broker": Usage(1, 1)}) for block in run.blocks]
+    run.cells[0] = dataclasses.replace(run.cells[0], has_broker=True)
     assert document(run)["cells"][0]["verdict"]["resource"] == "broker"
 
 
@@ -236,6 +237,23 @@ def test_promises_are_kept_broken_or_not_decidable() -> None:
     run.samples[run.cells[0].id]["status"][10] = Status.REJECTED
     kept = {each["name"]: each["kept"] for each in document(run)["promises"]}
     assert kept == {"p50": True, "p90": False, "p99": None, "loss": False, "max": True}
+
+
+def test_an_invalid_cell_keeps_no_promise_and_the_shell_hears_of_it() -> None:
+    run = a_run([a_cell(), a_cell("http/raw/camera/100ps")])
+    run.slo = {"p50": 1.0}
+    run.blocks[1] = dataclasses.replace(run.blocks[1], corrupted=1)
+    found = document(run)
+    assert {each["cell"]: each["kept"] for each in found["promises"]} == {
+        "shm/raw/camera/100ps": True,
+        "http/raw/camera/100ps": None,
+    }
+    assert code_of([found], 1) == 3
+
+
+def test_what_a_broker_of_the_users_own_spends_is_unknown_and_not_nothing() -> None:
+    (cell,) = document(a_run([a_cell(has_broker=True)]))["cells"]
+    assert cell["cost"]["broker_cpu_us_per_message"] is None
 
 
 def test_rows_of_one_group_have_distinct_labels() -> None:

@@ -15,7 +15,7 @@ from benchkit.engine.block import Place, run_block
 from benchkit.engine.channel import Channel
 from benchkit.engine.crew import crew
 from benchkit.engine.host import Host
-from benchkit.engine.ready import Site, make_ready
+from benchkit.engine.ready import Site, describe, make_ready
 from benchkit.engine.runner import Runner
 from benchkit.errors import UnknownPlugin
 from benchkit.load.constant import Constant
@@ -32,6 +32,7 @@ from benchkit.transports.unix import Unix
 STAGES = """
 import os
 import numpy as np
+import psutil
 
 calls = 0
 
@@ -41,6 +42,16 @@ def dies(arrays):
     # The oracle asks twice (two distinct messages), the worker more often.
     if calls == 5:
         os.kill(os.getpid(), 9)
+    return {"n": np.array([calls])}
+
+def kills(arrays):
+    global calls
+    calls += 1
+    if calls == 5:
+        # The producer: the first child of the runner.
+        runner = psutil.Process(os.getppid())
+        hosts = [child for child in runner.children() if "benchkit.engine.host" in child.cmdline()]
+        min(hosts, key=lambda child: child.pid).kill()
     return {"n": np.array([calls])}
 
 def longer(arrays):
@@ -110,6 +121,12 @@ def test_what_was_under_way_when_a_worker_died_is_pending_and_nobody_lost_it(pla
     assert set(status.tolist()) == {Status.DELIVERED, Status.PENDING}
 
 
+def test_a_producer_that_died_leaves_nothing_that_nobody_had_sent(place, tmp_path):
+    block, samples = measure(place, planned(user_stage(tmp_path, "kills")))
+    assert [failure.party for failure in block.failures] == ["producer"]
+    assert (block.unexpected, len(samples)) == (0, 0)
+
+
 def test_without_replies_a_worker_that_dies_costs_its_own_messages_only(place, tmp_path):
     block, samples = measure(place, planned(user_stage(tmp_path, "dies"), replies=False))
     assert len(samples) == block.scheduled > 0
@@ -163,6 +180,29 @@ def test_a_transport_that_cannot_be_prepared_or_taken_down_costs_no_measurement(
     assert "no such cable" in skipped["unprepared"]
     assert {failure.party for failure in run.failures} == {"untidy", "unprepared"}
     assert "secret" not in "".join(failure.what + failure.traceback for failure in run.failures)
+
+
+def test_the_offered_rate_is_the_one_that_was_asked_for_however_short_the_block(place):
+    members, _ = place
+    cell = planned(load=Constant(rate=61))
+    plan = plan_of(cell)
+    assert make_ready(members, plan, cell).offered_per_s(plan, 0) == 61
+
+
+class Open(Unix):
+    """Takes a password as plain text."""
+
+    url: str = ""
+
+
+def test_no_password_and_no_home_folder_comes_into_the_record(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "mine").mkdir()
+    stage = user_stage(tmp_path / "mine", "dies")
+    record = describe(planned(stage, Open(url="amqp://user:secret@host")))
+    assert "secret" not in str(record.parameters)
+    assert str(tmp_path) not in str(record.parameters)
+    assert record.parameters["stage"]["path"].endswith("mine")
 
 
 def test_what_cannot_travel_is_told_at_once_and_not_waited_for():

@@ -104,6 +104,14 @@ def test_without_replies_a_late_refusal_is_seen_and_not_taken_for_a_loss():
     assert made.result()["outstanding"] == 0
 
 
+def test_a_reply_that_is_no_message_is_counted():
+    sender = Answering()
+    sender.waiting.append(Reply(memoryview(b"garbage")))
+    made = producer(sender)
+    made.run(Constant(rate=500))
+    assert made.result()["malformed"] == 1
+
+
 class Costly(Source):
     kind = "costly"
 

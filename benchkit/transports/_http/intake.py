@@ -21,7 +21,8 @@ Answer = tuple[int, bytes]
 
 OK, NO_CONTENT, CONTENT_TOO_LARGE, SERVICE_UNAVAILABLE = 200, 204, 413, 503
 
-_READY_BUFFERS = 2
+_READY_BYTES = 64 << 20
+"""Buffers are touched before the first message up to this much in all, at least two."""
 
 
 class Incoming(Delivery):
@@ -97,7 +98,7 @@ class Intake:
 
     def __init__(self, loop: AbstractEventLoop, limit_bytes: int, bound: int) -> None:
         self.loop = loop
-        self.pool = Pool(limit_bytes, _READY_BUFFERS)
+        self.pool = Pool(limit_bytes, min(bound + 1, max(2, _READY_BYTES // max(1, limit_bytes))))
         self.queue: SimpleQueue[Incoming] = SimpleQueue()
         self.admitted = self.abandoned = 0
         self._taken = 0

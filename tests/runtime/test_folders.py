@@ -1,0 +1,60 @@
+"""Private folders are swept when their owner is dead, and only then, however many runs begin at once."""
+
+from __future__ import annotations
+
+import fcntl
+import stat
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from benchkit.runtime import folders
+
+
+@pytest.fixture(autouse=True)
+def base(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return folders._base()
+
+
+def test_a_dead_runs_folder_goes_and_a_living_ones_stays(base):
+    with folders.run_folder() as (name, folder):
+        (base / "00dead.lock").touch()
+        (base / "00dead").mkdir()
+        assert folders.sweep() == ["00dead"]
+        assert folder.is_dir()
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert list(base.iterdir()) == []
+    assert name not in str(list(base.iterdir()))
+
+
+def test_a_sweeper_that_was_faster_is_no_error(base, monkeypatch):
+    (base / "gone.lock").touch()
+    glob = Path.glob
+
+    def vanishing(self, pattern):
+        found = list(glob(self, pattern))
+        for lock in found:
+            lock.unlink()
+        return found
+
+    monkeypatch.setattr(Path, "glob", vanishing)
+    assert folders.sweep() == []
+
+
+def test_a_name_whose_lock_was_swept_away_at_birth_is_not_used(base, monkeypatch):
+    flock, swept = fcntl.flock, []
+
+    def late(held, how):
+        if how == fcntl.LOCK_EX and not swept:
+            swept.extend(folders.sweep())
+        flock(held, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with folders.run_folder() as (name, folder):
+        assert len(swept) == 1
+        assert name not in swept
+        assert (base / f"{name}.lock").exists()
+        assert folder.is_dir()
+    assert list(base.iterdir()) == []
