@@ -198,7 +198,7 @@ def _drain(facts: Facts) -> Iterator[Reason]:
     if stuck or (facts.account["pending"] and not any(cut)):
         yield _reason(
             "drain-timed-out",
-            f"{facts.account['pending']} messages were not sent, or not answered, when the drain of {stuck} block(s) ended",
+            f"{facts.account['pending']} messages were unsent or unanswered when the drain of {stuck} block(s) ended",
         )
 
 
