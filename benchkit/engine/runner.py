@@ -19,7 +19,6 @@ from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError, StorageError, UsageError
 from benchkit.records.environment import environment
 from benchkit.records.run import Block, Cell, Failure, Floor, Run
-from benchkit.records.samples import Status
 from benchkit.runtime.folders import run_folder
 from benchkit.scenario.plan import Plan
 
@@ -167,9 +166,9 @@ class Runner:
             return
         ready.keep(samples)
         self._blocks.append(block)
-        if not block.drained or (samples["status"] == Status.LOST).any():
-            # What is left inside must not reach the next block.
-            self._take_down(ready)
+        # Every block gets a fresh transport: what is left inside one must not reach the next, and only one
+        # cell at a time takes shared memory.
+        self._take_down(ready)
 
     def _take_down(self, ready: ReadyCell) -> None:
         try:
