@@ -40,7 +40,7 @@ class Party:
             fd = theirs.fileno()
             pinned = [",".join(map(str, cores))] if cores else []
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "benchkit.engine.host", str(fd), str(os.getpid()), *pinned],
+                [sys.executable, "-m", "benchkit.engine.host", str(fd), str(os.getpid()), role, *pinned],
                 pass_fds=[fd],
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -75,12 +75,12 @@ class Host:
 
 
 def main() -> None:
-    """`python -m benchkit.engine.host FD PARENT_PID [CORES]`."""
+    """`python -m benchkit.engine.host FD PARENT_PID ROLE [CORES]`; the role is for whoever lists processes."""
     fd, parent_pid = int(sys.argv[1]), int(sys.argv[2])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent(parent_pid)
-    if len(sys.argv) > 3 and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, [int(core) for core in sys.argv[3].split(",")])
+    if len(sys.argv) > 4 and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, [int(core) for core in sys.argv[4].split(",")])
     from benchkit.engine.handlers import HANDLERS
 
     Host(Channel(socket.socket(fileno=fd)), HANDLERS).serve()

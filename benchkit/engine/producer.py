@@ -215,7 +215,6 @@ class Producer:
             if not self._send(due, prepared, give_up_ns, warmup=position < self.warmup_messages):
                 self._leave(dues[position + 1 :])
                 break
-            self._collect()
         return give_up_ns
 
     def _leave(self, dues: list[int]) -> None:
@@ -249,7 +248,6 @@ class Producer:
             self._wait(due)
             if not self._send(due, prepared, give_up_ns, warmup=not measuring):
                 break
-            self._collect()
         return give_up_ns
 
     def _await_reply(self, timeout_s: float) -> None:
@@ -261,6 +259,9 @@ class Producer:
         """See replies until shortly before `due`, then spin; the CPU time of spinning is kept apart."""
         clock = self._clock
         spin_ns = self._spin_ns
+        if due <= clock():
+            self._collect()
+            return
         while (left := due - clock() - spin_ns) > 0:
             if self.outstanding:
                 self._await_reply(left * 1e-9)

@@ -17,9 +17,12 @@ BLOCKS = {"rounds": 2, "duration": "100ms", "warmup": "20ms", "drain": "1s"}
 
 DOUBLER = '''
 """A user's own stage."""
+import time
 import numpy as np
 
 def double(arrays):
+    # Long enough that one worker alone cannot keep up.
+    time.sleep(0.006)
     return {"twice": arrays["window"] * 2}
 
 class Batched:
