@@ -14,7 +14,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from benchkit.errors import StorageError
@@ -48,9 +48,29 @@ def _remove(base: Path, name: str) -> None:
     shutil.rmtree(base / name, ignore_errors=True)
 
 
+def hold(fd: int) -> bool:
+    """Lock a fresh segment for as long as `fd` is open; False when a sweeper was faster and it is gone."""
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    return os.fstat(fd).st_nlink > 0
+
+
+def _sweep_segments(base: Path) -> None:
+    """Segments of dead runs whose folder is gone too (a cleaned /tmp, another TMPDIR): nobody holds them."""
+    for segment in SEGMENTS.glob(f"{PREFIX}*-*") if SEGMENTS.is_dir() else ():
+        if (base / f"{segment.name.split('-')[1]}.lock").exists():
+            continue
+        with suppress(OSError), ExitStack() as opened:
+            fd = os.open(segment, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            opened.callback(os.close, fd)
+            if os.fstat(fd).st_uid == os.getuid():
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                segment.unlink()
+
+
 def sweep() -> list[str]:
     """Remove what dead runs of this user left; returns their names."""
     base = _base()
+    _sweep_segments(base)
     dead = []
     for lock in base.glob("*.lock"):
         with ExitStack() as opened:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import secrets
 import stat
 import tempfile
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchkit.runtime import folders
+from benchkit.runtime.folders import SEGMENTS, hold, sweep
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +61,29 @@ def test_a_name_whose_lock_was_swept_away_at_birth_is_not_used(base, monkeypatch
         assert (base / f"{name}.lock").exists()
         assert folder.is_dir()
     assert list(base.iterdir()) == []
+
+
+@pytest.mark.skipif(not SEGMENTS.is_dir(), reason="no /dev/shm here")
+def test_a_segment_whose_folder_is_gone_is_swept_and_one_that_is_held_is_not():
+    dead, held = (SEGMENTS / f"benchkit-{secrets.token_hex(6)}-1" for _ in range(2))
+    dead.write_bytes(b"left")
+    fd = os.open(held, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        assert hold(fd)
+        sweep()
+        assert not dead.exists()
+        assert held.exists()
+    finally:
+        os.close(fd)
+    sweep()
+    assert not held.exists()
+
+
+@pytest.mark.skipif(not SEGMENTS.is_dir(), reason="no /dev/shm here")
+def test_a_segment_that_a_sweeper_took_before_it_was_held_is_known_to_be_gone():
+    path = SEGMENTS / f"benchkit-{secrets.token_hex(6)}-1"
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    sweep()
+    assert not path.exists()
+    assert not hold(fd)
+    os.close(fd)
