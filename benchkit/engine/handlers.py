@@ -6,6 +6,7 @@ What is costly to open (a source's messages, a stage's model) is kept from block
 from __future__ import annotations
 
 import gc
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -115,12 +116,18 @@ def do_expect(work: Work) -> dict[str, Any]:
     return {}
 
 
+_SETTLED = itertools.count()
+_THOROUGHLY_EVERY = 4
+
+
 def _settle() -> None:
     """Move what exists out of the garbage collector's sight, so that it does not walk it during a block.
 
-    What an earlier block left in cycles comes back into sight first, and is collected.
+    Now and then what earlier blocks left in cycles comes back into sight first; walking everything takes tens
+    of milliseconds, so it is not done before every block.
     """
-    gc.unfreeze()
+    if next(_SETTLED) % _THOROUGHLY_EVERY == 0:
+        gc.unfreeze()
     gc.collect()
     gc.freeze()
 
