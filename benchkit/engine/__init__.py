@@ -17,7 +17,7 @@
       host.py        the process: commands in, events out; work.py one command under way
       handlers.py    prepare, foresee, produce, serve
       feed.py        messages made ahead of their time
-      producer.py    due -> taken -> encoded -> sent ... returned; pacing.py waits
+      producer.py    due -> taken -> encoded -> sent ... returned; pacing.py how it waits
       worker.py      asked -> received -> decoded -> started -> finished -> replied
       oracle.py      what every reply must be: the stage run locally
       usage.py       CPU time and memory by the kernel's accounts; profile.py pyinstrument

@@ -1,10 +1,9 @@
-"""Waiting for a due moment: sleep, then spin the last stretch, never early."""
+"""What waiting for a due moment needs: sharp timers, and how long before it to stop sleeping and spin."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
-import time
 from contextlib import suppress
 
 SPIN_NS = 150_000
@@ -18,10 +17,3 @@ def sharpen_timers() -> None:
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
-
-
-def sleep_until(moment_ns: int) -> None:
-    """Sleep without spinning; returns at once when the moment has passed."""
-    left = moment_ns - time.monotonic_ns()
-    if left > 0:
-        time.sleep(left * 1e-9)

@@ -53,15 +53,14 @@ class Site:
         if address.broker_pid is not None:
             self._brokers.add(address.broker_pid)
 
-    def serves(self, address: Address) -> bool:
-        """The transport is still up as far as one can see; after a broker's death, what was shared is made anew."""
+    def look(self) -> None:
+        """After a broker's death, what was shared is made anew."""
         dead = {pid for pid in self._brokers if not usage.lives(pid)}
         if dead:
             # Which of the shared services it was is not known here; another one of the others does no harm.
             self._brokers -= dead
             self._shared.clear()
             self.deaths += len(dead)
-        return address.broker_pid is None or address.broker_pid in self._brokers
 
     def setup(self, message_bytes: int, reply_bytes: int, workers: int) -> Setup:
         """A fresh name and folder each time: nothing that an earlier block left behind can be met again."""
@@ -109,20 +108,17 @@ class ReadyCell:
         )
 
     def open(self, site: Site, crew: Crew) -> Address:
-        """Bring the transport up, unless it is; on a new broker where the last one died."""
-        if not site.serves(self.address or Address({})):
-            self.close()
-        if self.address is None:
-            setup = site.setup(self.sizes.message, self.sizes.reply, self.cell.workers)
-            transport = self.cell.transport
-            with _translated(self.cell, "prepared"):
-                made = (
-                    _prepared_there(crew, transport, setup) if self.one_process else transport.prepare(setup)
-                )
-                self.address = self._transport.enter_context(made)
-            site.opened(self.address)
-            self.record = replace(self.record, path=self.address.path)
-        return self.address
+        """Bring up a fresh transport for one block; on a new broker where the last one died."""
+        site.look()
+        setup = site.setup(self.sizes.message, self.sizes.reply, self.cell.workers)
+        transport = self.cell.transport
+        with _translated(self.cell, "prepared"):
+            made = _prepared_there(crew, transport, setup) if self.one_process else transport.prepare(setup)
+            address = self._transport.enter_context(made)
+        site.opened(address)
+        self.address = address
+        self.record = replace(self.record, path=address.path)
+        return address
 
     def brief(self, crew: Crew, plan: Plan) -> None:
         """See that the producer has the messages and knows their replies, also one that replaced a dead one."""
@@ -133,7 +129,7 @@ class ReadyCell:
             self._briefed = party
 
     def close(self) -> None:
-        """Take the transport down; the next block brings up a fresh one."""
+        """Take the block's transport down."""
         self.address = None
         with _translated(self.cell, "taken down"):
             self._transport.close()
