@@ -26,6 +26,8 @@ class Mmpp(OpenArrival):
     bursts: it is the process that is known to have n arrivals. Of many courses of the states, each begun in
     the stationary distribution, one is drawn with the chance that it gives n arrivals (sampling importance
     resampling: Rubin, Bayesian Statistics 3, 1988, 395); under it the n moments are placed by its rate.
+    The course is turned like a circle by a random part of the block, because a known number of arrivals
+    draws bursts to the block's ends, and a warm-up that is cut off would then take more than its share.
     What that changes: the rate within a state is the one asked, up to the scatter of n, but every block spends
     about the stationary share of its time in bursts, also one that is shorter than a dwell, where the process
     left to itself would be all quiet or all burst. Use blocks of several dwells to see bursts of full length.
@@ -98,7 +100,8 @@ class Mmpp(OpenArrival):
             # Silence, and no burst in any course: a block that has a message at all is in one.
             return Course(np.array([0.0, duration_s]), np.array([True]))
         last = int(np.searchsorted(edges[chosen], duration_s)) + 1
-        return Course(np.concatenate(([0.0], edges[chosen, :last])), burst[chosen, :last])
+        course = Course(np.concatenate(([0.0], edges[chosen, :last])), burst[chosen, :last])
+        return course.turned(generator.random() * duration_s)
 
 
 class Course(NamedTuple):
@@ -108,6 +111,14 @@ class Course(NamedTuple):
     """Shape (k + 1,), ascending."""
     burst: npt.NDArray[np.bool_]
     """Shape (k,)."""
+
+    def turned(self, by_s: float) -> Course:
+        """The block as a circle, begun elsewhere: what was at its end is then before what was at its start."""
+        cut_s = self.edges_s[-1] - by_s
+        first = int(np.searchsorted(self.edges_s[1:-1], cut_s, side="right"))
+        early, late = self.edges_s[1 : first + 1] + by_s, self.edges_s[first + 1 :] - cut_s
+        edges = np.concatenate(([0.0], late, early, self.edges_s[-1:]))
+        return Course(edges, np.concatenate((self.burst[first:], self.burst[: first + 1])))
 
 
 def _drawn(expected: Floats, count: int, generator: np.random.Generator) -> int | None:

@@ -29,11 +29,11 @@ def refuse(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, proble
         _closed(cell, problems)
         _workers(cell, problems)
         _batch(cell, problems)
-        for axis in ("source", "stage", "load"):
+        for axis in ("source", "stage"):
             choice = cell.choices[axis]
             if id(choice) not in seen:
                 seen.add(id(choice))
-                _files(choice, problems)
+                missing_files(choice, problems)
 
 
 def _closed(cell: Cell, problems: Problems) -> None:
@@ -83,7 +83,8 @@ def _place(choice: Choice, option: str) -> Where:
     return choice.places.get(option, choice.where)
 
 
-def _files(choice: Choice, problems: Problems) -> None:
+def missing_files(choice: Choice, problems: Problems) -> None:
+    """Note each file that an option names and that is not there, with the nearest that is."""
     for name in type(choice.value).model_fields:
         for path in _paths(getattr(choice.value, name)):
             try:

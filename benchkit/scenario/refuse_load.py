@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import accumulate
 
 import numpy as np
@@ -17,6 +18,7 @@ from benchkit.scenario.nodes import Where
 from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.redact import redact
+from benchkit.scenario.refuse import missing_files
 
 MAX_MESSAGES = 10_000_000
 """Messages of one block: its stamps (about 130 bytes each) have to fit in memory."""
@@ -32,11 +34,11 @@ def refuse_load(
     sound: list[OpenArrival] = []
     for choice in {id(cell.choices["load"]): cell.choices["load"] for cell in found}.values():
         before = len(problems)
-        _unplayable(choice, problems)
-        if isinstance(choice.value, OpenArrival) and len(problems) == before:
-            _too_many(choice, choice.value, scenario.blocks, problems)
+        for check in (missing_files, _unplayable, partial(_too_many, blocks=scenario.blocks)):
             if len(problems) == before:
-                sound.append(choice.value)
+                check(choice, problems)
+        if len(problems) == before and isinstance(choice.value, OpenArrival):
+            sound.append(choice.value)
     for name, where in promised.items():
         if name in PERCENTILES and getattr(scenario.slo, name) is not None:
             _too_few(name, where, sound, scenario, problems)
@@ -52,7 +54,10 @@ def _unplayable(choice: Choice, problems: Problems) -> None:
         problems.add(where, f"arrival {choice.kind}: {place}{redact(error.what)}", redact(error.remedy))
 
 
-def _too_many(choice: Choice, load: OpenArrival, blocks: BlockOptions, problems: Problems) -> None:
+def _too_many(choice: Choice, problems: Problems, blocks: BlockOptions) -> None:
+    load = choice.value
+    if not isinstance(load, OpenArrival):
+        return
     most = load.most_messages(blocks.duration + blocks.warmup)
     if most is not None and most > MAX_MESSAGES:
         rates = [name for name in choice.places if name.endswith(("rate", "speed"))]

@@ -15,6 +15,7 @@ from benchkit.load._trace.layout import MAX_NS, MAX_STAMPS, NS, Layout, Stamps
 
 
 def npy_stamps(path: Path, layout: Layout) -> Stamps:
+    """The stamps of a flat array of integers or floats."""
     try:
         values: npt.NDArray[Any] = np.asarray(np.lib.format.open_memmap(path, mode="r"))
     except (ValueError, EOFError, TypeError):

@@ -68,6 +68,7 @@ def _nanoseconds(path: Path, line: int, cell: Any, unit_ns: int) -> int:
 
 
 def csv_stamps(path: Path, layout: Layout) -> Stamps:
+    """The stamps of a column."""
     return _collect(path, NS[layout.unit], _csv_cells(path, layout.column))
 
 
@@ -117,6 +118,7 @@ def _is_number(text: str) -> bool:
 
 
 def jsonl_stamps(path: Path, layout: Layout) -> Stamps:
+    """The stamps of one value a line: a number, or an object that has it under a key."""
     return _collect(path, NS[layout.unit], _jsonl_cells(path, layout.key))
 
 
