@@ -114,10 +114,11 @@ class Course(NamedTuple):
 
     def turned(self, by_s: float) -> Course:
         """The block as a circle, begun elsewhere: what was at its end is then before what was at its start."""
-        cut_s = self.edges_s[-1] - by_s
+        end_s = self.edges_s[-1]
+        cut_s = end_s - by_s
         first = int(np.searchsorted(self.edges_s[1:-1], cut_s, side="right"))
-        early, late = self.edges_s[1 : first + 1] + by_s, self.edges_s[first + 1 :] - cut_s
-        edges = np.concatenate(([0.0], late, early, self.edges_s[-1:]))
+        late, early = self.edges_s[first + 1 :] - cut_s, self.edges_s[1 : first + 1] + by_s
+        edges = np.concatenate(([0.0], late, np.minimum(early, end_s), [end_s]))
         return Course(edges, np.concatenate((self.burst[first:], self.burst[: first + 1])))
 
 

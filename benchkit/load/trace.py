@@ -28,7 +28,8 @@ class Trace(OpenArrival):
     `speed` (2 is twice as fast; 1 where nothing is said) keeps the trace's own busy and quiet hours: the window is a
     stretch of time, drawn evenly from all that fit, and has as many messages as it happens to have.
     `rate` keeps the shape of the gaps and gives each block exactly the asked number: the window is that many stamps in
-    a row, stretched to fill the block, so bursts stay while differences between one hour and another go.
+    a row, stretched to fill the block, so bursts stay while differences between one hour and another go. It begins at
+    any stamp with the same chance, hence more often in a busy hour.
 
     A trace that is shorter than the block starts at its first stamp and repeats, its mean gap between the last stamp
     and the first again.

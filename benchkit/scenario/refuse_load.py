@@ -24,7 +24,7 @@ MAX_MESSAGES = 10_000_000
 """Messages of one block: its stamps (about 130 bytes each) have to fit in memory."""
 _AMPLE = 10
 """Where so many times the samples are expected, the schedules need not be counted."""
-_TRIES = 100
+_DOUBLINGS = 6
 
 
 def refuse_load(
@@ -116,20 +116,32 @@ def _remedy(load: OpenArrival, blocks: BlockOptions, seed: int, count: int, need
 
 
 def _long_enough(load: OpenArrival, blocks: BlockOptions, seed: int, count: int, needed: int) -> float | None:
+    """The shortest duration, in three digits, of which the schedules hold enough; None where none is bearable."""
     rate_per_s = load.rate_per_s or max(count, 1) / (blocks.duration * blocks.rounds)
-    duration_s = needed / (rate_per_s * blocks.rounds)
-    for _ in range(_TRIES):
-        duration_s = max(_readable(duration_s), blocks.duration)
-        most = load.most_messages(blocks.warmup + duration_s)
-        if most is not None and most > MAX_MESSAGES:
+    expected_s = needed / (rate_per_s * blocks.rounds)
+    unit_s = 10.0 ** (math.floor(math.log10(expected_s)) - 2)
+
+    def written(units: int) -> float:
+        return float(f"{units * unit_s:.12g}")
+
+    def bearable(units: int) -> bool:
+        most = load.most_messages(blocks.warmup + written(units))
+        return most is None or most <= MAX_MESSAGES
+
+    def enough(units: int) -> bool:
+        return _measured(load, blocks, written(units), seed) >= needed
+
+    low = int(blocks.duration / unit_s)
+    high = max(low + 1, math.ceil(round(expected_s / unit_s, 6)))
+    for _ in range(_DOUBLINGS):
+        if not bearable(high):
             return None
-        if _measured(load, blocks, duration_s, seed) >= needed:
-            return duration_s
-        duration_s *= 1.002
-    return None
-
-
-def _readable(seconds: float) -> float:
-    """Rounded up to three digits."""
-    digits = 2 - math.floor(math.log10(seconds))
-    return math.ceil(round(seconds * 10.0**digits, 6)) / 10.0**digits
+        if enough(high):
+            break
+        low, high = high, 2 * high
+    else:
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return written(high)
