@@ -154,6 +154,7 @@ def do_produce(work: Work) -> dict[str, Any]:
     arrival = load.registry.build(dict(task.load))
     if not isinstance(arrival, load.OpenArrival | load.ClosedArrival):
         raise BenchkitError(f"the arrival {arrival.kind!r} is neither open nor closed")
+    arrival.check()  # reads a trace's file before the clock runs
     source = sources.registry.build(dict(task.source))
     transport = transports.registry.build(dict(task.transport))
     sender = transport.sender(task.address)
