@@ -14,6 +14,7 @@ import numpy as np
 
 from benchkit.engine.join import Columns, producer_columns
 from benchkit.engine.task import Task
+from benchkit.transports.base import Address
 
 START_LEAD_NS = 20_000_000
 """From the runner's decision to start several producers to their first due moment: time to tell them all."""
@@ -37,9 +38,15 @@ def roles(producers: int) -> list[str]:
 
 def part(task: Task, producer: int) -> Task:
     """The block's task for one of its producers; where there are more, the address says which one it is."""
-    if task.producers == 1:
-        return task
-    return replace(task, producer=producer, where={**task.where, "producer": producer})
+    address = address_of(task.address, producer, task.producers)
+    return replace(task, producer=producer, where=dict(address.where))
+
+
+def address_of(address: Address, producer: int, producers: int) -> Address:
+    """The transport's address as one of the producers gets it."""
+    if producers == 1:
+        return address
+    return replace(address, where={**address.where, "producer": producer})
 
 
 @dataclass(frozen=True, slots=True)
