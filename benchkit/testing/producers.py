@@ -9,6 +9,7 @@ from benchkit.testing.rig import Check, settle
 from benchkit.transports.base import Delivery
 
 _PRODUCERS = 3
+_QUIET_S = 0.1
 _REPLY_BYTES = (0, 1, 333, 5000, 60_000)
 
 
@@ -46,7 +47,8 @@ def one_may_leave(check: Check) -> None:
         rig.close_sender(0)
         for delivery, seq in zip(held, (0, 1), strict=True):
             rig.settle(delivery, letter(seq, 500, REPLY))
-        # A worker notices that somebody has left when it asks for its next message.
+        # A worker notices that somebody has left when it asks for its next message in vain.
+        promise(rig.receive(_QUIET_S) is None, "a message came again after its producer had closed its end")
         later = rig.deliver(post, letter(3, 3000), producer=1)
         for seq, delivery in ((2, kept), (3, later)):
             answer = letter(seq, 700, REPLY)
