@@ -154,7 +154,7 @@ def test_producers_that_sent_unequal_counts_are_joined_each_message_once(data):
         dues = sorted(data.draw(st.lists(st.integers(1, 50), min_size=count, max_size=count)))
         columns = producer(count, sent=range(count), returned=range(count))
         columns["due"] = np.array(dues, np.int64)
-        report = {name: 1 for name in TOLD}
+        report = dict.fromkeys(TOLD, 1)
         report["columns"] = {
             name: (column.astype(np.int8) if name == "status" else column).tobytes()
             for name, column in columns.items()
