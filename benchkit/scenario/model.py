@@ -80,6 +80,12 @@ class Workers(Section):
     workers: int = Field(1, ge=1, le=256, description="processes that run the stage")
 
 
+class Producers(Section):
+    """Producers that share one schedule."""
+
+    producers: int = Field(1, ge=1, le=64, description="processes that send the messages of one schedule")
+
+
 class Batch(Section):
     """How messages are gathered before the stage runs."""
 
@@ -120,6 +126,7 @@ AXES: dict[str, Axis] = {
         Axis("stage", "stage", "kind", stage_base.registry, default="null"),
         Axis("load", "arrival", "arrival", load_base.registry),
         Axis("workers", "workers", model=Workers, field="workers"),
+        Axis("producers", "producers", model=Producers, field="producers"),
         Axis("batch", "batch", model=Batch, field="size"),
         Axis("replies", "replies", model=Replies, field="replies"),
     )

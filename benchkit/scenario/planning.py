@@ -19,6 +19,7 @@ from benchkit.scenario.reader import read_file
 from benchkit.scenario.redact import redact
 from benchkit.scenario.refuse import refuse
 from benchkit.scenario.refuse_load import refuse_load
+from benchkit.scenario.refuse_producers import refuse_producers
 from benchkit.scenario.resolved import resolved
 
 
@@ -69,6 +70,7 @@ def _kept(scenario: Scenario, filters: Sequence[Rule], blocks_at: Where, problem
                 "--only", "no cell matches all filters", "keys narrow each other down: leave one out"
             )
         refuse(chosen, scenario.blocks, blocks_at, problems)
+        refuse_producers(chosen, problems)
     except BenchkitError as error:
         problems.add(error.where or blocks_at, redact(error.what), redact(error.remedy))
         return []
@@ -109,4 +111,5 @@ def _planned(cell: Cell) -> PlannedCell:
         batch_size=value["batch"].size,
         batch_delay_s=value["batch"].delay,
         replies=value["replies"].replies,
+        producers=value["producers"].producers,
     )

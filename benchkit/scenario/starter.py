@@ -30,6 +30,7 @@ stage: "null"
 load: {arrival: constant, rate: 20/s}
 
 workers: 1                    # processes that run the stage
+producers: 1                  # processes that send; they share one schedule
 batch: {size: 1, delay: 0ms}  # most messages run together, longest wait for them
 replies: true                 # send the stage's output back
 

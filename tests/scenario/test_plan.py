@@ -359,3 +359,14 @@ def test_dam_on_footage(dam: Path) -> None:
     assert {cell.source.path for cell in made.cells if cell.source.kind == "video"} == {
         Path.cwd() / "film.avi"
     }
+
+
+def test_producers_are_swept_like_workers_and_show_where_they_differ(plan):
+    made = plan(BASE + "producers: [1, 3]\n")
+    assert [(cell.producers, cell.id.rpartition("/")[2]) for cell in made.cells] == [
+        (1, "producers=1"),
+        (3, "producers=3"),
+    ]
+    assert [cell.producers for cell in plan(BASE + "producers: [1, 3]\n", only=["producers=3"]).cells] == [3]
+    alone = plan(BASE).cells[0]
+    assert (alone.producers, "producers" in alone.id) == (1, False)
