@@ -278,8 +278,25 @@ def _record(
         usage=_usage(measured, done, broker, len(joined.samples)),
         failures=tuple(failures),
         warmup_messages=seen.get("warmup_messages", 0),
+        **_whereabouts(ends, measured, stage),
     )
     return block, joined.samples
+
+
+def _whereabouts(
+    ends: _Ends, measured: Mapping[str, Any] | None, stage: Sequence[Mapping[str, Any] | None]
+) -> dict[str, Any]:
+    """Where each process ran (by the role of the process) and what each end used (by its part)."""
+    told = {"producer": measured, **{f"stage-{worker}": result for worker, result in enumerate(stage)}}
+    hosts = {
+        "producer": ends.producer.role,
+        **{f"stage-{i}": p.role for i, (p, _) in enumerate(ends.workers)},
+    }
+    cores = {hosts[part]: result["ran_on"] for part, result in told.items() if result}
+    return {
+        "ran_on": {role: core for role, core in cores.items() if core is not None},
+        "paths": {part: result["path"] for part, result in told.items() if result},
+    }
 
 
 def _quiet(measured: Mapping[str, Any], stage: Sequence[dict[str, Any] | None], drain_s: float) -> bool:

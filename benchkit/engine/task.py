@@ -37,6 +37,11 @@ class Task:
     """Producer and worker are threads of one process: nobody may spin, CPU time is a thread's."""
     profile: bool = False
     """Run under a profiler; such a block is no measurement."""
+    stamps: bool = True
+    """Read the clock where a stamp is due. Without, a block shows what that costs (`engine.observer`); only
+    `due` and `returned`, by which a closed loop goes, are moments then. Needs replies."""
+    checksums: bool = True
+    """Check what arrived. Without, likewise."""
 
     def plain(self) -> dict[str, Any]:
         """For the channel."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from select import select
@@ -34,6 +34,7 @@ from benchkit.transports.base import (
     Transport,
 )
 from benchkit.transports.buffers import Pool
+from benchkit.transports.family import family
 
 _MAX_PATH_BYTES = 103
 """What sun_path holds before its final NUL where that is shortest (macOS)."""
@@ -122,6 +123,10 @@ class UnixReceiver(Receiver):
                 self._link.close()
                 self._link = None
 
+    def path(self) -> Mapping[str, str]:
+        """Of the socket that listens: nobody has connected yet."""
+        return {"family": family(self._listener)}
+
     def close(self) -> None:
         """What was not acknowledged is lost, as the guarantee says."""
         if self._link is not None:
@@ -157,7 +162,7 @@ class Unix(Transport):
             "reply_bytes": setup.reply_bytes,
         }
         try:
-            yield Address(where, path="a Unix-domain stream socket to each worker")
+            yield Address(where, "a Unix-domain stream socket to each worker", claim={"family": "unix"})
         finally:
             for path in paths:
                 path.unlink(missing_ok=True)
