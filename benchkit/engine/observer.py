@@ -8,11 +8,11 @@ difference, and it is timed alone as well. For the display, which works a few ti
 the whole block; for stamps and checksums the median over windows of 64 messages, each of which holds one full
 checksum, so that what interrupts a block now and then does not decide.
 
-Variants are measured in rounds, in a seeded random order and those of a cell next to each other, for the machine
-does not stay the same for long, and are compared round by round: the share is the median of 1 - off/on over the rounds, its interval the order-statistic one (`analysis.intervals`), which no
-single upset round can move. Where there are two cores the ends are pinned, one each: otherwise the scheduler's
-choice of one core or two would be most of the difference. A share may be slightly negative: then it is less
-than the machine's noise lets one see.
+Variants are measured in rounds, in a seeded random order, those of a cell next to each other (no machine stays
+the same for long), and are compared round by round: the share is the median of 1 - off/on over the rounds, its
+interval the order-statistic one (`analysis.intervals`), which no single upset round can move. Where there are
+two cores the ends are pinned, one each: otherwise the scheduler's choice of one core or two would be most of
+the difference. A share may be slightly negative: then it is less than the machine's noise lets one see.
 """
 
 from __future__ import annotations

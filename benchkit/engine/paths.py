@@ -17,10 +17,7 @@ Open = frozenset[str]
 
 def open_sockets() -> Open:
     """The sockets of this process, each by the kernel's name for it; empty where the kernel does not say."""
-    with suppress(OSError):
-        names = [str(fd.readlink()) for fd in _readable(_OPEN)]
-        return frozenset(name for name in names if name.startswith("socket:"))
-    return frozenset()
+    return frozenset(name for _, name in _sockets())
 
 
 def used(end: Sender | Receiver, before: Open) -> dict[str, str]:
@@ -39,12 +36,10 @@ def used(end: Sender | Receiver, before: Open) -> dict[str, str]:
 def _connected(before: Open) -> str:
     socks = []
     try:
-        for fd in _readable(_OPEN):
-            with suppress(OSError):
-                name = str(fd.readlink())
-                if name.startswith("socket:") and name not in before:
-                    sock = socket.socket(fileno=os.dup(int(fd.name)))
-                    socks.append(sock)
+        for fd, name in _sockets():
+            if name not in before:
+                with suppress(OSError):
+                    socks.append(socket.socket(fileno=os.dup(fd)))
         return families(sock for sock in socks if _is_stream(sock))
     finally:
         for sock in socks:
@@ -58,5 +53,10 @@ def _is_stream(sock: socket.socket) -> bool:
     return False
 
 
-def _readable(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
+def _sockets() -> list[tuple[int, str]]:
+    found = []
+    for link in _OPEN.iterdir() if _OPEN.is_dir() else ():
+        # Another thread may close what was just listed, and the listing itself is in the list.
+        with suppress(OSError):
+            found.append((int(link.name), str(link.readlink())))
+    return [(fd, name) for fd, name in found if name.startswith("socket:")]
