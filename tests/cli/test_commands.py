@@ -294,3 +294,11 @@ def test_run_breaks_no_promise_silently(tmp_path: Path) -> None:
     done = measure(scenario, tmp_path / "out")
     assert done.code == 1
     assert "p50" in done.stdout
+
+
+def test_the_progress_bar_of_a_terminal_draws_before_and_after_it_knows_how_much_there_is() -> None:
+    from benchkit.cli.console import unseen_progress
+    from benchkit.engine.runner import Progress
+
+    with unseen_progress() as show:
+        show(Progress("measuring", 3, 7, "shm/raw"))

@@ -24,7 +24,6 @@ from benchkit.tensors.codecs.raw import Raw
 from benchkit.transports.base import Setup
 from benchkit.transports.inproc import Inproc
 
-
 ITEMS = first_items(Sensors(samples=4, channels=4, distinct=4), 1, 4)
 MESSAGES = [prepare(item, Raw(), index) for index, item in enumerate(ITEMS)]
 
@@ -175,7 +174,7 @@ def test_each_variant_comes_once_a_round_in_an_order_that_the_seed_gives():
 
 
 def test_without_a_display_its_cost_is_left_out_and_with_processes_the_rest_is_there():
-    chosen = [cell for cell in observer.cells() if "64 B" in cell.id]
+    chosen = [cell for cell in observer.cells() if cell.id == "shm 64 B"]
     found = observe(chosen=chosen, rounds=2, block_s=0.05)
     assert {cost.part for cost in found.costs} == {"stamps", "checksums", "stamps and checksums"}
     assert {cost.payload_bytes for cost in found.costs} == {64}
