@@ -9,19 +9,21 @@ from typing import Any, Final
 import numpy as np
 
 from benchkit import __version__
-from benchkit.analysis import bottleneck
+from benchkit.analysis import bottleneck, noise
 from benchkit.analysis.account import account, open_blocks
 from benchkit.analysis.answer import answer
+from benchkit.analysis.disturbance import disturbed
 from benchkit.analysis.intervals import Interval
 from benchkit.analysis.labels import Labels, labels
 from benchkit.analysis.measure import Distribution, Measure, measure
 from benchkit.analysis.promises import promises
-from benchkit.analysis.ranking import Entrant, rank_group
-from benchkit.analysis.validity import Facts, Reason, is_valid, reasons
+from benchkit.analysis.ranking import Entrant, Place, rank_group
+from benchkit.analysis.validity import Facts, Reason, is_valid, reason, reasons
 from benchkit.records.folder import SCHEMA, sample_file
 from benchkit.records.plain import storable
 from benchkit.records.run import Block, Cell, Failure, Run
 from benchkit.records.samples import PHASES, SAMPLE, Samples
+from benchkit.units import show_us
 
 ROLES: Final = ("producer", "stage", "broker")
 
@@ -45,10 +47,13 @@ class Analysed:
 
 def document(run: Run) -> dict[str, Any]:
     """The content of run.json: plain data, safe for JSON (no NaN, no infinity)."""
-    cells = [_analyse(run, cell) for cell in run.cells]
+    upset = disturbed(run.blocks)
+    cells = [_analyse(run, cell, upset) for cell in run.cells]
+    places = _places(cells, noise.ruler_ns(run.floor))
+    cells = _with_noise(cells, places)
     names = labels(run.cells)
     entries = [_entry(each, names[each.cell.id], each.cell.id in run.samples) for each in cells]
-    ranking = _ranking(cells)
+    ranking = [_ranked(group, place) for group, placed in places.items() for place in placed]
     whole = {
         "schema": SCHEMA,
         "benchkit": __version__,
@@ -71,7 +76,7 @@ def document(run: Run) -> dict[str, Any]:
     return plain
 
 
-def _analyse(run: Run, cell: Cell) -> Analysed:
+def _analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
     blocks = [block for block in run.blocks if block.cell == cell.id]
     samples = run.samples.get(cell.id)
     if samples is None:
@@ -89,6 +94,8 @@ def _analyse(run: Run, cell: Cell) -> Analysed:
         floor_us=run.floor.null_us.get("p50") if run.floor else None,
         replies_to_check=_replies_to_check(run.scenario),
         stops_on_error=run.scenario.get("on_error") == "stop",
+        disturbed=upset,
+        placement=run.placement,
     )
     return Analysed(cell, blocks, samples, kept, figures, reasons(facts))
 
@@ -102,22 +109,41 @@ def _promises(run: Run, done: Analysed) -> list[dict[str, Any]]:
     return promises(done.cell.id, run.slo, done.measure, done.account, decidable=done.valid)
 
 
-def _ranking(cells: Sequence[Analysed]) -> list[dict[str, Any]]:
-    found = []
+def _places(cells: Sequence[Analysed], ruler_ns: float) -> dict[str, list[Place]]:
+    """By group, its valid cells from the fastest on."""
+    found = {}
     for group in dict.fromkeys(each.cell.group for each in cells):
         entrants = [entrant for each in cells if each.cell.group == group and (entrant := _entrant(each))]
-        found += [
-            {
-                "cell": place.cell,
-                "group": group,
-                "p50_us": place.p50_ns / 1e3,
-                "ratio_to_best": place.ratio,
-                "ratio_ci95": place.interval,
-                "tied_with_best": place.tied,
-            }
-            for place in rank_group(entrants)
-        ]
+        found[group] = rank_group(entrants, ruler_ns)
     return found
+
+
+def _ranked(group: str, place: Place) -> dict[str, Any]:
+    return {
+        "cell": place.cell,
+        "group": group,
+        "p50_us": place.p50_ns / 1e3,
+        "ratio_to_best": place.ratio,
+        "ratio_ci95": place.interval,
+        "noise_us": place.noise_ns / 1e3,
+        "tied_with_best": place.tied,
+    }
+
+
+def _with_noise(cells: Sequence[Analysed], places: Mapping[str, Sequence[Place]]) -> list[Analysed]:
+    """A cell whose difference to the best of its group is below the noise says so."""
+    notes = {}
+    for placed in places.values():
+        for place in placed:
+            if place.below_noise:
+                more_us = (place.p50_ns - placed[0].p50_ns) / 1e3
+                text = f"p50 is {show_us(more_us)} above that of {placed[0].cell}"
+                text += f", and on this machine {show_us(place.noise_ns / 1e3)} or less is noise: a tie"
+                notes[place.cell] = reason("effect-below-noise", text)
+    return [
+        replace(each, reasons=[*each.reasons, notes[each.cell.id]]) if each.cell.id in notes else each
+        for each in cells
+    ]
 
 
 def _entrant(done: Analysed) -> Entrant | None:
@@ -125,7 +151,8 @@ def _entrant(done: Analysed) -> Entrant | None:
     if not done.valid or p50 is None:
         return None
     rounds = {block.index: block.round for block in done.blocks}
-    return Entrant(done.cell.id, p50, {rounds[block.index]: block.p50_ns for block in done.measure.blocks})
+    medians_ns = {rounds[block.index]: block.p50_ns for block in done.measure.blocks}
+    return Entrant(done.cell.id, p50, medians_ns, noise.spins(done.blocks))
 
 
 def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
@@ -271,6 +298,10 @@ def _blocks(done: Analysed) -> list[dict[str, Any]]:
             "phase_means_us": {
                 name: mean / 1e3 for name, mean in zip(PHASES, found[block.index].phase_means_ns, strict=True)
             },
+            "warmup_settled": block.warmup_settled,
+            "disturbance": block.disturbance,
+            "ran_on": block.ran_on,
+            "paths": block.paths,
         }
         for block in done.blocks
         if block.index in found

@@ -4,19 +4,21 @@ Blocks of one round ran next to each other, so cells are compared round by round
 of their block medians, one per round, by Student's t. The claims of a group are all its pairs (whichever
 cell turns out fastest was among them), held together by Holm's method (Scandinavian Journal of Statistics 6
 (1979) 65-70): the chance of even one false claim in a group is at most 5%. Each interval is given at the
-level of its step in Holm's order, at least 95%, so it excludes 1 exactly where a difference is claimed.
+level of its step in Holm's order, at least 95%. A difference is claimed where it excludes 1 and where the two
+p50 differ by more than the noise floor (`analysis.noise`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.analysis import noise
 from benchkit.analysis.intervals import Interval, exp, holm_levels, mean_error, t_interval, t_p_value
 
 _LEAST_ROUNDS = 2
@@ -29,6 +31,8 @@ class Entrant:
     cell: str
     p50_ns: int
     medians_ns: Mapping[int, int]
+    spins: Mapping[int, float] = field(default_factory=dict)
+    """Logarithm of the fixed spin around its blocks, by round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,14 @@ class Place:
     interval: Interval | None
     """Of the ratio; None when fewer than two rounds hold both cells, and then nothing is claimed."""
     tied: bool
+    noise_ns: float = 0.0
+    """What the difference to the best p50 must exceed."""
+    below_noise: bool = False
+    """The interval excludes 1, and the difference does not exceed the noise."""
 
 
-def rank_group(entrants: Sequence[Entrant]) -> list[Place]:
-    """Places of one group's valid cells, fastest first."""
+def rank_group(entrants: Sequence[Entrant], ruler_ns: float = 0.0) -> list[Place]:
+    """Places of one group's valid cells, fastest first; `ruler_ns` is `noise.ruler_ns` of the run."""
     if not entrants:
         return []
     ordered = sorted(entrants, key=lambda entrant: (entrant.p50_ns, entrant.cell))
@@ -58,9 +66,10 @@ def rank_group(entrants: Sequence[Entrant]) -> list[Place]:
         ratio = other.p50_ns / max(1, best.p50_ns)
         pair = (best.cell, other.cell)
         interval = _ratio_interval(logs[pair], levels[pair], ratio) if pair in levels else None
-        places.append(
-            Place(other.cell, other.p50_ns, ratio, interval, tied=interval is None or interval[0] <= 1)
-        )
+        floor_ns = noise.noise_ns(best.p50_ns, noise.drift(other.spins, best.spins), ruler_ns)
+        differs = interval is not None and interval[0] > 1
+        below = differs and other.p50_ns - best.p50_ns <= floor_ns
+        places.append(Place(other.cell, other.p50_ns, ratio, interval, not differs or below, floor_ns, below))
     return places
 
 

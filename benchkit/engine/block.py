@@ -312,8 +312,26 @@ def _record(
         usage=_usage(seen, done, broker, len(joined.samples)),
         failures=tuple(failures),
         warmup_messages=seen.get("warmup_messages", 0),
+        **_whereabouts(ends, stage),
     )
     return block, joined.samples
+
+
+def _whereabouts(ends: _Ends, stage: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """Where each process ran (by the role of the process) and what each end used (by its part)."""
+    producing = [(party, report) for (party, _), report in zip(ends.producing, ends.reports, strict=True)]
+    told: dict[str, tuple[str, Mapping[str, Any] | None]] = {
+        **{party.role: (party.role, report) for party, report in producing},
+        **{
+            f"stage-{i}": (party.role, result)
+            for i, ((party, _), result) in enumerate(zip(ends.workers, stage, strict=True))
+        },
+    }
+    cores = {role: result["ran_on"] for role, result in told.values() if result}
+    return {
+        "ran_on": {role: core for role, core in cores.items() if core is not None},
+        "paths": {part: result["path"] for part, (_, result) in told.items() if result},
+    }
 
 
 def _quiet(measured: Mapping[str, int], stage: Sequence[dict[str, Any] | None], drain_s: float) -> bool:

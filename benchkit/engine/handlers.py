@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchkit.engine import oracle
+from benchkit.engine import oracle, paths, placement
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
 from benchkit.engine.producer import Producer
 from benchkit.engine.profile import profiled
@@ -170,8 +170,10 @@ def do_produce(work: Work) -> dict[str, Any]:
     arrival.check()  # reads a trace's file before the clock runs
     source = sources.registry.build(dict(task.source))
     transport = transports.registry.build(dict(task.transport))
+    before = paths.open_sockets()
     sender = transport.sender(task.address)
     try:
+        path = paths.used(sender, before)
         feed = _feed(task, source, codec)
         try:
             _settle()
@@ -180,7 +182,7 @@ def do_produce(work: Work) -> dict[str, Any]:
                 task, feed, codec, sender, SHELF.expected.get(task.cell, {}), lambda: bool(work.stopping)
             )
             error = _attempt(profiled(work, task, lambda: producer.run(arrival)))
-            work.tell("measured", **producer.result(), error=error)
+            work.tell("measured", **producer.result(), error=error, path=path, ran_on=placement.ran_on())
         finally:
             feed.close()
         work.closing.wait()
@@ -199,7 +201,7 @@ def do_prepare_transport(work: Work) -> dict[str, Any]:
     transport = transports.registry.build(command["transport"])
     setup = transports.Setup(folder=Path(command["folder"]), share=_share, **command["setup"])
     with transport.prepare(setup) as address:
-        work.tell("ready", where=dict(address.where), path=address.path)
+        work.tell("ready", where=dict(address.where), path=address.path, claim=dict(address.claim))
         work.closing.wait()
     return {}
 
@@ -210,15 +212,17 @@ def do_serve(work: Work) -> dict[str, Any]:
     codec = codecs.registry.build(dict(task.codec))
     stage = SHELF.stage(stages.registry.build(dict(task.stage)), task.stage_seed)
     transport = transports.registry.build(dict(task.transport))
+    before = paths.open_sockets()
     receiver = transport.receiver(task.address, work.command["worker"])
     try:
+        path = paths.used(receiver, before)
         _settle()
         worker = Worker(task, codec, receiver, stage, work.stopped)
         work.progress = lambda: worker.handled
         work.tell("ready")
         error = _attempt(profiled(work, task, worker.run))
         # Before the end is closed: what was measured must not be lost with it.
-        work.tell("served", **worker.result(), error=error)
+        work.tell("served", **worker.result(), error=error, path=path, ran_on=placement.ran_on())
     finally:
         receiver.close()
     return {}

@@ -21,7 +21,7 @@ from typing import Any
 from benchkit.engine import usage
 from benchkit.engine.feed import Feed, Prepared
 from benchkit.engine.oracle import close_enough
-from benchkit.engine.pacing import SPIN_NS, sharpen_timers
+from benchkit.engine.pacing import NO_STAMP, SPIN_NS, sharpen_timers
 from benchkit.engine.task import Task
 from benchkit.errors import MessageError, Rejected
 from benchkit.load.base import ClosedArrival, OpenArrival
@@ -72,6 +72,7 @@ class Producer:
         self._expected = expected
         self._stopped = stopped
         self._clock = time.monotonic_ns
+        self._stamp: Callable[[], int] = self._clock if task.stamps else NO_STAMP
         self._spin_ns = 0 if task.one_process else SPIN_NS
         self.due, self.taken, self.encoded, self.sent, self.returned = (array("q") for _ in range(5))
         self.status = array("b")
@@ -94,13 +95,13 @@ class Producer:
 
     def _send(self, due: int, prepared: Prepared, give_up_ns: int, *, warmup: bool) -> bool:
         """Encode and hand over; False when it never found room. This is the measured path."""
-        clock = self._clock
+        stamp = self._stamp
         index = len(self.due)
         self.due.append(due)
         # All columns at once: whatever raises from here on leaves them equally long.
         for column in self._later:
             column.append(0)
-        self.taken[index] = clock()
+        self.taken[index] = stamp()
         parts = self._codec.encode(prepared.arrays, prepared.metadata)
         head = pack(
             Envelope(
@@ -109,20 +110,20 @@ class Producer:
             )
         )  # fmt: skip
         message = [head, *parts]
-        self.encoded[index] = clock()
+        self.encoded[index] = stamp()
         send = self._sender.send
         try:
             while not send(message, _SLICE_S):
                 self._collect()
-                if clock() > give_up_ns or self._stopped():
+                if self._clock() > give_up_ns or self._stopped():
                     return False
         except Rejected as error:
-            self.sent[index] = clock()
+            self.sent[index] = stamp()
             self.status[index] = 3
             self.counters.rejections[str(error)] += 1
             self._free(self.sent[index])
             return True
-        self.sent[index] = clock()
+        self.sent[index] = stamp()
         if self._task.replies:
             self.outstanding += 1
         else:

@@ -214,7 +214,7 @@ def _prepared_there(crew: Crew, transport: Transport, setup: Setup) -> Iterator[
     )  # fmt: skip
     ready = crew.answer(asked, _PREPARE_S, "ready")
     try:
-        yield Address(ready["where"], ready["path"])
+        yield Address(ready["where"], ready["path"], claim=ready["claim"])
     finally:
         party.post("close", of=asked.number)
         if not party.dead:

@@ -13,6 +13,7 @@ import numpy as np
 
 from benchkit.engine import fan_in, floors, placement
 from benchkit.engine.block import Place, run_block
+from benchkit.engine.canary import Canary, Look
 from benchkit.engine.crew import Crew, crew
 from benchkit.engine.ready import ReadyCell, Site, describe, make_ready
 from benchkit.engine.work import describe as describe_error
@@ -21,6 +22,7 @@ from benchkit.records.environment import environment
 from benchkit.records.run import Block, Cell, Failure, Floor, Run
 from benchkit.runtime.folders import run_folder
 from benchkit.scenario.plan import Plan
+from benchkit.transports.base import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Runner:
         self._ready: dict[int, ReadyCell] = {}
         self._blocks: list[Block] = []
         self._failures: list[Failure] = []
+        self._canary = Canary()
         self._floor: Floor | None = None
         self._cores: dict[str, tuple[int, ...]] = {}
         self._placement: dict[str, str] = {}
@@ -156,7 +159,9 @@ class Runner:
                 placement.pin(address.broker_pid, self._cores.get("broker", ()))
             offered_per_s = ready.offered_per_s(self._plan, round_)
             place = Place(position, round_, ready.record.payload_bytes, offered_per_s, address.broker_pid)
+            before = self._canary.look()
             block, samples = run_block(members, ready.task(self._plan, round_), place, ready.hosts)
+            block = self._surroundings(block, before, address)
         except BenchkitError as error:
             # A mistake of the scenario ends the run, unless blocks were measured already.
             if isinstance(error, UsageError) and not self._blocks:
@@ -171,6 +176,13 @@ class Runner:
         # Every block gets a fresh transport: what is left inside one must not reach the next, and only one
         # cell at a time takes shared memory.
         self._take_down(ready)
+
+    def _surroundings(self, block: Block, before: Look, address: Address) -> Block:
+        """With what was seen from outside: the machine's part, the broker's core, the transport's claim."""
+        disturbance = self._canary.since(before)
+        core = placement.ran_on(address.broker_pid) if address.broker_pid is not None else None
+        ran_on = block.ran_on if core is None else {**block.ran_on, "broker": core}
+        return replace(block, disturbance=disturbance, ran_on=ran_on, claimed=dict(address.claim))
 
     def _take_down(self, ready: ReadyCell) -> None:
         try:

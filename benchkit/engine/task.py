@@ -42,6 +42,11 @@ class Task:
     """Which of the producers this task is for; workers do not look at it."""
     start_ns: int = 0
     """When the schedule begins, for all producers; 0: as soon as the one producer is ready."""
+    stamps: bool = True
+    """Read the clock where a stamp is due. Without, a block shows what that costs (`engine.observer`); only
+    `due` and `returned`, by which a closed loop goes, are moments then. Needs replies."""
+    checksums: bool = True
+    """Check what arrived. Without, likewise."""
 
     def plain(self) -> dict[str, Any]:
         """For the channel."""

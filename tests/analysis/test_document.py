@@ -52,6 +52,7 @@ def test_the_shape_of_the_contract() -> None:
         "p50_us",
         "ratio_to_best",
         "ratio_ci95",
+        "noise_us",
         "tied_with_best",
     }
 
