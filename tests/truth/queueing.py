@@ -13,6 +13,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating[Any]]
 Service = Literal["exponential", "constant"]
+_STRAIGHT = (10.0, 14.0)
+"""Between these multiples of the mean gap the tail of M/D/1 is a straight line on paper with a log scale."""
+_DIGITS = 1e-9
 
 
 def starts(arrivals: Floats, services: Floats, servers: int = 1) -> Floats:
@@ -57,11 +60,21 @@ def wait_quantile(p: float, rate: float, mean: float, service: Service, servers:
     low, high = 0.0, 40 * mean / (1 - rate * mean)
     while high - low > 1e-6 * mean:
         middle = (low + high) / 2
-        low, high = (middle, high) if _md1_at_most(middle, rate, mean) < p else (low, middle)
+        low, high = (low, middle) if _md1_beyond(middle, rate, mean) < 1 - p else (middle, high)
     return high
 
 
-def _md1_at_most(wait: float, rate: float, mean: float) -> float:
+def _md1_beyond(wait: float, rate: float, mean: float) -> float:
+    """Probability of a longer wait in M/D/1; far out, where the sum loses its digits, along its straight tail."""
+    if rate * wait <= _STRAIGHT[1]:
+        return 1 - _md1_sum(wait, rate, mean)
+    near, far = (1 - _md1_sum(at / rate, rate, mean) for at in _STRAIGHT)
+    if far < _DIGITS:
+        return 0.0
+    return far * (far / near) ** ((rate * wait - _STRAIGHT[1]) / (_STRAIGHT[1] - _STRAIGHT[0]))
+
+
+def _md1_sum(wait: float, rate: float, mean: float) -> float:
     terms = ((rate * (k * mean - wait), k) for k in range(int(wait / mean) + 1))
     return (1 - rate * mean) * math.fsum(x**k / math.factorial(k) * math.exp(-x) for x, k in terms)
 

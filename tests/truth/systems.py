@@ -56,18 +56,28 @@ class Observed:
     """From each block's beginning."""
     scheduled: list[Floats]
     started: list[Floats]
+    sent: list[Floats]
     compute: list[Floats]
     drawn: list[Floats]
     """The service time that the seed gives each message."""
+    occupied: list[Floats]
+    """How long each message really kept its worker from the next one."""
     cycle_s: float
     """What a busy worker needs for a message beside its service: reply, acknowledge, verify, receive, decode."""
     path_s: float
     """From due to started where the worker was waiting for it."""
+    way_s: float
+    """From sent to started, likewise."""
 
     def predicted(self) -> list[Floats]:
         """When each message must start: the recursion on this very schedule and these very service times."""
         pairs = zip(self.scheduled, self.drawn, strict=True)
         return [starts(due + self.path_s, s + self.cycle_s, self.system.workers) for due, s in pairs]
+
+    def explained(self) -> list[Floats]:
+        """Likewise by the times that sending and serving really took: what the machine did to the parties."""
+        pairs = zip(self.sent, self.occupied, strict=True)
+        return [starts(sent + self.way_s, s, self.system.workers) for sent, s in pairs]
 
     def earliest(self) -> list[Floats]:
         """Before which no message can start, however fast everything else is."""
@@ -90,11 +100,7 @@ def _observe(run: Run, system: System, blocks: Blocks, drawn: Floats) -> Observe
     samples = delivered(run.samples[system.id])
     own = [block for block in run.blocks if block.cell == system.id]
     pieces = [samples["block"] == block.index for block in own]
-    cycles, paths = [], []
-    for piece in pieces:
-        cycle, path = _overheads_s(samples[piece], drawn[piece])
-        cycles.append(cycle)
-        paths.append(path)
+    busy = [_busy(samples[piece], drawn[piece]) for piece in pieces]
     begins = [block.started_ns for block in own]
     seconds = blocks.warmup_s + blocks.duration_s
     seeds = [seed_for(SEED, Stream.SCHEDULE, block.round) for block in own]
@@ -110,8 +116,11 @@ def _observe(run: Run, system: System, blocks: Blocks, drawn: Floats) -> Observe
         started=since_begin("started"),
         compute=[(samples["finished"] - samples["started"])[piece] / 1e9 for piece in pieces],
         drawn=[drawn[piece] for piece in pieces],
-        cycle_s=float(np.concatenate(cycles).mean()),
-        path_s=float(np.concatenate(paths).mean()),
+        sent=since_begin("sent"),
+        occupied=[each.occupied for each in busy],
+        cycle_s=float(np.concatenate([each.over for each in busy]).mean()),
+        path_s=float(np.concatenate([each.path for each in busy]).mean()),
+        way_s=float(np.concatenate([each.way for each in busy]).mean()),
     )
 
 
@@ -133,17 +142,34 @@ def _drawn_s(run: Run, systems: Sequence[System]) -> Mapping[str, Floats]:
     return found
 
 
-def _overheads_s(samples: Samples, drawn: Floats) -> tuple[Floats, Floats]:
-    """What busy workers needed beside the service, and the way to idle ones."""
-    cycles, paths = [], []
+@dataclass(slots=True)
+class _Busy:
+    """One block's workers; times in seconds."""
+
+    occupied: Floats
+    over: Floats
+    """Where a next message waited: how much longer than its service each message occupied the worker."""
+    path: Floats
+    way: Floats
+    """Of messages that a worker was waiting for."""
+
+
+def _busy(samples: Samples, drawn: Floats) -> _Busy:
+    occupied = np.zeros(len(samples))
+    over, path, way = [], [], []
     for worker in np.unique(samples["worker"]):
-        own = samples["worker"] == worker
-        rows, services = samples[own], drawn[own]
+        own = np.flatnonzero(samples["worker"] == worker)
+        rows = samples[own]
         waited = rows["asked"][1:] > rows["sent"][1:]
-        between = np.diff(rows["started"]) / 1e9 - services[:-1]
-        cycles.append(between[waited])
-        paths.append(((rows["started"] - rows["due"])[1:] / 1e9)[~waited])
-    return np.concatenate(cycles), np.concatenate(paths)
+        took = np.diff(rows["started"]) / 1e9
+        compute = (rows["finished"] - rows["started"]) / 1e9
+        between = (took - compute[:-1])[waited].mean()
+        occupied[own] = compute + between
+        occupied[own[:-1][waited]] = took[waited]
+        over.append((took - drawn[own][:-1])[waited])
+        path.append(((rows["started"] - rows["due"]) / 1e9)[1:][~waited])
+        way.append(((rows["started"] - rows["sent"]) / 1e9)[1:][~waited])
+    return _Busy(occupied, *map(np.concatenate, (over, path, way)))
 
 
 @dataclass(frozen=True, slots=True)
