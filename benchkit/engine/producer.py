@@ -66,7 +66,6 @@ class Producer:
         self._expected = expected
         self._stopped = stopped
         self._clock = time.monotonic_ns
-        self._spin_ns = 0 if task.one_process else SPIN_NS
         self.due, self.taken, self.encoded, self.sent, self.returned = (array("q") for _ in range(5))
         self.status = array("b")
         """Of each message: 0 unless the producer knows better (3 rejected, 4 the stage failed on it)."""
@@ -257,16 +256,29 @@ class Producer:
 
     def _wait(self, due: int) -> None:
         """See replies until shortly before `due`, then spin; the CPU time of spinning is kept apart."""
-        clock = self._clock
-        spin_ns = self._spin_ns
-        if due <= clock():
+        if due <= self._clock():
             self._collect()
-            return
-        while (left := due - clock() - spin_ns) > 0:
+        elif self._rest(due - SPIN_NS) or not self._task.one_process:
+            self._spin(due)
+        else:
+            self._rest(due)
+
+    def _rest(self, until: int) -> bool:
+        """See replies until then; whether there was time in which nothing was under way."""
+        clock = self._clock
+        quiet = False
+        while (left := until - clock()) > 0:
             if self.outstanding:
                 self._await_reply(left * 1e-9)
             else:
                 time.sleep(left * 1e-9)
+                # A worker within this process had the interpreter to itself and waits for its next message, so
+                # spinning takes nothing away from it. Without replies nobody knows.
+                quiet = self._task.replies and left > SPIN_NS
+        return quiet
+
+    def _spin(self, due: int) -> None:
+        clock = self._clock
         if clock() >= due:
             return
         cpu = time.thread_time_ns

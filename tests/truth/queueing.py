@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating[Any]]
 Service = Literal["exponential", "constant"]
-_STRAIGHT = (10.0, 14.0)
+_STRAIGHT = (6.0, 9.0)
 """Between these multiples of the mean gap the tail of M/D/1 is a straight line on paper with a log scale."""
-_DIGITS = 1e-9
+_DIGITS = 1e-6
 
 
 def starts(arrivals: Floats, services: Floats, servers: int = 1) -> Floats:
@@ -69,7 +69,7 @@ def _md1_beyond(wait: float, rate: float, mean: float) -> float:
     if rate * wait <= _STRAIGHT[1]:
         return 1 - _md1_sum(wait, rate, mean)
     near, far = (1 - _md1_sum(at / rate, rate, mean) for at in _STRAIGHT)
-    if far < _DIGITS:
+    if min(near, far) < _DIGITS:
         return 0.0
     return far * (far / near) ** ((rate * wait - _STRAIGHT[1]) / (_STRAIGHT[1] - _STRAIGHT[0]))
 

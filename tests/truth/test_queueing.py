@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from queueing import erlang_c, mean_wait, mm1_standard_error, starts, wait_quantile
+from queueing import _md1_beyond, _md1_sum, erlang_c, mean_wait, mm1_standard_error, starts, wait_quantile
 
 COUNT, CUT, REPLICATIONS = 6000, 1000, 200
 
@@ -46,3 +46,12 @@ def test_known_values():
     assert wait_quantile(0.4, 0.5, 1.0, "exponential") == 0.0
     assert starts(np.array([0.0, 1.0, 1.5, 9.0]), np.array([2.0, 2.0, 2.0, 1.0])).tolist() == [0, 2, 4, 9]
     assert starts(np.array([0.0, 1.0, 1.5, 9.0]), np.array([2.0, 2.0, 2.0, 1.0]), 2).tolist() == [0, 1, 2, 9]
+
+
+@pytest.mark.parametrize("load", [0.5, 0.7, 0.9, 0.95])
+def test_the_straight_tail_of_md1_goes_on_where_the_sum_loses_its_digits(load):
+    for wait in np.linspace(9.1, 12.0, 5) / load:
+        exact = 1 - _md1_sum(wait, load, 1.0)
+        assert _md1_beyond(wait, load, 1.0) == pytest.approx(exact, rel=1e-3, abs=1e-6)
+    p99 = wait_quantile(0.99, load, 1.0, "constant")
+    assert _md1_beyond(p99, load, 1.0) == pytest.approx(0.01, rel=1e-3)

@@ -8,21 +8,14 @@ quiet. The full form prints the figures and keeps them:
 
 from __future__ import annotations
 
-import os
-from datetime import UTC, datetime
-from pathlib import Path
-
 import numpy as np
 import pytest
+from kept import FULL, keep
 from queueing import mm1_standard_error
 from real import measured
 from systems import SERVICE_S, Observed, System, by_chance, in_the_long_run, observe
 
-from benchkit.records.environment import environment
 from benchkit.scenario.plan import Blocks
-
-FULL = os.environ.get("BENCHKIT_TRUTH") == "full"
-KEPT = Path(__file__).parents[2] / "results" / "truth" / "queues.md"
 
 KINDS = (("M/M/1", "exponential", 1, "sleep"), ("M/D/1", "constant", 1, "spin"), ("M/M/2", "exponential", 2, "sleep"))
 SHORT = (
@@ -94,12 +87,7 @@ def test_waits_are_within_what_theory_and_the_sample_allow(seen, name):
 @pytest.mark.skipif(not FULL, reason="BENCHKIT_TRUTH=full: minutes on a quiet machine")
 @pytest.mark.timeout(600)
 def test_the_figures(seen):
-    lines = [_HEAD, *(_line(one) for one in seen.values())]
-    machine = environment()
-    head = f"{datetime.now(UTC):%Y-%m-%d}, {machine['cpu']}, {machine['cores']} cores, {machine['kernel']}"
-    KEPT.parent.mkdir(parents=True, exist_ok=True)
-    KEPT.write_text("\n".join([_TITLE, "", head, "", *lines, ""]), "utf-8")
-    print("\n" + KEPT.read_text("utf-8"))  # noqa: T201  (what it is for)
+    keep("queues.md", _TITLE, _COLUMNS, [_row(one) for one in seen.values()])
     for one in seen.values():
         assert one.waits(one.started).mean() == pytest.approx(one.waits(one.explained()).mean(), rel=0.05), one.system.id
 
@@ -112,12 +100,13 @@ schedule and service times of the run, nothing else known; `explained`: likewise
 really took, the machine's disturbances among them; `by chance`: where {LEVEL:.1%} of runs of this length fall; `long run`: the closed form
 (± the standard error of a mean of as many successive waits, M/M/1). What the engine needs for a message beside its
 service (`overhead`) counts as service throughout. A `disturbed` queue is not the one of the theory."""
-_HEAD = """\
-| system | messages | overhead | mean wait | exact | explained | by chance | long run | p99 | exact | by chance | long run |
-|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"""
+_COLUMNS = (
+    "system", "messages", "overhead", "mean wait", "exact", "explained", "by chance", "long run",
+    "p99", "exact", "by chance", "long run",
+)  # fmt: skip
 
 
-def _line(one: Observed) -> str:
+def _row(one: Observed) -> tuple[object, ...]:
     waits, exact = one.waits(one.started) * 1e3, one.waits(one.predicted()) * 1e3
     chance = by_chance(one, TAIL, 2000, LEVEL)
     mean, tail = (value * 1e3 for value in in_the_long_run(one, TAIL))
@@ -126,12 +115,11 @@ def _line(one: Observed) -> str:
         load = one.system.arrivals.rate * (SERVICE_S + one.cycle_s)
         error = f" ± {mm1_standard_error(load, SERVICE_S * 1e3, len(waits)):.2f}"
     p99, p99_exact = (np.quantile(each, TAIL, method="higher") for each in (waits, exact))
-    cells = (
+    return (
         one.system.id + ", disturbed" * disturbed(one), len(waits), f"{one.cycle_s * 1e3:.2f}", f"{waits.mean():.2f}", f"{exact.mean():.2f}",
         f"{one.waits(one.explained()).mean() * 1e3:.2f}", _interval(chance.mean), f"{mean:.2f}{error}",
         f"{p99:.1f}", f"{p99_exact:.1f}", _interval(chance.tail), f"{tail:.1f}",
     )  # fmt: skip
-    return f"| {' | '.join(map(str, cells))} |"
 
 
 def _interval(ends: tuple[float, float]) -> str:
