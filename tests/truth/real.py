@@ -45,5 +45,3 @@ def delivered(samples: Samples) -> Samples:
     """All of them, warm-up included: nothing may be missing where every wait is to be explained."""
     assert (samples["status"] == Status.DELIVERED).all()
     return samples
-
-

@@ -137,7 +137,8 @@ def _drawn_s(run: Run, systems: Sequence[System]) -> Mapping[str, Floats]:
         for worker in {row[0] for row in rows}:
             seed = seed_for(seed_for(SEED, Stream.STAGE), Stream.STAGE, worker)
             own = sorted(row[1:] for row in rows if row[0] == worker)
-            for (_, name, at), drawn_ns in zip(own, islice(service_times_ns(stage, seed), len(own))):
+            times_ns = islice(service_times_ns(stage, seed), len(own))
+            for (_, name, at), drawn_ns in zip(own, times_ns, strict=True):
                 found[name][at] = drawn_ns / 1e9
     return found
 

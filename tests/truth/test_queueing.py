@@ -19,7 +19,9 @@ def waits(load: float, service: str, servers: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("service", "servers"), [("exponential", 1), ("constant", 1), ("exponential", 2)], ids=["mm1", "md1", "mm2"]
+    ("service", "servers"),
+    [("exponential", 1), ("constant", 1), ("exponential", 2)],
+    ids=["mm1", "md1", "mm2"],
 )
 @pytest.mark.parametrize("load", [0.5, 0.7])
 def test_the_recursion_meets_theory(load, service, servers):

@@ -59,7 +59,7 @@ def test_the_count_and_every_moment_are_those_that_the_rate_asks_for(run_and_ent
 
 BEYOND = cell(
     "beyond", Null(), Constant(rate=5000), transport=Shm(depth=2),
-    source=Sensors(samples=129_600, channels=12, distinct=1),
+    source=Sensors(samples=155, channels=10_000, distinct=1),
 )  # fmt: skip
 
 
@@ -67,8 +67,10 @@ def test_a_rate_beyond_reach_is_no_pretty_number():
     """5,000 frames of 6.2 MB a second are 31 GB/s, one copy of which no core makes."""
     _, entries = measured([BEYOND], Blocks(1, 0.25, 0.0, 0.2))
     entry = entries["beyond"]
-    assert entry["payload_bytes"] == 129_600 * 12 * 4
-    found = {reason["code"]: reason for reason in entry["validity"]["reasons"] if reason["severity"] == "invalid"}
+    assert entry["payload_bytes"] == 155 * 10_000 * 4
+    found = {
+        reason["code"]: reason for reason in entry["validity"]["reasons"] if reason["severity"] == "invalid"
+    }
     assert "offered-load-not-reached" in found
     assert found["offered-load-not-reached"]["remedy"]
     assert not entry["validity"]["valid"]
@@ -91,6 +93,7 @@ def test_the_figures(run_and_entries):
     title = f"""\
 # How late messages leave
 
-Microseconds from `due` to `taken`, the null stage, messages of 64 bytes with replies; the bar is {BAR_US:.0f} us at p99 on an
-idle machine. After a gap shorter than the message before needs, Poisson arrivals are late whatever the pacing."""
+Microseconds from `due` to `taken`, the null stage, messages of 64 bytes with replies; the bar is {BAR_US:.0f} us at
+p99 on an idle machine. After a gap shorter than the message before needs, Poisson arrivals are late whatever the
+pacing."""
     keep("rates.md", title, ("cell", "messages", "p50", "p99", "max", "bar met", "validity"), rows)
