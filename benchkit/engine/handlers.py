@@ -194,12 +194,11 @@ def do_serve(work: Work) -> dict[str, Any]:
     """One block's stage end."""
     task = Task(**work.command["task"])
     codec = codecs.registry.build(dict(task.codec))
-    number = work.command["worker"]
     # Workers that drew equal service times would be one slow worker, not two.
-    seed = order.seed_for(task.stage_seed, order.Stream.STAGE, number)
+    seed = order.seed_for(task.stage_seed, order.Stream.STAGE, work.command["worker"])
     stage = SHELF.stage(stages.registry.build(dict(task.stage)), seed)
     transport = transports.registry.build(dict(task.transport))
-    receiver = transport.receiver(task.address, number)
+    receiver = transport.receiver(task.address, work.command["worker"])
     try:
         _settle()
         worker = Worker(task, codec, receiver, stage, work.stopped)

@@ -23,7 +23,16 @@ from benchkit.engine.task import Task
 from benchkit.errors import MessageError, Rejected
 from benchkit.load.base import ClosedArrival, OpenArrival
 from benchkit.tensors.codecs.base import Codec
-from benchkit.tensors.wire import FAILED, REPLY, WARMUP, Envelope, pack, total_bytes, unpack, unpack_envelope
+from benchkit.tensors.wire import (
+    FAILED,
+    REPLY,
+    WARMUP,
+    Envelope,
+    header,
+    total_bytes,
+    unpack,
+    unpack_envelope,
+)
 from benchkit.transports.base import Reply, Sender
 
 _LEAD_NS = 2_000_000
@@ -95,11 +104,9 @@ class Producer:
             column.append(0)
         self.taken[index] = clock()
         parts = self._codec.encode(prepared.arrays, prepared.metadata)
-        head = pack(
-            Envelope(
-                self._task.first_seq + index, total_bytes(parts), WARMUP if warmup else 0,
-                prepared.fingerprint, prepared.checksum, prepared.index,
-            )
+        head = header(
+            self._task.first_seq + index, total_bytes(parts), WARMUP if warmup else 0,
+            prepared.fingerprint, prepared.checksum, prepared.index,
         )  # fmt: skip
         message = [head, *parts]
         self.encoded[index] = clock()

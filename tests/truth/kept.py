@@ -15,10 +15,11 @@ FOLDER = Path(__file__).parents[2] / "results" / "truth"
 
 def keep(name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table and write it under results/truth."""
-    machine = environment()
+    machine, load = environment(), os.getloadavg()[0]
     lines = [
         *title.splitlines(), "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {machine['cpu']}, {machine['cores']} cores, {machine['kernel']}", "",
+        f"{datetime.now(UTC):%Y-%m-%d}, {machine['cpu']}, {machine['cores']} cores, {machine['kernel']}, "
+        f"load average {load:.1f}", "",
         *(f"| {' | '.join(map(str, row))} |" for row in [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]),
     ]  # fmt: skip
     FOLDER.mkdir(parents=True, exist_ok=True)
