@@ -16,12 +16,18 @@ FOLDER = Path(__file__).parents[2] / "results" / "truth"
 def keep(name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table and write it under results/truth."""
     machine, load = environment(), os.getloadavg()[0]
+    day, where = (
+        f"{datetime.now(UTC):%Y-%m-%d}",
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['kernel']}",
+    )
+    table = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
     lines = [
-        *title.splitlines(), "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {machine['cpu']}, {machine['cores']} cores, {machine['kernel']}, "
-        f"load average {load:.1f}", "",
-        *(f"| {' | '.join(map(str, row))} |" for row in [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]),
-    ]  # fmt: skip
+        title,
+        "",
+        f"{day}, {where}, load average {load:.1f}",
+        "",
+        *(f"| {' | '.join(map(str, row))} |" for row in table),
+    ]
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / name).write_text("\n".join(lines) + "\n", "utf-8")
     print("\n" + "\n".join(lines))  # noqa: T201  (what it is for)
