@@ -118,9 +118,9 @@ def _observe(run: Run, system: System, blocks: Blocks, drawn: Floats) -> Observe
         drawn=[drawn[piece] for piece in pieces],
         sent=since_begin("sent"),
         occupied=[each.occupied for each in busy],
-        cycle_s=float(np.concatenate([each.over for each in busy]).mean()),
-        path_s=float(np.concatenate([each.path for each in busy]).mean()),
-        way_s=float(np.concatenate([each.way for each in busy]).mean()),
+        cycle_s=_mean(np.concatenate([each.over for each in busy])),
+        path_s=_mean(np.concatenate([each.path for each in busy])),
+        way_s=_mean(np.concatenate([each.way for each in busy])),
     )
 
 
@@ -155,6 +155,11 @@ class _Busy:
     """Of messages that a worker was waiting for."""
 
 
+def _mean(values: Floats) -> float:
+    """Not a number where the machine left nothing to average: what follows from it is then none either."""
+    return float(values.mean()) if len(values) else np.nan
+
+
 def _busy(samples: Samples, drawn: Floats) -> _Busy:
     occupied = np.zeros(len(samples))
     over, path, way = [], [], []
@@ -164,7 +169,7 @@ def _busy(samples: Samples, drawn: Floats) -> _Busy:
         waited = rows["asked"][1:] > rows["sent"][1:]
         took = np.diff(rows["started"]) / 1e9
         compute = (rows["finished"] - rows["started"]) / 1e9
-        between = (took - compute[:-1])[waited].mean()
+        between = _mean((took - compute[:-1])[waited])
         occupied[own] = compute + between
         occupied[own[:-1][waited]] = took[waited]
         over.append((took - drawn[own][:-1])[waited])
