@@ -140,6 +140,7 @@ def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
         "source": cell.source,
         "parameters": cell.parameters,
         "workers": cell.workers,
+        "producers": cell.producers,
         "replies": cell.replies,
         "payload_bytes": cell.payload_bytes,
         "wire_bytes": cell.wire_bytes,
@@ -253,7 +254,9 @@ def _verdict(done: Analysed) -> Mapping[str, Any]:
     if not done.valid:
         return asdict(replace(bottleneck.NONE, evidence=["the cell is not valid and carries no verdict"]))
     cpu = _used(done.blocks, "producer", "cpu_ns")
-    load = bottleneck.busy(done.measure, done.cell.workers, sum(cpu) if cpu else None)
+    load = bottleneck.busy(
+        done.measure, done.cell.workers, sum(cpu) if cpu else None, producers=done.cell.producers
+    )
     return asdict(bottleneck.verdict(done.measure, load, has_broker=done.cell.has_broker))
 
 

@@ -341,7 +341,7 @@ def _anova_p_value(table: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> 
 
 def _cores(facts: Facts) -> Iterator[Reason]:
     broker = any("broker" in block.usage for block in facts.blocks)
-    parties = 1 + facts.cell.workers + broker
+    parties = facts.cell.producers + facts.cell.workers + broker
     if 0 < facts.cores < parties:
         yield _reason(
             "core-shared",

@@ -10,6 +10,7 @@ import itertools
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -135,8 +136,20 @@ def _settle() -> None:
 
 def _feed(task: Task, source: sources.Source, codec: codecs.Codec) -> Feed:
     if source.distinct:
-        return Pool(SHELF.prepared(source, codec, task.payload_seed))
-    return Stream(source, codec, task.payload_seed)
+        prepared = SHELF.prepared(source, codec, task.payload_seed)
+        return Pool(prepared, task.producer, task.producers)
+    return Stream(source, codec, task.payload_seed, task.producer, task.producers)
+
+
+def _together(work: Work, task: Task) -> Task:
+    """With several producers: say that this one is ready, and wait for the moment at which all begin."""
+    if task.producers == 1:
+        return task
+    work.tell("ready")
+    work.starting.wait()
+    if not work.start_ns:  # the block was over before it began
+        work.stopping = "now"
+    return replace(task, start_ns=work.start_ns)
 
 
 def _attempt(run: Callable[[], None]) -> dict[str, Any] | None:
@@ -155,6 +168,7 @@ def do_produce(work: Work) -> dict[str, Any]:
     arrival = load.registry.build(dict(task.load))
     if not isinstance(arrival, load.OpenArrival | load.ClosedArrival):
         raise BenchkitError(f"the arrival {arrival.kind!r} is neither open nor closed")
+    arrival.check()  # reads a trace's file before the clock runs
     source = sources.registry.build(dict(task.source))
     transport = transports.registry.build(dict(task.transport))
     sender = transport.sender(task.address)
@@ -162,6 +176,7 @@ def do_produce(work: Work) -> dict[str, Any]:
         feed = _feed(task, source, codec)
         try:
             _settle()
+            task = _together(work, task)
             producer = Producer(
                 task, feed, codec, sender, SHELF.expected.get(task.cell, {}), lambda: bool(work.stopping)
             )

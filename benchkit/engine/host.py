@@ -47,12 +47,17 @@ class Host:
         match command["do"]:
             case "ping":
                 self.send({"id": command["id"], "event": "done"})
-            case "stop" | "close" | "progress" as order:
+            case "start" | "stop" | "close" | "progress" as order:
                 work = self._work.get(command["of"])
                 done = work.progress() if work else 0
                 if work and order == "stop":
                     work.stopping = command["how"]
+                    work.starting.set()
+                elif work and order == "start":
+                    work.start_ns = command["start_ns"]
+                    work.starting.set()
                 elif work and order == "close":
+                    work.starting.set()
                     work.closing.set()
                 self.send({"id": command["id"], "event": "done", "progress": done})
             case name:

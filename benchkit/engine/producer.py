@@ -2,6 +2,9 @@
 
 One thread. Between two stamps stands only what the phase between them is meant to measure; replies are seen
 while waiting for the next due moment and while a full transport makes `send` wait.
+
+Of N producers, number p takes every N-th due moment of the one schedule, from number p on; in a closed loop, its
+part of the places in flight. Its messages carry the numbers first_seq + p, + p + N, ...: none is given twice.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from benchkit.engine.pacing import SPIN_NS, sharpen_timers
 from benchkit.engine.task import Task
 from benchkit.errors import MessageError, Rejected
 from benchkit.load.base import ClosedArrival, OpenArrival
+from benchkit.load.share import share
 from benchkit.tensors.codecs.base import Codec
 from benchkit.tensors.wire import (
     FAILED,
@@ -69,6 +73,8 @@ class Producer:
         stopped: Callable[[], bool],
     ) -> None:
         self._task = task
+        self._first_seq = task.first_seq + task.producer
+        self._step = task.producers
         self._feed = feed
         self._codec = codec
         self._sender = sender
@@ -105,7 +111,7 @@ class Producer:
         self.taken[index] = clock()
         parts = self._codec.encode(prepared.arrays, prepared.metadata)
         head = header(
-            self._task.first_seq + index, total_bytes(parts), WARMUP if warmup else 0,
+            self._first_seq + index * self._step, total_bytes(parts), WARMUP if warmup else 0,
             prepared.fingerprint, prepared.checksum, prepared.index,
         )  # fmt: skip
         message = [head, *parts]
@@ -142,7 +148,10 @@ class Producer:
         except MessageError:
             self.counters.malformed += 1
             return
-        index = envelope.seq - self._task.first_seq
+        index = envelope.seq - self._first_seq
+        if self._step > 1:
+            index, others = divmod(index, self._step)
+            index = -1 if others else index
         if not 0 <= index < len(self.returned):
             self.counters.unexpected += 1
             return
@@ -191,7 +200,7 @@ class Producer:
         sharpen_timers()
         usage.reset_peak(os.getpid())
         self._mark()
-        self.started_ns = self._clock() + _LEAD_NS
+        self.started_ns = self._task.start_ns or self._clock() + _LEAD_NS
         loop = self._open_loop if isinstance(load, OpenArrival) else self._closed_loop
         give_up_ns = loop(load)  # type: ignore[arg-type]  # chosen by its type in the line above
         if self._task.replies:
@@ -202,8 +211,8 @@ class Producer:
     def _open_loop(self, load: OpenArrival) -> int:
         task = self._task
         offsets = load.offsets_ns(task.warmup_s + task.duration_s, task.schedule_seed)
-        dues: list[int] = (offsets + self.started_ns).tolist()
-        give_up_ns = dues[-1] + int(task.drain_s * 1e9)
+        dues: list[int] = (share(offsets, task.producer, task.producers) + self.started_ns).tolist()
+        give_up_ns = self.started_ns + int(offsets[-1]) + int(task.drain_s * 1e9)
         # Known beforehand: a block that ends early must not count its warm-up as measured.
         self.warmup_messages = bisect_left(dues, self.started_ns + int(task.warmup_s * 1e9))
         for position, due in enumerate(dues):
@@ -235,7 +244,8 @@ class Producer:
         end_ns = self.started_ns + int((task.warmup_s + task.duration_s) * 1e9)
         first_measured = self.started_ns + int(task.warmup_s * 1e9)
         give_up_ns = end_ns + int(task.drain_s * 1e9)
-        self.freed = deque([self.started_ns - think_ns] * load.places)
+        places = len(range(task.producer, load.places, task.producers))
+        self.freed = deque([self.started_ns - think_ns] * places)
         measuring = False
         while not self._stopped():
             prepared = self._feed.take()

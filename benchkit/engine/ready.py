@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchkit.engine import usage
+from benchkit.engine import fan_in, usage
 from benchkit.engine.crew import Crew, Party
 from benchkit.engine.task import Task
 from benchkit.engine.work import describe as describe_error
@@ -62,13 +62,14 @@ class Site:
             self._shared.clear()
             self.deaths += len(dead)
 
-    def setup(self, message_bytes: int, reply_bytes: int, workers: int) -> Setup:
+    def setup(self, message_bytes: int, reply_bytes: int, workers: int, producers: int = 1) -> Setup:
         """A fresh name and folder each time: nothing that an earlier block left behind can be met again."""
         self._opened += 1
         local = f"{self._opened:x}"
         folder = self.folder / local
         folder.mkdir(mode=0o700)
-        return Setup(f"{PREFIX}{self.name}-{local}", folder, message_bytes, reply_bytes, workers, self.share)
+        name = f"{PREFIX}{self.name}-{local}"
+        return Setup(name, folder, message_bytes, reply_bytes, workers, self.share, producers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,8 @@ class ReadyCell:
     def __init__(self, cell: PlannedCell, sizes: Sizes, record: Cell, expected: dict[int, bytes]) -> None:
         self.cell = cell
         self._expected = expected
-        self._briefed: Party | None = None
+        self._briefed: dict[str, Party] = {}
+        """Who has the messages and knows the replies, by role."""
         self.sizes = sizes
         self.record = record
         self.address: Address | None = None
@@ -110,7 +112,7 @@ class ReadyCell:
     def open(self, site: Site, crew: Crew) -> Address:
         """Bring up a fresh transport for one block; on a new broker where the last one died."""
         site.look()
-        setup = site.setup(self.sizes.message, self.sizes.reply, self.cell.workers)
+        setup = site.setup(self.sizes.message, self.sizes.reply, self.cell.workers, self.cell.producers)
         transport = self.cell.transport
         with _translated(self.cell, "prepared"):
             made = _prepared_there(crew, transport, setup) if self.one_process else transport.prepare(setup)
@@ -121,12 +123,14 @@ class ReadyCell:
         return address
 
     def brief(self, crew: Crew, plan: Plan) -> None:
-        """See that the producer has the messages and knows their replies, also one that replaced a dead one."""
-        party = crew.get("producer")
-        if party is not self._briefed:
-            crew.ask(party, "prepare", _PREPARE_S, **_messages(plan, self.cell))
+        """See that each producer has the messages and knows their replies, also one that replaced a dead one."""
+        parties = [crew.get(role) for role in fan_in.roles(self.cell.producers)]
+        new = [party for party in parties if self._briefed.get(party.role) is not party]
+        for preparing in [crew.begin(party, "prepare", **_messages(plan, self.cell)) for party in new]:
+            crew.answer(preparing, _PREPARE_S)
+        for party in new:
             crew.ask(party, "expect", _PREPARE_S, cell=self.cell.id, expected=self._expected)
-            self._briefed = party
+            self._briefed[party.role] = party
 
     def close(self) -> None:
         """Take the block's transport down."""
@@ -136,7 +140,8 @@ class ReadyCell:
 
     def keep(self, samples: Samples) -> None:
         """Add a block's samples; the next block counts on from there."""
-        self._next_seq += len(samples)
+        # Several producers of a closed loop leave gaps in the numbers.
+        self._next_seq = max(self._next_seq, int(samples["seq"].max(initial=-1)) + 1)
         self.samples.append(samples)
 
     def offered_per_s(self, plan: Plan, round_: int) -> float | None:
@@ -178,6 +183,7 @@ class ReadyCell:
             checksum_every=plan.checksum_every,
             stop_on_error=plan.on_error == "stop",
             one_process=self.one_process,
+            producers=cell.producers,
         )
 
 
@@ -261,9 +267,11 @@ def describe(cell: PlannedCell) -> Cell:
                 name: _recorded(getattr(cell, name)) for name in ("source", "codec", "transport", "stage", "load")
             },
             "workers": cell.workers,
+            "producers": cell.producers,
             "batch": {"size": cell.batch_size, "delay_s": cell.batch_delay_s},
         },
         workers=cell.workers,
+        producers=cell.producers,
         replies=cell.replies,
         payload_bytes=0,
         wire_bytes=0,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from benchkit.engine import floors, placement
+from benchkit.engine import fan_in, floors, placement
 from benchkit.engine.block import Place, run_block
 from benchkit.engine.crew import Crew, crew
 from benchkit.engine.ready import ReadyCell, Site, describe, make_ready
@@ -96,7 +96,8 @@ class Runner:
         total = len(self._plan.order)
         self._watch(Progress("starting the parties", 0, total))
         self._place(members)
-        for role in ("producer", "stage-0", "oracle"):
+        producers = max(cell.producers for cell in self._plan.cells)
+        for role in (*fan_in.roles(producers), "stage-0", "oracle"):
             members.get(role)
         for index in range(len(self._plan.cells)):
             self._watch(Progress("making messages", 0, total, self._plan.cells[index].id))
@@ -119,7 +120,8 @@ class Runner:
     def _place(self, members: Crew) -> None:
         workers = max(cell.workers for cell in self._plan.cells)
         brokers = any(not cell.transport.brokerless for cell in self._plan.cells)
-        roles = ["producer", *(f"stage-{i}" for i in range(workers)), *(["broker"] if brokers else [])]
+        producers = fan_in.roles(max(cell.producers for cell in self._plan.cells))
+        roles = [*producers, *(f"stage-{i}" for i in range(workers)), *(["broker"] if brokers else [])]
         available = placement.cores()
         self._cores = placement.place(roles, available)
         self._placement = placement.describe(roles, self._cores, available)

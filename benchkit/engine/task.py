@@ -37,6 +37,11 @@ class Task:
     """Producer and worker are threads of one process: who spins holds the other up, CPU time is a thread's."""
     profile: bool = False
     """Run under a profiler; such a block is no measurement."""
+    producers: int = 1
+    producer: int = 0
+    """Which of the producers this task is for; workers do not look at it."""
+    start_ns: int = 0
+    """When the schedule begins, for all producers; 0: as soon as the one producer is ready."""
 
     def plain(self) -> dict[str, Any]:
         """For the channel."""

@@ -14,7 +14,7 @@ class Failure:
     """Something that went wrong in a block, with how often; shown to people, tracebacks kept in the record."""
 
     party: str
-    """`producer`, `stage-0`, `broker`, `runner`."""
+    """`producer`, `producer-1`, `stage-0`, `broker`, `runner`."""
     type: str
     what: str
     remedy: str = ""
@@ -60,7 +60,7 @@ class Block:
     drained: bool = True
     """Everything sent was accounted for before the drain's time was up."""
     usage: Mapping[str, Usage] = field(default_factory=dict)
-    """By role: producer, stage (all workers together), broker."""
+    """By role: producer (all together, of their memory the largest), stage (all workers together), broker."""
     failures: tuple[Failure, ...] = ()
     warmup_messages: int = 0
 
@@ -99,6 +99,8 @@ class Cell:
     skipped: str = ""
     """Why it could not be measured at all; empty when it was."""
     skipped_remedy: str = ""
+    producers: int = 1
+    """Processes that sent the messages of the one schedule."""
 
 
 @dataclass(frozen=True, slots=True)

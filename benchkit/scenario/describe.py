@@ -19,6 +19,7 @@ class Row:
     stage: str
     load: str
     workers: int
+    producers: int
     batch: str
     """`4`, or `4 or 2 ms`."""
     replies: str
@@ -50,6 +51,7 @@ def describe(plan: Plan) -> Description:
             stage=cell.stage.kind,
             load=cell.load.label(),
             workers=cell.workers,
+            producers=cell.producers,
             batch=str(cell.batch_size)
             + (f" or {cell.batch_delay_s * 1e3:.6g} ms" if cell.batch_delay_s else ""),
             replies="yes" if cell.replies else "no",

@@ -19,6 +19,7 @@ from benchkit.units import Seconds
 
 MAX_CELLS = 1000
 """Cells of a plan before `exclude` and `--only`."""
+MAX_ROUNDS = 1000
 
 Positive = Annotated[Seconds, Field(gt=0)]
 
@@ -46,7 +47,7 @@ class Header(Section):
 class BlockOptions(Section):
     """How long and how often each cell is measured."""
 
-    rounds: int = Field(3, ge=1, le=1000, description="blocks of each cell")
+    rounds: int = Field(3, ge=1, le=MAX_ROUNDS, description="blocks of each cell")
     duration: Positive = Field(1.0, description="measured part of a block")
     warmup: Seconds = Field(0.2, description="sent first and counted in no statistic")
     drain: Positive = Field(2.0, description="how long the last messages may take to be answered")
@@ -77,6 +78,12 @@ class Workers(Section):
     """Stage workers."""
 
     workers: int = Field(1, ge=1, le=256, description="processes that run the stage")
+
+
+class Producers(Section):
+    """Producers that share one schedule."""
+
+    producers: int = Field(1, ge=1, le=64, description="processes that send the messages of one schedule")
 
 
 class Batch(Section):
@@ -119,6 +126,7 @@ AXES: dict[str, Axis] = {
         Axis("stage", "stage", "kind", stage_base.registry, default="null"),
         Axis("load", "arrival", "arrival", load_base.registry),
         Axis("workers", "workers", model=Workers, field="workers"),
+        Axis("producers", "producers", model=Producers, field="producers"),
         Axis("batch", "batch", model=Batch, field="size"),
         Axis("replies", "replies", model=Replies, field="replies"),
     )

@@ -28,6 +28,7 @@ class PlannedCell:
     batch_size: int
     batch_delay_s: float
     replies: bool
+    producers: int = 1
 
 
 @dataclass(frozen=True, slots=True)

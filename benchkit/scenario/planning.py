@@ -18,6 +18,8 @@ from benchkit.scenario.problems import Problems
 from benchkit.scenario.reader import read_file
 from benchkit.scenario.redact import redact
 from benchkit.scenario.refuse import refuse
+from benchkit.scenario.refuse_load import refuse_load
+from benchkit.scenario.refuse_producers import refuse_producers
 from benchkit.scenario.resolved import resolved
 
 
@@ -31,12 +33,21 @@ def load(path: Path, *, sets: Sequence[str], only: Sequence[str], quick: bool) -
     scenario = build(root, problems, overridden=bool(sets))
     filters = select.only(only, root.where, problems)
     kept = [] if scenario is None else _kept(scenario, filters, _place(root, "blocks"), problems)
+    if scenario is not None:
+        # Who asks for seconds gets them: the record then says which promise cannot be decided.
+        refuse_load(kept, scenario, {} if quick else _promised(root), problems)
     problems.raise_if_any()
     return _plan(cast("Scenario", scenario), kept, quick=quick)
 
 
 def _place(root: Map, key: str) -> Where:
     return root.entries[key].where if key in root.entries else root.where
+
+
+def _promised(root: Map) -> dict[str, Where]:
+    """Where each promise is written."""
+    slo = root.entries["slo"].node if "slo" in root.entries else None
+    return {name: entry.node.where for name, entry in slo.entries.items()} if isinstance(slo, Map) else {}
 
 
 def _kept(scenario: Scenario, filters: Sequence[Rule], blocks_at: Where, problems: Problems) -> list[Cell]:
@@ -59,6 +70,7 @@ def _kept(scenario: Scenario, filters: Sequence[Rule], blocks_at: Where, problem
                 "--only", "no cell matches all filters", "keys narrow each other down: leave one out"
             )
         refuse(chosen, scenario.blocks, blocks_at, problems)
+        refuse_producers(chosen, problems)
     except BenchkitError as error:
         problems.add(error.where or blocks_at, redact(error.what), redact(error.remedy))
         return []
@@ -99,4 +111,5 @@ def _planned(cell: Cell) -> PlannedCell:
         batch_size=value["batch"].size,
         batch_delay_s=value["batch"].delay,
         replies=value["replies"].replies,
+        producers=value["producers"].producers,
     )

@@ -7,16 +7,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
-from benchkit.load.base import ClosedArrival, OpenArrival
+from benchkit.load.base import ClosedArrival
 from benchkit.scenario.cells import Cell
 from benchkit.scenario.model import BlockOptions, Choice
 from benchkit.scenario.nodes import Where
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.redact import seen_from, show
 from benchkit.transports.base import Transport
-
-MAX_MESSAGES = 10_000_000
-"""Messages of one block: its stamps (about 130 bytes each) have to fit in memory."""
 
 
 def refuse(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, problems: Problems) -> None:
@@ -32,12 +29,11 @@ def refuse(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, proble
         _closed(cell, problems)
         _workers(cell, problems)
         _batch(cell, problems)
-        _too_many(cell, blocks, problems)
         for axis in ("source", "stage"):
             choice = cell.choices[axis]
             if id(choice) not in seen:
                 seen.add(id(choice))
-                _files(choice, problems)
+                missing_files(choice, problems)
 
 
 def _closed(cell: Cell, problems: Problems) -> None:
@@ -79,17 +75,6 @@ def _batch(cell: Cell, problems: Problems) -> None:
         )
 
 
-def _too_many(cell: Cell, blocks: BlockOptions, problems: Problems) -> None:
-    choice = cell.choices["load"]
-    rate_per_s = choice.value.rate_per_s if isinstance(choice.value, OpenArrival) else None
-    if rate_per_s is not None and rate_per_s * (blocks.duration + blocks.warmup) > MAX_MESSAGES:
-        problems.add(
-            _place(choice, "rate"),
-            f"load {cell.labels['load']} makes more than {MAX_MESSAGES} messages in a block",
-            "lower the rate or blocks.duration",
-        )
-
-
 def _option(cell: Cell, axis: str, name: str) -> Any:
     return getattr(cell.choices[axis].value, name)
 
@@ -98,7 +83,8 @@ def _place(choice: Choice, option: str) -> Where:
     return choice.places.get(option, choice.where)
 
 
-def _files(choice: Choice, problems: Problems) -> None:
+def missing_files(choice: Choice, problems: Problems) -> None:
+    """Note each file that an option names and that is not there, with the nearest that is."""
     for name in type(choice.value).model_fields:
         for path in _paths(getattr(choice.value, name)):
             try:

@@ -54,6 +54,8 @@ class Capabilities:
     same_process: bool = False
     """Both ends must live in one process (the engine then runs them as threads)."""
     max_message_bytes: int | None = None
+    many_producers: bool = False
+    """Several senders may be open at a time; each reply goes to the one that its message came from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class Setup:
     """No reply is longer, envelope included."""
     workers: int
     share: Share
+    producers: int = 1
+    """Senders that will be open at a time; more than one only where `many_producers` is declared."""
 
 
 @dataclass(slots=True)
@@ -158,6 +162,7 @@ class Transport(Plugin):
     """A way to move messages; options are the fields."""
 
     depth: int = Field(8, ge=1, le=1_000_000, description="messages in the transport before `send` blocks")
+    """With several producers: messages of each of them, unless the transport says more."""
 
     brokerless: ClassVar[bool] = True
 
@@ -174,7 +179,10 @@ class Transport(Plugin):
 
     @abstractmethod
     def sender(self, address: Address) -> Sender:
-        """Opened in the producer, after all receivers."""
+        """Opened in each producer, after all receivers.
+
+        Where there are several, `where` says which of them this is: `producer`, 0 to producers-1.
+        """
 
     @abstractmethod
     def receiver(self, address: Address, worker: int) -> Receiver:

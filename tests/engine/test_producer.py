@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from benchkit.engine.task import Task
 from benchkit.errors import BrokerError
 from benchkit.load.closed import Closed
 from benchkit.load.constant import Constant
+from benchkit.load.poisson import Poisson
 from benchkit.sources.base import Item, Source
 from benchkit.tensors.codecs.raw import Raw
 from benchkit.tensors.wire import REPLY, Envelope, pack, unpack_envelope
@@ -111,6 +114,46 @@ def test_a_reply_that_is_no_message_is_counted():
     made = producer(sender)
     made.run(Constant(rate=500))
     assert made.result()["malformed"] == 1
+
+
+@pytest.mark.parametrize("producers", [1, 2, 3, 30])
+def test_producers_deal_the_one_schedule_out_and_number_it_as_one_would(producers):
+    load = Poisson(rate=500)
+    seen = []
+    for number in range(producers):
+        sender = Answering()
+        made = producer(
+            sender, producers=producers, producer=number, first_seq=70, start_ns=time.monotonic_ns()
+        )
+        made.run(load)
+        told = made.result()
+        assert (told["outstanding"], told["unexpected"]) == (0, 0)
+        due = np.array(made.due) - made.started_ns
+        warmed = sum(bool(envelope.flags) for envelope in sender.sent)
+        assert warmed == told["warmup_messages"] == np.count_nonzero(due < 10_000_000)
+        seen += zip([envelope.seq - 70 for envelope in sender.sent], due.tolist(), strict=True)
+    assert sorted(seen) == list(enumerate(load.offsets_ns(0.03, 0).tolist()))
+
+
+def test_a_reply_of_another_producer_is_no_reply_of_this_one():
+    sender = Answering()
+    sender.waiting.append(Reply(memoryview(pack(Envelope(71, 0, REPLY)))))
+    made = producer(sender, producers=2, producer=0, first_seq=70)
+    made.run(Constant(rate=500))
+    assert made.result()["unexpected"] == 1
+
+
+def test_a_closed_loops_places_are_dealt_out():
+    class Silent(Answering):
+        def reply(self, timeout):
+            return None
+
+    sent = []
+    for number in range(3):
+        sender = Silent()
+        producer(sender, producers=3, producer=number).run(Closed(in_flight=5))
+        sent += [envelope.seq for envelope in sender.sent]
+    assert sorted(sent) == [0, 1, 2, 3, 4]
 
 
 class Costly(Source):

@@ -58,7 +58,7 @@ def opening(count: int, *words: bytes | str | int) -> bytes:
 class Resp:
     """One connection: commands out, answers in, in order."""
 
-    __pool__ = ("_close", "_end", "_link", "_memory", "_start", "_view", "send")
+    __slots__ = ("_close", "_end", "_link", "_memory", "_start", "_view", "send")
 
     def __init__(self, link: Link, close: Callable[[], None]) -> None:
         self._link = link
