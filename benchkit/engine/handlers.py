@@ -23,6 +23,7 @@ from benchkit.engine.work import Work, describe
 from benchkit.engine.worker import Worker
 from benchkit.errors import BenchkitError
 from benchkit.load import base as load
+from benchkit.scenario import order
 from benchkit.sources import base as sources
 from benchkit.sources.base import Item
 from benchkit.stages import base as stages
@@ -210,7 +211,9 @@ def do_serve(work: Work) -> dict[str, Any]:
     """One block's stage end."""
     task = Task(**work.command["task"])
     codec = codecs.registry.build(dict(task.codec))
-    stage = SHELF.stage(stages.registry.build(dict(task.stage)), task.stage_seed)
+    # Workers that drew equal service times would be one slow worker, not two.
+    seed = order.seed_for(task.stage_seed, order.Stream.STAGE, work.command["worker"])
+    stage = SHELF.stage(stages.registry.build(dict(task.stage)), seed)
     transport = transports.registry.build(dict(task.transport))
     before = paths.open_sockets()
     receiver = transport.receiver(task.address, work.command["worker"])

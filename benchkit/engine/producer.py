@@ -27,7 +27,16 @@ from benchkit.errors import MessageError, Rejected
 from benchkit.load.base import ClosedArrival, OpenArrival
 from benchkit.load.share import share
 from benchkit.tensors.codecs.base import Codec
-from benchkit.tensors.wire import FAILED, REPLY, WARMUP, Envelope, pack, total_bytes, unpack, unpack_envelope
+from benchkit.tensors.wire import (
+    FAILED,
+    REPLY,
+    WARMUP,
+    Envelope,
+    header,
+    total_bytes,
+    unpack,
+    unpack_envelope,
+)
 from benchkit.transports.base import Reply, Sender
 
 _LEAD_NS = 2_000_000
@@ -73,7 +82,6 @@ class Producer:
         self._stopped = stopped
         self._clock = time.monotonic_ns
         self._stamp: Callable[[], int] = self._clock if task.stamps else NO_STAMP
-        self._spin_ns = 0 if task.one_process else SPIN_NS
         self.due, self.taken, self.encoded, self.sent, self.returned = (array("q") for _ in range(5))
         self.status = array("b")
         """Of each message: 0 unless the producer knows better (3 rejected, 4 the stage failed on it)."""
@@ -103,11 +111,9 @@ class Producer:
             column.append(0)
         self.taken[index] = stamp()
         parts = self._codec.encode(prepared.arrays, prepared.metadata)
-        head = pack(
-            Envelope(
-                self._first_seq + index * self._step, total_bytes(parts), WARMUP if warmup else 0,
-                prepared.fingerprint, prepared.checksum, prepared.index,
-            )
+        head = header(
+            self._first_seq + index * self._step, total_bytes(parts), WARMUP if warmup else 0,
+            prepared.fingerprint, prepared.checksum, prepared.index,
         )  # fmt: skip
         message = [head, *parts]
         self.encoded[index] = stamp()
@@ -268,16 +274,29 @@ class Producer:
 
     def _wait(self, due: int) -> None:
         """See replies until shortly before `due`, then spin; the CPU time of spinning is kept apart."""
-        clock = self._clock
-        spin_ns = self._spin_ns
-        if due <= clock():
+        if due <= self._clock():
             self._collect()
-            return
-        while (left := due - clock() - spin_ns) > 0:
+        elif self._rest(due - SPIN_NS) or not self._task.one_process:
+            self._spin(due)
+        else:
+            self._rest(due)
+
+    def _rest(self, until: int) -> bool:
+        """See replies until then; whether there was time in which nothing was under way."""
+        clock = self._clock
+        quiet = False
+        while (left := until - clock()) > 0:
             if self.outstanding:
                 self._await_reply(left * 1e-9)
             else:
                 time.sleep(left * 1e-9)
+                # A worker within this process had the interpreter to itself and waits for its next message, so
+                # spinning takes nothing away from it. Without replies nobody knows.
+                quiet = self._task.replies and left > SPIN_NS
+        return quiet
+
+    def _spin(self, due: int) -> None:
+        clock = self._clock
         if clock() >= due:
             return
         cpu = time.thread_time_ns

@@ -34,7 +34,7 @@ class Task:
     checksum_every: int
     stop_on_error: bool
     one_process: bool
-    """Producer and worker are threads of one process: nobody may spin, CPU time is a thread's."""
+    """Producer and worker are threads of one process: who spins holds the other up, CPU time is a thread's."""
     profile: bool = False
     """Run under a profiler; such a block is no measurement."""
     producers: int = 1

@@ -25,7 +25,7 @@ from benchkit.stages.base import OpenStage
 from benchkit.tensors import integrity
 from benchkit.tensors.codecs.base import Codec
 from benchkit.tensors.message import Arrays, Message
-from benchkit.tensors.wire import FAILED, REPLY, WARMUP, Buffer, Envelope, pack, total_bytes, unpack
+from benchkit.tensors.wire import FAILED, REPLY, WARMUP, Buffer, Envelope, header, total_bytes, unpack
 from benchkit.transports.base import Delivery, Receiver
 
 _POLL_S = 0.02
@@ -186,7 +186,7 @@ class Worker:
 
     def _hand_over(self, held: _Held, parts: list[Buffer], flags: int) -> None:
         envelope = held.envelope
-        head = pack(Envelope(envelope.seq, total_bytes(parts), flags, item=envelope.item))
+        head = header(envelope.seq, total_bytes(parts), flags, item=envelope.item)
         held.delivery.reply([head, *parts])
 
     def _verify(self, held: _Held) -> None:

@@ -97,6 +97,7 @@ class InprocSender(Sender):
         self._free = channel.free.get
         self._ready = channel.ready.put
         self._replies = channel.replies.get
+        self._no_reply = channel.replies.empty
 
     def send(self, parts: Sequence[Buffer], timeout: float) -> bool:
         """Copies the parts into a free slot."""
@@ -113,6 +114,9 @@ class InprocSender(Sender):
 
     def reply(self, timeout: float) -> Reply | None:
         """The oldest reply not seen yet."""
+        # Looking in vain is the usual case, and an exception costs ten times as much.
+        if not timeout and self._no_reply():
+            return None
         try:
             return Reply(memoryview(self._replies(True, timeout)))
         except Empty:

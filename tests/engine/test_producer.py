@@ -9,6 +9,7 @@ import pytest
 
 from benchkit.engine.feed import Pool, Stream, prepare
 from benchkit.engine.join import producer_columns
+from benchkit.engine.pacing import SPIN_NS
 from benchkit.engine.producer import Producer
 from benchkit.engine.task import Task
 from benchkit.errors import BrokerError
@@ -175,3 +176,58 @@ def test_making_messages_anew_is_not_the_producers_cpu_time():
         pass
     feed.close()
     assert made._cpu_ns() - before < feed.cpu_ns / 4
+
+
+class Clock:
+    """Stands in for `time`: reading it takes a microsecond, sleeping as long as asked."""
+
+    def __init__(self):
+        self.now = 0
+
+    def monotonic_ns(self):
+        self.now += 1000
+        return self.now
+
+    thread_time_ns = monotonic_ns
+
+    def sleep(self, seconds):
+        self.now += round(seconds * 1e9)
+
+
+class Unanswering(Answering):
+    """Takes everything and answers nothing; looking for a reply takes the time that it may take."""
+
+    def __init__(self, clock):
+        super().__init__(replies=False)
+        self.clock = clock
+
+    def reply(self, timeout):
+        self.clock.sleep(timeout)
+
+
+def paced(monkeypatch, sender=None, **changes):
+    clock = Clock()
+    monkeypatch.setattr("benchkit.engine.producer.time", clock)
+    made = producer(sender(clock) if sender else Answering(), **changes)
+    made.run(Constant(rate=500))
+    late_ns = np.array(made.taken) - np.array(made.due)
+    assert (late_ns >= 0).all()
+    return made, late_ns.max()
+
+
+@pytest.mark.parametrize("one_process", [False, True])
+def test_the_last_stretch_is_spun_also_beside_a_worker_that_has_nothing_to_do(monkeypatch, one_process):
+    made, late_ns = paced(monkeypatch, one_process=one_process)
+    assert made.spun_cpu_ns > 0
+    assert late_ns < 20_000
+
+
+def test_nobody_spins_beside_a_worker_of_the_same_process_that_may_be_busy(monkeypatch):
+    asked, _ = paced(monkeypatch, Unanswering, one_process=True)
+    unasked, _ = paced(monkeypatch, one_process=True, replies=False)
+    apart, _ = paced(monkeypatch, Unanswering)
+    assert asked.outstanding == len(asked.due)
+    # Before the first message nothing is under way; after it something always is.
+    assert asked.spun_cpu_ns <= SPIN_NS
+    assert unasked.spun_cpu_ns == 0
+    assert apart.spun_cpu_ns > SPIN_NS
