@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from benchkit.engine import oracle, paths, placement
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
-from benchkit.engine.producer import Producer
+from benchkit.engine.producer import Producer, drawn
 from benchkit.engine.profile import profiled
 from benchkit.engine.task import Task
 from benchkit.engine.work import Work, describe
@@ -177,12 +177,13 @@ def do_produce(work: Work) -> dict[str, Any]:
         path = paths.used(sender, before)
         feed = _feed(task, source, codec)
         try:
+            schedule = drawn(arrival, task)
             _settle()
             task = _together(work, task)
             producer = Producer(
                 task, feed, codec, sender, SHELF.expected.get(task.cell, {}), lambda: bool(work.stopping)
             )
-            error = _attempt(profiled(work, task, lambda: producer.run(arrival)))
+            error = _attempt(profiled(work, task, lambda: producer.run(schedule)))
             work.tell("measured", **producer.result(), error=error, path=path, ran_on=placement.ran_on())
         finally:
             feed.close()

@@ -18,6 +18,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from benchkit.engine import usage
 from benchkit.engine.feed import Feed, Prepared
 from benchkit.engine.oracle import close_enough
@@ -58,6 +61,17 @@ class Counters:
     suspects: Counter[tuple[int, bytes]] = field(default_factory=Counter)
     """Replies that differ in some bit from the expected ones, by index and body, with how often each came."""
     rejections: Counter[str] = field(default_factory=Counter)
+
+
+Schedule = npt.NDArray[np.int64]
+"""Due moments of a block's messages, all producers together: ns from its start, ascending, shape (n,)."""
+
+
+def drawn(load: OpenArrival | ClosedArrival, task: Task) -> Schedule | ClosedArrival:
+    """What a producer runs: the schedule of an open load, a closed one as it is."""
+    if isinstance(load, ClosedArrival):
+        return load
+    return load.offsets_ns(task.warmup_s + task.duration_s, task.schedule_seed)
 
 
 class Producer:
@@ -196,22 +210,23 @@ class Producer:
 
     # When messages are due -----------------------------------------------------------------------------
 
-    def run(self, load: OpenArrival | ClosedArrival) -> None:
-        """Send the block's messages and wait until all are answered or the drain's time is up."""
+    def run(self, load: Schedule | ClosedArrival) -> None:
+        """Send the block's messages and wait until all are answered or the drain's time is up.
+
+        An open load comes as its schedule, drawn before this: of a long one that takes longer than the lead.
+        """
         sharpen_timers()
         usage.reset_peak(os.getpid())
         self._mark()
         self.started_ns = self._task.start_ns or self._clock() + _LEAD_NS
-        loop = self._open_loop if isinstance(load, OpenArrival) else self._closed_loop
-        give_up_ns = loop(load)  # type: ignore[arg-type]  # chosen by its type in the line above
+        give_up_ns = self._closed_loop(load) if isinstance(load, ClosedArrival) else self._open_loop(load)
         if self._task.replies:
             self._drain(give_up_ns)
         else:
             self._refusals()
 
-    def _open_loop(self, load: OpenArrival) -> int:
+    def _open_loop(self, offsets: Schedule) -> int:
         task = self._task
-        offsets = load.offsets_ns(task.warmup_s + task.duration_s, task.schedule_seed)
         dues: list[int] = (share(offsets, task.producer, task.producers) + self.started_ns).tolist()
         give_up_ns = self.started_ns + int(offsets[-1]) + int(task.drain_s * 1e9)
         # Known beforehand: a block that ends early must not count its warm-up as measured.
