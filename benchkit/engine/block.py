@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchkit.analysis.warmup import Warmup, find_warmup
 from benchkit.engine import usage
 from benchkit.engine.crew import Crew, Party, reported
 from benchkit.engine.join import Columns, join, producer_columns, worker_columns
@@ -240,6 +241,7 @@ def _record(
     quiet = measured is not None and task.replies and _quiet(measured, stage, task.drain_s)
     # Where a party died nothing was drained: what was under way is pending, and no transport lost it.
     gave_up = lost_party or (bool(measured and measured["outstanding"]) and not quiet)
+    seen: Mapping[str, Any] = measured or {}
     columns = producer_columns(measured["columns"]) if measured else _no_messages()
     joined = join(
         # Without the producer's columns nobody knows what was sent: what arrived cannot be called unexpected.
@@ -247,6 +249,7 @@ def _record(
         block=place.index, first_seq=task.first_seq, warmup_messages=measured["warmup_messages"] if measured else 0,
         replies=task.replies, payload_bytes=place.payload_bytes, gave_up=gave_up,
     )  # fmt: skip
+    warmup = _cut_warmup(task, joined.samples, place, seen.get("warmup_messages", 0))
     failures = [
         *ends.failures,
         *(
@@ -257,7 +260,6 @@ def _record(
         *_rejections(measured),
         *_source_ended(measured),
     ]
-    seen: Mapping[str, Any] = measured or {}
     block = Block(
         cell=task.cell,
         index=place.index,
@@ -275,11 +277,32 @@ def _record(
         checked_replies=seen.get("checked_replies", 0),
         starved=seen.get("starved", 0),
         drained=not gave_up,
-        usage=_usage(measured, done, broker, len(joined.samples)),
+        usage=_usage(measured, done, broker, len(joined.samples), warmup.messages),
         failures=tuple(failures),
-        warmup_messages=seen.get("warmup_messages", 0),
+        warmup_messages=warmup.messages,
+        warmup_s=_due_s(joined.samples, warmup.messages),
+        warmup_settled=warmup.settled,
+        latency_growing=warmup.growing,
     )
     return block, joined.samples
+
+
+def _cut_warmup(task: Task, samples: Samples, place: Place, fixed: int) -> Warmup:
+    """Mark in `samples` what was found to be warm-up, beyond the `fixed` messages that are in any case."""
+    warmup = Warmup(fixed)
+    if task.warmup_max_s > task.warmup_s and fixed < len(samples):
+        bound_ns = int(task.warmup_max_s * 1e9)
+        warmup = find_warmup(samples, fixed, bound_ns, open_loop=place.offered_per_s is not None)
+    samples["warmup"][: warmup.messages] = True
+    return warmup
+
+
+def _due_s(samples: Samples, messages: int) -> float:
+    """From the first due moment to the one that follows so many messages, or to the last."""
+    if not messages or not len(samples):
+        return 0.0
+    at = min(messages, len(samples) - 1)
+    return float(samples["due"][at] - samples["due"][0]) / 1e9
 
 
 def _quiet(measured: Mapping[str, Any], stage: Sequence[dict[str, Any] | None], drain_s: float) -> bool:
@@ -326,19 +349,30 @@ def _source_ended(measured: Mapping[str, Any] | None) -> list[Failure]:
 
 
 def _usage(
-    measured: dict[str, Any] | None, stage: list[dict[str, Any]], broker: Usage | None, messages: int
+    measured: dict[str, Any] | None,
+    stage: list[dict[str, Any]],
+    broker: Usage | None,
+    messages: int,
+    warmup: int,
 ) -> dict[str, Usage]:
     used: dict[str, Usage] = {}
+    # Producer and stage counted from the fixed cut on; where more was cut, theirs is its share of the messages.
+    counted = messages - measured["warmup_messages"] if measured else 0
+    share = (messages - warmup) / counted if counted else 1.0
     if measured:
-        used["producer"] = Usage(measured["cpu_ns"], measured["peak_rss_bytes"], 0, measured["pacing_cpu_ns"])
+        used["producer"] = Usage(
+            round(measured["cpu_ns"] * share),
+            measured["peak_rss_bytes"],
+            0,
+            round(measured["pacing_cpu_ns"] * share),
+        )
     if stage:
         used["stage"] = Usage(
-            sum(result["cpu_ns"] for result in stage),
+            round(sum(result["cpu_ns"] for result in stage) * share),
             sum(result["peak_rss_bytes"] for result in stage),
-            sum(result["integrity_ns"] for result in stage),
+            round(sum(result["integrity_ns"] for result in stage) * share),
         )
     if broker and measured and messages:
         # The broker is seen from outside, warm-up included: its share of the measured messages.
-        share = 1 - measured["warmup_messages"] / messages
-        used["broker"] = Usage(round(broker.cpu_ns * share), broker.peak_rss_bytes)
+        used["broker"] = Usage(round(broker.cpu_ns * (1 - warmup / messages)), broker.peak_rss_bytes)
     return used

@@ -63,6 +63,12 @@ class Block:
     """By role: producer, stage (all workers together), broker."""
     failures: tuple[Failure, ...] = ()
     warmup_messages: int = 0
+    warmup_s: float = 0.0
+    """From the first due moment to that of the first message that counts: what was really cut."""
+    warmup_settled: bool = True
+    """What was kept is steady, as far as the change-point test can see."""
+    latency_growing: bool = False
+    """It is not, because latency still rose when the block ended: load beyond the capacity, not warm-up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,16 @@ class BlockOptions(Section):
 
     rounds: int = Field(3, ge=1, le=1000, description="blocks of each cell")
     duration: Positive = Field(1.0, description="measured part of a block")
-    warmup: Seconds = Field(0.2, description="sent first and counted in no statistic")
+    warmup: Seconds = Field(0.2, description="sent first and counted in no statistic, at the least")
     drain: Positive = Field(2.0, description="how long the last messages may take to be answered")
+    warmup_max: Seconds | None = Field(
+        None, description="within it warm-up may be found to last longer; by default warmup + duration / 3"
+    )
+
+    @property
+    def longest_warmup_s(self) -> float:
+        """`warmup_max`, or its default."""
+        return self.warmup + self.duration / 3 if self.warmup_max is None else self.warmup_max
 
 
 class Checks(Section):
