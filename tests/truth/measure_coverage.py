@@ -16,8 +16,8 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.random import Generator
-from queues import Floats, Queue
 from scipy.special import ndtr, ndtri, stdtrit
+from simulated_queues import Floats, Queue
 
 from benchkit.analysis.intervals import mean_interval, quantile_interval
 from benchkit.analysis.quantiles import PERCENTILES, quantiles

@@ -7,9 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 from numpy.random import Generator
-from queues import Floats, Queue, lindley
-from rows import rows
 from scipy.stats import binom
+from simulated_queues import Floats, Queue, lindley
+from simulated_rows import rows
 
 from benchkit.analysis.warmup import LEAST_MESSAGES, Warmup, find_warmup
 from benchkit.records.samples import Samples, Status

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from queues import Floats
+from simulated_queues import Floats
 
 from benchkit.records.samples import SAMPLE, Samples, Status
 
