@@ -275,6 +275,7 @@ def _blocks(done: Analysed) -> list[dict[str, Any]]:
             "warmup_s": block.warmup_s,
             "warmup_messages": block.warmup_messages,
             "warmup_settled": block.warmup_settled,
+            "latency_growing": block.latency_growing,
             "phase_means_us": {
                 name: mean / 1e3 for name, mean in zip(PHASES, found[block.index].phase_means_ns, strict=True)
             },

@@ -46,7 +46,9 @@ class Header(Section):
 class BlockOptions(Section):
     """How long and how often each cell is measured."""
 
-    rounds: int = Field(3, ge=1, le=1000, description="blocks of each cell")
+    rounds: int = Field(
+        3, ge=1, le=1000, description="blocks of each cell; 12 tell cells apart that differ by 5%"
+    )
     duration: Positive = Field(1.0, description="measured part of a block")
     warmup: Seconds = Field(0.2, description="sent first and counted in no statistic, at the least")
     drain: Positive = Field(2.0, description="how long the last messages may take to be answered")

@@ -31,6 +31,7 @@ from benchkit.transports.unix import Unix
 
 STAGES = """
 import os
+import time
 import numpy as np
 import psutil
 
@@ -57,6 +58,12 @@ def longer(arrays):
     global calls
     calls += 1
     return {"n": np.zeros(1 if calls <= 2 else 100_000)}
+
+def slow_at_first(arrays):
+    global calls
+    calls += 1
+    time.sleep(0.003 if calls <= 52 else 0)
+    return {"n": np.array([1])}
 
 def nothing(arrays):
     raise ValueError("redis://user:secret@host refuses \\udcff")
@@ -146,6 +153,25 @@ def test_a_stages_error_is_kept_without_the_password_in_it_whatever_its_letters(
     (failure,) = block.failures
     assert "refuses" in failure.what
     assert "secret" not in failure.what + failure.traceback
+
+
+def test_a_stage_that_is_slow_at_first_costs_its_block_a_longer_warm_up(place, tmp_path):
+    cell = planned(user_stage(tmp_path, "slow_at_first"), load=Constant(rate=1000))
+    block, samples = measure(place, cell, duration_s=0.6, warmup_s=0.02, warmup_max_s=0.3)
+    fixed = 20
+    assert block.warmup_messages > fixed or not block.warmup_settled
+    assert samples["warmup"].sum() == block.warmup_messages
+    assert samples["warmup"][: block.warmup_messages].all()
+    assert block.warmup_s == (samples["due"][block.warmup_messages] - samples["due"][0]) / 1e9
+    assert block.warmup_s <= 0.3
+    assert block.scheduled == len(samples)
+
+
+def test_no_room_for_more_warm_up_keeps_the_fixed_cut(place, tmp_path):
+    cell = planned(user_stage(tmp_path, "slow_at_first"), load=Constant(rate=1000))
+    block, samples = measure(place, cell, duration_s=0.3, warmup_s=0.02, warmup_max_s=0.02)
+    assert (block.warmup_messages, block.warmup_settled) == (20, True)
+    assert samples["warmup"].sum() == 20
 
 
 class Untidy(Unix):

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from benchkit.errors import ScenarioError
 from benchkit.scenario import describe, load
 from benchkit.scenario.order import QUICK_DURATION_S, QUICK_ROUNDS, Stream, order, seed_for
 from benchkit.scenario.plan import Plan
@@ -359,3 +360,12 @@ def test_dam_on_footage(dam: Path) -> None:
     assert {cell.source.path for cell in made.cells if cell.source.kind == "video"} == {
         Path.cwd() / "film.avi"
     }
+
+
+def test_the_longest_warm_up_is_a_third_of_the_block_unless_it_is_said(plan: Planner) -> None:
+    blocks = "blocks: {rounds: 1, duration: 900ms, warmup: 100ms"
+    assert plan(BASE + blocks + "}\n").blocks.warmup_max_s == pytest.approx(0.4)
+    assert plan(BASE + blocks + ", warmup_max: 100ms}\n").blocks.warmup_max_s == 0.1
+    for wrong, remedy in (("50ms", "blocks.warmup_max: 0.1s"), ("600ms", "blocks.warmup_max: 0.55s")):
+        with pytest.raises(ScenarioError, match=remedy):
+            plan(BASE + blocks + f", warmup_max: {wrong}}}\n")
