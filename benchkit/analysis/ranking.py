@@ -2,19 +2,19 @@
 
 Blocks of one round ran next to each other, so cells are compared round by round: the logarithm of the ratio
 of their block medians, one per round. On a shared machine a few of these are far off, because somebody else
-worked during one block and not during its neighbour, and one such ratio in ten hides a difference of 10% from
-Student's t however many rounds follow. So where the rounds are enough for it, which depends on their number and
-on that of the claims alone, the test is Wilcoxon's signed ranks (`signed_rank.py`): exact, and blind to how far
-off the far ones are. Enough means that it could claim a difference at the strictest step of Holm's method even
-if the farthest ratio pointed the wrong way: 12 rounds for two cells, 16 for four. With fewer rounds it is
-Student's t. Simulated on recorded noise (tests/truth/test_ab.py), 12 rounds of 60 messages of 2 ms tell a stage
-that is 5% or 10% slower from its equal in over 99% of the comparisons, and equals from each other in under 5%;
-five rounds of Student's t reach about nine in ten.
+worked during one block and not during its neighbour; one such ratio in ten inflates the error of Student's t so
+far that it can hide a difference of 10%. So where the rounds are enough for it, which depends on their number
+and on that of the claims alone, the test is Wilcoxon's signed ranks (`signed_rank.py`): exact, and blind to how
+far off the far ones are. Enough means that it could claim a difference at the strictest step of Holm's method
+even if the farthest ratio pointed the wrong way: 12 rounds for two cells, 16 for four. With fewer rounds it is
+Student's t. Simulated on recorded noise (tests/truth/test_ab.py), 12 rounds of 250 ms tell a stage of 2 ms that
+is 5% or 10% slower from its equal in 199 of 200 comparisons, and equals from each other in 7 of 200; five rounds
+and Student's t find 5% in nine of ten, three rounds in three of four.
 
-The claims of a group are all its pairs (whichever
-cell turns out fastest was among them), held together by Holm's method (Scandinavian Journal of Statistics 6
-(1979) 65-70): the chance of even one false claim in a group is at most 5%. Each interval is given at the
-level of its step in Holm's order, at least 95%, so it excludes 1 exactly where a difference is claimed.
+The claims of a group are all its pairs (whichever cell turns out fastest was among them), held together by
+Holm's method (Scandinavian Journal of Statistics 6 (1979) 65-70): the chance of even one false claim in a group
+is at most 5%. Each interval is given at the level of its step in Holm's order, at least 95%, so it excludes 1
+exactly where a difference is claimed.
 """
 
 from __future__ import annotations
