@@ -226,6 +226,7 @@ def _distribution(figures: Distribution) -> dict[str, Any]:
 def _latency(figures: Measure) -> dict[str, Any]:
     return {
         **_distribution(figures.latency),
+        "mean_ci95": _interval(figures.mean_ci_ns),
         "p50_ci95": _interval(figures.p50_ci_ns),
         "p99_ci95": _interval(figures.p99_ci_ns),
     }
@@ -239,7 +240,13 @@ def _phase(figures: Measure, name: str) -> dict[str, Any]:
     phase = figures.phases[name]
     values = phase.quantiles_ns
     mean = phase.mean_ns / 1e3 if phase.count else None
-    return {"mean": mean, "p50": _us(values["p50"]), "p99": _us(values["p99"]), "share": figures.share(name)}
+    return {
+        "mean": mean,
+        "mean_ci95": _interval(figures.phase_mean_ci_ns[name]),
+        "p50": _us(values["p50"]),
+        "p99": _us(values["p99"]),
+        "share": figures.share(name),
+    }
 
 
 def _throughput(figures: Measure) -> dict[str, float]:
@@ -295,10 +302,13 @@ def _blocks(done: Analysed) -> list[dict[str, Any]]:
             "round": block.round,
             "count": found[block.index].count,
             "p50_us": found[block.index].p50_ns / 1e3,
+            "warmup_s": block.warmup_s,
+            "warmup_messages": block.warmup_messages,
+            "warmup_settled": block.warmup_settled,
+            "latency_growing": block.latency_growing,
             "phase_means_us": {
                 name: mean / 1e3 for name, mean in zip(PHASES, found[block.index].phase_means_ns, strict=True)
             },
-            "warmup_settled": block.warmup_settled,
             "disturbance": block.disturbance,
             "ran_on": block.ran_on,
             "paths": block.paths,

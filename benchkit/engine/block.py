@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchkit.analysis.warmup import Warmup, find_warmup
 from benchkit.engine import fan_in, usage
 from benchkit.engine.crew import Crew, Party, reported
 from benchkit.engine.fan_in import Produced
@@ -283,6 +284,7 @@ def _record(
         replies=task.replies, payload_bytes=place.payload_bytes, gave_up=gave_up,
         producers=task.producers, silent=produced.silent if produced else (),
     )  # fmt: skip
+    warmup = _cut_warmup(task, joined.samples, place, seen.get("warmup_messages", 0))
     failures = [
         *ends.failures,
         *(
@@ -309,12 +311,33 @@ def _record(
         checked_replies=seen.get("checked_replies", 0),
         starved=seen.get("starved", 0),
         drained=not gave_up,
-        usage=_usage(seen, done, broker, len(joined.samples)),
+        usage=_usage(seen, done, broker, len(joined.samples), warmup.messages),
         failures=tuple(failures),
-        warmup_messages=seen.get("warmup_messages", 0),
+        warmup_messages=warmup.messages,
+        warmup_s=_due_s(joined.samples, warmup.messages),
+        warmup_settled=warmup.settled,
+        latency_growing=warmup.growing,
         **_whereabouts(ends, stage),
     )
     return block, joined.samples
+
+
+def _cut_warmup(task: Task, samples: Samples, place: Place, fixed: int) -> Warmup:
+    """Mark in `samples` what was found to be warm-up, beyond the `fixed` messages that are in any case."""
+    warmup = Warmup(fixed)
+    if task.warmup_max_s > task.warmup_s and fixed < len(samples):
+        bound_ns = int(task.warmup_max_s * 1e9)
+        warmup = find_warmup(samples, fixed, bound_ns, open_loop=place.offered_per_s is not None)
+    samples["warmup"][: warmup.messages] = True
+    return warmup
+
+
+def _due_s(samples: Samples, messages: int) -> float:
+    """From the first due moment to the one that follows so many messages, or to the last."""
+    if not messages or not len(samples):
+        return 0.0
+    at = min(messages, len(samples) - 1)
+    return float(samples["due"][at] - samples["due"][0]) / 1e9
 
 
 def _whereabouts(ends: _Ends, stage: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
@@ -375,19 +398,30 @@ def _producer_failures(ends: _Ends) -> Iterator[Failure]:
 
 
 def _usage(
-    measured: Mapping[str, int], stage: list[dict[str, Any]], broker: Usage | None, messages: int
+    measured: Mapping[str, int],
+    stage: list[dict[str, Any]],
+    broker: Usage | None,
+    messages: int,
+    warmup: int,
 ) -> dict[str, Usage]:
     used: dict[str, Usage] = {}
+    # Producer and stage counted from the fixed cut on; where more was cut, theirs is its share of the messages.
+    counted = messages - measured["warmup_messages"] if measured else 0
+    share = (messages - warmup) / counted if counted else 1.0
     if measured:
-        used["producer"] = Usage(measured["cpu_ns"], measured["peak_rss_bytes"], 0, measured["pacing_cpu_ns"])
+        used["producer"] = Usage(
+            round(measured["cpu_ns"] * share),
+            measured["peak_rss_bytes"],
+            0,
+            round(measured["pacing_cpu_ns"] * share),
+        )
     if stage:
         used["stage"] = Usage(
-            sum(result["cpu_ns"] for result in stage),
+            round(sum(result["cpu_ns"] for result in stage) * share),
             sum(result["peak_rss_bytes"] for result in stage),
-            sum(result["integrity_ns"] for result in stage),
+            round(sum(result["integrity_ns"] for result in stage) * share),
         )
     if broker and measured and messages:
         # The broker is seen from outside, warm-up included: its share of the measured messages.
-        share = 1 - measured["warmup_messages"] / messages
-        used["broker"] = Usage(round(broker.cpu_ns * share), broker.peak_rss_bytes)
+        used["broker"] = Usage(round(broker.cpu_ns * (1 - warmup / messages)), broker.peak_rss_bytes)
     return used

@@ -175,6 +175,7 @@ class ReadyCell:
             replies=cell.replies,
             duration_s=plan.blocks.duration_s,
             warmup_s=plan.blocks.warmup_s,
+            warmup_max_s=plan.blocks.warmup_max_s,
             drain_s=plan.blocks.drain_s,
             payload_seed=seed_for(plan.seed, Stream.PAYLOAD),
             # One schedule a round, the same for every cell: differences between cells are paired.

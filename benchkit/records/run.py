@@ -87,8 +87,12 @@ class Block:
     """By role: producer (all together, of their memory the largest), stage (all workers together), broker."""
     failures: tuple[Failure, ...] = ()
     warmup_messages: int = 0
+    warmup_s: float = 0.0
+    """From the first due moment to that of the first message that counts: what was really cut."""
     warmup_settled: bool = True
-    """Throughput and latency had settled before the warm-up's bound was reached."""
+    """What was kept is steady, as far as the change-point test can see."""
+    latency_growing: bool = False
+    """It is not, because latency still rose when the block ended: load beyond the capacity, not warm-up."""
     disturbance: Disturbance | None = None
     ran_on: Mapping[str, int] = field(default_factory=dict)
     """The core on which each process ran last when its part of the block was over, by role."""

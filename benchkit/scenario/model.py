@@ -47,10 +47,20 @@ class Header(Section):
 class BlockOptions(Section):
     """How long and how often each cell is measured."""
 
-    rounds: int = Field(3, ge=1, le=MAX_ROUNDS, description="blocks of each cell")
+    rounds: int = Field(
+        3, ge=1, le=MAX_ROUNDS, description="blocks of each cell; 12 tell cells apart that differ by 5%"
+    )
     duration: Positive = Field(1.0, description="measured part of a block")
-    warmup: Seconds = Field(0.2, description="sent first and counted in no statistic")
+    warmup: Seconds = Field(0.2, description="sent first and counted in no statistic, at the least")
     drain: Positive = Field(2.0, description="how long the last messages may take to be answered")
+    warmup_max: Seconds | None = Field(
+        None, description="within it warm-up may be found to last longer; by default warmup + duration / 3"
+    )
+
+    @property
+    def longest_warmup_s(self) -> float:
+        """`warmup_max`, or its default."""
+        return self.warmup + self.duration / 3 if self.warmup_max is None else self.warmup_max
 
 
 class Checks(Section):

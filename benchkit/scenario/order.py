@@ -51,4 +51,7 @@ def quickened(blocks: BlockOptions) -> BlockOptions:
         duration=duration_s,
         warmup=min(blocks.warmup, QUICK_WARMUP_S),
         drain=min(blocks.drain, QUICK_DRAIN_S),
+        warmup_max=None
+        if blocks.warmup_max is None
+        else min(blocks.warmup_max, QUICK_WARMUP_S + duration_s / 3),
     )

@@ -41,6 +41,8 @@ class Blocks:
     """Messages due within it are sent and kept, marked as warm-up, and counted in no statistic."""
     drain_s: float
     """How long after the last due moment messages may still be sent and answered."""
+    warmup_max_s: float = 0.0
+    """Within it a change-point test may find that warm-up lasted longer than `warmup_s`."""
 
 
 @dataclass(frozen=True, slots=True)

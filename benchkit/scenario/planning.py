@@ -87,7 +87,11 @@ def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
         cells=tuple(map(_planned, kept)),
         order=order(len(kept), blocks.rounds, header.seed),
         blocks=Blocks(
-            rounds=blocks.rounds, duration_s=blocks.duration, warmup_s=blocks.warmup, drain_s=blocks.drain
+            rounds=blocks.rounds,
+            duration_s=blocks.duration,
+            warmup_s=blocks.warmup,
+            drain_s=blocks.drain,
+            warmup_max_s=blocks.longest_warmup_s,
         ),
         checksum_every=scenario.checks.full_every,
         check_replies=scenario.checks.replies,

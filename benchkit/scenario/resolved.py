@@ -19,7 +19,7 @@ def resolved(scenario: Scenario, blocks: BlockOptions) -> dict[str, object]:
     header = recorded(scenario.header.model_dump(), folder)
     base, *others = (_axes(group, folder) for group in scenario.groups)
     whole = {
-        "blocks": recorded(blocks.model_dump(), folder),
+        "blocks": recorded({**blocks.model_dump(), "warmup_max": blocks.longest_warmup_s}, folder),
         "checks": recorded(scenario.checks.model_dump(), folder),
         "slo": recorded(scenario.slo.model_dump(exclude_none=True), folder),
     }

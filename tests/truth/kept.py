@@ -30,4 +30,4 @@ def keep(name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[
     ]
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / name).write_text("\n".join(lines) + "\n", "utf-8")
-    print("\n" + "\n".join(lines))  # noqa: T201  (what it is for)
+    print("\n" + "\n".join(lines))
