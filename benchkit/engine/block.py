@@ -31,6 +31,7 @@ class Place:
     payload_bytes: int
     offered_per_s: float | None
     broker_pid: int | None
+    level_per_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -125,10 +126,13 @@ def _await_measured(crew: Crew, ends: _Ends, task: Task) -> dict[str, Any] | Non
     """The producer's columns; None when it died or failed. Stops early when a worker is gone or gave up."""
     producer, number = ends.producer, ends.producing
     limit_s = task.warmup_s + task.duration_s + task.drain_s + _MARGIN_S
-    told = False
+    told, held = False, task.hold
 
     def settled() -> bool:
-        nonlocal told
+        nonlocal told, held
+        if held and producer.event(number, "filled"):
+            held = False
+            _let_go(ends)
         if not told and any(party.dead or party.event(n, "done", "failed") for party, n in ends.workers):
             told = True
             producer.post("stop", of=number, how="now")
@@ -147,6 +151,12 @@ def _await_measured(crew: Crew, ends: _Ends, task: Task) -> dict[str, Any] | Non
         crew.dismiss("producer")
         producer.dead = f"no answer {_MARGIN_S:.0f} s after the block's end"
     return None
+
+
+def _let_go(ends: _Ends) -> None:
+    """Workers that were held back begin; also where the block is over before anything was handed over."""
+    for party, number in ends.workers:
+        party.post("go", of=number)
 
 
 def _await_quiet(crew: Crew, ends: _Ends, sent: int, drain_s: float) -> None:
@@ -174,6 +184,7 @@ def _stop_workers(crew: Crew, ends: _Ends, how: str) -> list[dict[str, Any] | No
     """Each worker's columns, None for one that died."""
     for party, number in ends.workers:
         party.post("stop", of=number, how=how)
+    _let_go(ends)
     crew.wait(
         lambda: all(party.dead or party.event(n, "done", "failed") for party, n in ends.workers), _MARGIN_S
     )
@@ -278,6 +289,7 @@ def _record(
         usage=_usage(measured, done, broker, len(joined.samples)),
         failures=tuple(failures),
         warmup_messages=seen.get("warmup_messages", 0),
+        level_per_s=place.level_per_s,
     )
     return block, joined.samples
 

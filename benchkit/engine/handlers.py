@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchkit.engine import oracle
+from benchkit.engine.filling import Filling
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
 from benchkit.engine.producer import Producer
 from benchkit.engine.profile import profiled
@@ -157,6 +158,8 @@ def do_produce(work: Work) -> dict[str, Any]:
     source = sources.registry.build(dict(task.source))
     transport = transports.registry.build(dict(task.transport))
     sender = transport.sender(task.address)
+    if task.hold:
+        sender = Filling(sender, arrival, lambda: work.tell("filled"))
     try:
         feed = _feed(task, source, codec)
         try:
@@ -201,6 +204,8 @@ def do_serve(work: Work) -> dict[str, Any]:
         worker = Worker(task, codec, receiver, stage, work.stopped)
         work.progress = lambda: worker.handled
         work.tell("ready")
+        if task.hold:
+            work.going.wait()
         error = _attempt(profiled(work, task, worker.run))
         # Before the end is closed: what was measured must not be lost with it.
         work.tell("served", **worker.result(), error=error)

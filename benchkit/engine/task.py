@@ -35,6 +35,8 @@ class Task:
     stop_on_error: bool
     one_process: bool
     """Producer and worker are threads of one process: nobody may spin, CPU time is a thread's."""
+    hold: bool = False
+    """Workers begin when the producer has handed over what it can."""
     profile: bool = False
     """Run under a profiler; such a block is no measurement."""
 

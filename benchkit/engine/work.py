@@ -22,6 +22,8 @@ class Work:
         """`""`, `drain` (end when nothing is left) or `now`."""
         self.closing = threading.Event()
         """The other parties are done: ends may be closed."""
+        self.going = threading.Event()
+        """A worker that was held back may begin."""
         self.progress: Callable[[], int] = int
 
     def stopped(self) -> str:

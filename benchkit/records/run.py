@@ -63,6 +63,26 @@ class Block:
     """By role: producer, stage (all workers together), broker."""
     failures: tuple[Failure, ...] = ()
     warmup_messages: int = 0
+    level_per_s: float | None = None
+    """The rate that a search tried in this block; None for the block that told it where to begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a cell looked for, as the engine understood it, and how the search ended."""
+
+    kind: Literal["capacity", "backlog"]
+    slo: Mapping[str, float] = field(default_factory=dict)
+    """Promises of a capacity search: seconds by name, `loss` as a share."""
+    precision: float = 0.0
+    random: bool = False
+    """Its arrivals are random."""
+    start_per_s: float = 0.0
+    max_per_s: float = 0.0
+    saturated_per_s: float | None = None
+    """What a closed loop reached in one block, where that said where to begin."""
+    ended: Literal["found", "time", "given-up", ""] = ""
+    """Nothing left to try; its time was up; a block could not be measured; empty: the run ended first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +119,8 @@ class Cell:
     skipped: str = ""
     """Why it could not be measured at all; empty when it was."""
     skipped_remedy: str = ""
+    search: Search | None = None
+    """What its load looked for; None where the load was given."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,13 +43,14 @@ def _values(model: type[BaseModel], name: str, node: Node) -> tuple[Node, ...]:
     if not isinstance(node, Items) or field is None:
         return (node,)
     if fieldtypes.takes_list(field) and (
-        _fits(model, name, node) or not (node.items and all(_fits(model, name, item) for item in node.items))
+        fits(model, name, node) or not (node.items and all(fits(model, name, item) for item in node.items))
     ):
         return (node,)
     return node.items
 
 
-def _fits(model: type[BaseModel], name: str, node: Node) -> bool:
+def fits(model: type[BaseModel], name: str, node: Node) -> bool:
+    """The option `name` would take this value."""
     try:
         fieldtypes.adapter(model, name).validate_python(plain(node))
     except Exception:  # noqa: BLE001  (a validator may raise anything; its error is reported when it is used)
