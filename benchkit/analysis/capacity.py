@@ -12,9 +12,10 @@ stand in the denominator and no survivor flatters a level. Three things are not 
 - The block is the unit: its log likelihood ratio is cut at WEIGHT (censored as in Huber, Annals of
   Mathematical Statistics 36 (1965) 1753-1758), so no decision rests on one block: two agree in the search,
   three in the confirmation. One block in which the machine was elsewhere decides nothing.
-- Messages that wait in one queue are late together. Under random arrivals a block's ratio is divided by the
-  number of messages that come within the limit (Little's law: they are in the system together when it breaks),
-  unless nothing came near the limit.
+- Messages that wait in one queue are late together. Under random arrivals a block's ratio is divided by a
+  design effect of CLUSTER times the messages that come within the limit (Little's law: so many are in the
+  system when it breaks; the excursion of an M/D/1 queue above its p99 lasts a few times as long), unless
+  nothing came near the limit.
 - A queue that grows slowly breaks no promise in a short block and every promise in the long run. So a second
   ratio weighs the growth of latency within each block, 0 against half of the precision asked, and a level
   whose queue grows is broken too.
@@ -38,12 +39,14 @@ WEIGHT: Final = CONFIRMED / 3
 """What one block can weigh at most."""
 ODDS: Final = 2.0
 """Kept and broken are told apart where the odds of a bad message differ from the promised ones by this factor."""
-MOST_BLOCKS: Final = 12
+MOST_BLOCKS: Final = 24
 """Of one level; what is not decided then is taken for what is more likely."""
 HALVINGS: Final = 6
 """How often the first rate is halved while every level breaks."""
 NEAR: Final = 0.5
 """A block whose longest latency stays under this share of the limit was never near it."""
+CLUSTER: Final = 4.0
+"""Late messages under random arrivals come in clusters of about so many times those due within the limit."""
 _ZERO: Final = 0.01
 """A promise without exception is kept when a share of this much would have shown."""
 
@@ -144,7 +147,9 @@ class Level:
     @property
     def broken_by(self) -> list[str]:
         """What broke: names of promises, `growth`."""
-        found = [name for name, weight in self.weights.items() if weight >= SEARCHING or name in self.exceptions]
+        found = [
+            name for name, weight in self.weights.items() if weight >= SEARCHING or name in self.exceptions
+        ]
         return found + (["growth"] if self.unsustained else [])
 
 
@@ -158,7 +163,9 @@ class CapacitySearch:
 
     def record(self, rate_per_s: float, evidence: Evidence) -> None:
         """One more block of a level."""
-        level = self.levels.setdefault(rate_per_s, Level(rate_per_s, weights=dict.fromkeys(self.asked.slo, 0.0)))
+        level = self.levels.setdefault(
+            rate_per_s, Level(rate_per_s, weights=dict.fromkeys(self.asked.slo, 0.0))
+        )
         level.blocks.append(evidence)
         for name in self.asked.slo:
             bad = evidence.gone if name == "loss" else evidence.late[name]
@@ -222,7 +229,7 @@ class CapacitySearch:
         limit_s = self.asked.slo[promise]
         if promise == "loss" or not self.asked.random or evidence.largest_s < NEAR * limit_s:
             return 1.0
-        return max(1.0, rate_per_s * limit_s)
+        return max(1.0, CLUSTER * rate_per_s * limit_s)
 
 
 def _unsure(level: Level) -> bool:

@@ -78,6 +78,11 @@ CODES: Final[Mapping[str, Kind]] = {
         "note", "stop what else runs on this machine, or raise blocks.rounds and blocks.duration"
     ),
     "core-shared": Kind("note", "use a machine with a core for every party"),
+    "search-unfinished": Kind("note", "raise load.longest, or ask for less precision (load.precision)"),
+    "no-level-keeps": Kind(
+        "note", "promise more than the smallest latency seen, or make the stage or the path faster"
+    ),
+    "search-given-up": Kind("invalid", "read the failures in run.json"),
     "near-floor": Kind("note", "treat it as the cost of the tool itself; larger payloads stand clear of it"),
 }
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchkit.engine import oracle
-from benchkit.engine.filling import Filling
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
+from benchkit.engine.filling import Filling
 from benchkit.engine.producer import Producer
 from benchkit.engine.profile import profiled
 from benchkit.engine.task import Task

@@ -131,12 +131,15 @@ class Runner:
         while (next_ := searches.next()) is not None:
             index, turn = next_
             self._watch(
-                Progress("searching", round(searches.spent_s), round(searches.budget_s), self._records[index].id)
+                Progress(
+                    "searching", round(searches.spent_s), round(searches.budget_s), self._records[index].id
+                )
             )
             began = time.monotonic()
             done = self._one_block(members, site, index, position, turn.round, turn)
             position += 1
-            searches.record(index, *(done or (None, None)), time.monotonic() - began)
+            block, samples = done or (None, None)
+            searches.record(index, block, samples, time.monotonic() - began)
             self._records[index] = replace(self._records[index], search=searches.sought(index))
             if index in self._ready:
                 self._ready[index].record = self._records[index]

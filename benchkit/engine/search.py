@@ -205,4 +205,3 @@ def saturated_per_s(samples: Samples) -> float | None:
     ends = end_ns(lambda name: done[name])
     span_ns = int(ends.max() - ends.min())
     return (len(done) - 1) * 1e9 / span_ns if span_ns else None
-

@@ -134,5 +134,3 @@ class Backlog(Search, OpenArrival):
     def offsets_ns(self, duration_s: float, seed: int) -> npt.NDArray[np.int64]:  # noqa: ARG002  (all at once)
         """All are due at the start: zeros of shape (messages,)."""
         return np.zeros(self.messages, np.int64)
-
-

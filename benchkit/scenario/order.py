@@ -41,7 +41,9 @@ def seed_for(seed: int, stream: Stream, *index: int) -> int:
 def order(cells: int, rounds: int, seed: int, *, leave_out: Collection[int] = ()) -> tuple[int, ...]:
     """`rounds` shuffles of range(cells), one after the other, without those that are measured otherwise."""
     generator = np.random.default_rng(seed_for(seed, Stream.ORDER))
-    return tuple(int(cell) for _ in range(rounds) for cell in generator.permutation(cells) if cell not in leave_out)
+    return tuple(
+        int(cell) for _ in range(rounds) for cell in generator.permutation(cells) if cell not in leave_out
+    )
 
 
 def quickened(blocks: BlockOptions) -> BlockOptions:

@@ -12,7 +12,6 @@ from benchkit.stages.base import Stage
 from benchkit.tensors.codecs.base import Codec
 from benchkit.transports.base import Transport
 
-
 QUICK_SEARCH_S: Final = 10.0
 """What `--quick` leaves of a search."""
 

@@ -75,7 +75,9 @@ def _shorter(load: Capacity, stretched: bool) -> str:
     """What makes blocks shorter."""
     if not stretched:
         return ", or shorter blocks (blocks.duration)"
-    return f", or load.arrival: constant (random arrivals need blocks of {load.block_s(0):g} s for this limit)"
+    return (
+        f", or load.arrival: constant (random arrivals need blocks of {load.block_s(0):g} s for this limit)"
+    )
 
 
 def _too_deep(cell: Cell, load: Backlog, problems: Problems) -> None:

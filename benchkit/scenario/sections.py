@@ -122,7 +122,8 @@ def _named(
         entries = {
             key: entry
             for key, entry in entries.items()
-            if entry.where.override or (key in model.model_fields and _means_the_same(axis, model, key, entry))
+            if entry.where.override
+            or (key in model.model_fields and _means_the_same(axis, model, key, entry))
         }
     return [Pick(where, kind, entries, model, renamed=node.where.override)]
 
