@@ -13,7 +13,7 @@ from benchkit.analysis.capacity import CONFIRMED, Asked, CapacitySearch, Level
 from benchkit.analysis.levels import evidence, trusted
 from benchkit.analysis.measure import Measure, measure
 from benchkit.records.run import Block, Cell, Search
-from benchkit.records.samples import PHASES, SAMPLE, Samples
+from benchkit.records.samples import PHASES, Samples
 
 _BUSY: Final = 0.85
 _PUSHED_BACK: Final = 0.5
@@ -98,10 +98,7 @@ def found(cell: Cell, blocks: Sequence[Block], samples: Samples) -> Found | None
             own = samples[samples["block"] == block.index]
             machine.record(block.level_per_s, evidence(own, block, sought.slo))
             tried.setdefault(block.level_per_s, []).append(block)
-    steps = tuple(
-        Step(machine.levels[rate], tuple(tried[rate]), _figures(samples, tried[rate]), _goodput(machine.levels[rate], sought))
-        for rate in sorted(tried)
-    )  # fmt: skip
+    steps = tuple(_step(machine.levels[rate], tried[rate], samples, sought) for rate in sorted(tried))
     by_rate = {step.level.rate_per_s: step for step in steps}
     kept, broken = machine.bracket()
     answer = by_rate[kept.rate_per_s] if kept else None
@@ -111,13 +108,13 @@ def found(cell: Cell, blocks: Sequence[Block], samples: Samples) -> Found | None
     return Found(sought, steps, answer, above, low, high, limit)
 
 
+def _step(level: Level, blocks: Sequence[Block], samples: Samples, sought: Search) -> Step:
+    return Step(level, tuple(blocks), measure(of_blocks(samples, blocks)), _goodput(level, sought))
+
+
 def of_blocks(samples: Samples, blocks: Sequence[Block]) -> Samples:
     """The rows of some blocks."""
     return samples[np.isin(samples["block"], [block.index for block in blocks])]
-
-
-def _figures(samples: Samples, blocks: Sequence[Block]) -> Measure:
-    return measure(of_blocks(samples, blocks) if len(samples) else np.zeros(0, SAMPLE))
 
 
 def _goodput(level: Level, sought: Search) -> float:

@@ -17,29 +17,31 @@ class Filling(Sender):
         self._sender = sender
         self._left = arrival.messages if isinstance(arrival, Backlog) else 1
         self._filled = filled
+        self._full = False
         self._told = False
 
     def send(self, parts: Sequence[Buffer], timeout: float) -> bool:
         """Handed through; the last message, or the first one that finds no room, fills the queue."""
-        try:
-            sent = self._sender.send(parts, timeout)
-            self._left -= sent
-        except BaseException:
-            # Rejected or worse: nobody may go on waiting for it.
-            self._left -= 1
-            self._tell_when(self._left <= 0)
-            raise
-        self._tell_when(self._left <= 0 or not sent)
+        self._tell()
+        # Counted before, so that a message which is refused is no message to wait for.
+        self._left -= 1
+        self._full = self._left <= 0
+        sent = self._sender.send(parts, timeout)
+        if not sent:
+            self._left += 1
+            self._full = True
         return sent
 
-    def _tell_when(self, full: bool) -> None:
-        if full and not self._told:
+    def reply(self, timeout: float) -> Reply | None:
+        """Handed through; asked when the last message has its stamps."""
+        self._tell()
+        return self._sender.reply(timeout)
+
+    def _tell(self) -> None:
+        """At the call after the one that filled the queue: nothing may come between `send` and its stamp."""
+        if self._full and not self._told:
             self._told = True
             self._filled()
-
-    def reply(self, timeout: float) -> Reply | None:
-        """Handed through."""
-        return self._sender.reply(timeout)
 
     def close(self) -> None:
         """Handed through."""

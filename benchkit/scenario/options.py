@@ -167,7 +167,7 @@ def _explain(
     for spot, details in spots.values():
         kinds = {detail["type"] for detail in details}
         if kinds == {"extra_forbidden"}:
-            known = nearest(spot.name, model.model_fields)
+            known = nearest(spot.name.rpartition(".")[2], _fields_around(model, spot.name))
             of = f" of {place.title}" if place.title else ""
             problems.add(spot.where, f"unknown option {show(spot.name)}{of}", known)
         elif kinds == {"missing"}:
@@ -176,6 +176,17 @@ def _explain(
             )
         else:
             _explain_value(spot, details, model, entries, place, problems)
+
+
+def _fields_around(model: type[BaseModel], name: str) -> Iterable[str]:
+    """The options among which `name` stands: `slo.p98` among those of `slo`."""
+    for step in name.split(".")[:-1]:
+        field = model.model_fields.get(step)
+        inner = field.annotation if field else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        model = inner
+    return list(model.model_fields)
 
 
 def _explain_value(
