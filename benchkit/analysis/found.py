@@ -207,6 +207,7 @@ def _level(step: Step) -> dict[str, Any]:
         "delivered_per_s": figures.latency.count / seconds if seconds > 0 else 0.0,
         "goodput": step.goodput,
         "p50_us": _us(latency["p50"]),
+        "p90_us": _us(latency["p90"]),
         "p99_us": _us(latency["p99"]),
         "growth": _growth(level),
         "verdict": level.likely,

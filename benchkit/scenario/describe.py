@@ -81,7 +81,8 @@ def _searches(plan: Plan) -> str:
     searching = sum(isinstance(cell.load, Capacity) for cell in plan.cells)
     if not searching:
         return ""
-    return f"; {_count(searching, 'cell')} searched for its capacity, {plan.searching_s:.0f} s at most"
+    whose = "its" if searching == 1 else "their"
+    return f"; {_count(searching, 'cell')} searched for {whose} capacity, {plan.searching_s:.0f} s at most"
 
 
 def _count(number: int, noun: str) -> str:

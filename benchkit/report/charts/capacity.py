@@ -29,8 +29,8 @@ class Point:
 
     offered_per_s: float
     delivered_per_s: float
-    p50_us: float
-    p99_us: float | None
+    latency_us: float
+    """The percentile that the chart shows."""
     kept: bool
 
 
@@ -61,14 +61,15 @@ def capacities(group: Group) -> Capacities | None:
     """None when no cell of the group searched for its capacity, or none has a level to show."""
     searched = [row for row in group.measured if row.entry.get("capacity", {}).get("levels")]
     rows, left_out = room_for(searched, MOST_CELLS)
-    edges = tuple(edge for row in rows if (edge := _edge(row)).points)
+    shown = _percentile(rows)
+    edges = tuple(edge for row in rows if (edge := _edge(row, shown)).points)
     if not edges:
         return None
     slo = rows[0].entry["capacity"]["slo"]
     notes = (
         (
-            f"Promise: {promised(slo)}. Line: p99 (p50 where the sample is small) of each rate tried, against"
-            " what was delivered."
+            f"Promise: {promised(slo)}. Line: {shown} of each rate tried, the highest percentile that all"
+            " samples are large enough for."
         ),
         "Filled: kept; hollow: broken. Band: from the highest rate surely kept to the lowest surely broken.",
         *left_out,
@@ -80,16 +81,20 @@ def capacities(group: Group) -> Capacities | None:
     return Capacities(Words(f"Capacity: {group.title}", notes, columns, values), edges, limits)
 
 
-def _edge(row: Row) -> Edge:
+def _percentile(rows: Sequence[Row]) -> str:
+    """The highest percentile that every level of every cell has; p50 where there is none."""
+    levels = [level for row in rows for level in row.entry["capacity"]["levels"]]
+    return next((name for name in ("p99", "p90") if all(level[f"{name}_us"] for level in levels)), "p50")
+
+
+def _edge(row: Row, shown: str) -> Edge:
     found = row.entry["capacity"]
     low, high = found["interval"]
     points = tuple(
-        Point(
-            level["rate_per_s"], level["delivered_per_s"], level["p50_us"], level["p99_us"], level["verdict"] == "kept"
-        )
+        Point(level["rate_per_s"], level["delivered_per_s"], level[f"{shown}_us"], level["verdict"] == "kept")
         for level in found["levels"]
-        if level["p50_us"] is not None
-    )  # fmt: skip
+        if level[f"{shown}_us"] is not None
+    )
     interval = (low, high) if low is not None and high is not None else None
     return Edge(row.entry["id"], row.name, row.transport, row.valid, found["rate_per_s"], interval, points)
 
@@ -139,12 +144,8 @@ def _name(edge: Edge) -> str:
     return f"{edge.name}: {rate_with_interval({'rate_per_s': edge.rate_per_s, 'interval': edge.interval})}"
 
 
-def _late(point: Point) -> float:
-    return point.p50_us if point.p99_us is None else point.p99_us
-
-
 def _span(chart: Capacities) -> tuple[float, float]:
-    values = [_late(point) for edge in chart.edges for point in edge.points]
+    values = [point.latency_us for edge in chart.edges for point in edge.points]
     values += [limit for _, limit in chart.limits_us]
     low = max(0.01, min(values))
     return low / 1.4, max(*values, 2 * low) * 1.4
@@ -157,13 +158,13 @@ def _line(axes: Axes, edge: Edge) -> None:
     if edge.rate_per_s is not None:
         axes.axvline(edge.rate_per_s, color=color, linewidth=1.0, linestyle=(0, (1.5, 1.5)), alpha=alpha)
     axes.plot(
-        [point.delivered_per_s for point in edge.points], [_late(point) for point in edge.points],
+        [point.delivered_per_s for point in edge.points], [point.latency_us for point in edge.points],
         color=color, linewidth=1.4, alpha=alpha,
     )  # fmt: skip
     for kept in (True, False):
         shown = [point for point in edge.points if point.kept is kept]
         axes.plot(
-            [point.delivered_per_s for point in shown], [_late(point) for point in shown], linestyle="",
+            [point.delivered_per_s for point in shown], [point.latency_us for point in shown], linestyle="",
             marker=marker(edge.transport), markersize=5, color=color,
             markerfacecolor=color if kept else GROUND, alpha=alpha,
         )  # fmt: skip
@@ -174,11 +175,11 @@ def _names(axes: Axes, edges: Sequence[Edge], names: Sequence[str]) -> None:
     from math import log10
 
     bottom, top = (log10(bound) for bound in axes.get_ylim())
-    wanted = [(log10(max(_late(edge.points[-1]), 1e-3)) - bottom) / (top - bottom) for edge in edges]
+    wanted = [(log10(max(edge.points[-1].latency_us, 1e-3)) - bottom) / (top - bottom) for edge in edges]
     for at, height in enumerate(apart(wanted, 0.06)):
         last, color = edges[at].points[-1], transport(edges[at].transport).light
         axes.annotate(
-            names[at], (last.delivered_per_s, _late(last)), xytext=(1.03, height), textcoords="axes fraction",
+            names[at], (last.delivered_per_s, last.latency_us), xytext=(1.03, height), textcoords="axes fraction",
             va="center", size=8, annotation_clip=False, color=INK if edges[at].valid else QUIET,
             arrowprops={
                 "arrowstyle": "-", "color": color, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0,
