@@ -190,3 +190,12 @@ def test_a_slope_is_told_from_a_cliff():
     (cell,) = document(run)["cells"]
     assert cell["capacity"]["edge"]["kind"] == "slope"
     assert cell["capacity"]["rate_per_s"] < 0.95 / 0.002
+
+
+@pytest.mark.parametrize(
+    ("ended", "code", "valid"), [("time", "search-unfinished", True), ("given-up", "search-given-up", False)]
+)
+def test_a_search_that_did_not_come_to_its_end_says_why(ended, code, valid):
+    (cell,) = document(searched(SimulatedStage(0.005), load=CLOCKED, ended=ended))["cells"]
+    assert code in [reason["code"] for reason in cell["validity"]["reasons"]]
+    assert cell["validity"]["valid"] is valid

@@ -10,6 +10,7 @@ import yaml
 from benchkit import scenario
 from benchkit.errors import ScenarioError
 from benchkit.load.search import Backlog, Capacity
+from benchkit.scenario.describe import describe
 
 BASE = {
     "name": "x",
@@ -45,7 +46,7 @@ def test_blocks_of_a_search_are_not_planned_but_bounded(tmp_path):
     assert len(made.order) == 3
     assert {made.cells[at].load.kind for at in made.order} == {"constant"}
     assert 120 < made.expected_s < 135
-    assert "1 cell searched for its capacity, 120 s at most" in scenario.describe(made).blocks
+    assert "1 cell searched for its capacity, 120 s at most" in describe(made).blocks
     assert plan(tmp_path, quick=True).expected_s < 15
 
 
