@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from benchkit.analysis.search_words import is_search, rates
 from benchkit.analysis.words import largest_phases, times_with_interval, us_with_interval
 from benchkit.units import show_us
 
@@ -22,6 +23,10 @@ def answer(cells: Sequence[Entry], ranking: Sequence[Entry]) -> list[str]:
     groups = dict.fromkeys(cell["group"] for cell in cells)
     sentences = []
     for group in groups:
+        own = [cell for cell in cells if cell["group"] == group]
+        if is_search(own[0]):
+            sentences += rates(own, ranking)
+            continue
         places = [(by_id[place["cell"]], place) for place in ranking if place["group"] == group]
         invalid = [cell for cell in cells if cell["group"] == group and not cell["validity"]["valid"]]
         sentences += _group(places, invalid)

@@ -12,12 +12,20 @@ from benchkit import __version__
 from benchkit.analysis import bottleneck, noise
 from benchkit.analysis.account import account, open_blocks
 from benchkit.analysis.answer import answer
+from benchkit.analysis.backlog import Drained, drained
+from benchkit.analysis.backlog import as_document as backlog_document
 from benchkit.analysis.disturbance import disturbed
+from benchkit.analysis.found import Found, of_blocks
+from benchkit.analysis.found import as_document as capacity_document
+from benchkit.analysis.found import found as find
 from benchkit.analysis.intervals import Interval
 from benchkit.analysis.labels import Labels, labels
 from benchkit.analysis.measure import Distribution, Measure, measure
 from benchkit.analysis.promises import promises
 from benchkit.analysis.ranking import Entrant, Place, rank_group
+from benchkit.analysis.rates import Runner as RateRunner
+from benchkit.analysis.rates import rank_rates
+from benchkit.analysis.search_reasons import no_level, search_reasons
 from benchkit.analysis.validity import Facts, Reason, is_valid, reason, reasons
 from benchkit.records.folder import SCHEMA, sample_file
 from benchkit.records.plain import storable
@@ -38,6 +46,10 @@ class Analysed:
     account: dict[str, int]
     measure: Measure
     reasons: list[Reason]
+    failures: tuple[Failure, ...] = ()
+    """Of all its blocks; a search shows the figures of some of them only."""
+    found: Found | None = None
+    drained: Drained | None = None
 
     @property
     def valid(self) -> bool:
@@ -53,7 +65,7 @@ def document(run: Run) -> dict[str, Any]:
     cells = _with_noise(cells, places)
     names = labels(run.cells)
     entries = [_entry(each, names[each.cell.id], each.cell.id in run.samples) for each in cells]
-    ranking = [_ranked(group, place) for group, placed in places.items() for place in placed]
+    ranking = _ranking(cells, places)
     whole = {
         "schema": SCHEMA,
         "benchkit": __version__,
@@ -81,6 +93,12 @@ def _analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
     samples = run.samples.get(cell.id)
     if samples is None:
         samples = np.zeros(0, SAMPLE)
+    failures = tuple(failure for block in blocks for failure in block.failures)
+    capacity = find(cell, blocks, samples)
+    if capacity is not None and capacity.shown is not None:
+        # The figures of a search are those of the level that it found.
+        blocks = list(capacity.shown.blocks)
+        samples = of_blocks(samples, blocks)
     kept = account(samples, blocks)
     figures = measure(samples)
     cores = run.environment.get("cores")
@@ -97,7 +115,12 @@ def _analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
         disturbed=upset,
         placement=run.placement,
     )
-    return Analysed(cell, blocks, samples, kept, figures, reasons(facts))
+    why = reasons(facts)
+    if capacity is not None:
+        why = search_reasons(capacity, why)
+    return Analysed(
+        cell, blocks, samples, kept, figures, why, failures, capacity, drained(cell, blocks, samples)
+    )
 
 
 def _replies_to_check(scenario: Mapping[str, Any]) -> bool:
@@ -106,15 +129,29 @@ def _replies_to_check(scenario: Mapping[str, Any]) -> bool:
 
 
 def _promises(run: Run, done: Analysed) -> list[dict[str, Any]]:
-    return promises(done.cell.id, run.slo, done.measure, done.account, decidable=done.valid)
+    kept = promises(done.cell.id, run.slo, done.measure, done.account, decidable=done.valid)
+    return kept + (no_level(done.cell.id, done.found, done.measure) if done.found and done.valid else [])
 
 
 def _places(cells: Sequence[Analysed], ruler_ns: float) -> dict[str, list[Place]]:
-    """By group, its valid cells from the fastest on."""
-    found = {}
+    """By group of given loads, its valid cells from the fastest on."""
+    found: dict[str, list[Place]] = {}
     for group in dict.fromkeys(each.cell.group for each in cells):
+        if any(each.cell.search for each in cells if each.cell.group == group):
+            continue
         entrants = [entrant for each in cells if each.cell.group == group and (entrant := _entrant(each))]
         found[group] = rank_group(entrants, ruler_ns)
+    return found
+
+
+def _ranking(cells: Sequence[Analysed], places: Mapping[str, Sequence[Place]]) -> list[dict[str, Any]]:
+    """Of each group: by p50 where its load was given, by rate where it was searched."""
+    found: list[dict[str, Any]] = []
+    for group in dict.fromkeys(each.cell.group for each in cells):
+        if group in places:
+            found += [_ranked(group, place) for place in places[group]]
+        else:
+            found += _by_rate(group, [each for each in cells if each.cell.group == group])
     return found
 
 
@@ -144,6 +181,37 @@ def _with_noise(cells: Sequence[Analysed], places: Mapping[str, Sequence[Place]]
         replace(each, reasons=[*each.reasons, notes[each.cell.id]]) if each.cell.id in notes else each
         for each in cells
     ]
+
+
+def _by_rate(group: str, cells: Sequence[Analysed]) -> list[dict[str, Any]]:
+    """Cells that looked for a rate, the highest first; `ratio_to_best` is the best rate over their own."""
+    runners = [runner for each in cells if (runner := _runner(each))]
+    return [
+        {
+            "cell": place.runner.cell,
+            "group": group,
+            "p50_us": place.runner.p50_ns / 1e3,
+            "by": "rate",
+            "rate_per_s": place.runner.rate_per_s,
+            "ratio_to_best": place.ratio,
+            "ratio_ci95": place.interval,
+            "tied_with_best": place.tied,
+        }
+        for place in rank_rates(runners)
+    ]
+
+
+def _runner(done: Analysed) -> RateRunner | None:
+    p50 = done.measure.latency.quantiles_ns["p50"]
+    if not done.valid or p50 is None:
+        return None
+    if done.drained is not None and done.drained.rate_per_s is not None:
+        return RateRunner(done.cell.id, done.drained.rate_per_s, done.drained.interval, p50)
+    if done.found is not None and done.found.answer is not None:
+        low, high = done.found.low_per_s, done.found.high_per_s
+        interval = None if low is None or high is None else (low, high)
+        return RateRunner(done.cell.id, done.found.answer.level.rate_per_s, interval, p50)
+    return None
 
 
 def _entrant(done: Analysed) -> Entrant | None:
@@ -193,7 +261,9 @@ def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
         "validity": {"valid": done.valid, "reasons": [asdict(reason) for reason in done.reasons]},
         "verdict": _verdict(done),
         "blocks_detail": _blocks(done),
-        "failures": _failures(failure for block in done.blocks for failure in block.failures),
+        "failures": _failures(done.failures),
+        **({"capacity": capacity_document(done.found)} if done.found else {}),
+        **({"backlog": backlog_document(done.drained)} if done.drained else {}),
         "samples": sample_file(cell.id) if has_samples else None,
     }
 

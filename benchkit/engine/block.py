@@ -33,6 +33,7 @@ class Place:
     payload_bytes: int
     offered_per_s: float | None
     broker_pid: int | None
+    level_per_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -147,10 +148,13 @@ def _start_together(crew: Crew, ends: _Ends) -> None:
 def _await_measured(crew: Crew, ends: _Ends, task: Task) -> Produced | None:
     """What the producers measured; None when none is left. Stops early when a party is gone or gave up."""
     limit_s = task.warmup_s + task.duration_s + task.drain_s + _MARGIN_S
-    told = False
+    told, held = False, task.hold
 
     def settled() -> bool:
-        nonlocal told
+        nonlocal told, held
+        if held and all(party.event(n, "filled") for party, n in ends.producing):
+            held = False
+            _let_go(ends)
         if not told and _broken(ends):
             told = True
             _stop_producers(ends)
@@ -183,6 +187,12 @@ def _stop_producers(ends: _Ends) -> None:
         party.post("stop", of=number, how="now")
 
 
+def _let_go(ends: _Ends) -> None:
+    """Workers that were held back begin; also where the block is over before anything was handed over."""
+    for party, number in ends.workers:
+        party.post("go", of=number)
+
+
 def _await_quiet(crew: Crew, ends: _Ends, sent: int, drain_s: float) -> None:
     """Without replies: until the workers have handled everything, or get no further."""
     until = time.monotonic() + drain_s
@@ -208,6 +218,7 @@ def _stop_workers(crew: Crew, ends: _Ends, how: str) -> list[dict[str, Any] | No
     """Each worker's columns, None for one that died."""
     for party, number in ends.workers:
         party.post("stop", of=number, how=how)
+    _let_go(ends)
     crew.wait(
         lambda: all(party.dead or party.event(n, "done", "failed") for party, n in ends.workers), _MARGIN_S
     )
@@ -317,6 +328,7 @@ def _record(
         warmup_s=_due_s(joined.samples, warmup.messages),
         warmup_settled=warmup.settled,
         latency_growing=warmup.growing,
+        level_per_s=place.level_per_s,
         **_whereabouts(ends, stage),
     )
     return block, joined.samples

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from benchkit.engine import oracle, paths, placement
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
+from benchkit.engine.filling import Filling
 from benchkit.engine.producer import Producer, drawn
 from benchkit.engine.profile import profiled
 from benchkit.engine.task import Task
@@ -173,6 +174,8 @@ def do_produce(work: Work) -> dict[str, Any]:
     transport = transports.registry.build(dict(task.transport))
     before = paths.open_sockets()
     sender = transport.sender(task.address)
+    if task.hold:
+        sender = Filling(sender, arrival, lambda: work.tell("filled"))
     try:
         path = paths.used(sender, before)
         feed = _feed(task, source, codec)
@@ -224,6 +227,8 @@ def do_serve(work: Work) -> dict[str, Any]:
         worker = Worker(task, codec, receiver, stage, work.stopped)
         work.progress = lambda: worker.handled
         work.tell("ready")
+        if task.hold:
+            work.going.wait()
         error = _attempt(profiled(work, task, worker.run))
         # Before the end is closed: what was measured must not be lost with it.
         work.tell("served", **worker.result(), error=error, path=path, ran_on=placement.ran_on())

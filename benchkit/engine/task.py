@@ -37,6 +37,8 @@ class Task:
     """Producer and worker are threads of one process: who spins holds the other up, CPU time is a thread's."""
     warmup_max_s: float = 0.0
     """Warm-up may be found to end as late as this; no later than `warmup_s`: only that is cut."""
+    hold: bool = False
+    """Workers begin when the producer has handed over what it can."""
     profile: bool = False
     """Run under a profiler; such a block is no measurement."""
     producers: int = 1

@@ -100,6 +100,26 @@ class Block:
     """What the transport's `prepare` said that its ends would use: family, server, mechanism, ..."""
     paths: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """What each end really used, by role, as far as it could say; `opened` is what the engine saw itself."""
+    level_per_s: float | None = None
+    """The rate that a search tried in this block; None for the block that told it where to begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a cell looked for, as the engine understood it, and how the search ended."""
+
+    kind: Literal["capacity", "backlog"]
+    slo: Mapping[str, float] = field(default_factory=dict)
+    """Promises of a capacity search: seconds by name, `loss` as a share."""
+    precision: float = 0.0
+    random: bool = False
+    """Its arrivals are random."""
+    start_per_s: float = 0.0
+    max_per_s: float = 0.0
+    saturated_per_s: float | None = None
+    """What a closed loop reached in one block, where that said where to begin."""
+    ended: Literal["found", "time", "given-up", ""] = ""
+    """Nothing left to try; its time was up; a block could not be measured; empty: the run ended first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +158,8 @@ class Cell:
     skipped_remedy: str = ""
     producers: int = 1
     """Processes that sent the messages of the one schedule."""
+    search: Search | None = None
+    """What its load looked for; None where the load was given."""
 
 
 @dataclass(frozen=True, slots=True)

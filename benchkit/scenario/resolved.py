@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchkit.scenario.model import BlockOptions, Choice, Group, Rule, Scenario
+from benchkit.scenario.model import BlockOptions, Choice, Group, Rule, Scenario, tag_of
 from benchkit.scenario.redact import recorded
 
 
@@ -43,7 +43,7 @@ def _choice(choice: Choice, folder: Path) -> Any:
     options = recorded(choice.value.model_dump(), folder)
     if choice.axis.field == choice.axis.name:
         return options[choice.axis.field]
-    return {choice.axis.tag: choice.kind, **options} if choice.axis.tag else options
+    return {tag_of(choice.axis, type(choice.value)): choice.kind, **options} if choice.axis.tag else options
 
 
 def _rule(rule: Rule) -> dict[str, list[str]]:

@@ -25,6 +25,9 @@
 | blocks-disagree | note | has blocks that differ more than chance explains |
 | machine-disturbed | invalid | ran on a disturbed machine; up to a third of its blocks: note |
 | core-shared | note | had fewer cores than parties; pinned apart and yet on one core: invalid |
+| search-unfinished | note | was still searching when its time was up |
+| no-level-keeps | note | found no rate that keeps its promise |
+| search-given-up | invalid | searched, and a block of the search could not be measured |
 | near-floor | note | takes little longer than the tool itself |
 | effect-below-noise | note | differs from the best by less than the machine's own noise: a tie |
 """
@@ -96,6 +99,11 @@ CODES: Final[Mapping[str, Kind]] = {
         "stop what else runs on this machine or its host, raise the CPU quota, or raise blocks.rounds",
     ),
     "core-shared": Kind("note", "use a machine with a core for every party"),
+    "search-unfinished": Kind("note", "raise load.longest, or ask for less precision (load.precision)"),
+    "no-level-keeps": Kind(
+        "note", "promise more than the smallest latency seen, or make the stage or the path faster"
+    ),
+    "search-given-up": Kind("invalid", "read the failures in run.json"),
     "near-floor": Kind("note", "treat it as the cost of the tool itself; larger payloads stand clear of it"),
     "effect-below-noise": Kind(
         "note", "take the two for equal; a quieter machine or larger payloads would show a smaller difference"

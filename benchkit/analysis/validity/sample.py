@@ -20,14 +20,18 @@ _DISAGREE_RATIO: Final = 1.1
 
 def warm_up(facts: Facts) -> Iterator[Reason]:
     """Throughput and latency had settled before the warm-up's bound was reached."""
-    unsettled = [block.index for block in facts.blocks if not block.warmup_settled]
-    if unsettled:
-        yield reason(
-            "warm-up-never-ended",
-            f"{named(unsettled)} ({len(unsettled)} of {len(facts.blocks)}) had not settled when the longest "
-            "warm-up that is allowed was over",
-            graded_blocks(len(unsettled), len(facts.blocks)),
-        )
+    unsettled = [block for block in facts.blocks if not block.warmup_settled]
+    if not unsettled:
+        return
+    text = f"{named([block.index for block in unsettled])} ({len(unsettled)} of {len(facts.blocks)})"
+    if sum(block.latency_growing for block in unsettled) * 2 > len(unsettled):
+        text += " had latencies that still grew when the block ended: the load is beyond the capacity"
+        remedy = "lower the rate, or find the capacity with load: {find: capacity}"
+    else:
+        text += " had not settled when the longest warm-up that is allowed was over"
+        remedy = ""
+    severity = graded_blocks(len(unsettled), len(facts.blocks))
+    yield reason("warm-up-never-ended", text, severity, remedy)
 
 
 def too_few(facts: Facts) -> Iterator[Reason]:
