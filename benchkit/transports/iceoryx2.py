@@ -208,12 +208,16 @@ class Iceoryx2(Transport):
 
     @contextmanager
     def prepare(self, setup: Setup) -> Iterator[Address]:
-        """The services, held open here while ends come and go; all files of theirs are removed on exit."""
+        """The services, held open here while ends come and go; their files are removed on exit.
+
+        Raises StorageError with needed and free bytes.
+        """
         from benchkit.transports._iceoryx2 import ports
 
         root = setup.folder / f"{setup.name}.iox2"
         with meeting(setup, self.depth) as where:
             where |= {"name": setup.name, "root": str(root)}
+            ports.check_room(where)
             root.mkdir(mode=0o700)
             try:
                 node = ports.node(where)

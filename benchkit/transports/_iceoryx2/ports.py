@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import iceoryx2 as iox2
+import psutil
 
 from benchkit.errors import BrokerError, StorageError
 from benchkit.runtime.folders import SEGMENTS
@@ -142,18 +143,28 @@ def _allocate(name: str, port: str) -> None:
             try:
                 os.posix_fallocate(segment.fileno(), 0, size_bytes)
             except OSError as error:
-                raise no_room(size_bytes) from error
+                raise _no_room(size_bytes) from error
 
 
-def no_room(needed_bytes: int) -> StorageError:
-    """Shared memory is too small."""
+def check_room(where: Where) -> None:
+    """Raises StorageError when the samples of all workers do not fit into shared memory."""
+    each = sum(capacity(where, what) * _longest(where, what) for what in (MESSAGES, REPLIES))
+    needed_bytes = int(where["workers"]) * each * _BLOCK_BYTES
+    if SEGMENTS.is_dir() and needed_bytes > _free_bytes():
+        raise _no_room(needed_bytes)
+
+
+def _free_bytes() -> int:
     facts = os.statvfs(SEGMENTS)
-    free_bytes = facts.f_bavail * facts.f_frsize
+    return min(facts.f_bavail * facts.f_frsize, psutil.virtual_memory().available)
+
+
+def _no_room(needed_bytes: int) -> StorageError:
     return StorageError(
         f"iceoryx2's samples need {needed_bytes} bytes ({show_bytes(needed_bytes)}), "
-        f"{free_bytes} bytes are free",
+        f"{_free_bytes()} bytes are free",
         where=str(SEGMENTS),
-        remedy="lower the transport's `depth` or the payload, or give more shared memory "
+        remedy="lower the transport's `depth`, its workers or the payload, or give more shared memory "
         "(a container: `docker run --shm-size=2g`)",
     )
 
