@@ -6,10 +6,10 @@ grows as it comes), and a feeder thread that writes what `put` left in a deque, 
 
 It is not the class itself, for three reasons. Its two ends must descend from one process, and here they do
 not, so the pipes' ends are handed over at a Unix socket. What it receives it would load as objects, and
-nothing that arrives here may be executed, so a message stays bytes: a copy and some bookkeeping at each end
-that `multiprocessing.Queue` has are missing (tests/transports/measure_direct.py compares the two). And its
-workers share one pipe, which a worker killed while it reads leaves locked or torn for ever: here each worker
-has a pipe of its own, and a byte written back for each message acknowledged stands for its semaphore.
+nothing that arrives here may be executed, so a message stays bytes, copied as often as it would be there
+(tests/transports/measure_direct.py compares the two). And its workers share one pipe, which a worker killed
+while it reads leaves locked or torn for ever: here each worker has a pipe of its own, and a byte written back
+for each message acknowledged stands for its semaphore.
 
 A message is in the producer's memory, a pipe or a worker's. If that worker dies it is lost.
 """
@@ -27,7 +27,7 @@ from typing import ClassVar
 
 from benchkit.errors import BrokerError, Rejected
 from benchkit.transports._direct.meeting import answer, listen, meeting, socket_path
-from benchkit.transports._mp_queue.feeder import Feeder
+from benchkit.transports._mp_queue.feeder import MARK, Feeder, unmarked
 from benchkit.transports._mp_queue.sender import HELLO, MpQueueSender
 from benchkit.transports.base import (
     Address,
@@ -145,7 +145,7 @@ class MpQueueReceiver(Receiver):
     def _message(self, producer: _Producer) -> bytes | None:
         """A whole one; None when the producer is gone, and with it what it had not finished."""
         try:
-            return producer.messages.recv_bytes(self._limit_bytes)
+            return unmarked(producer.messages.recv_bytes(len(MARK) + self._limit_bytes))
         except (EOFError, OSError) as error:
             too_long = producer.messages.closed  # what recv_bytes does then
             self._poll.unregister(producer.descriptor)

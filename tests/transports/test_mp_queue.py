@@ -35,7 +35,7 @@ def test_a_longer_frame_than_announced_ends_the_link_with_one_error() -> None:
         with there, here, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stranger:
             stranger.connect(str(path))
             socket.send_fds(stranger, [HELLO], [there.fileno(), here.fileno(), here.fileno()])
-            here.send_bytes(bytes(1001))
+            here.send_bytes(bytes(1002))
             with pytest.raises(BrokerError, match="1000 bytes"):
                 receiver.receive(PATIENCE_S)
         sender = place.sender()

@@ -6,8 +6,16 @@ from collections import deque
 from multiprocessing.connection import Connection
 from threading import Condition, Lock, Thread
 
+MARK = b"\x80"
+"""Stands before each message in the pipe, as an object's first byte does: so a message is copied into a frame
+of its own by the thread, and out of it by the reader, as often as `multiprocessing.Queue` copies it."""
 _LINGER_S = 0.2
 """How long closing waits for the thread; beyond that it ends when the other side has read, or is gone."""
+
+
+def unmarked(frame: bytes) -> bytes:
+    """The message of a frame."""
+    return frame[len(MARK) :]
 
 
 class Feeder:
@@ -51,7 +59,7 @@ class Feeder:
                         news.wait()
                     message = messages.popleft()
                 try:
-                    write(message)
+                    write(MARK + message)
                 except OSError:
                     with news:
                         messages.clear()

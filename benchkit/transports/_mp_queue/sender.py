@@ -12,7 +12,7 @@ from socket import socket
 
 from benchkit.transports._direct.meeting import call, socket_path
 from benchkit.transports._direct.sender import DirectSender, Held, Link
-from benchkit.transports._mp_queue.feeder import Feeder
+from benchkit.transports._mp_queue.feeder import MARK, Feeder, unmarked
 from benchkit.transports.base import Address, Buffer
 
 HELLO = b"q"
@@ -33,7 +33,7 @@ class QueueLink(Link):
         self._feeder = feeder
         self._replies = replies
         self._credits = credit
-        self._limit_bytes = limit_bytes
+        self._limit_bytes = len(MARK) + limit_bytes
         self.news = (replies.fileno(), credit)
         self._poll = select.poll()
         for descriptor in self.news:
@@ -88,7 +88,7 @@ class QueueLink(Link):
 
     def _reply(self) -> bytes:
         try:
-            return self._replies.recv_bytes(self._limit_bytes)
+            return unmarked(self._replies.recv_bytes(self._limit_bytes))
         except EOFError as error:
             raise ConnectionResetError("the worker is gone") from error
 
