@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from benchkit.records.run import Run
+from benchkit.report.codecs import fidelity, on_the_wire
 from benchkit.report.excerpt import excerpt, page
 from benchkit.report.groups import Entry, Row
 from benchkit.report.text import rate
@@ -44,7 +45,7 @@ def of_cell(row: Row) -> tuple[Fact, ...]:
         "account": account or "nothing was scheduled",
         "blocks": f"{entry['blocks']}: {entry['latency_us']['count']} counted, {entry['warmup']} of warm-up",
         "load": _load(entry["load"]),
-        "payload": f"{show_bytes(entry['payload_bytes'])}, {show_bytes(entry['wire_bytes'])} on the wire",
+        "payload": f"{show_bytes(entry['payload_bytes'])}, {on_the_wire(entry)} on the wire; {fidelity(entry)}",
         "guarantee": ", ".join(map(str, guarantee.values())),
         "evidence": "; ".join(map(str, entry["verdict"]["evidence"])),
         "options": _flat(entry["parameters"]),

@@ -86,7 +86,7 @@ def held_bytes(transport: Transport) -> dict[str, int]:
 def test_no_process_holds_more_than_two_payloads_beyond_the_slots(kind: str) -> None:
     held = held_bytes(transport_of(kind, DEPTH))
     told = ", ".join(f"{role} {nbytes / PAYLOAD_BYTES:.2f}" for role, nbytes in held.items())
-    print(f"\n{kind}, {DEPTH} slots, payloads held: {told}")
+    print(f"\n{kind}, {DEPTH} slots, payloads held: {told}")  # noqa: T201  (the figures, with -s)
     for role, nbytes in held.items():
         most = MOST_IN_BROKER_BYTES if role == "broker" else MOST_BYTES
         assert nbytes <= most + CONSTANT_BYTES, f"{role} of {kind}: {show_bytes(nbytes)} ({told} payloads)"
