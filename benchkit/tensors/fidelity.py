@@ -27,17 +27,20 @@ def mean_squared_error(sent: Array, decoded: Array) -> float:
     total = 0.0
     for start in range(0, one.size, _CHUNK):
         left, right = (each[start : start + _CHUNK].astype(wide) for each in (one, other))
-        total += float(np.sum(np.abs(left - right) ** 2))
+        with np.errstate(invalid="ignore", over="ignore"):
+            total += float(np.sum(np.abs(left - right) ** 2))
     return total / one.size if one.size else 0.0
 
 
 def psnr_db(sent: Array, decoded: Array) -> float:
-    """10 log10(peak^2 / mean squared error) in decibels; infinite where nothing differs.
+    """10 log10(peak^2 / mean squared error) in decibels; infinite where nothing differs, NaN where it has no value.
 
     Recommendation ITU-T J.340, equation of the PSNR of a frame; `peak` instead of its 255 for other dtypes.
     """
     error = mean_squared_error(sent, decoded)
-    return 10 * math.log10(peak(sent.dtype) ** 2 / error) if error else math.inf
+    if not error:
+        return math.inf
+    return 10 * math.log10(peak(sent.dtype) ** 2 / error) if math.isfinite(error) else math.nan
 
 
 def changed_db(sent: Arrays, decoded: Arrays) -> list[float]:
