@@ -14,8 +14,8 @@ _CHUNK = 1 << 20
 
 def peak(dtype: np.dtype[np.generic]) -> float:
     """Of integers the width of their range (uint8: 255), of everything else 1: pictures from 0 to 1 are assumed."""
-    if np.issubdtype(dtype, np.integer):
-        limits = np.iinfo(dtype)
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype.name)
         return float(limits.max) - float(limits.min)
     return 1.0
 
