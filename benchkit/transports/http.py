@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 
 
-def _bound(port: int) -> socket.socket:
+def bound(port: int) -> socket.socket:
     """A socket bound to `port` (0: any) of the loopback interface beside others of this user."""
     bound = socket.socket()
     try:
@@ -88,7 +88,7 @@ class Http(Transport):
     def prepare(self, setup: Setup) -> Iterator[Address]:
         """Reserve a port per worker; raises BrokerError when none is to be had."""
         with ExitStack() as held:
-            ports = [held.enter_context(_bound(0)).getsockname()[1] for _ in range(setup.workers)]
+            ports = [held.enter_context(bound(0)).getsockname()[1] for _ in range(setup.workers)]
             used = " ".join(f"{name} {version(name)}" for name in self.requires)
             yield Address(
                 {
@@ -112,10 +112,16 @@ class Http(Transport):
 
     def receiver(self, address: Address, worker: int) -> HttpReceiver:
         """Listening when it returns; raises BrokerError when it cannot."""
-        from benchkit.transports._http.server import StageServer
+        from benchkit.transports._http.server import App, StageServer
 
         where = address.where
-        listener = _bound(int(str(where["ports"]).split(",")[worker]))
+        listener = bound(int(str(where["ports"]).split(",")[worker]))
+        path = str(where["path"])
         return HttpReceiver(
-            StageServer(listener, str(where["path"]), int(where["message_bytes"]), self.queue or self.depth)
+            StageServer(
+                listener,
+                lambda intake: App(path, intake),
+                int(where["message_bytes"]),
+                self.queue or self.depth,
+            )
         )

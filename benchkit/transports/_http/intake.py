@@ -14,10 +14,10 @@ from benchkit.transports.buffers import Pool
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-Answer = tuple[int, bytes]
-"""Status and body of a response."""
+Answer = tuple[int, bytes] | tuple[int, bytes, "Sequence[tuple[bytes, bytes]]"]
+"""Status and body of a response, and headers where it has its own."""
 
 OK, NO_CONTENT, CONTENT_TOO_LARGE, SERVICE_UNAVAILABLE = 200, 204, 413, 503
 
@@ -104,7 +104,12 @@ class Intake:
         self._taken = 0
         self._bound = bound
 
-    def admit(self, answer: Future[Answer], length: int | None) -> Incoming | None:
+    def admit(
+        self,
+        answer: Future[Answer],
+        length: int | None,
+        make: Callable[[Intake, Future[Answer], int | None], Incoming] = Incoming,
+    ) -> Incoming | None:
         """Room for a message of `length` bytes (None: not known yet); refused ones have their answer set."""
         if length is not None and length > self.pool.nbytes:
             answer.set_result((CONTENT_TOO_LARGE, b""))
@@ -112,7 +117,7 @@ class Intake:
             answer.set_result((SERVICE_UNAVAILABLE, b""))
         else:
             self.admitted += 1
-            return Incoming(self, answer, length)
+            return make(self, answer, length)
         return None
 
     def take(self, timeout: float) -> Incoming | None:
