@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchkit import __version__
-from benchkit.analysis import bottleneck
+from benchkit.analysis import bottleneck, external
 from benchkit.analysis.account import account, open_blocks
 from benchkit.analysis.answer import answer
 from benchkit.analysis.intervals import Interval
@@ -147,6 +147,7 @@ def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
         "zero_copy": cell.zero_copy,
         "path": cell.path,
         "stage_facts": cell.stage_facts,
+        "server": external.means_us(done.blocks) if cell.external_stage else None,
         "blocks": len(done.blocks),
         "warmup": int(np.count_nonzero(done.samples["warmup"])),
         "load": _load(done),
@@ -254,7 +255,10 @@ def _verdict(done: Analysed) -> Mapping[str, Any]:
         return asdict(replace(bottleneck.NONE, evidence=["the cell is not valid and carries no verdict"]))
     cpu = _used(done.blocks, "producer", "cpu_ns")
     load = bottleneck.busy(done.measure, done.cell.workers, sum(cpu) if cpu else None)
-    return asdict(bottleneck.verdict(done.measure, load, has_broker=done.cell.has_broker))
+    found = bottleneck.verdict(done.measure, load, has_broker=done.cell.has_broker)
+    if done.cell.external_stage:
+        found = external.explained(found, done.measure, done.blocks)
+    return asdict(found)
 
 
 def _blocks(done: Analysed) -> list[dict[str, Any]]:

@@ -68,6 +68,7 @@ CODES: Final[Mapping[str, Kind]] = {
     ),
     "reordered": Kind("invalid", "declare its ordering in the transport's capabilities"),
     "stamps-disagree": Kind("invalid", "run all parties on one host with one monotonic clock"),
+    "foreign-requests": Kind("note", "let no other client call the stage while it is measured"),
     "source-too-slow": Kind(
         "invalid", "use a smaller or cheaper source, fewer distinct messages, or a lower rate"
     ),
@@ -262,6 +263,12 @@ def _stamps(facts: Facts) -> Iterator[Reason]:
         yield _reason("stamps-disagree", f"{text}: stamps run backwards")
 
 
+def _foreign(facts: Facts) -> Iterator[Reason]:
+    count = sum(block.foreign for block in facts.blocks)
+    if count:
+        yield _reason("foreign-requests", f"the stage answered {_messages(count)} of other clients meanwhile")
+
+
 def _source(facts: Facts) -> Iterator[Reason]:
     starved = sum(block.starved for block in facts.blocks)
     if starved:
@@ -360,6 +367,6 @@ def _floor(facts: Facts) -> Iterator[Reason]:
 
 # In the order in which a person should read them: what broke, then what was asked for, then how sure it is.
 _CHECKS: Final[tuple[Callable[[Facts], Iterator[Reason]], ...]] = (
-    _party_died, _stage_failed, _account, _drain, _undelivered, _integrity, _guarantee, _stamps, _source,
+    _party_died, _stage_failed, _account, _drain, _undelivered, _integrity, _guarantee, _stamps, _foreign, _source,
     _offered, _samples, _few_blocks, _disagree, _cores, _floor,
 )  # fmt: skip

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchkit.engine import usage
@@ -12,8 +12,9 @@ from benchkit.engine.crew import Crew, Party, reported
 from benchkit.engine.join import Columns, join, producer_columns, worker_columns
 from benchkit.engine.task import Task
 from benchkit.errors import BenchkitError, PartyError
-from benchkit.records.run import Block, Failure, Usage
+from benchkit.records.run import Block, Failure, ServerTimes, Usage
 from benchkit.records.samples import Samples
+from benchkit.scenario.redact import redact
 
 _OPEN_S = 30.0
 _QUIET_S = 0.25
@@ -31,6 +32,8 @@ class Place:
     payload_bytes: int
     offered_per_s: float | None
     broker_pid: int | None
+    server_times: Callable[[], Mapping[str, int] | None] = lambda: None
+    """What an external stage's own counters say."""
 
 
 @dataclass(slots=True)
@@ -70,6 +73,7 @@ def run_block(
             ends.workers.append((party, party.post("serve", task=plain, worker=number)))
         _await_ready(crew, ends)
         broker = _Broker(place.broker_pid)
+        counted = place.server_times()
         ends.producing = ends.producer.post("produce", task=plain)
         measured = _await_measured(crew, ends, task)
         if measured is not None and not task.replies and not ends.dead:
@@ -78,6 +82,7 @@ def run_block(
         stage = _stop_workers(crew, ends, "now" if gave_up else "drain")
         broker_usage = broker.used()
         ended_ns = time.monotonic_ns()
+        server = _server_times(counted, place.server_times())
         _close_producer(crew, ends)
         if profiles is not None:
             profiles.update(_profiles(ends))
@@ -88,7 +93,8 @@ def run_block(
     finally:
         for party, number in [(ends.producer, ends.producing), *ends.workers]:
             party.forget(number)
-    return _record(task, place, ends, measured, stage, broker_usage, ended_ns)
+    block, samples = _record(task, place, ends, measured, stage, broker_usage, ended_ns)
+    return replace(block, server=server), samples
 
 
 def _handed_over(measured: Mapping[str, Any]) -> int:
@@ -255,6 +261,7 @@ def _record(
         ),
         *_stage_failures(stage),
         *_rejections(measured),
+        *_stage_errors(measured),
         *_source_ended(measured),
     ]
     seen: Mapping[str, Any] = measured or {}
@@ -278,6 +285,7 @@ def _record(
         usage=_usage(measured, done, broker, len(joined.samples)),
         failures=tuple(failures),
         warmup_messages=seen.get("warmup_messages", 0),
+        foreign=sum(result["foreign"] for result in done),
     )
     return block, joined.samples
 
@@ -286,7 +294,8 @@ def _quiet(measured: Mapping[str, Any], stage: Sequence[dict[str, Any] | None], 
     """Nothing moved any more when the drain was given up: all workers waited, no reply came; the rest is lost."""
     if any(result is None or not result["waiting_since_ns"] for result in stage):
         return False
-    last_moved_ns = max(measured["last_seen_ns"], *(result["waiting_since_ns"] for result in stage if result))
+    waiting_ns = [result["waiting_since_ns"] for result in stage if result]
+    last_moved_ns = max([measured["last_seen_ns"], *waiting_ns])
     return bool(measured["ended_ns"] - last_moved_ns >= _quiet_s(drain_s) * 1e9)
 
 
@@ -316,6 +325,25 @@ def _rejections(measured: Mapping[str, Any] | None) -> list[Failure]:
         Failure("producer", "Rejected", what, "raise the transport's limit or lower the load", count=count)
         for what, count in measured["rejections"].items()
     ]
+
+
+def _stage_errors(measured: Mapping[str, Any] | None) -> list[Failure]:
+    """What an external stage said of messages that it failed on."""
+    told = measured["stage_errors"] if measured else {}
+    return [
+        Failure("stage", "StageError", redact(what), "read the server's log", count=count)
+        for what, count in told.items()
+    ]
+
+
+def _server_times(
+    before: Mapping[str, int] | None, after: Mapping[str, int] | None
+) -> ServerTimes | None:
+    """What the server's counters grew by; None where it has none, or began anew in between."""
+    if before is None or after is None:
+        return None
+    grown = {name: after[name] - before[name] for name in ("requests", "queue_ns", "compute_ns")}
+    return None if min(grown.values()) < 0 or not grown["requests"] else ServerTimes(**grown)
 
 
 def _source_ended(measured: Mapping[str, Any] | None) -> list[Failure]:

@@ -17,6 +17,7 @@ from benchkit.engine import oracle
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
 from benchkit.engine.producer import Producer
 from benchkit.engine.profile import profiled
+from benchkit.engine.specs import specs
 from benchkit.engine.task import Task
 from benchkit.engine.work import Work, describe
 from benchkit.engine.worker import Worker
@@ -93,6 +94,7 @@ def do_prepare(work: Work) -> dict[str, Any]:
         "message_bytes": ENVELOPE_BYTES + room,
         "wire_bytes": ENVELOPE_BYTES + _mean([message.wire_bytes for message in made]),
         "payload_bytes": _mean([sum(a.nbytes for a in item.arrays.values()) for item in items]),
+        "arrays": specs([item.arrays for item in items]),
     }
 
 

@@ -153,7 +153,9 @@ class Runner:
             if address.broker_pid is not None:
                 placement.pin(address.broker_pid, self._cores.get("broker", ()))
             offered_per_s = ready.offered_per_s(self._plan, round_)
-            place = Place(position, round_, ready.record.payload_bytes, offered_per_s, address.broker_pid)
+            place = Place(
+                position, round_, ready.record.payload_bytes, offered_per_s, address.broker_pid, ready.server_times
+            )
             block, samples = run_block(members, ready.task(self._plan, round_), place, ready.hosts)
         except BenchkitError as error:
             # A mistake of the scenario ends the run, unless blocks were measured already.

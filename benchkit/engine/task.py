@@ -35,6 +35,8 @@ class Task:
     stop_on_error: bool
     one_process: bool
     """Producer and worker are threads of one process: nobody may spin, CPU time is a thread's."""
+    external_stage: bool = False
+    """No worker of ours runs: the transport's other side is a server of somebody else's."""
     profile: bool = False
     """Run under a profiler; such a block is no measurement."""
 

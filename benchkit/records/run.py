@@ -34,6 +34,16 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerTimes:
+    """What an external stage's own counters grew by during a block, warm-up and other clients included."""
+
+    requests: int
+    queue_ns: int
+    compute_ns: int
+    """Its handling of inputs and outputs included."""
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """One uninterrupted stretch of one cell."""
 
@@ -63,6 +73,10 @@ class Block:
     """By role: producer, stage (all workers together), broker."""
     failures: tuple[Failure, ...] = ()
     warmup_messages: int = 0
+    foreign: int = 0
+    """Messages of other clients that the stage answered meanwhile; they are in no other count."""
+    server: ServerTimes | None = None
+    """Of an external stage that keeps counters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +110,8 @@ class Cell:
     has_broker: bool = False
     """Its messages pass through a broker, one of ours or the user's own."""
     stage_facts: Mapping[str, Any] = field(default_factory=dict)
+    external_stage: bool = False
+    """The stage was a server of somebody else's: no worker of ours, no stamps but the producer's."""
     skipped: str = ""
     """Why it could not be measured at all; empty when it was."""
     skipped_remedy: str = ""

@@ -63,6 +63,9 @@ class KserveHttp(Transport):
     )
     allow_remote: bool = Field(False, description="with `url`: it may be on another machine")
     token: SecretStr | None = Field(None, description="with `url`: sent as `Authorization: Bearer`")
+    token_header: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9-]+$", description="with `token`: sent as it is under this header instead"
+    )
     max_reply_bytes: int = Field(
         256 << 20, ge=1024, le=8 << 30, description="with `url`: longer replies are not taken"
     )
@@ -85,7 +88,7 @@ class KserveHttp(Transport):
 
     @model_validator(mode="after")
     def _check_sides(self) -> Self:
-        theirs = ("version", "inputs", "binary", "shared_memory", "allow_remote", "token")
+        theirs = ("version", "inputs", "binary", "shared_memory", "allow_remote", "token", "token_header")
         if self.url is None and (wrong := [name for name in theirs if getattr(self, name)]):
             raise ValueError(f"{', '.join(wrong)} need `url`: without it the stage is benchkit's own")
         if self.url is not None and (self.port or self.queue):
@@ -137,10 +140,15 @@ class KserveHttp(Transport):
 
     @property
     def _server(self) -> Server:
+        return self._server_with("" if self.token is None else self.token.get_secret_value())
+
+    def _server_with(self, token: str) -> Server:
         from benchkit.transports._kserve.server import Server
 
-        token = "" if self.token is None else self.token.get_secret_value()
-        return Server(self.url or "", self.model or "", self.version or "", token)
+        headers = {}
+        if token:
+            headers = {self.token_header: token} if self.token_header else {"Authorization": f"Bearer {token}"}
+        return Server(self.url or "", self.model or "", self.version or "", headers)
 
     def _external(self, setup: Setup, held: ExitStack) -> Address:
         from benchkit.transports._kserve.region import created, place_bytes
@@ -187,7 +195,7 @@ class KserveHttp(Transport):
             endpoints = [(HOST, int(port)) for port in str(where["ports"]).split(",")]
             talk = OwnTalk(f"/v2/models/{where['model']}/infer")
             return KserveSender(endpoints, talk, self.depth, message_bytes, reply_bytes, reply_bytes)
-        server = self._server.__class__(self.url, self.model or "", self.version or "", str(where["token"]))
+        server = self._server_with(str(where["token"]))
         region = None
         if where["region"]:
             region = Region(str(where["region"]), int(where["region_bytes"]), self.depth)

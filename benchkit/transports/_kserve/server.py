@@ -58,11 +58,12 @@ class Fit:
 class Server:
     """Asked between blocks, over connections of its own."""
 
-    def __init__(self, url: str, model: str, version: str, token: str) -> None:
+    def __init__(self, url: str, model: str, version: str, headers: Mapping[str, str]) -> None:
         self.endpoint = endpoint(url)
         self.where = f"{url.rstrip('/')} model {model}"
         self._model = f"/v2/models/{quote(model, safe='')}" + (f"/versions/{quote(version, safe='')}" if version else "")
-        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.headers = headers
+        """A secret among them: never shown."""
 
     @property
     def infer_path(self) -> str:
