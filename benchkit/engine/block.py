@@ -336,9 +336,7 @@ def _stage_errors(measured: Mapping[str, Any] | None) -> list[Failure]:
     ]
 
 
-def _server_times(
-    before: Mapping[str, int] | None, after: Mapping[str, int] | None
-) -> ServerTimes | None:
+def _server_times(before: Mapping[str, int] | None, after: Mapping[str, int] | None) -> ServerTimes | None:
     """What the server's counters grew by; None where it has none, or began anew in between."""
     if before is None or after is None:
         return None

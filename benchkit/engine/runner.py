@@ -154,7 +154,12 @@ class Runner:
                 placement.pin(address.broker_pid, self._cores.get("broker", ()))
             offered_per_s = ready.offered_per_s(self._plan, round_)
             place = Place(
-                position, round_, ready.record.payload_bytes, offered_per_s, address.broker_pid, ready.server_times
+                position,
+                round_,
+                ready.record.payload_bytes,
+                offered_per_s,
+                address.broker_pid,
+                ready.server_times,
             )
             block, samples = run_block(members, ready.task(self._plan, round_), place, ready.hosts)
         except BenchkitError as error:

@@ -83,7 +83,11 @@ def _external(cell: Cell, problems: Problems) -> None:
         return
     codec = cell.choices["codec"]
     if codec.kind != "raw":
-        problems.add(codec.where, f"a server as the stage takes tensors, not what codec {codec.kind} makes", "codec: raw")
+        problems.add(
+            codec.where,
+            f"a server as the stage takes tensors, not what codec {codec.kind} makes",
+            "codec: raw",
+        )
     for axis, option, wanted, why in (
         ("replies", "replies", True, "its reply is all that shows that a server took a message"),
         ("workers", "workers", 1, "a server decides by itself how many work"),
@@ -92,7 +96,9 @@ def _external(cell: Cell, problems: Problems) -> None:
         if _option(cell, axis, option) != wanted:
             name = axis if axis == option else f"{axis}.{option}"
             fix = f"{name}: {str(wanted).lower()}"
-            problems.add(_place(cell.choices[axis], option), f"{why} (transport {choice.kind} with a url)", fix)
+            problems.add(
+                _place(cell.choices[axis], option), f"{why} (transport {choice.kind} with a url)", fix
+            )
 
 
 def _option(cell: Cell, axis: str, name: str) -> Any:

@@ -43,14 +43,18 @@ class KserveHttp(Transport):
     install: ClassVar[str] = "pip install uvicorn httptools uvloop"
 
     url: str | None = Field(
-        None, description="a server that runs already is the stage: http://127.0.0.1:8000; else a worker of ours is"
+        None,
+        description="a server that runs already is the stage: http://127.0.0.1:8000; else a worker of ours is",
     )
     model: str | None = Field(
         None, pattern=_NAME, max_length=128,
-        description="the model's name; with `url` the server's, else what other clients may call ours (default: secret)",
+        description="the model's name; without `url` what other clients may call ours (default: secret)",
     )  # fmt: skip
     version: str | None = Field(
-        None, pattern=_NAME, max_length=32, description="with `url`: the model's version (default: the server chooses)"
+        None,
+        pattern=_NAME,
+        max_length=32,
+        description="with `url`: the model's version (default: the server chooses)",
     )
     inputs: dict[str, str] = Field(
         default_factory=dict, description="with `url`: the model's name of an array, where it is another"
@@ -59,7 +63,8 @@ class KserveHttp(Transport):
         None, description="with `url`: tensors as bytes or as JSON (default: as the server says that it can)"
     )
     shared_memory: bool = Field(
-        False, description="with `url`: requests refer to tensors in system shared memory, where the server allows it"
+        False,
+        description="with `url`: requests refer to tensors in system shared memory, where the server allows it",
     )
     allow_remote: bool = Field(False, description="with `url`: it may be on another machine")
     token: SecretStr | None = Field(None, description="with `url`: sent as `Authorization: Bearer`")
@@ -70,7 +75,10 @@ class KserveHttp(Transport):
         256 << 20, ge=1024, le=8 << 30, description="with `url`: longer replies are not taken"
     )
     port: int | None = Field(
-        None, ge=1024, le=65_000, description="without `url`: the first worker's port, the others follow (default: any)"
+        None,
+        ge=1024,
+        le=65_000,
+        description="without `url`: the first worker's port, the others follow (default: any)",
     )
     queue: int | None = Field(
         None, ge=1, le=1_000_000,
@@ -147,7 +155,9 @@ class KserveHttp(Transport):
 
         headers = {}
         if token:
-            headers = {self.token_header: token} if self.token_header else {"Authorization": f"Bearer {token}"}
+            headers = (
+                {self.token_header: token} if self.token_header else {"Authorization": f"Bearer {token}"}
+            )
         return Server(self.url or "", self.model or "", self.version or "", headers)
 
     def _external(self, setup: Setup, held: ExitStack) -> Address:
@@ -165,7 +175,9 @@ class KserveHttp(Transport):
             region_bytes = self.depth * place_bytes(setup.message_bytes)
             held.enter_context(created(setup.name, region_bytes))
             held.enter_context(server.registered(setup.name, region_bytes))
-        how = "system shared memory" if region_bytes else "binary tensors" if fit.binary else "tensors as JSON"
+        how = (
+            "system shared memory" if region_bytes else "binary tensors" if fit.binary else "tensors as JSON"
+        )
         batch = ", each message a batch of one" if fit.batched else ""
         token = "" if self.token is None else self.token.get_secret_value()
         return Address(
@@ -200,7 +212,12 @@ class KserveHttp(Transport):
         if where["region"]:
             region = Region(str(where["region"]), int(where["region_bytes"]), self.depth)
         theirs = ServerTalk(
-            server.infer_path, server.headers, self.inputs, bool(where["batched"]), bool(where["binary"]), region
+            server.infer_path,
+            server.headers,
+            self.inputs,
+            bool(where["batched"]),
+            bool(where["binary"]),
+            region,
         )
         return KserveSender(
             [server.endpoint], theirs, self.depth, message_bytes, reply_bytes, self.max_reply_bytes, region

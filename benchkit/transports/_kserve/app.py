@@ -61,7 +61,9 @@ class KserveApp(App):
         elif url in self._pages:
             page = self._pages[url]
             asked = method == b"GET"
-            answer.set_result((OK, page, _JSON) if asked else error(_METHOD_NOT_ALLOWED, "this is read with GET"))
+            answer.set_result(
+                (OK, page, _JSON) if asked else error(_METHOD_NOT_ALLOWED, "this is read with GET")
+            )
         else:
             answer.set_result(error(_NOT_FOUND, "no such model or path"))
         return None
@@ -79,7 +81,9 @@ class KserveApp(App):
         elif header_bytes is None and length is not None and length > MAX_JSON_BYTES:
             answer.set_result(error(CONTENT_TOO_LARGE, f"at most {MAX_JSON_BYTES} bytes of JSON are read"))
         elif header_bytes is not None and header_bytes > MAX_HEADER_BYTES:
-            answer.set_result(error(CONTENT_TOO_LARGE, f"at most {MAX_HEADER_BYTES} bytes of JSON come before tensors"))
+            answer.set_result(
+                error(CONTENT_TOO_LARGE, f"at most {MAX_HEADER_BYTES} bytes of JSON come before tensors")
+            )
         else:
             tensor_bytes = 0 if header_bytes is None or length is None else max(0, length - header_bytes)
             return self.intake.admit(

@@ -36,7 +36,9 @@ class KserveConnection(Connection):
 
     known = range(200, 600)
 
-    def __init__(self, endpoint: tuple[str, int], worker: int, talk: Talk, reply_bytes: int, limit_bytes: int) -> None:
+    def __init__(
+        self, endpoint: tuple[str, int], worker: int, talk: Talk, reply_bytes: int, limit_bytes: int
+    ) -> None:
         super().__init__(endpoint, worker, talk.path, reply_bytes)
         host = f"[{endpoint[0]}]" if ":" in endpoint[0] else endpoint[0]
         more = "".join(f"{name}: {value}\r\n" for name, value in talk.headers.items())
@@ -82,7 +84,9 @@ class KserveConnection(Connection):
             landing = self._landing
             assert landing is not None  # noqa: S101  (made with the head)
             while self._filled < head.length:
-                count = self.sock.recv_into(landing.room(self._filled)[: head.length - self._filled], 0, DONTWAIT)
+                count = self.sock.recv_into(
+                    landing.room(self._filled)[: head.length - self._filled], 0, DONTWAIT
+                )
                 if not count:
                     raise Dropped
                 self._filled += count
@@ -105,7 +109,9 @@ class KserveConnection(Connection):
         if status != OK:
             return self._failed(f"HTTP {status}: {_said(landing)}")
         if landing.error is not None or answer is None:
-            return self._failed(f"the server's answer cannot be read: {landing.error.what if landing.error else ''}")
+            return self._failed(
+                f"the server's answer cannot be read: {landing.error.what if landing.error else ''}"
+            )
         write_around(self._body, answer.layout, answer.envelope)
         return OK, self._body[: answer.layout.total]
 
@@ -114,7 +120,9 @@ class KserveConnection(Connection):
         layout = answer.layout
         if layout.total > len(self._body):
             if layout.total > self._limit:
-                raise MessageError(f"a reply of {layout.total} bytes is longer than the {self._limit} it may have")
+                raise MessageError(
+                    f"a reply of {layout.total} bytes is longer than the {self._limit} it may have"
+                )
             self._body = fresh(layout.total)
         if answer.content is None:
             return self._body, layout

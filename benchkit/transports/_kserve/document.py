@@ -88,11 +88,10 @@ def _finite(text: str) -> float:
 
 def read_document(text: bytes, key: str) -> Document:
     """A request (`key` is "inputs") or a response ("outputs"); other fields are passed over."""
-    match read_json(text):
-        case {**content} if isinstance(content.get(key), list):
-            given = content[key]
-        case _:
-            raise MessageError(f"the JSON holds no list of {key}")
+    content = read_json(text)
+    given = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(given, list):
+        raise MessageError(f"the JSON holds no list of {key}")
     if len(given) > MAX_ARRAYS:
         raise MessageError(f"{len(given)} tensors, at most {MAX_ARRAYS} are read")
     tensors = tuple(_tensor(entry) for entry in given)
@@ -135,8 +134,8 @@ def _outputs(given: Any) -> dict[str, bool] | None:
     pairs = []
     for entry in given:
         match entry:
-            case {"name": str(name), **rest}:
-                pairs.append((name, _flag(_parameters(rest), "binary_data")))
+            case {"name": str(name)}:
+                pairs.append((name, _flag(_parameters(entry), "binary_data")))
             case _:
                 raise MessageError("an asked output has no name")
     return named(pairs)
@@ -144,8 +143,8 @@ def _outputs(given: Any) -> dict[str, bool] | None:
 
 def _tensor(entry: Any) -> Tensor:
     match entry:
-        case {"name": name, "datatype": str(datatype), "shape": shape, **rest}:
-            parameters = _parameters(rest)
+        case {"name": name, "datatype": str(datatype), "shape": shape}:
+            parameters = _parameters(entry)
         case _:
             raise MessageError("a tensor is not described by name, datatype and shape")
     dtype = DTYPE_OF.get(datatype)
@@ -156,7 +155,7 @@ def _tensor(entry: Any) -> Tensor:
     array = described(name, dtype.name, shape)
     if any(str(parameter).startswith("shared_memory") for parameter in parameters):
         raise MessageError("shared memory is not offered here")
-    size, data = parameters.get("binary_data_size"), rest.get("data")
+    size, data = parameters.get("binary_data_size"), entry.get("data")
     if size is None and isinstance(data, list):
         return Tensor(array, data)
     if data is not None or type(size) is not int or size != array.nbytes:
@@ -180,7 +179,7 @@ def numbers(tensor: Tensor) -> bytes:
     if not all(type(each) in wanted for each in flat):
         raise MessageError(f"tensor {array.name!r} holds what is no {DATATYPES[array.dtype.name]}")
     if kind in "iu" and flat:
-        bounds = np.iinfo(array.dtype)
+        bounds = np.iinfo(array.dtype.name)
         if min(flat) < bounds.min or max(flat) > bounds.max:
             raise MessageError(f"tensor {array.name!r} holds numbers beyond {DATATYPES[array.dtype.name]}")
     with np.errstate(over="ignore"):

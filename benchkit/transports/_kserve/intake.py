@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from benchkit.errors import MessageError
@@ -13,7 +14,7 @@ from benchkit.tensors.codecs.description import Described
 from benchkit.tensors.wire import ENVELOPE_BYTES, FAILED, FOREIGN, Buffer, Envelope, pack, unpack_envelope
 from benchkit.transports._http.intake import NO_CONTENT, OK, Incoming, Intake, settle
 from benchkit.transports._kserve.document import Document, numbers, read_document
-from benchkit.transports._kserve.envelope import binary, layout_of, read_signed, signed
+from benchkit.transports._kserve.envelope import binary, read_signed, signed
 from benchkit.transports._kserve.landing import Landing
 from benchkit.transports._kserve.tensors import DATATYPES, Layout, as_array, raw_layout, split, write_around
 from benchkit.transports.base import ArraySpec
@@ -30,7 +31,7 @@ _BINARY_TYPE = (b"content-type", b"application/octet-stream")
 _VERSION = "1"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Terms:
     """What the model of this stage is called, takes and gives."""
 
@@ -39,10 +40,15 @@ class Terms:
     """Empty: only benchkit's own messages are taken."""
     outputs: tuple[ArraySpec, ...]
 
-    @property
+    @cached_property
     def named(self) -> dict[str, str]:
-        """How a response begins."""
+        """What every response says."""
         return {"model_name": self.model, "model_version": _VERSION}
+
+    @cached_property
+    def named_text(self) -> str:
+        """The same as JSON."""
+        return json.dumps(self.named)
 
 
 def error(status: int, what: str) -> Answer:
@@ -56,7 +62,12 @@ class Request(Incoming):
     __slots__ = ("_asked", "_envelope", "_landing", "_layout", "_terms")
 
     def __init__(
-        self, intake: Intake, answer: Future[Answer], length: int | None, header_bytes: int | None, terms: Terms
+        self,
+        intake: Intake,
+        answer: Future[Answer],
+        length: int | None,
+        header_bytes: int | None,
+        terms: Terms,
     ) -> None:
         super().__init__(intake, answer, length)
         self._terms = terms
@@ -128,7 +139,7 @@ class Request(Incoming):
             self._settle(error(SERVER_ERROR, b"".join(body).decode(errors="replace")))
         elif self._asked is None:
             found, given = split(body)
-            text = signed(envelope, found, "outputs", json.dumps(self._terms.named))
+            text = signed(envelope, found, "outputs", self._terms.named_text)
             self._settle(_binary(text, given))
         else:
             self._settle(self._foreign(self._asked, body))
@@ -173,7 +184,9 @@ def _json(tensor: Described, data: Buffer) -> dict[str, Any]:
     array = as_array(tensor, data)
     datatype = DATATYPES[tensor.dtype.name]
     if tensor.dtype.itemsize == 2 and tensor.dtype.kind not in "iu":
-        raise MessageError(f"output {tensor.name!r} is {datatype}, which has no form in JSON: ask for binary_data")
+        raise MessageError(
+            f"output {tensor.name!r} is {datatype}, which has no form in JSON: ask for binary_data"
+        )
     flat = array.reshape(-1).tolist()
     if tensor.dtype.kind == "f" and not all(map(math.isfinite, flat)):
         raise MessageError(f"output {tensor.name!r} is not all finite, as JSON must be: ask for binary_data")

@@ -21,12 +21,23 @@ class Landing:
     `error`; the rest of it is then read into nowhere, so that the connection stays in step.
     """
 
-    __slots__ = ("_at", "_end", "_header", "_header_bytes", "_into", "_land", "_layout", "_length", "_place", "error")
+    __slots__ = (
+        "_at",
+        "_end",
+        "_header",
+        "_header_bytes",
+        "_into",
+        "_land",
+        "_layout",
+        "_length",
+        "_place",
+        "error",
+    )
 
     def __init__(self, length: int | None, header_bytes: int | None, land: Land) -> None:
         self._length = length
         self._land = land
-        self._header = bytearray()
+        self._header: bytes | bytearray = b""
         self._header_bytes = length if header_bytes is None else header_bytes
         self._into: memoryview | None = None
         self._layout: Layout | None = None
@@ -36,11 +47,11 @@ class Landing:
         self.error: MessageError | None = None
         limit = MAX_JSON_BYTES if header_bytes is None else MAX_HEADER_BYTES
         if self._header_bytes is None:
-            return
-        if self._header_bytes > limit or (length is not None and self._header_bytes > length):
-            self.error = MessageError(f"{self._header_bytes} bytes of JSON; at most {limit}, and no more than came")
-        else:
-            self._header = bytearray(self._header_bytes)
+            self._header = bytearray()
+        elif self._header_bytes > limit or (length is not None and self._header_bytes > length):
+            self.error = MessageError(
+                f"{self._header_bytes} bytes of JSON; at most {limit}, and no more than came"
+            )
 
     @property
     def json(self) -> bytes:
@@ -51,6 +62,8 @@ class Landing:
         """Where the bytes behind the first `filled` belong."""
         if self.error is None:
             if self._header_bytes is None or filled < self._header_bytes:
+                if not self._header:
+                    self._header = bytearray(self._header_bytes or 0)
                 return memoryview(self._header)[filled:]
             if self._into is None:
                 self._open(filled)
@@ -74,9 +87,14 @@ class Landing:
             if len(self._header) + len(chunk) > MAX_JSON_BYTES:
                 self._refuse(f"more than {MAX_JSON_BYTES} bytes of JSON")
             else:
-                self._header += chunk
+                self._header += chunk  # bytes that nobody has said the number of: it is a bytearray
             return filled + len(chunk)
         view = memoryview(chunk)
+        if not filled and self.error is None and len(chunk) >= self._header_bytes:
+            # As a rule all of the JSON comes at once.
+            self._header = chunk[: self._header_bytes]
+            filled = self._header_bytes
+            view = view[filled:]
         while view:
             room = self.room(filled)[: len(view)]
             count = len(room)
@@ -94,7 +112,11 @@ class Landing:
             self._refuse("the JSON is cut off")
         elif self._into is None:
             self._open(filled)
-        if self.error is None and self._layout is not None and filled != header_bytes + self._layout.tensor_bytes:
+        if (
+            self.error is None
+            and self._layout is not None
+            and filled != header_bytes + self._layout.tensor_bytes
+        ):
             self._refuse("the tensors' bytes are not as many as the JSON says")
 
     def _open(self, filled: int) -> None:

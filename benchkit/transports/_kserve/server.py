@@ -61,7 +61,9 @@ class Server:
     def __init__(self, url: str, model: str, version: str, headers: Mapping[str, str]) -> None:
         self.endpoint = endpoint(url)
         self.where = f"{url.rstrip('/')} model {model}"
-        self._model = f"/v2/models/{quote(model, safe='')}" + (f"/versions/{quote(version, safe='')}" if version else "")
+        self._model = f"/v2/models/{quote(model, safe='')}" + (
+            f"/versions/{quote(version, safe='')}" if version else ""
+        )
         self.headers = headers
         """A secret among them: never shown."""
 
@@ -76,7 +78,9 @@ class Server:
         with closing(http.client.HTTPConnection(host, port, timeout=_ASK_S)) as connection:
             try:
                 text = None if body is None else json.dumps(body)
-                headers = self.headers if text is None else {**self.headers, "Content-Type": "application/json"}
+                headers = (
+                    self.headers if text is None else {**self.headers, "Content-Type": "application/json"}
+                )
                 connection.request("GET" if body is None else "POST", path, text, headers)
                 response = connection.getresponse()
                 content = response.read(_MOST_BYTES + 1)
@@ -87,9 +91,13 @@ class Server:
                     remedy="start it, or correct the transport's `url`",
                 ) from error
         if response.status in _REDIRECTS:
-            raise BrokerError(f"the server answered {path} with {response.status}: redirects are refused", where=self.where)
+            raise BrokerError(
+                f"the server answered {path} with {response.status}: redirects are refused", where=self.where
+            )
         if len(content) > _MOST_BYTES:
-            raise BrokerError(f"the server's answer to {path} is longer than {_MOST_BYTES} bytes", where=self.where)
+            raise BrokerError(
+                f"the server's answer to {path} is longer than {_MOST_BYTES} bytes", where=self.where
+            )
         return response.status, content
 
     def _page(self, path: str) -> dict[str, Any] | None:
@@ -142,11 +150,13 @@ class Server:
         for batched in (False, True):
             if all(_fits(ours[name], *wanted[name], batched=batched) for name in wanted):
                 return batched
+        theirs = (f"{name} {datatype} {shape}" for name, (datatype, shape) in wanted.items())
+        made = (f"{name} {DATATYPES.get(s.dtype, s.dtype)} {list(s.shape)}" for name, s in ours.items())
         raise InputMismatch(
-            "the model takes " + ", ".join(f"{name} {datatype} {shape}" for name, (datatype, shape) in wanted.items())
-            + "; the source makes " + ", ".join(f"{name} {DATATYPES.get(each.dtype, each.dtype)} {list(each.shape)}" for name, each in ours.items()),
-            where=self.where, remedy="make the source's arrays as the model wants them, or serve a model for these",
-        )  # fmt: skip
+            f"the model takes {', '.join(theirs)}; the source makes {', '.join(made)}",
+            where=self.where,
+            remedy="make the source's arrays as the model wants them, or serve a model for these",
+        )
 
     def times(self) -> dict[str, int] | None:
         """Its counters since it began, all versions asked together; None where it keeps none."""

@@ -121,10 +121,10 @@ class ServerTalk(Talk):
 
     def _in_json(self, found: Split, given: Sequence[Buffer]) -> bytes:
         content = iter(given)
-        inputs = [
-            {**self._described(each), "data": as_array(each, next(content) if each.nbytes else b"").reshape(-1).tolist()}
-            for each in found.tensors
-        ]  # fmt: skip
+        inputs = []
+        for each in found.tensors:
+            array = as_array(each, next(content) if each.nbytes else b"")
+            inputs.append({**self._described(each), "data": array.reshape(-1).tolist()})
         return json.dumps({"inputs": inputs}).encode()[1:]
 
     def _by_reference(self, tensors: Sequence[Described], places: Sequence[Mapping[str, Any]]) -> bytes:
