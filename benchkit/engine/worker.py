@@ -68,6 +68,7 @@ class Worker:
         self.waiting_since_ns = 0
         """When it began to wait for a message that did not come before it was told to stop; 0 if it did not wait."""
         self._last_failure = ""
+        self._only_others = False
         self._measuring = False
         self._cpu_from_ns = 0
         self._integrity_ns = 0
@@ -97,9 +98,21 @@ class Worker:
             if held is not None:
                 batch = self._gather(held) if batched else [held]
                 self._handle(batch)
-            if self._stopped() == "now":
+            stopped = self._stopped()
+            if stopped == "now" or (stopped and held is not None and self._others_alone(batch)):
+                self.waiting_since_ns = asked if stopped == "drain" else 0
                 return
             asked = clock()
+
+    def _others_alone(self, batch: list[_Held]) -> bool:
+        """Told to stop, it has twice got nothing but what other clients sent, who may go on for ever.
+
+        Twice: the first may have been received before it was told. A transport gives ours first.
+        """
+        if not all(held.envelope.flags & FOREIGN for held in batch):
+            return False
+        again, self._only_others = self._only_others, True
+        return again
 
     def _mark(self) -> None:
         """Costs are counted from here: before the first measured message is received."""

@@ -33,7 +33,9 @@ FAILED = 2
 WARMUP = 4
 """A message that no statistic counts."""
 FOREIGN = 8
-"""A message that another client asked the stage to answer: it has no number and is in no account."""
+"""A message that another client asked the stage to answer: it has no number and is in no account.
+
+A transport that takes such messages gives a receiver the producer's own first."""
 
 _MAGIC = b"bkt1"
 _LAYOUT = struct.Struct("<4sHHQQQQI20x")

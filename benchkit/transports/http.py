@@ -21,7 +21,7 @@ from benchkit.errors import BrokerError
 from benchkit.transports.base import Address, Capabilities, Delivery, Receiver, Setup, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from benchkit.transports._http.client import HttpSender
     from benchkit.transports._http.server import StageServer
@@ -48,9 +48,9 @@ def bound(port: int) -> socket.socket:
 class HttpReceiver(Receiver):
     """A stage worker's end: the server runs in a thread, so bodies are read while the worker computes."""
 
-    def __init__(self, server: StageServer) -> None:
+    def __init__(self, server: StageServer, take: Callable[[float], Delivery | None] | None = None) -> None:
         self._server = server
-        self._take = server.intake.take
+        self._take = take or server.intake.take
 
     def receive(self, timeout: float) -> Delivery | None:
         """See Receiver.receive."""

@@ -229,14 +229,13 @@ class KserveHttp(Transport):
             raise BenchkitError("the stage is a server of somebody else's: there is nothing to receive at")
         from benchkit.transports._http.server import StageServer
         from benchkit.transports._kserve.app import app
-        from benchkit.transports._kserve.intake import Terms
+        from benchkit.transports._kserve.intake import OwnFirst, Terms
 
         where = address.where
         listener = bound(int(str(where["ports"]).split(",")[worker]))
         terms = Terms(str(where["model"]), _specs(str(where["inputs"])), _specs(str(where["outputs"])))
-        return HttpReceiver(
-            StageServer(listener, app(terms), int(where["message_bytes"]), self.queue or self.depth)
-        )
+        server = StageServer(listener, app(terms), int(where["message_bytes"]), self.queue or self.depth)
+        return HttpReceiver(server, OwnFirst(server.intake).take)
 
     def server_times(self, address: Address) -> Mapping[str, int] | None:  # noqa: ARG002  (the server is in the options)
         """The counters of the server's statistics extension (Triton), None where it has none."""

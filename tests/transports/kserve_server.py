@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchkit.runtime.folders import SEGMENTS
 
 DTYPES = {"UINT8": np.uint8, "FP32": np.float32, "FP64": np.float64}
 
@@ -133,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _shared(self, parameters: dict[str, Any], dtype: type[np.generic]) -> Any:
         key, size = self.manner.regions[parameters["shared_memory_region"]]
-        fd = os.open(Path("/dev/shm") / key.lstrip("/"), os.O_RDONLY)
+        fd = os.open(SEGMENTS / key.lstrip("/"), os.O_RDONLY)
         try:
             with mmap.mmap(fd, size, prot=mmap.PROT_READ) as memory:
                 start = parameters["shared_memory_offset"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import ml_dtypes
@@ -270,6 +271,46 @@ def test_a_full_queue_says_when_to_come_again(tmp_path: Path) -> None:
             assert delivery is not None
             answer(delivery, sums)
         receiver.close()
+
+
+def test_the_producers_own_come_first(tmp_path: Path) -> None:
+    """Ten in the queue, one of them ours and sent last; the bound counts those that were set aside."""
+    transport = KserveHttp(queue=10, depth=10, model="dam")
+    body = json.dumps(JSON).encode()
+    with transport.prepare(setup(tmp_path)) as address, ExitStack() as held:
+        receiver = transport.receiver(address, 0)
+        held.callback(receiver.close)
+        sender = transport.sender(address)
+        held.callback(sender.close)
+        port = int(str(address.where["ports"]))
+        head = (
+            f"POST /v2/models/dam/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        )
+        others = [held.enter_context(socket.create_connection(("127.0.0.1", port), SOON)) for _ in range(10)]
+        for sock in others[:9]:
+            sock.sendall(head + body)
+        while receiver._server.intake.queue.qsize() < 9:
+            pass
+        assert sender.send(message(3, {"frame": FRAME, "gain": GAIN}), SOON)
+        while receiver._server.intake.queue.qsize() < 10:
+            pass
+        flags = []
+        for count in range(10):
+            delivery = receiver.receive(SOON)
+            assert delivery is not None
+            if count == 0:
+                others[9].sendall(head + body)  # takes the place that ours has left
+                while receiver._server.intake.queue.qsize() < 1:
+                    pass
+                refused = held.enter_context(socket.create_connection(("127.0.0.1", port), SOON))
+                refused.sendall(head + body)
+                assert refused.recv(100).startswith(b"HTTP/1.1 503")
+            flags.append(answer(delivery, sums).flags)
+        assert flags == [0] + [FOREIGN] * 9
+        last = receiver.receive(SOON)
+        assert last is not None
+        answer(last, sums)
+        assert all(sock.recv(1 << 16).startswith(b"HTTP/1.1 200") for sock in others)
 
 
 # benchkit's own messages --------------------------------------------------------------------------------

@@ -139,11 +139,11 @@ def test_other_clients_are_answered_and_are_in_no_account(tmp_path: Path) -> Non
 
     def call() -> None:
         while not done.is_set():
-            with suppress(OSError, http.client.HTTPException):
-                with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
-                    connection.request("POST", "/v2/models/dam/infer", body)
-                    response = connection.getresponse()
-                    (answered if response.status == 200 else failed).append(response.read())
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            with suppress(OSError, http.client.HTTPException), closing(connection):
+                connection.request("POST", "/v2/models/dam/infer", body)
+                response = connection.getresponse()
+                (answered if response.status == 200 else failed).append(response.read())
             done.wait(0.002)
 
     client = threading.Thread(target=call)
@@ -167,7 +167,8 @@ def test_other_clients_are_answered_and_are_in_no_account(tmp_path: Path) -> Non
 def test_what_makes_no_sense_with_a_server_is_said_before_anything_runs(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text(
-        'name: s\nsource: sensors\ncodec: msgpack\ntransport: {kind: kserve-http, url: "http://127.0.0.1:1", model: m}\n'
+        "name: s\nsource: sensors\ncodec: msgpack\n"
+        'transport: {kind: kserve-http, url: "http://127.0.0.1:1", model: m}\n'
         "load: {arrival: constant, rate: 100/s}\nworkers: 2\nreplies: false\nbatch: {size: 2}\n"
     )
     with pytest.raises(ScenarioError) as caught:

@@ -122,6 +122,6 @@ def test_it_answers_what_it_was_sent(url: str, tmp_path: Path) -> None:
 
 
 def test_another_model_is_not_ready(url: str, tmp_path: Path) -> None:
-    with pytest.raises(BrokerError, match="not ready: HTTP 404"):
-        with KserveHttp(url=url, model="other").prepare(setup(tmp_path)):
-            pass
+    other = KserveHttp(url=url, model="other")
+    with pytest.raises(BrokerError, match="not ready: HTTP 404"), other.prepare(setup(tmp_path)):
+        pass

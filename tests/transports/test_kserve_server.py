@@ -14,6 +14,7 @@ from kserve_ends import RAW, SOON, message, setup
 from kserve_server import Manner, running
 
 from benchkit.errors import BrokerError, InputMismatch, Rejected, UsageError
+from benchkit.runtime.folders import SEGMENTS
 from benchkit.tensors.wire import FAILED, REPLY, unpack
 from benchkit.testing import check_transport
 from benchkit.transports._kserve.sender import KserveSender
@@ -21,6 +22,7 @@ from benchkit.transports.base import ArraySpec, Reply
 from benchkit.transports.kserve_http import KserveHttp
 
 WINDOW = np.arange(16, dtype=np.float32).reshape(4, 4)
+WORD, OTHER = "hush-hush", "another"
 MADE = (ArraySpec("window", "float32", (4, 4)),)
 
 
@@ -91,9 +93,8 @@ def test_an_array_under_the_models_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("depth", [1, 3])
 def test_shared_memory_by_reference(tmp_path: Path, depth: int) -> None:
     manner = Manner()
-    before = set(Path("/dev/shm").iterdir())
+    before = set(SEGMENTS.iterdir())
     with driven(tmp_path, manner, shared_memory=True, depth=depth) as sender:
-        (name,) = manner.regions
         for seq in range(3 * depth):
             assert sender.send(message(seq, {"window": WINDOW + seq}), SOON)
             reply = sender.reply(SOON)
@@ -110,15 +111,15 @@ def test_shared_memory_by_reference(tmp_path: Path, depth: int) -> None:
         assert totals == {120.0 + 16 * seq for seq in range(depth)}
     assert WINDOW.tobytes() not in b"".join(body for _, _, body in manner.requests)
     assert not manner.regions
-    assert set(Path("/dev/shm").iterdir()) <= before
+    assert set(SEGMENTS.iterdir()) <= before
 
 
 def test_a_server_that_shares_no_memory_is_quoted(tmp_path: Path) -> None:
     manner = Manner(extensions=("binary_tensor_data",))
-    with pytest.raises(UsageError, match=r"(?s)HTTP 404 no /v2/systemsharedmemory.*shared_memory: false"):
-        with driven(tmp_path, manner, shared_memory=True):
-            pass
-    assert not list(Path("/dev/shm").glob("t0123456789*"))
+    said = r"(?s)HTTP 404 no /v2/systemsharedmemory.*shared_memory: false"
+    with pytest.raises(UsageError, match=said), driven(tmp_path, manner, shared_memory=True):
+        pass
+    assert not list(SEGMENTS.glob("t0123456789*"))
 
 
 def test_the_counters_are_the_servers_own(tmp_path: Path) -> None:
@@ -157,16 +158,19 @@ def test_redirects_are_refused(tmp_path: Path) -> None:
         manner.status = 307
         with pytest.raises(BrokerError, match="redirects are refused"):
             asked(sender)
-    with running(Manner(token="x")) as url, ExitStack() as held:
-        with pytest.raises(BrokerError, match="not ready: HTTP 401 who are you"):
-            held.enter_context(KserveHttp(url=url, model="sums").prepare(setup(tmp_path, MADE)))
+    with (
+        running(Manner(token=WORD)) as url,
+        ExitStack() as held,
+        pytest.raises(BrokerError, match="not ready: HTTP 401 who are you"),
+    ):
+        held.enter_context(KserveHttp(url=url, model="sums").prepare(setup(tmp_path, MADE)))
 
 
 def test_the_token_goes_along_and_is_never_shown(tmp_path: Path) -> None:
-    manner = Manner(token="hush-hush")
-    with driven(tmp_path, manner, token="hush-hush") as sender:
+    manner = Manner(token=WORD)
+    with driven(tmp_path, manner, token=WORD) as sender:
         asked(sender)
-        manner.token = "another"
+        manner.token = OTHER
         with pytest.raises(BrokerError) as caught:
             asked(sender)
         assert "401" in str(caught.value)
