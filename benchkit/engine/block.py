@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchkit.engine import usage
@@ -224,7 +224,11 @@ class _Broker:
         """None where there is no broker of ours."""
         if self._pid is None:
             return None
-        return Usage(max(0, usage.cpu_ns(self._pid) - self._from_ns), usage.peak_rss_bytes(self._pid))
+        return Usage(
+            max(0, usage.cpu_ns(self._pid) - self._from_ns),
+            usage.peak_rss_bytes(self._pid),
+            rss_bytes=usage.rss_bytes(self._pid),
+        )
 
 
 def _failure(party: str, event: Mapping[str, Any]) -> Failure:
@@ -330,15 +334,22 @@ def _usage(
 ) -> dict[str, Usage]:
     used: dict[str, Usage] = {}
     if measured:
-        used["producer"] = Usage(measured["cpu_ns"], measured["peak_rss_bytes"], 0, measured["pacing_cpu_ns"])
+        used["producer"] = Usage(
+            measured["cpu_ns"],
+            measured["peak_rss_bytes"],
+            0,
+            measured["pacing_cpu_ns"],
+            measured["rss_bytes"],
+        )
     if stage:
         used["stage"] = Usage(
             sum(result["cpu_ns"] for result in stage),
             sum(result["peak_rss_bytes"] for result in stage),
             sum(result["integrity_ns"] for result in stage),
+            rss_bytes=sum(result["rss_bytes"] for result in stage),
         )
     if broker and measured and messages:
         # The broker is seen from outside, warm-up included: its share of the measured messages.
         share = 1 - measured["warmup_messages"] / messages
-        used["broker"] = Usage(round(broker.cpu_ns * share), broker.peak_rss_bytes)
+        used["broker"] = replace(broker, cpu_ns=round(broker.cpu_ns * share))
     return used

@@ -16,7 +16,6 @@ from benchkit.errors import BenchkitError
 from benchkit.load.base import OpenArrival
 from benchkit.plugins import Plugin
 from benchkit.records.run import Cell
-from benchkit.records.samples import Samples
 from benchkit.runtime.folders import PREFIX
 from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan, PlannedCell
@@ -91,7 +90,8 @@ class ReadyCell:
         self.sizes = sizes
         self.record = record
         self.address: Address | None = None
-        self.samples: list[Samples] = []
+        self.kept = False
+        """A block of it was measured."""
         self._transport = ExitStack()
         self._next_seq = 0
 
@@ -134,10 +134,10 @@ class ReadyCell:
         with _translated(self.cell, "taken down"):
             self._transport.close()
 
-    def keep(self, samples: Samples) -> None:
-        """Add a block's samples; the next block counts on from there."""
-        self._next_seq += len(samples)
-        self.samples.append(samples)
+    def count_on(self, rows: int) -> None:
+        """So many messages of it were measured; the next block counts on from there."""
+        self._next_seq = rows
+        self.kept = True
 
     def offered_per_s(self, plan: Plan, round_: int) -> float | None:
         """Asked rate: of the gaps between due moments, which no block's end cuts off; None in a closed loop."""

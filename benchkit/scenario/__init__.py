@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from benchkit.scenario.describe import Description
     from benchkit.scenario.plan import Plan
 
-__all__ = ["describe", "load", "new", "schema"]
+__all__ = ["describe", "is_public", "load", "new", "schema"]
 
 
 def load(path: Path, *, sets: Sequence[str] = (), only: Sequence[str] = (), quick: bool = False) -> Plan:
@@ -30,6 +30,13 @@ def load(path: Path, *, sets: Sequence[str] = (), only: Sequence[str] = (), quic
     from benchkit.scenario.planning import load as planned
 
     return planned(path, sets=sets, only=only, quick=quick)
+
+
+def is_public(text: str) -> bool:
+    """Whether a `--set` may be written down: its value is no secret."""
+    from benchkit.scenario.overrides import is_public as public
+
+    return public(text)
 
 
 def describe(plan: Plan) -> Description:

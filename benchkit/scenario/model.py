@@ -50,6 +50,9 @@ class BlockOptions(Section):
     duration: Positive = Field(1.0, description="measured part of a block")
     warmup: Seconds = Field(0.2, description="sent first and counted in no statistic")
     drain: Positive = Field(2.0, description="how long the last messages may take to be answered")
+    soak: Positive | None = Field(
+        None, description="measure for this long instead of `rounds`; the round under way is ended"
+    )
 
 
 class Checks(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchkit.load.base import Arrival
+from benchkit.scenario.order import Order
 from benchkit.sources.base import Source
 from benchkit.stages.base import Stage
 from benchkit.tensors.codecs.base import Codec
@@ -40,6 +41,8 @@ class Blocks:
     """Messages due within it are sent and kept, marked as warm-up, and counted in no statistic."""
     drain_s: float
     """How long after the last due moment messages may still be sent and answered."""
+    soak_s: float | None = None
+    """The run ends with the first whole round after this time; None where `rounds` says when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Plan:
     seed: int
     quick: bool
     cells: tuple[PlannedCell, ...]
-    order: tuple[int, ...]
+    order: Order
     """Indices into `cells`, one entry a block: every round holds each cell once, shuffled by the seed."""
     blocks: Blocks
     checksum_every: int
@@ -65,5 +68,7 @@ class Plan:
     @property
     def expected_s(self) -> float:
         """About how long it takes: blocks, warm-up, and what starting and preparing was seen to cost."""
+        if self.blocks.soak_s is not None:
+            return 3.0 + self.blocks.soak_s
         per_block = self.blocks.duration_s + self.blocks.warmup_s + 0.15
-        return 3.0 + len(self.order) * per_block
+        return 3.0 + (self.order.blocks or 0) * per_block

@@ -12,7 +12,7 @@ from benchkit.scenario.build import build
 from benchkit.scenario.cells import Cell, cells
 from benchkit.scenario.model import AXES, Rule, Scenario
 from benchkit.scenario.nodes import Map, Where
-from benchkit.scenario.order import order, quickened
+from benchkit.scenario.order import Order, quickened
 from benchkit.scenario.plan import Blocks, Plan, PlannedCell
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.reader import read_file
@@ -73,9 +73,13 @@ def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
         seed=header.seed,
         quick=quick,
         cells=tuple(map(_planned, kept)),
-        order=order(len(kept), blocks.rounds, header.seed),
+        order=Order(len(kept), None if blocks.soak else blocks.rounds, header.seed),
         blocks=Blocks(
-            rounds=blocks.rounds, duration_s=blocks.duration, warmup_s=blocks.warmup, drain_s=blocks.drain
+            rounds=blocks.rounds,
+            duration_s=blocks.duration,
+            warmup_s=blocks.warmup,
+            drain_s=blocks.drain,
+            soak_s=blocks.soak,
         ),
         checksum_every=scenario.checks.full_every,
         check_replies=scenario.checks.replies,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,6 +15,7 @@ from benchkit.scenario.nodes import Where
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.redact import seen_from, show
 from benchkit.transports.base import Transport
+from benchkit.units import show_seconds
 
 MAX_MESSAGES = 10_000_000
 """Messages of one block: its stamps (about 130 bytes each) have to fit in memory."""
@@ -27,6 +29,7 @@ def refuse(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, proble
             f"a warm-up of {blocks.warmup:g} s is not shorter than the {blocks.duration:g} s measured",
             "lower blocks.warmup or raise blocks.duration",
         )
+    _soak(len(found), blocks, blocks_at, problems)
     seen: set[int] = set()
     for cell in found:
         _closed(cell, problems)
@@ -38,6 +41,17 @@ def refuse(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, proble
             if id(choice) not in seen:
                 seen.add(id(choice))
                 _files(choice, problems)
+
+
+def _soak(count: int, blocks: BlockOptions, blocks_at: Where, problems: Problems) -> None:
+    """A soak holds a round at least: every cell once."""
+    round_s = count * (blocks.warmup + blocks.duration)
+    if blocks.soak is not None and blocks.soak < round_s:
+        problems.add(
+            blocks_at,
+            f"a soak of {show_seconds(blocks.soak)} has no room for one block of each of {count} cell(s)",
+            f"blocks.soak: {math.ceil(round_s)}s or more, or shorter blocks (blocks.duration)",
+        )
 
 
 def _closed(cell: Cell, problems: Problems) -> None:
