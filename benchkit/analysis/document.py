@@ -10,7 +10,7 @@ import numpy as np
 
 from benchkit import __version__
 from benchkit.analysis import bottleneck
-from benchkit.analysis.account import account, open_blocks
+from benchkit.analysis.account import account, fates, open_blocks
 from benchkit.analysis.answer import answer
 from benchkit.analysis.intervals import Interval
 from benchkit.analysis.labels import Labels, labels
@@ -21,7 +21,7 @@ from benchkit.analysis.validity import Facts, Reason, is_valid, reasons
 from benchkit.records.folder import SCHEMA, sample_file
 from benchkit.records.plain import storable
 from benchkit.records.run import Block, Cell, Failure, Run
-from benchkit.records.samples import PHASES, SAMPLE, Samples
+from benchkit.records.samples import PHASES, SAMPLE
 
 ROLES: Final = ("producer", "stage", "broker")
 
@@ -32,7 +32,7 @@ class Analysed:
 
     cell: Cell
     blocks: list[Block]
-    samples: Samples
+    warmup: int
     account: dict[str, int]
     measure: Measure
     reasons: list[Reason]
@@ -76,21 +76,22 @@ def _analyse(run: Run, cell: Cell) -> Analysed:
     samples = run.samples.get(cell.id)
     if samples is None:
         samples = np.zeros(0, SAMPLE)
-    kept = account(samples, blocks)
+    found = fates(samples)
+    kept = account(found, blocks)
     figures = measure(samples)
     cores = run.environment.get("cores")
     facts = Facts(
         cell=cell,
         blocks=blocks,
         account=kept,
-        open_blocks=open_blocks(samples, blocks),
+        open_blocks=open_blocks(found, blocks),
         measure=figures,
         cores=cores if isinstance(cores, int) else 0,
         floor_us=run.floor.null_us.get("p50") if run.floor else None,
         replies_to_check=_replies_to_check(run.scenario),
         stops_on_error=run.scenario.get("on_error") == "stop",
     )
-    return Analysed(cell, blocks, samples, kept, figures, reasons(facts))
+    return Analysed(cell, blocks, found.warmup, kept, figures, reasons(facts))
 
 
 def _replies_to_check(scenario: Mapping[str, Any]) -> bool:
@@ -148,7 +149,7 @@ def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
         "path": cell.path,
         "stage_facts": cell.stage_facts,
         "blocks": len(done.blocks),
-        "warmup": int(np.count_nonzero(done.samples["warmup"])),
+        "warmup": done.warmup,
         "load": _load(done),
         "account": done.account,
         "checks": {
@@ -200,6 +201,7 @@ def _latency(figures: Measure) -> dict[str, Any]:
         **_distribution(figures.latency),
         "p50_ci95": _interval(figures.p50_ci_ns),
         "p99_ci95": _interval(figures.p99_ci_ns),
+        "error": figures.latency.error,
     }
 
 

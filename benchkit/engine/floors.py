@@ -13,7 +13,6 @@ from benchkit.engine.ready import Site, make_ready
 from benchkit.load.closed import Closed
 from benchkit.records.run import Floor
 from benchkit.records.samples import Status
-from benchkit.scenario.order import Order
 from benchkit.scenario.plan import Blocks, Plan, PlannedCell
 from benchkit.sources.sensors import Sensors
 from benchkit.stages.null import Null
@@ -40,7 +39,7 @@ def _null_us(crew: Crew, site: Site) -> dict[str, float]:
         batch_size=1, batch_delay_s=0.0, replies=True,
     )  # fmt: skip
     plan = Plan(
-        name="floor", seed=0, quick=True, cells=(cell,), order=Order(1, 1, 0),
+        name="floor", seed=0, quick=True, cells=(cell,), order=(0,),
         blocks=Blocks(1, _NULL_S, _NULL_S / 4, 1.0),
         checksum_every=0, check_replies=False, on_error="stop", slo={}, resolved={},
     )  # fmt: skip

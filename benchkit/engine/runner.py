@@ -99,7 +99,7 @@ class Runner:
         return header
 
     def _measure(self, members: Crew, site: Site) -> None:
-        total = self._plan.order.blocks or int(self._plan.blocks.soak_s or 0)
+        total = self._plan.total or int(self._plan.blocks.soak_s or 0)
         self._watch(Progress("starting the parties", 0, total))
         self._place(members)
         for role in ("producer", "stage-0", "oracle"):
@@ -142,8 +142,8 @@ class Runner:
         return soak_s is not None and self._header.measured_s >= soak_s
 
     def _progress(self, position: int, index: int) -> Progress:
-        cell, soak_s, total = self._plan.cells[index].id, self._plan.blocks.soak_s, self._plan.order.blocks
-        if soak_s is None or total is not None:
+        cell, soak_s, total = self._plan.cells[index].id, self._plan.blocks.soak_s, self._plan.total
+        if soak_s is None:
             return Progress("measuring", position, total or 0, cell)
         return Progress("soaking, seconds", min(int(self._header.measured_s), int(soak_s)), int(soak_s), cell)
 

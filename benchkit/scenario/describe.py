@@ -81,7 +81,7 @@ def _sentence(plan: Plan) -> str:
         )
     return (
         f"{_count(len(plan.cells), 'cell')}, {_count(blocks.rounds, 'round')}: "
-        f"{_count(plan.order.blocks or 0, 'block')} of {each}"
+        f"{_count(plan.total or 0, 'block')} of {each}"
     )
 
 

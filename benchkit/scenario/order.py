@@ -56,11 +56,6 @@ class Order:
         for _ in range(self.rounds) if self.rounds is not None else count():
             yield from generator.permutation(self.cells).tolist()
 
-    @property
-    def blocks(self) -> int | None:
-        """How many there are; None without end."""
-        return None if self.rounds is None else self.rounds * self.cells
-
 
 def quickened(blocks: BlockOptions) -> BlockOptions:
     """The same blocks, each number at most the quick one."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from benchkit.load.base import Arrival
-from benchkit.scenario.order import Order
 from benchkit.sources.base import Source
 from benchkit.stages.base import Stage
 from benchkit.tensors.codecs.base import Codec
@@ -53,7 +53,7 @@ class Plan:
     seed: int
     quick: bool
     cells: tuple[PlannedCell, ...]
-    order: Order
+    order: Iterable[int]
     """Indices into `cells`, one entry a block: every round holds each cell once, shuffled by the seed."""
     blocks: Blocks
     checksum_every: int
@@ -71,4 +71,9 @@ class Plan:
         if self.blocks.soak_s is not None:
             return 3.0 + self.blocks.soak_s
         per_block = self.blocks.duration_s + self.blocks.warmup_s + 0.15
-        return 3.0 + (self.order.blocks or 0) * per_block
+        return 3.0 + (self.total or 0) * per_block
+
+    @property
+    def total(self) -> int | None:
+        """How many blocks there are; None for a soak, which ends by the clock."""
+        return None if self.blocks.soak_s is not None else self.blocks.rounds * len(self.cells)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from synthetic import MS, a_cell, a_run
 
-from benchkit.analysis.account import account, open_blocks
+from benchkit.analysis.account import account, fates, open_blocks
 from benchkit.analysis.document import document
 from benchkit.analysis.validity import CODES
 from benchkit.records.run import Failure, Run, Usage
@@ -264,11 +264,11 @@ def test_the_account_counts_each_fate_and_closes() -> None:
     own = rows(run)
     for at, status in enumerate(Status):
         own["status"][at] = status
-    kept = account(own, run.blocks)
+    kept = account(fates(own), run.blocks)
     assert kept["scheduled"] == len(own) == sum(kept[name] for name in (
         "delivered", "dropped", "rejected", "dead_lettered", "lost", "pending"))  # fmt: skip
     assert [kept[name] for name in ("dropped", "rejected", "dead_lettered", "lost", "pending")] == [1] * 5
-    assert open_blocks(own, run.blocks) == []
+    assert open_blocks(fates(own), run.blocks) == []
 
 
 @pytest.mark.parametrize(
@@ -283,13 +283,13 @@ def test_the_account_counts_each_fate_and_closes() -> None:
 def test_an_account_does_not_close_over(spoil: Callable[[np.ndarray], None]) -> None:
     run = a_run()
     spoil(rows(run))
-    assert 0 in open_blocks(rows(run), run.blocks)
+    assert 0 in open_blocks(fates(rows(run)), run.blocks)
 
 
 def test_samples_of_no_known_block_are_strangers() -> None:
     run = a_run()
     rows(run)["block"][-1] = 99
-    assert open_blocks(rows(run), run.blocks) == [2, 99]
+    assert open_blocks(fates(rows(run)), run.blocks) == [2, 99]
 
 
 def test_two_cells_do_not_share_reasons() -> None:

@@ -34,7 +34,12 @@ def test_defaults(plan: Planner) -> None:
     assert (cell.codec.kind, cell.stage.kind, cell.workers, cell.batch_size) == ("raw", "null", 1, 1)
     assert (cell.batch_delay_s, cell.replies, made.on_error, made.slo) == (0.0, True, "continue", {})
     assert (made.blocks.rounds, made.blocks.duration_s, made.blocks.warmup_s) == (3, 1.0, 0.2)
-    assert (made.checksum_every, made.check_replies, made.quick, tuple(made.order)) == (64, True, False, (0, 0, 0))
+    assert (made.checksum_every, made.check_replies, made.quick, tuple(made.order)) == (
+        64,
+        True,
+        False,
+        (0, 0, 0),
+    )
 
 
 @SAME
@@ -76,7 +81,7 @@ def test_product(
     assert set(got) == wanted
     assert len(set(ids(made))) == len(made.cells)
     drawn = tuple(made.order)
-    assert len(drawn) == made.order.blocks == rounds * len(made.cells)
+    assert len(drawn) == made.total == rounds * len(made.cells)
     for start in range(0, len(drawn), len(made.cells)):
         assert sorted(drawn[start : start + len(made.cells)]) == list(range(len(made.cells)))
     assert drawn == tuple(plan(text, sets=["seed=" + str(seed)]).order)
