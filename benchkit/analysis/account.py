@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from benchkit.analysis.strips import layout
+from benchkit.analysis.strips import cut, layout
 from benchkit.records.run import Block
 from benchkit.records.samples import Samples, Status
 
@@ -21,6 +21,9 @@ PLACES: Final = {
     "lost": Status.LOST,
     "pending": Status.PENDING,
 }
+
+
+_KNOWN: Final = frozenset(map(int, Status))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +44,19 @@ def fates(samples: Samples) -> Fates:
     by_status: Counter[int] = Counter()
     warmup, unsound = 0, set()
     for first, last in found.parts():
-        part = found.samples[first:last]
-        status, counts = np.unique(part["status"], return_counts=True)
-        by_status.update(dict(zip(status.tolist(), counts.tolist(), strict=True)))
-        warmup += int(np.count_nonzero(part["warmup"]))
-        known = (part["status"] >= min(Status)) & (part["status"] <= max(Status))
-        seq, block = part["seq"], part["block"]
-        # Rows come in order of their number, and then nothing needs sorting.
-        in_order = (seq[1:] > seq[:-1]) | (block[1:] != block[:-1])
-        if not known.all() or not in_order.all():
-            unsound |= _unsound(part)
+        sound, before = True, None
+        for _, strip in cut(found.samples, first, last):
+            status, counts = np.unique(strip["status"], return_counts=True)
+            by_status.update(dict(zip(status.tolist(), counts.tolist(), strict=True)))
+            warmup += int(np.count_nonzero(strip["warmup"]))
+            seq, block = strip["seq"], strip["block"]
+            # Rows come in order of their number, and then nothing needs sorting.
+            in_order = (seq[1:] > seq[:-1]) | (block[1:] != block[:-1])
+            on = before is None or block[0] != before[0] or seq[0] > before[1]
+            sound &= bool(set(status.tolist()) <= _KNOWN and in_order.all() and on)
+            before = block[-1], seq[-1]
+        if not sound:
+            unsound |= _unsound(found.samples[first:last])
     rows = dict(zip(found.numbers.tolist(), np.diff(found.starts).tolist(), strict=True))
     return Fates(by_status, warmup, rows, frozenset(unsound))
 
@@ -60,8 +66,7 @@ def _unsound(part: Samples) -> set[int]:
     for number in np.unique(part["block"]).tolist():
         own = part[part["block"] == number]
         status = own["status"]
-        strange = (status < min(Status)) | (status > max(Status))
-        if strange.any() or len(np.unique(own["seq"])) < len(own):
+        if not set(np.unique(status).tolist()) <= _KNOWN or len(np.unique(own["seq"])) < len(own):
             found.add(number)
     return found
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchkit.analysis.intervals import Interval, quantile_interval
-from benchkit.analysis.ledger import Column, Selection, select
+from benchkit.analysis.ledger import Column, select
 from benchkit.analysis.pools import Distribution
 from benchkit.analysis.quantiles import PERCENTILES, median, minimum_samples
 from benchkit.analysis.strips import cut, layout
-from benchkit.analysis.tally import LATE_NS, Blocks, Paced, Tally, in_groups, latencies
+from benchkit.analysis.tally import LATE_NS, Blocks, Busy, Paced, Tally, in_groups, latencies, remembering
 from benchkit.records.samples import Samples
 
 __all__ = ["LATE_NS", "BlockMeasure", "Distribution", "Measure", "Pace", "measure"]
@@ -86,13 +86,16 @@ def measure(samples: Samples) -> Measure:
     `Distribution.error` says how exact they are. Those of each block are exact always.
     """
     found = layout(samples)
-    tally, paced, busy_ns = Tally(len(samples)), Paced(len(samples)), 0
+    tally, paced, busy = Tally(len(samples)), Paced(len(samples)), Busy()
     for first, last in found.parts():
         for _, strip in cut(found.samples, first, last):
-            tally.add(strip)
             paced.add(strip)
-        # A batch may lie across two strips, but not across two blocks.
-        busy_ns += _stage_busy_ns(select(found.samples[first:last]))
+            chosen = select(strip)
+            if len(chosen.rows):
+                stamp = remembering(chosen)
+                tally.add(chosen, stamp)
+                busy.add(stamp)
+        busy.end_block()
     blocks = tally.blocks()
     by_block = latencies(found, tally, blocks)
     latency = tally.latency.describe(keep=True)
@@ -107,7 +110,7 @@ def measure(samples: Samples) -> Measure:
         blocks=_blocks(blocks, by_block),
         pace=_pace(paced),
         delivered_bytes=tally.payload_bytes,
-        stage_busy_ns=busy_ns,
+        stage_busy_ns=busy.total_ns,
     )
 
 
@@ -118,22 +121,6 @@ def _blocks(blocks: Blocks, by_block: Sequence[Column]) -> tuple[BlockMeasure, .
         BlockMeasure(number, len(values), median(values), span, tuple(own), _pieces(values))
         for number, span, own, values in columns
     )
-
-
-def _stage_busy_ns(chosen: Selection) -> int:
-    """From `started` to the last `replied` of each batch, and every decoding before it."""
-    worker, started = chosen.column("worker"), chosen.column("started")
-    rows = np.flatnonzero(started != 0)
-    if not len(rows):
-        return 0
-    worker, started = worker[rows], started[rows]
-    if np.any(np.diff(worker)) or np.any(started[1:] < started[:-1]):
-        order = np.lexsort((started, worker))
-        rows, worker, started = rows[order], worker[order], started[order]
-    done = np.maximum(chosen.column("replied"), chosen.column("finished"))[rows]
-    first = np.flatnonzero(np.diff(started, prepend=-1) | np.diff(worker, prepend=-1))
-    decoding = int((chosen.column("decoded")[rows] - chosen.column("received")[rows]).sum())
-    return decoding + int((np.maximum.reduceat(done, first) - started[first]).sum())
 
 
 def _interval(by_block: Sequence[Column], pooled: Distribution, name: str) -> Interval | None:

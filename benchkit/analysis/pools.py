@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from benchkit.analysis.ledger import Column
 from benchkit.analysis.quantiles import PERCENTILES, enough, rank
 
 EXACT_MESSAGES: Final = 10_000_000
-"""A cell of up to so many messages is analysed exactly: its columns take 1.1 GB."""
+"""A cell of up to so many messages is analysed exactly: its columns take half a gigabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +47,30 @@ def pool(messages: int) -> Pool:
 
 
 class Exact:
-    """Keeps every value."""
+    """Keeps every value, in half the memory while none is above 4.2 s."""
 
     def __init__(self, most: int) -> None:
-        self._values = np.empty(most, np.int64)
+        self._values: npt.NDArray[np.integer[Any]] = np.empty(most, np.uint32)
         self._count = 0
 
     @property
-    def values(self) -> Column:
+    def values(self) -> npt.NDArray[np.integer[Any]]:
         """What was added, in that order; a view."""
         return self._values[: self._count]
 
     def add(self, values: Column) -> None:
         """See Pool."""
+        if not len(values):
+            return
+        if self._values.dtype != np.int64 and not 0 <= int(values.min()) <= int(values.max()) < 1 << 32:
+            self._widen()
         self._values[self._count : self._count + len(values)] = values
         self._count += len(values)
+
+    def _widen(self) -> None:
+        wide = np.empty(len(self._values), np.int64)
+        wide[: self._count] = self.values
+        self._values = wide
 
     def describe(self, *, keep: bool = False) -> Distribution:
         """See Pool."""

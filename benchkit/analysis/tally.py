@@ -16,6 +16,7 @@ from benchkit.records.samples import PHASES, Samples
 
 LATE_NS = 1_000_000
 """A message that leaves more than 1 ms after it was due is late."""
+Stamp = Callable[[str], Column]
 _NONE_YET = np.iinfo(np.int64).max
 
 
@@ -55,12 +56,8 @@ class Tally:
         self.payload_bytes = 0
         self._entries: list[tuple[Column, Column, Column, Column, Column, Column]] = []
 
-    def add(self, strip: Samples) -> None:
-        """One strip's messages."""
-        chosen = select(strip)
-        if not len(chosen.rows):
-            return
-        stamp = _remembering(chosen)
+    def add(self, chosen: Selection, stamp: Stamp) -> None:
+        """One strip's messages and their columns, one at least."""
         due, end = stamp("due"), end_ns(stamp)
         latency = end - due
         self.latency.add(latency)
@@ -93,6 +90,43 @@ class Tally:
         return Blocks(numbers[starts], *merged)
 
 
+class Busy:
+    """How long stages worked: decoding, and from `started` to the last `replied` of each batch."""
+
+    def __init__(self) -> None:
+        self.total_ns = 0
+        self._strips: list[tuple[Column, Column, Column]] = []
+
+    def add(self, stamp: Stamp) -> None:
+        """A strip's messages."""
+        started = stamp("started")
+        ran = started != 0
+        done = np.maximum(stamp("replied"), stamp("finished"))
+        self.total_ns += int((stamp("decoded") - stamp("received"))[ran].sum())
+        columns = (stamp("worker"), started, done)
+        if not ran.all():
+            columns = (columns[0][ran], columns[1][ran], columns[2][ran])
+        self._strips.append(columns)
+
+    def end_block(self) -> None:
+        """No batch goes on from here: it may lie across two strips, but not across two blocks."""
+        if not self._strips:
+            return
+        worker, started, done = (
+            columns[0] if len(columns) == 1 else np.concatenate(columns)
+            for columns in zip(*self._strips, strict=True)
+        )
+        self._strips.clear()
+        if not len(started):
+            return
+        if np.any(worker[1:] != worker[:-1]) or np.any(started[1:] < started[:-1]):
+            order = np.lexsort((started, worker))
+            worker, started, done = worker[order], started[order], done[order]
+        another = (started[1:] != started[:-1]) | (worker[1:] != worker[:-1])
+        first = np.concatenate(([0], np.flatnonzero(another) + 1))
+        self.total_ns += int((np.maximum.reduceat(done, first) - started[first]).sum())
+
+
 class Paced:
     """Messages that were due after warm-up, whatever became of them: did they leave when they should?"""
 
@@ -108,7 +142,7 @@ class Paced:
         chosen = select_scheduled(strip)
         if not len(chosen.rows):
             return
-        stamp = _remembering(chosen)
+        stamp = remembering(chosen)
         due, taken, starts = stamp("due"), stamp("taken"), chosen.starts
         gone = taken != 0
         lateness = np.maximum(taken - due, 0)[gone]
@@ -144,7 +178,7 @@ def _starts(numbers: Column) -> npt.NDArray[np.intp]:
     return np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1))
 
 
-def _remembering(chosen: Selection) -> Callable[[str], Column]:
+def remembering(chosen: Selection) -> Stamp:
     """The columns of a strip, each gathered once."""
     known: dict[str, Column] = {}
     whole = len(chosen.rows) == len(chosen.samples)
@@ -179,7 +213,7 @@ class _Reread(Sequence[Column]):
             return _Reread(self._samples, self._bounds[at])
         parts = []
         for _, strip in cut(self._samples, *self._bounds[at]):
-            stamp = _remembering(select(strip))
+            stamp = remembering(select(strip))
             parts.append(end_ns(stamp) - stamp("due"))
         return np.concatenate(parts)
 
@@ -187,7 +221,8 @@ class _Reread(Sequence[Column]):
 def latencies(found: Layout, tally: Tally, blocks: Blocks) -> Sequence[Column]:
     """Latencies of each of the `blocks`, in the order of their rows."""
     if isinstance(tally.latency, Exact):
-        return np.split(tally.latency.values, np.cumsum(blocks.counts)[:-1]) if len(blocks.counts) else []
+        stops = np.cumsum(blocks.counts)
+        return np.split(tally.latency.values, stops[:-1]) if len(stops) else []
     at = np.searchsorted(found.numbers, blocks.numbers)
     return _Reread(
         found.samples, list(zip(found.starts[at].tolist(), found.starts[at + 1].tolist(), strict=True))
