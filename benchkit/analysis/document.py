@@ -12,6 +12,7 @@ from benchkit import __version__
 from benchkit.analysis import bottleneck
 from benchkit.analysis.account import account, fates, open_blocks
 from benchkit.analysis.answer import answer
+from benchkit.analysis.drift import Drift, drifts
 from benchkit.analysis.intervals import Interval
 from benchkit.analysis.labels import Labels, labels
 from benchkit.analysis.measure import Distribution, Measure, measure
@@ -35,6 +36,7 @@ class Analysed:
     warmup: int
     account: dict[str, int]
     measure: Measure
+    drift: Mapping[str, Drift]
     reasons: list[Reason]
 
     @property
@@ -57,6 +59,8 @@ def document(run: Run) -> dict[str, Any]:
         "seed": run.seed,
         "quick": run.quick,
         "interrupted": run.interrupted,
+        "resumed": run.resumed,
+        "measured_s": run.measured_s,
         "scenario": run.scenario,
         "environment": run.environment,
         "floor": run.floor,
@@ -80,6 +84,7 @@ def _analyse(run: Run, cell: Cell) -> Analysed:
     kept = account(found, blocks)
     figures = measure(samples)
     cores = run.environment.get("cores")
+    trend = drifts(blocks, figures.blocks, [each.block for each in run.resumed])
     facts = Facts(
         cell=cell,
         blocks=blocks,
@@ -90,8 +95,9 @@ def _analyse(run: Run, cell: Cell) -> Analysed:
         floor_us=run.floor.null_us.get("p50") if run.floor else None,
         replies_to_check=_replies_to_check(run.scenario),
         stops_on_error=run.scenario.get("on_error") == "stop",
+        drift=trend,
     )
-    return Analysed(cell, blocks, found.warmup, kept, figures, reasons(facts))
+    return Analysed(cell, blocks, found.warmup, kept, figures, trend, reasons(facts))
 
 
 def _replies_to_check(scenario: Mapping[str, Any]) -> bool:
@@ -165,6 +171,7 @@ def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
         "guarantee": {"delivery": cell.delivery, "durability": cell.durability, "ordering": cell.ordering},
         "validity": {"valid": done.valid, "reasons": [asdict(reason) for reason in done.reasons]},
         "verdict": _verdict(done),
+        "drift": {name: asdict(each) for name, each in done.drift.items()},
         "blocks_detail": _blocks(done),
         "failures": _failures(failure for block in done.blocks for failure in block.failures),
         "samples": sample_file(cell.id) if has_samples else None,

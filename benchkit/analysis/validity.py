@@ -10,12 +10,13 @@ when so many late ones would come by chance in at most one of a hundred cells th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Final, Literal
 
 import numpy as np
 from scipy.special import bdtrc, fdtrc
 
+from benchkit.analysis.drift import Drift, in_words
 from benchkit.analysis.intervals import LEAST_BLOCKS
 from benchkit.analysis.measure import LATE_NS, Measure
 from benchkit.analysis.quantiles import PERCENTILES, minimum_samples
@@ -77,6 +78,10 @@ CODES: Final[Mapping[str, Kind]] = {
     "blocks-disagree": Kind(
         "note", "stop what else runs on this machine, or raise blocks.rounds and blocks.duration"
     ),
+    "drift": Kind(
+        "note",
+        "see the latency over time in the report; find what grows or wears out before trusting one figure",
+    ),
     "core-shared": Kind("note", "use a machine with a core for every party"),
     "near-floor": Kind("note", "treat it as the cost of the tool itself; larger payloads stand clear of it"),
 }
@@ -108,6 +113,7 @@ class Facts:
     """The scenario asks for replies to be compared with the stage run locally."""
     stops_on_error: bool = False
     """A stage's exception ends its block."""
+    drift: Mapping[str, Drift] = field(default_factory=dict)
 
     @property
     def scheduled(self) -> int:
@@ -329,6 +335,18 @@ def _disagree(facts: Facts) -> Iterator[Reason]:
         )
 
 
+def _drifts(facts: Facts) -> Iterator[Reason]:
+    """The cell's figures are means over something that moved: by more than a tenth, and not by chance."""
+    large = {name: each for name, each in facts.drift.items() if each.clear and _large(each)}
+    if large:
+        told = "; ".join(in_words(name, asdict(each)) for name, each in large.items())
+        yield _reason("drift", f"over the run, {told}")
+
+
+def _large(found: Drift) -> bool:
+    return not 1 / _DISAGREE_RATIO <= 1 + found.over_run <= _DISAGREE_RATIO
+
+
 def _anova_p_value(table: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
     """P value of one-way analysis of variance; `table` has one row per group."""
     groups, each = table.shape
@@ -361,5 +379,5 @@ def _floor(facts: Facts) -> Iterator[Reason]:
 # In the order in which a person should read them: what broke, then what was asked for, then how sure it is.
 _CHECKS: Final[tuple[Callable[[Facts], Iterator[Reason]], ...]] = (
     _party_died, _stage_failed, _account, _drain, _undelivered, _integrity, _guarantee, _stamps, _source,
-    _offered, _samples, _few_blocks, _disagree, _cores, _floor,
+    _offered, _samples, _few_blocks, _disagree, _drifts, _cores, _floor,
 )  # fmt: skip

@@ -153,8 +153,22 @@ def test_fewer_than_three_blocks_are_noted() -> None:
     assert found(a_run(rounds=2, count=3000))["few-blocks"]["severity"] == "note"
 
 
+def test_a_stage_that_grows_while_it_runs_is_a_note() -> None:
+    run = a_run(rounds=12, count=500, warmup=10)
+    assert "drift" not in found(run)
+    run.blocks = [
+        dataclasses.replace(
+            block, usage={"stage": Usage(200 * MS, 0, rss_bytes=90_000_000 + 3_000_000 * block.index)}
+        )
+        for block in run.blocks
+    ]
+    reason = found(run)["drift"]
+    assert reason["severity"] == "note"
+    assert "memory of the stage grew" in reason["message"]
+
+
 def test_every_code_is_planted_somewhere() -> None:
-    assert set(CODES) == INVALID.keys() | NOTES.keys() | {"few-blocks", "too-few-samples"}
+    assert set(CODES) == INVALID.keys() | NOTES.keys() | {"few-blocks", "too-few-samples", "drift"}
     assert all(kind.remedy for kind in CODES.values())
 
 
