@@ -131,7 +131,7 @@ def _await_measured(crew: Crew, ends: _Ends, task: Task) -> dict[str, Any] | Non
         nonlocal told
         if not told and any(party.dead or party.event(n, "done", "failed") for party, n in ends.workers):
             told = True
-            producer.post("stop", of=number, how="now")
+            producer.tell("stop", of=number, how="now")
         return bool(producer.dead or producer.event(number, "measured", "failed"))
 
     crew.wait(settled, limit_s)
@@ -173,7 +173,7 @@ def _await_quiet(crew: Crew, ends: _Ends, sent: int, drain_s: float) -> None:
 def _stop_workers(crew: Crew, ends: _Ends, how: str) -> list[dict[str, Any] | None]:
     """Each worker's columns, None for one that died."""
     for party, number in ends.workers:
-        party.post("stop", of=number, how=how)
+        party.tell("stop", of=number, how=how)
     crew.wait(
         lambda: all(party.dead or party.event(n, "done", "failed") for party, n in ends.workers), _MARGIN_S
     )
@@ -194,7 +194,7 @@ def _stop_workers(crew: Crew, ends: _Ends, how: str) -> list[dict[str, Any] | No
 def _close_producer(crew: Crew, ends: _Ends) -> None:
     producer, number = ends.producer, ends.producing
     if not producer.dead:
-        producer.post("close", of=number)
+        producer.tell("close", of=number)
         crew.wait(lambda: bool(producer.dead or producer.event(number, "done", "failed")), _MARGIN_S)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -112,6 +112,7 @@ class ReadyCell:
         site.look()
         setup = site.setup(self.sizes.message, self.sizes.reply, self.cell.workers)
         transport = self.cell.transport
+        self._transport.callback(_tidy, setup.folder)
         with _translated(self.cell, "prepared"):
             made = _prepared_there(crew, transport, setup) if self.one_process else transport.prepare(setup)
             address = self._transport.enter_context(made)
@@ -181,6 +182,12 @@ class ReadyCell:
         )
 
 
+def _tidy(folder: Path) -> None:
+    """A soak has tens of thousands of blocks; what is shared with later ones may live in an earlier one's folder."""
+    with suppress(OSError):
+        folder.rmdir()
+
+
 @contextmanager
 def _translated(cell: PlannedCell, doing: str) -> Iterator[None]:
     """A transport is anybody's code: what it raises costs its cell, not the run."""
@@ -210,7 +217,7 @@ def _prepared_there(crew: Crew, transport: Transport, setup: Setup) -> Iterator[
     try:
         yield Address(ready["where"], ready["path"])
     finally:
-        party.post("close", of=asked.number)
+        party.tell("close", of=asked.number)
         if not party.dead:
             crew.answer(asked, _PREPARE_S)
 

@@ -74,7 +74,7 @@ def test_until_its_end_it_is_hidden_and_private_and_then_as_open_as_any_folder(t
 
 
 def test_a_partial_run_can_be_read_at_any_time_and_says_what_it_is(tmp_path: Path) -> None:
-    recording, header, blocks = kept(tmp_path, 7, checkpoint_s=0)
+    recording, _, blocks = kept(tmp_path, 7, checkpoint_s=0)
     assert recording.path is not None
     run = load(recording.path)
     assert run.interrupted
@@ -93,7 +93,7 @@ def test_what_came_after_the_last_checkpoint_does_not_count(tmp_path: Path) -> N
 
 
 def test_a_torn_tail_is_dropped_and_written_over(tmp_path: Path) -> None:
-    recording, header, blocks = kept(tmp_path, 5, checkpoint_s=0)
+    recording, _, blocks = kept(tmp_path, 5, checkpoint_s=0)
     path = recording.path
     assert path is not None
     recording.close()
@@ -154,7 +154,7 @@ def test_where_the_disk_is_full_the_run_still_has_its_answer(
     recording, header, blocks = kept(tmp_path, 12, checkpoint_s=0)
     whole = recording.whole(header)
     assert same(whole, blocks)
-    assert recording.rows == {cell: 120 for cell in whole.samples}
+    assert recording.rows == dict.fromkeys(whole.samples, 120)
     with pytest.raises(StorageError, match="No space left"):
         recording.finish(whole, document(whole))
     written = after // 2
