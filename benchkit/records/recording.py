@@ -223,7 +223,7 @@ class Recording:
             final = self.end(run, document)
         except OSError as error:
             self.abandon(run)
-            raise _failed(error, self.out) from error
+            raise _failed(error, self.out, self.path) from error
         self.close()
         return final
 
@@ -260,6 +260,7 @@ class Recording:
         if self.path is not None and not self._marks.blocks_bytes:
             # Nothing was measured, or nothing of it could be written.
             shutil.rmtree(self.path, ignore_errors=True)
+            self.path = None
         elif self.path is not None:
             with suppress(OSError):
                 self.checkpoint(run)
@@ -328,7 +329,9 @@ def save(run: Run, document: dict[str, Any], out: Path) -> Path:
             shutil.rmtree(recording.path, ignore_errors=True)
 
 
-def _failed(error: OSError, out: Path | None) -> StorageError:
-    return StorageError(
-        f"the run could not be saved: {error.strerror or error}", where=str(out), remedy=_REMEDY
-    )
+def _failed(error: OSError, out: Path | None, left: Path | None = None) -> StorageError:
+    what = f"the run could not be saved: {error.strerror or error}"
+    if left is None:
+        return StorageError(what, where=str(out), remedy=_REMEDY)
+    again = f"free some space and go on with `benchkit run --resume {left}`"
+    return StorageError(f"{what}; the blocks that could are kept", where=str(left), remedy=again)

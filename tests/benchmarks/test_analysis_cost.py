@@ -30,7 +30,9 @@ made = document(load(Path(sys.argv[1])))
 seconds = time.perf_counter() - began
 latency = made["cells"][0]["latency_us"]
 peak = peak_rss_bytes(os.getpid())  # not ru_maxrss, which a process has from the one that started it
-print(json.dumps({"seconds": seconds, "cpu_seconds": time.process_time(), "peak_bytes": peak, "count": latency["count"], "error": latency["error"]}))
+cpu_seconds = time.process_time()
+print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_bytes": peak,
+                  "count": latency["count"], "error": latency["error"]}))
 """
 
 

@@ -34,15 +34,28 @@ def place() -> Iterator[dict[str, str]]:
         yield environment(TMPDIR=folder)
 
 
-def killed(arguments: list[str | Path], delay_s: float, env: dict[str, str]) -> bool:
-    """Start a command and SIGKILL it after a time, unless it has ended by then; whether it was killed."""
+def killed(arguments: list[str | Path], delay_s: float, out: Path, env: dict[str, str]) -> bool:
+    """Start a command and SIGKILL it a time after its first checkpoint, unless it has ended; whether it was killed."""
+    before = marks(out)
     process = start(*arguments, env=env)
-    try:
-        process.wait(delay_s)
-    except subprocess.TimeoutExpired:
+    while process.poll() is None and marks(out) == before:
+        await_end(process, 0.02)
+    if await_end(process, delay_s) is None:
         process.kill()
     process.communicate()
     return process.returncode == -9
+
+
+def marks(out: Path) -> list[int]:
+    """Changes with every checkpoint."""
+    return [file.stat().st_mtime_ns for file in out.glob(".*.partial/record.json")]
+
+
+def await_end(process: subprocess.Popen[str], most_s: float) -> int | None:
+    try:
+        return process.wait(most_s)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def soaked_and_killed(seed: int, folder: Path, env: dict[str, str]) -> tuple[int, Done]:
@@ -65,7 +78,7 @@ def soaked_and_killed(seed: int, folder: Path, env: dict[str, str]) -> tuple[int
     resumed = 0
     for _ in range(2):
         known = bool(unfinished(out))
-        was_killed = killed(again if known else first, moments.uniform(0.9, 2.5), env)
+        was_killed = killed(again if known else first, moments.uniform(0.0, 0.9), out, env)
         resumed += known
         if not was_killed:
             break
@@ -127,12 +140,10 @@ def left(tmp_path_factory: pytest.TempPathFactory, place: dict[str, str]) -> Pat
     ]
     process = start(*arguments, env=place)
     try:
-        for _ in range(600):
-            # Woken by its end, which does not come.
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(0.05)
-            if (found := list(out.glob(".*/record.json"))) and len(records.load(found[0].parent).blocks) >= 4:
-                break
+        while (
+            not (found := list(out.glob(".*/record.json"))) or len(records.load(found[0].parent).blocks) < 4
+        ):
+            assert await_end(process, 0.05) is None
     finally:
         process.kill()
         process.communicate()
