@@ -83,6 +83,9 @@ Seconds = Annotated[float, BeforeValidator(parse_seconds), Field(ge=0, allow_inf
 PerSecond = Annotated[
     float, BeforeValidator(parse_per_second), Field(gt=0, allow_inf_nan=False), _schema("30/s")
 ]
+PerSecondOrZero = Annotated[
+    float, BeforeValidator(parse_per_second), Field(ge=0, allow_inf_nan=False), _schema("30/s")
+]
 Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(ge=0), _schema("6MiB", "integer")]
 FrameSize = Annotated[
     tuple[Annotated[int, Field(ge=2, le=16384)], Annotated[int, Field(ge=2, le=16384)]],

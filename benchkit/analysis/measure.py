@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchkit.analysis.intervals import Interval, quantile_interval
+from benchkit.analysis.intervals import Interval, mean_interval, quantile_interval, weighted_mean_interval
 from benchkit.analysis.ledger import Column, select
 from benchkit.analysis.pools import Distribution
 from benchkit.analysis.quantiles import PERCENTILES, median, minimum_samples
 from benchkit.analysis.strips import cut, layout
 from benchkit.analysis.tally import LATE_NS, Blocks, Busy, Paced, Tally, in_groups, latencies, remembering
-from benchkit.records.samples import Samples
+from benchkit.records.samples import PHASES, Samples
 
 __all__ = ["LATE_NS", "BlockMeasure", "Distribution", "Measure", "Pace", "measure"]
 
@@ -60,6 +60,9 @@ class Measure:
     phases: dict[str, Distribution]
     p50_ci_ns: Interval | None
     p99_ci_ns: Interval | None
+    mean_ci_ns: Interval | None
+    phase_mean_ci_ns: dict[str, Interval | None]
+    """Of each phase's mean; `queue` is the wait for the stage."""
     residual_ns: int
     """How far any message's phases miss its latency; 0 unless stamps run backwards."""
     blocks: tuple[BlockMeasure, ...]
@@ -105,6 +108,8 @@ def measure(samples: Samples) -> Measure:
         service=tally.service.describe(),
         p50_ci_ns=_interval(groups, latency, "p50"),
         p99_ci_ns=_interval(groups, latency, "p99"),
+        mean_ci_ns=mean_interval(groups) if latency.count else None,
+        phase_mean_ci_ns=_phase_intervals(blocks),
         phases={name: each.describe() for name, each in tally.phases.items()},
         residual_ns=tally.residual_ns,
         blocks=_blocks(blocks, by_block),
@@ -121,6 +126,12 @@ def _blocks(blocks: Blocks, by_block: Sequence[Column]) -> tuple[BlockMeasure, .
         BlockMeasure(number, len(values), median(values), span, tuple(own), _pieces(values))
         for number, span, own, values in columns
     )
+
+
+def _phase_intervals(blocks: Blocks) -> dict[str, Interval | None]:
+    counts = blocks.counts.astype(np.float64)
+    means = blocks.phase_sums_ns / np.maximum(1.0, counts)[:, None]
+    return {name: weighted_mean_interval(means[:, at], counts) for at, name in enumerate(PHASES)}
 
 
 def _interval(by_block: Sequence[Column], pooled: Distribution, name: str) -> Interval | None:

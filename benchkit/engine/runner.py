@@ -8,17 +8,22 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from benchkit.engine import floors, placement
+from benchkit.engine import fan_in, floors, placement
 from benchkit.engine.block import Place, run_block
+from benchkit.engine.canary import Canary, Look
 from benchkit.engine.crew import Crew, crew
 from benchkit.engine.ready import ReadyCell, Site, describe, make_ready
+from benchkit.engine.search import Searches, Turn
 from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError, StorageError, UsageError
+from benchkit.load.search import Capacity
 from benchkit.records.environment import environment
 from benchkit.records.recording import Recording
-from benchkit.records.run import Cell, Failure, Resumption, Run
+from benchkit.records.run import Block, Cell, Failure, Resumption, Run
+from benchkit.records.samples import Samples
 from benchkit.runtime.folders import run_folder
 from benchkit.scenario.plan import Plan
+from benchkit.transports.base import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ class Runner:
         }
         self._ready: dict[int, ReadyCell] = {}
         self._failures = self._header.failures
+        self._canary = Canary()
         self._cores: dict[str, tuple[int, ...]] = {}
         self._measured_before_s = self._header.measured_s
         self._spent_before_s = self._header.duration_s
@@ -102,7 +108,8 @@ class Runner:
         total = self._plan.total or int(self._plan.blocks.soak_s or 0)
         self._watch(Progress("starting the parties", 0, total))
         self._place(members)
-        for role in ("producer", "stage-0", "oracle"):
+        producers = max(cell.producers for cell in self._plan.cells)
+        for role in (*fan_in.roles(producers), "stage-0", "oracle"):
             members.get(role)
         for index in range(len(self._plan.cells)):
             self._watch(Progress("making messages", 0, total, self._plan.cells[index].id))
@@ -112,8 +119,11 @@ class Runner:
             self._header.floor = floors.measure(members, site)
         members.dismiss("oracle")
         measured = self._rounds(members, site)
+        measured = self._search(members, site, measured)
         if self._profile:
             for index, ready in self._ready.items():
+                if isinstance(ready.cell.load, Capacity):
+                    continue
                 self._watch(Progress("profiling", index, len(self._plan.cells), ready.cell.id))
                 self._profile_block(members, site, ready, measured)
         self._watch(Progress("done", total, total))
@@ -121,7 +131,7 @@ class Runner:
     def _rounds(self, members: Crew, site: Site) -> int:
         """Measure block after block, those that are recorded already left out; how many there are now."""
         first = self._recording.next_block
-        cells, began_s, position = len(self._plan.cells), time.monotonic(), 0
+        cells, began_s, position = max(1, self._plan.interleaved), time.monotonic(), -1
         for position, index in enumerate(self._plan.order):
             if position < first:
                 continue
@@ -134,7 +144,7 @@ class Runner:
             elif not self._ready:
                 break
         self._header.measured_s = self._measured_before_s + time.monotonic() - began_s
-        return position + 1
+        return max(first, position + 1)
 
     def _over(self) -> bool:
         """A soak has lasted as long as it should."""
@@ -147,10 +157,40 @@ class Runner:
             return Progress("measuring", position, total or 0, cell)
         return Progress("soaking, seconds", min(int(self._header.measured_s), int(soak_s)), int(soak_s), cell)
 
+    def _search(self, members: Crew, site: Site, position: int) -> int:
+        """Blocks of the cells that look for their capacity, until each has found it or its time is up.
+
+        They stand from `position` on; where the next one would stand is returned. After a resume a search
+        begins anew; what it measured before is evidence all the same when the run is analysed.
+        """
+        searches = Searches(self._plan)
+        for index, ready in self._ready.items():
+            searches.add(index, ready.cell, ready.record.search)
+        while (next_ := searches.next()) is not None:
+            index, turn = next_
+            self._watch(
+                Progress(
+                    "searching", round(searches.spent_s), round(searches.budget_s), self._records[index].id
+                )
+            )
+            began = time.monotonic()
+            done = self._one_block(members, site, index, position, turn.round, turn)
+            position += 1
+            block, samples = done or (None, None)
+            searches.record(index, block, samples, time.monotonic() - began)
+            self._records[index] = replace(self._records[index], search=searches.sought(index))
+            if index in self._ready:
+                self._ready[index].record = self._records[index]
+        for index in searches.indices:
+            # How a search ended is known when it is asked for another block.
+            self._records[index] = replace(self._records[index], search=searches.sought(index))
+        return position
+
     def _place(self, members: Crew) -> None:
         workers = max(cell.workers for cell in self._plan.cells)
         brokers = any(not cell.transport.brokerless for cell in self._plan.cells)
-        roles = ["producer", *(f"stage-{i}" for i in range(workers)), *(["broker"] if brokers else [])]
+        producers = fan_in.roles(max(cell.producers for cell in self._plan.cells))
+        roles = [*producers, *(f"stage-{i}" for i in range(workers)), *(["broker"] if brokers else [])]
         available = placement.cores()
         self._cores = placement.place(roles, available)
         self._header.placement = placement.describe(roles, self._cores, available)
@@ -169,12 +209,15 @@ class Runner:
             self._skip(index, error)
             return
         if cell.id in self._recording.rows:
-            ready.count_on(self._recording.rows[cell.id])
+            ready.count_on(self._recording.next_seq[cell.id])
         self._ready[index] = ready
         self._records[index] = replace(ready.record, path=known.path)
         site.services.callback(self._take_down, ready)
 
-    def _one_block(self, members: Crew, site: Site, index: int, position: int, round_: int) -> None:
+    def _one_block(
+        self, members: Crew, site: Site, index: int, position: int, round_: int, turn: Turn | None = None
+    ) -> tuple[Block, Samples] | None:
+        """Measure and keep one block, of a search where there is a `turn`; None when it could not begin."""
         ready = self._ready[index]
         deaths = site.deaths
         try:
@@ -185,23 +228,36 @@ class Runner:
             self._records[index] = ready.record
             if address.broker_pid is not None:
                 placement.pin(address.broker_pid, self._cores.get("broker", ()))
-            offered_per_s = ready.offered_per_s(self._plan, round_)
+            offered_per_s = turn.level_per_s if turn else ready.offered_per_s(self._plan, round_)
             place = Place(position, round_, ready.record.payload_bytes, offered_per_s, address.broker_pid)
-            block, samples = run_block(members, ready.task(self._plan, round_), place, ready.hosts)
+            task = ready.task(self._plan, round_)
+            if turn:
+                task, place = turn.task(task, self._plan.seed), replace(place, level_per_s=turn.level_per_s)
+            before = self._canary.look()
+            block, samples = run_block(members, task, place, ready.hosts)
+            block = self._surroundings(block, before, address)
         except BenchkitError as error:
             # A mistake of the scenario ends the run, unless blocks were measured already.
             if isinstance(error, UsageError) and not self._recording.rows:
                 raise
             self._give_up(index, error)
-            return
+            return None
         except OSError as error:
             self._give_up(index, _refused(error))
-            return
+            return None
         # Every block gets a fresh transport: what is left inside one must not reach the next, and only one
         # cell at a time takes shared memory.
         self._take_down(ready)
         self._recording.keep(self.header(), block, samples)
-        ready.count_on(self._recording.rows[block.cell])
+        ready.count_on(self._recording.next_seq[block.cell])
+        return block, samples
+
+    def _surroundings(self, block: Block, before: Look, address: Address) -> Block:
+        """With what was seen from outside: the machine's part, the broker's core, the transport's claim."""
+        disturbance = self._canary.since(before)
+        core = placement.ran_on(address.broker_pid) if address.broker_pid is not None else None
+        ran_on = block.ran_on if core is None else {**block.ran_on, "broker": core}
+        return replace(block, disturbance=disturbance, ran_on=ran_on, claimed=dict(address.claim))
 
     def _take_down(self, ready: ReadyCell) -> None:
         try:

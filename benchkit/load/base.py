@@ -15,7 +15,10 @@ class Arrival(Plugin):
 
     @abstractmethod
     def label(self) -> str:
-        """Short and readable, for tables and cell names: `30ps`, `poisson-30ps`, `closed-4`."""
+        """Short, readable, safe in a path: for tables and cell names: `30-per-s`, `closed-4`."""
+
+    def check(self) -> None:
+        """Raise UsageError for what the options alone do not show, such as a file that cannot be played."""
 
 
 class OpenArrival(Arrival):
@@ -25,6 +28,10 @@ class OpenArrival(Arrival):
     def rate_per_s(self) -> float | None:
         """The rate that was asked for; None where only the schedule itself says (a trace)."""
         return None
+
+    def most_messages(self, duration_s: float) -> int | None:
+        """The most that `duration_s` can hold, asked before a schedule is made; None where nobody knows."""
+        return None if self.rate_per_s is None else max(1, round(self.rate_per_s * duration_s))
 
     @abstractmethod
     def offsets_ns(self, duration_s: float, seed: int) -> npt.NDArray[np.int64]:

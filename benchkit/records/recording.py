@@ -30,7 +30,7 @@ from benchkit.records import reading, writing
 from benchkit.records.names import PARTIAL, run_name, sample_file
 from benchkit.records.plain import storable
 from benchkit.records.run import Block, Run
-from benchkit.records.samples import SAMPLE, Samples
+from benchkit.records.samples import SAMPLE, Samples, next_seq
 
 CHECKPOINT_S: Final = 60.0
 _HELD_BYTES: Final = 256 << 20
@@ -56,6 +56,8 @@ class Recording:
         """How the run was asked for; plain data without secrets, kept until the run has ended."""
         self.path: Path | None = None
         """The partial folder, once there is one."""
+        self.next_seq: dict[str, int] = {}
+        """Of each cell with a block: the first number that none of its messages has."""
         self._checkpoint_s = checkpoint_s
         self._next_checkpoint_s = 0.0
         self._marks = _Marks({}, 0, 0)
@@ -78,8 +80,12 @@ class Recording:
         try:
             record = reading.record(path)
             header = record.run()
-            last = max((block.index for block in record.blocks(path)), default=-1)
-            self._marks = _Marks(record.rows, record.blocks_bytes or 0, last + 1)
+            last = {block.cell: block for block in record.blocks(path)}
+            after = max((block.index for block in last.values()), default=-1) + 1
+            self._marks = _Marks(record.rows, record.blocks_bytes or 0, after)
+            for cell, rows in record.rows.items():
+                tail = reading.samples(path, cell, rows, growing=True)[-max(1, last[cell].scheduled) :]
+                self.next_seq[cell] = next_seq(tail)
         except BaseException:
             self.close()
             raise
@@ -106,6 +112,7 @@ class Recording:
 
         Raises StorageError when the disk refuses and too much is in memory already.
         """
+        self.next_seq[block.cell] = next_seq(samples, self.next_seq.get(block.cell, 0))
         if self.out is None or self._refused is not None:
             self._hold(block, samples)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import islice
 
+from benchkit.load.search import Capacity
 from benchkit.scenario.plan import Plan
 from benchkit.units import show_seconds
 
@@ -23,6 +24,7 @@ class Row:
     stage: str
     load: str
     workers: int
+    producers: int
     batch: str
     """`4`, or `4 or 2 ms`."""
     replies: str
@@ -54,13 +56,14 @@ def describe(plan: Plan) -> Description:
             stage=cell.stage.kind,
             load=cell.load.label(),
             workers=cell.workers,
+            producers=cell.producers,
             batch=str(cell.batch_size)
             + (f" or {cell.batch_delay_s * 1e3:.6g} ms" if cell.batch_delay_s else ""),
             replies="yes" if cell.replies else "no",
         )
         for cell in plan.cells
     )
-    size = len(plan.cells)
+    size = max(1, plan.interleaved)
     ids = [plan.cells[index].id for index in islice(plan.order, _ROUNDS * size)]
     return Description(
         rows=rows,
@@ -81,8 +84,16 @@ def _sentence(plan: Plan) -> str:
         )
     return (
         f"{_count(len(plan.cells), 'cell')}, {_count(blocks.rounds, 'round')}: "
-        f"{_count(plan.total or 0, 'block')} of {each}"
+        f"{_count(plan.total or 0, 'block')} of {each}{_searches(plan)}"
     )
+
+
+def _searches(plan: Plan) -> str:
+    searching = sum(isinstance(cell.load, Capacity) for cell in plan.cells)
+    if not searching:
+        return ""
+    whose = "its" if searching == 1 else "their"
+    return f"; {_count(searching, 'cell')} searched for {whose} capacity, {plan.searching_s:.0f} s at most"
 
 
 def _count(number: int, noun: str) -> str:

@@ -49,12 +49,18 @@ class Order:
     rounds: int | None
     """None: without end, for a soak, whose end is a matter of time."""
     seed: int
+    leave_out: frozenset[int] = frozenset()
+    """Those that are measured otherwise."""
 
     def __iter__(self) -> Iterator[int]:
         """Always the same for the same seed."""
+        if len(self.leave_out) == self.cells:
+            return
         generator = np.random.default_rng(seed_for(self.seed, Stream.ORDER))
         for _ in range(self.rounds) if self.rounds is not None else count():
-            yield from generator.permutation(self.cells).tolist()
+            for cell in generator.permutation(self.cells).tolist():
+                if cell not in self.leave_out:
+                    yield cell
 
 
 def quickened(blocks: BlockOptions) -> BlockOptions:
@@ -66,4 +72,7 @@ def quickened(blocks: BlockOptions) -> BlockOptions:
         warmup=min(blocks.warmup, QUICK_WARMUP_S),
         drain=min(blocks.drain, QUICK_DRAIN_S),
         soak=None if blocks.soak is None else min(blocks.soak, QUICK_SOAK_S),
+        warmup_max=None
+        if blocks.warmup_max is None
+        else min(blocks.warmup_max, QUICK_WARMUP_S + duration_s / 3),
     )

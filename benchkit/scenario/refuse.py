@@ -8,7 +8,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
-from benchkit.load.base import ClosedArrival, OpenArrival
+from benchkit.load.base import ClosedArrival
+from benchkit.load.search import Capacity
 from benchkit.scenario.cells import Cell
 from benchkit.scenario.model import BlockOptions, Choice
 from benchkit.scenario.nodes import Where
@@ -16,9 +17,6 @@ from benchkit.scenario.problems import Problems
 from benchkit.scenario.redact import seen_from, show
 from benchkit.transports.base import Transport
 from benchkit.units import show_seconds
-
-MAX_MESSAGES = 10_000_000
-"""Messages of one block: its stamps (about 130 bytes each) have to fit in memory."""
 
 
 def refuse(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, problems: Problems) -> None:
@@ -29,24 +27,46 @@ def refuse(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, proble
             f"a warm-up of {blocks.warmup:g} s is not shorter than the {blocks.duration:g} s measured",
             "lower blocks.warmup or raise blocks.duration",
         )
-    _soak(len(found), blocks, blocks_at, problems)
+    _soak(found, blocks, blocks_at, problems)
+    _warmup_max(blocks, blocks_at, problems)
     seen: set[int] = set()
     for cell in found:
         _closed(cell, problems)
         _workers(cell, problems)
         _batch(cell, problems)
-        _too_many(cell, blocks, problems)
         for axis in ("source", "stage"):
             choice = cell.choices[axis]
             if id(choice) not in seen:
                 seen.add(id(choice))
-                _files(choice, problems)
+                missing_files(choice, problems)
 
 
-def _soak(count: int, blocks: BlockOptions, blocks_at: Where, problems: Problems) -> None:
-    """A soak holds a round at least: every cell once."""
-    round_s = count * (blocks.warmup + blocks.duration)
-    if blocks.soak is not None and blocks.soak < round_s:
+def _warmup_max(blocks: BlockOptions, blocks_at: Where, problems: Problems) -> None:
+    longest = blocks.longest_warmup_s
+    if longest < blocks.warmup:
+        what = f"warmup_max of {longest:g} s is shorter than the {blocks.warmup:g} s that are always cut"
+        problems.add(
+            blocks_at, what, f"blocks.warmup_max: {blocks.warmup:g}s (nothing more is looked for) or more"
+        )
+    elif longest > blocks.warmup + blocks.duration / 2:
+        what = f"warmup_max of {longest:g} s would leave less than half of the {blocks.duration:g} s measured"
+        most = blocks.warmup + blocks.duration / 2
+        problems.add(blocks_at, what, f"blocks.warmup_max: {most:g}s, or a longer blocks.duration")
+
+
+def _soak(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, problems: Problems) -> None:
+    """A soak holds a round at least, every cell once, and ends by the clock, which no search does."""
+    if blocks.soak is None:
+        return
+    for cell in found:
+        if isinstance(cell.choices["load"].value, Capacity):
+            problems.add(
+                cell.choices["load"].where,
+                "a search ends when it has found its answer, a soak when its time is up",
+                "leave blocks.soak out, or give the load a rate",
+            )
+    count, round_s = len(found), len(found) * (blocks.warmup + blocks.duration)
+    if blocks.soak < round_s:
         problems.add(
             blocks_at,
             f"a soak of {show_seconds(blocks.soak)} has no room for one block of each of {count} cell(s)",
@@ -93,17 +113,6 @@ def _batch(cell: Cell, problems: Problems) -> None:
         )
 
 
-def _too_many(cell: Cell, blocks: BlockOptions, problems: Problems) -> None:
-    choice = cell.choices["load"]
-    rate_per_s = choice.value.rate_per_s if isinstance(choice.value, OpenArrival) else None
-    if rate_per_s is not None and rate_per_s * (blocks.duration + blocks.warmup) > MAX_MESSAGES:
-        problems.add(
-            _place(choice, "rate"),
-            f"load {cell.labels['load']} makes more than {MAX_MESSAGES} messages in a block",
-            "lower the rate or blocks.duration",
-        )
-
-
 def _option(cell: Cell, axis: str, name: str) -> Any:
     return getattr(cell.choices[axis].value, name)
 
@@ -112,7 +121,8 @@ def _place(choice: Choice, option: str) -> Where:
     return choice.places.get(option, choice.where)
 
 
-def _files(choice: Choice, problems: Problems) -> None:
+def missing_files(choice: Choice, problems: Problems) -> None:
+    """Note each file that an option names and that is not there, with the nearest that is."""
     for name in type(choice.value).model_fields:
         for path in _paths(getattr(choice.value, name)):
             try:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from benchkit.errors import ScenarioError
 from benchkit.scenario import describe, load
 from benchkit.scenario.order import QUICK_DURATION_S, QUICK_ROUNDS, Order, Stream, seed_for
 from benchkit.scenario.plan import Plan
@@ -186,9 +187,9 @@ def test_words_for_booleans(plan: Planner, written: str, meant: bool) -> None:
 
 def test_numbers_as_people_write_them(plan: Planner) -> None:
     made = plan(
-        BASE + "seed: 1e3\nbatch: 4\nslo: {p99: 100ms, loss: 0}\nblocks: {duration: 2, drain: 1min}\n"
+        BASE + "seed: 1e3\nbatch: 4\nslo: {p50: 100ms, loss: 0}\nblocks: {duration: 2, drain: 1min}\n"
     )
-    assert (made.seed, made.cells[0].batch_size, made.slo) == (1000, 4, {"p99": 0.1, "loss": 0.0})
+    assert (made.seed, made.cells[0].batch_size, made.slo) == (1000, 4, {"p50": 0.1, "loss": 0.0})
     assert (made.blocks.duration_s, made.blocks.drain_s) == (2.0, 60.0)
 
 
@@ -300,7 +301,7 @@ class TestResolved:
             "name: dam\nsource: [camera, {kind: sensors, samples: [3, 4]}]\n"
             "transport: [http, {kind: shm, spin: 3}]\nbatch: {size: [1, 4]}\n"
             "stage: {kind: onnx, model: level.onnx, inputs: {a: b}, threads: [auto, 2]}\n"
-            "load: [{arrival: poisson, rate: 90/min}, {arrival: closed, in_flight: 4}]\nslo: {p99: 1ms}\n"
+            "load: [{arrival: poisson, rate: 90/min}, {arrival: closed, in_flight: 4}]\nslo: {mean: 1ms}\n"
             "exclude: {transport: shm, load: closed*}\n"
             "include: {workers: 2, load: {arrival: constant, rate: 3}}\n"
         )
@@ -365,3 +366,23 @@ def test_dam_on_footage(dam: Path) -> None:
     assert {cell.source.path for cell in made.cells if cell.source.kind == "video"} == {
         Path.cwd() / "film.avi"
     }
+
+
+def test_producers_are_swept_like_workers_and_show_where_they_differ(plan):
+    made = plan(BASE + "producers: [1, 3]\n")
+    assert [(cell.producers, cell.id.rpartition("/")[2]) for cell in made.cells] == [
+        (1, "producers=1"),
+        (3, "producers=3"),
+    ]
+    assert [cell.producers for cell in plan(BASE + "producers: [1, 3]\n", only=["producers=3"]).cells] == [3]
+    alone = plan(BASE).cells[0]
+    assert (alone.producers, "producers" in alone.id) == (1, False)
+
+
+def test_the_longest_warm_up_is_a_third_of_the_block_unless_it_is_said(plan: Planner) -> None:
+    blocks = "blocks: {rounds: 1, duration: 900ms, warmup: 100ms"
+    assert plan(BASE + blocks + "}\n").blocks.warmup_max_s == pytest.approx(0.4)
+    assert plan(BASE + blocks + ", warmup_max: 100ms}\n").blocks.warmup_max_s == 0.1
+    for wrong, remedy in (("50ms", "blocks.warmup_max: 0.1s"), ("600ms", "blocks.warmup_max: 0.55s")):
+        with pytest.raises(ScenarioError, match=remedy):
+            plan(BASE + blocks + f", warmup_max: {wrong}}}\n")

@@ -60,6 +60,8 @@ class Track:
     valid: bool
     count: int
     warmup: int
+    unsettled: int
+    """Blocks in which no end of the warm-up was found."""
     undelivered: int
     stretches: tuple[Stretch, ...]
 
@@ -129,9 +131,10 @@ def _track(row: Row) -> Track:
     counts = _Counts()
     drawn = _by_block if len(found.numbers) * _LEAST_PIECES <= _POINTS else _by_window
     stretches = drawn(found, counts)
+    unsettled = sum(not detail.get("warmup_settled", True) for detail in row.entry["blocks_detail"])
     return Track(
         row.entry["id"], row.name, row.transport, row.valid, row.entry["latency_us"]["count"],
-        counts.warmup, counts.undelivered, tuple(stretches),
+        counts.warmup, unsettled, counts.undelivered, tuple(stretches),
     )  # fmt: skip
 
 
@@ -255,7 +258,8 @@ def draw(chart: Timeline) -> Figure:
 def _latency(axes: Axes, track: Track) -> None:
     hue = transport(track.transport).light
     axes.set_yscale("log")
-    warm = f"{track.warmup} of warm-up shaded"
+    unsettled = f", {track.unsettled} block(s) never settled" if track.unsettled else ""
+    warm = f"{track.warmup} of warm-up shaded{unsettled}"
     lost = f", {track.undelivered} not delivered (ticks on top)" if track.undelivered else ""
     axes.set_title(f"{track.name}, n={track.count}, {warm}{lost}", loc="left", size=8.5, pad=3)
     for stretch in track.stretches:

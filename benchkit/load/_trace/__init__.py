@@ -1,0 +1,1 @@
+"""Files of timestamps -> nanoseconds since the first."""
