@@ -108,7 +108,7 @@ def measure(samples: Samples) -> Measure:
         service=tally.service.describe(),
         p50_ci_ns=_interval(groups, latency, "p50"),
         p99_ci_ns=_interval(groups, latency, "p99"),
-        mean_ci_ns=mean_interval(groups) if latency.count else None,
+        mean_ci_ns=mean_interval(by_block) if latency.count else None,
         phase_mean_ci_ns=_phase_intervals(blocks),
         phases={name: each.describe() for name, each in tally.phases.items()},
         residual_ns=tally.residual_ns,

@@ -17,6 +17,7 @@ from benchkit.records.samples import PHASES, Samples
 LATE_NS = 1_000_000
 """A message that leaves more than 1 ms after it was due is late."""
 Stamp = Callable[[str], Column]
+_GROUPS = 100
 _NONE_YET = np.iinfo(np.int64).max
 
 
@@ -230,13 +231,13 @@ def latencies(found: Layout, tally: Tally, blocks: Blocks) -> Sequence[Column]:
 
 
 def in_groups(found: Layout, by_block: Sequence[Column], blocks: Blocks, least: int) -> Sequence[Column]:
-    """Of a cell too large to be kept: neighbouring blocks together, as few as make `least` messages.
+    """Of a cell too large to be kept and with blocks of fewer than `least` messages: neighbouring blocks together.
 
-    So an interval can be had block by block, without all messages at once; together they are at most as
-    independent as they are apart.
+    About a hundred groups, so that an interval can be had group by group, without all messages at once.
     """
     if not isinstance(by_block, _Reread) or int(blocks.counts.min()) >= least:
         return by_block
+    least = max(least, int(blocks.counts.sum()) // _GROUPS)
     at = np.searchsorted(found.numbers, blocks.numbers)
     firsts, lasts = found.starts[at].tolist(), found.starts[at + 1].tolist()
     bounds: list[tuple[int, int]] = []

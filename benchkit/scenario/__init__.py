@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchkit.scenario.describe import Description
+    from benchkit.scenario.description import Description
     from benchkit.scenario.plan import Plan
 
 __all__ = ["describe", "is_public", "load", "new", "schema"]
@@ -41,7 +41,7 @@ def is_public(text: str) -> bool:
 
 def describe(plan: Plan) -> Description:
     """A plan as rows of text for `--dry-run`."""
-    from benchkit.scenario.describe import describe as described
+    from benchkit.scenario.description import describe as described
 
     return described(plan)
 

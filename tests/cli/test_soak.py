@@ -217,11 +217,20 @@ def test_dry_run_says_how_long_a_soak_lasts(tmp_path: Path) -> None:
     assert "Expected to take about 7203 s" in said
 
 
+def test_dry_run_tells_of_every_scenario(tmp_path: Path) -> None:
+    scenario = small(tmp_path, **TWO)
+    done = benchkit("run", scenario, scenario, "--dry-run", out=tmp_path)
+    assert (done.code, done.stdout.count("Expected to take")) == (0, 2), done.said
+
+
 def test_a_soak_without_room_for_a_round_is_refused_with_the_smallest_that_would_do(tmp_path: Path) -> None:
     done = measure(
         small(tmp_path, **{**TWO, "blocks": {**BLOCKS, "duration": "2s"}}), tmp_path / "out", "--soak", "3s"
     )
     assert done.code == 2
     assert "blocks.soak: 5s or more" in done.stderr
+    search = small(tmp_path, **TWO, load={"find": "capacity", "slo": {"p99": "50ms"}})
+    done = measure(search, tmp_path / "out", "--soak", "1min")
+    assert (done.code, "leave blocks.soak out" in done.stderr) == (2, True), done.said
     done = measure(small(tmp_path, **TWO), tmp_path / "out", "--soak", "soon")
     assert (done.code, "not a duration" in done.stderr) == (2, True)

@@ -10,7 +10,7 @@ import yaml
 from benchkit import scenario
 from benchkit.errors import ScenarioError
 from benchkit.load.search import Backlog, Capacity
-from benchkit.scenario.describe import describe
+from benchkit.scenario.description import describe
 
 BASE = {
     "name": "x",
