@@ -10,11 +10,12 @@ import numpy as np
 
 from benchkit import __version__
 from benchkit.analysis import bottleneck, noise
-from benchkit.analysis.account import account, open_blocks
+from benchkit.analysis.account import account, fates, open_blocks
 from benchkit.analysis.answer import answer
 from benchkit.analysis.backlog import Drained, drained
 from benchkit.analysis.backlog import as_document as backlog_document
 from benchkit.analysis.disturbance import disturbed
+from benchkit.analysis.drift import Drift, drifts
 from benchkit.analysis.found import Found, of_blocks
 from benchkit.analysis.found import as_document as capacity_document
 from benchkit.analysis.found import found as find
@@ -30,7 +31,7 @@ from benchkit.analysis.validity import Facts, Reason, is_valid, reason, reasons
 from benchkit.records.folder import SCHEMA, sample_file
 from benchkit.records.plain import storable
 from benchkit.records.run import Block, Cell, Failure, Run
-from benchkit.records.samples import PHASES, SAMPLE, Samples
+from benchkit.records.samples import PHASES, SAMPLE
 from benchkit.units import show_us
 
 ROLES: Final = ("producer", "stage", "broker")
@@ -42,9 +43,10 @@ class Analysed:
 
     cell: Cell
     blocks: list[Block]
-    samples: Samples
+    warmup: int
     account: dict[str, int]
     measure: Measure
+    drift: Mapping[str, Drift]
     reasons: list[Reason]
     failures: tuple[Failure, ...] = ()
     """Of all its blocks; a search shows the figures of some of them only."""
@@ -74,6 +76,8 @@ def document(run: Run) -> dict[str, Any]:
         "seed": run.seed,
         "quick": run.quick,
         "interrupted": run.interrupted,
+        "resumed": run.resumed,
+        "measured_s": run.measured_s,
         "scenario": run.scenario,
         "environment": run.environment,
         "floor": run.floor,
@@ -99,14 +103,16 @@ def _analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
         # The figures of a search are those of the level that it found.
         blocks = list(capacity.shown.blocks)
         samples = of_blocks(samples, blocks)
-    kept = account(samples, blocks)
+    counted = fates(samples)
+    kept = account(counted, blocks)
     figures = measure(samples)
     cores = run.environment.get("cores")
+    trend = drifts(blocks, figures.blocks, [each.block for each in run.resumed])
     facts = Facts(
         cell=cell,
         blocks=blocks,
         account=kept,
-        open_blocks=open_blocks(samples, blocks),
+        open_blocks=open_blocks(counted, blocks),
         measure=figures,
         cores=cores if isinstance(cores, int) else 0,
         floor_us=run.floor.null_us.get("p50") if run.floor else None,
@@ -114,12 +120,22 @@ def _analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
         stops_on_error=run.scenario.get("on_error") == "stop",
         disturbed=upset,
         placement=run.placement,
+        drift=trend,
     )
     why = reasons(facts)
     if capacity is not None:
         why = search_reasons(capacity, why)
     return Analysed(
-        cell, blocks, samples, kept, figures, why, failures, capacity, drained(cell, blocks, samples)
+        cell,
+        blocks,
+        counted.warmup,
+        kept,
+        figures,
+        trend,
+        why,
+        failures,
+        capacity,
+        drained(cell, blocks, samples),
     )
 
 
@@ -244,7 +260,7 @@ def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
         "path": cell.path,
         "stage_facts": cell.stage_facts,
         "blocks": len(done.blocks),
-        "warmup": int(np.count_nonzero(done.samples["warmup"])),
+        "warmup": done.warmup,
         "load": _load(done),
         "account": done.account,
         "checks": {
@@ -260,6 +276,7 @@ def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
         "guarantee": {"delivery": cell.delivery, "durability": cell.durability, "ordering": cell.ordering},
         "validity": {"valid": done.valid, "reasons": [asdict(reason) for reason in done.reasons]},
         "verdict": _verdict(done),
+        "drift": {name: asdict(each) for name, each in done.drift.items()},
         "blocks_detail": _blocks(done),
         "failures": _failures(done.failures),
         **({"capacity": capacity_document(done.found)} if done.found else {}),
@@ -299,6 +316,7 @@ def _latency(figures: Measure) -> dict[str, Any]:
         "mean_ci95": _interval(figures.mean_ci_ns),
         "p50_ci95": _interval(figures.p50_ci_ns),
         "p99_ci95": _interval(figures.p99_ci_ns),
+        "error": figures.latency.error,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchkit.analysis.warmup import Warmup, find_warmup
@@ -142,7 +142,7 @@ def _start_together(crew: Crew, ends: _Ends) -> None:
     )
     start_ns = time.monotonic_ns() + fan_in.START_LEAD_NS
     for party, number in ends.producing:
-        party.post("start", of=number, start_ns=start_ns)
+        party.tell("start", of=number, start_ns=start_ns)
 
 
 def _await_measured(crew: Crew, ends: _Ends, task: Task) -> Produced | None:
@@ -184,13 +184,13 @@ def _broken(ends: _Ends) -> bool:
 
 def _stop_producers(ends: _Ends) -> None:
     for party, number in ends.producing:
-        party.post("stop", of=number, how="now")
+        party.tell("stop", of=number, how="now")
 
 
 def _let_go(ends: _Ends) -> None:
     """Workers that were held back begin; also where the block is over before anything was handed over."""
     for party, number in ends.workers:
-        party.post("go", of=number)
+        party.tell("go", of=number)
 
 
 def _await_quiet(crew: Crew, ends: _Ends, sent: int, drain_s: float) -> None:
@@ -217,7 +217,7 @@ def _await_quiet(crew: Crew, ends: _Ends, sent: int, drain_s: float) -> None:
 def _stop_workers(crew: Crew, ends: _Ends, how: str) -> list[dict[str, Any] | None]:
     """Each worker's columns, None for one that died."""
     for party, number in ends.workers:
-        party.post("stop", of=number, how=how)
+        party.tell("stop", of=number, how=how)
     _let_go(ends)
     crew.wait(
         lambda: all(party.dead or party.event(n, "done", "failed") for party, n in ends.workers), _MARGIN_S
@@ -238,7 +238,7 @@ def _stop_workers(crew: Crew, ends: _Ends, how: str) -> list[dict[str, Any] | No
 
 def _close_producers(crew: Crew, ends: _Ends) -> None:
     for party, number in ends.producing:
-        party.post("close", of=number)
+        party.tell("close", of=number)
     crew.wait(
         lambda: all(party.dead or party.event(n, "done", "failed") for party, n in ends.producing), _MARGIN_S
     )
@@ -270,7 +270,11 @@ class _Broker:
         """None where there is no broker of ours."""
         if self._pid is None:
             return None
-        return Usage(max(0, usage.cpu_ns(self._pid) - self._from_ns), usage.peak_rss_bytes(self._pid))
+        return Usage(
+            max(0, usage.cpu_ns(self._pid) - self._from_ns),
+            usage.peak_rss_bytes(self._pid),
+            rss_bytes=usage.rss_bytes(self._pid),
+        )
 
 
 def _failure(party: str, event: Mapping[str, Any]) -> Failure:
@@ -426,14 +430,16 @@ def _usage(
             measured["peak_rss_bytes"],
             0,
             round(measured["pacing_cpu_ns"] * share),
+            measured["rss_bytes"],
         )
     if stage:
         used["stage"] = Usage(
             round(sum(result["cpu_ns"] for result in stage) * share),
             sum(result["peak_rss_bytes"] for result in stage),
             round(sum(result["integrity_ns"] for result in stage) * share),
+            rss_bytes=sum(result["rss_bytes"] for result in stage),
         )
     if broker and measured and messages:
         # The broker is seen from outside, warm-up included: its share of the measured messages.
-        used["broker"] = Usage(round(broker.cpu_ns * (1 - warmup / messages)), broker.peak_rss_bytes)
+        used["broker"] = replace(broker, cpu_ns=round(broker.cpu_ns * (1 - warmup / messages)))
     return used

@@ -23,7 +23,7 @@ _SUMS = (
     "outstanding", "warmup_messages", "starved", "cpu_ns", "pacing_cpu_ns", "unexpected", "duplicated",
     "checked_replies", "wrong_replies", "malformed",
 )  # fmt: skip
-_LARGEST = ("ended_ns", "last_seen_ns", "peak_rss_bytes")
+_LARGEST = ("ended_ns", "last_seen_ns", "peak_rss_bytes", "rss_bytes")
 
 
 def role(producer: int) -> str:

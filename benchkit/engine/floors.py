@@ -10,6 +10,7 @@ import numpy.typing as npt
 from benchkit.engine.block import Place, run_block
 from benchkit.engine.crew import Crew
 from benchkit.engine.ready import Site, make_ready
+from benchkit.errors import PartyError
 from benchkit.load.closed import Closed
 from benchkit.records.run import Floor
 from benchkit.records.samples import Status
@@ -24,6 +25,8 @@ _COPY_BYTES = 32 << 20
 _COPIES = 8
 _WAKES = 200
 _NULL_S = 0.12
+_TRIES = 5
+"""A machine that is busy enough lets so short a block pass without one message."""
 _PIECES = 5
 
 
@@ -47,16 +50,24 @@ def _null_us(crew: Crew, site: Site) -> tuple[dict[str, float], float]:
         batch_size=1, batch_delay_s=0.0, replies=True,
     )  # fmt: skip
     plan = Plan(
-        name="floor", seed=0, quick=True, cells=(cell,), order=(0,), blocks=Blocks(1, _NULL_S, _NULL_S / 4, 1.0),
+        name="floor", seed=0, quick=True, cells=(cell,), order=(0,),
+        blocks=Blocks(1, _NULL_S, _NULL_S / 4, 1.0),
         checksum_every=0, check_replies=False, on_error="stop", slo={}, resolved={},
     )  # fmt: skip
     ready = make_ready(crew, plan, cell)
-    ready.open(site, crew)
-    try:
-        _, samples = run_block(crew, ready.task(plan, 0), Place(0, 0, 64, None, None), ready.hosts)
-    finally:
-        ready.close()
-    done = samples[(samples["status"] == Status.DELIVERED) & ~samples["warmup"]]
+    for _ in range(_TRIES):
+        ready.open(site, crew)
+        try:
+            _, samples = run_block(crew, ready.task(plan, 0), Place(0, 0, 64, None, None), ready.hosts)
+        finally:
+            ready.close()
+        done = samples[(samples["status"] == Status.DELIVERED) & ~samples["warmup"]]
+        if len(done):
+            break
+    else:
+        raise PartyError(
+            "no empty message came back", where="floor", remedy="stop what else runs on this machine"
+        )
     trips = (done["returned"] - done["due"]) / 1000
     p50, p99 = np.quantile(trips, [0.5, 0.99])
     pieces = np.sort([np.median(piece) for piece in np.array_split(trips, _PIECES) if len(piece)])

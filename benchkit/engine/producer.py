@@ -366,6 +366,7 @@ class Producer:
             "cpu_ns": cpu_ns - spun_ns,
             "pacing_cpu_ns": spun_ns,
             "peak_rss_bytes": usage.peak_rss_bytes(os.getpid()),
+            "rss_bytes": usage.rss_bytes(os.getpid()),
             "unexpected": counters.unexpected,
             "duplicated": counters.duplicated,
             "checked_replies": counters.checked_replies,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,6 @@ from benchkit.load.search import Backlog, Capacity, Search
 from benchkit.plugins import Plugin
 from benchkit.records.run import Cell
 from benchkit.records.run import Search as Sought
-from benchkit.records.samples import Samples
 from benchkit.runtime.folders import PREFIX
 from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan, PlannedCell
@@ -95,7 +94,8 @@ class ReadyCell:
         self.sizes = sizes
         self.record = record
         self.address: Address | None = None
-        self.samples: list[Samples] = []
+        self.kept = False
+        """A block of it was measured."""
         self._transport = ExitStack()
         self._next_seq = 0
 
@@ -116,6 +116,7 @@ class ReadyCell:
         site.look()
         setup = site.setup(self.sizes.message, self.sizes.reply, self.cell.workers, self.cell.producers)
         transport = self.cell.transport
+        self._transport.callback(_tidy, setup.folder)
         with _translated(self.cell, "prepared"):
             made = _prepared_there(crew, transport, setup) if self.one_process else transport.prepare(setup)
             address = self._transport.enter_context(made)
@@ -140,11 +141,10 @@ class ReadyCell:
         with _translated(self.cell, "taken down"):
             self._transport.close()
 
-    def keep(self, samples: Samples) -> None:
-        """Add a block's samples; the next block counts on from there."""
-        # Several producers of a closed loop leave gaps in the numbers.
-        self._next_seq = max(self._next_seq, int(samples["seq"].max(initial=-1)) + 1)
-        self.samples.append(samples)
+    def count_on(self, next_seq: int) -> None:
+        """A block of it was measured; the next one numbers its messages from here on."""
+        self._next_seq = next_seq
+        self.kept = True
 
     def offered_per_s(self, plan: Plan, round_: int) -> float | None:
         """Asked rate: of the gaps between due moments, which no block's end cuts off; None in a closed loop."""
@@ -198,6 +198,12 @@ class ReadyCell:
         )
 
 
+def _tidy(folder: Path) -> None:
+    """A soak has tens of thousands of blocks; what is shared with later ones may live in an earlier one's folder."""
+    with suppress(OSError):
+        folder.rmdir()
+
+
 @contextmanager
 def _translated(cell: PlannedCell, doing: str) -> Iterator[None]:
     """A transport is anybody's code: what it raises costs its cell, not the run."""
@@ -227,7 +233,7 @@ def _prepared_there(crew: Crew, transport: Transport, setup: Setup) -> Iterator[
     try:
         yield Address(ready["where"], ready["path"], claim=ready["claim"])
     finally:
-        party.post("close", of=asked.number)
+        party.tell("close", of=asked.number)
         if not party.dead:
             crew.answer(asked, _PREPARE_S)
 

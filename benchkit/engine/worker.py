@@ -220,6 +220,7 @@ class Worker:
             "cpu_ns": (usage.own_cpu_ns(one_process=self._task.one_process) - self._cpu_from_ns)
             * self._measuring,
             "peak_rss_bytes": usage.peak_rss_bytes(os.getpid()),
+            "rss_bytes": usage.rss_bytes(os.getpid()),
             "integrity_ns": self._integrity_ns,
             "corrupted": self.corrupted,
             "failures": [[*key, known] for key, known in self.failures.items()],

@@ -31,6 +31,8 @@ class Usage:
     integrity_ns: int = 0
     """Time spent on checksums outside the stamped phases."""
     pacing_cpu_ns: int = 0
+    rss_bytes: int = 0
+    """Resident memory at the block's end; 0 where it is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,19 @@ class Floor:
     again. A difference between cells that is smaller is no finding."""
 
 
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """The runner died and the run was taken up again."""
+
+    block: int
+    """Index of the first block after it; all parties were started anew before it."""
+    kept_until_utc: str
+    """The last checkpoint: blocks that were measured after it were measured again."""
+    resumed_utc: str
+    environment_changed: bool = False
+    """The machine or the software is not the one on which the run began."""
+
+
 @dataclass(slots=True)
 class Run:
     """A whole run: the header, the cells, the blocks; `samples` by cell id."""
@@ -201,3 +216,8 @@ class Run:
     interrupted: bool = False
     failures: list[Failure] = field(default_factory=list)
     """What went wrong outside any block."""
+    measured_s: float = 0.0
+    """From the first block's beginning to the last one's end, interruptions left out."""
+    written_utc: str = ""
+    """When this was written: at the last checkpoint, or at the end."""
+    resumed: list[Resumption] = field(default_factory=list)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
 from benchkit.load.base import ClosedArrival
+from benchkit.load.search import Capacity
 from benchkit.scenario.cells import Cell
 from benchkit.scenario.model import BlockOptions, Choice
 from benchkit.scenario.nodes import Where
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.redact import seen_from, show
 from benchkit.transports.base import Transport
+from benchkit.units import show_seconds
 
 
 def refuse(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, problems: Problems) -> None:
@@ -24,6 +27,7 @@ def refuse(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, proble
             f"a warm-up of {blocks.warmup:g} s is not shorter than the {blocks.duration:g} s measured",
             "lower blocks.warmup or raise blocks.duration",
         )
+    _soak(found, blocks, blocks_at, problems)
     _warmup_max(blocks, blocks_at, problems)
     seen: set[int] = set()
     for cell in found:
@@ -48,6 +52,26 @@ def _warmup_max(blocks: BlockOptions, blocks_at: Where, problems: Problems) -> N
         what = f"warmup_max of {longest:g} s would leave less than half of the {blocks.duration:g} s measured"
         most = blocks.warmup + blocks.duration / 2
         problems.add(blocks_at, what, f"blocks.warmup_max: {most:g}s, or a longer blocks.duration")
+
+
+def _soak(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, problems: Problems) -> None:
+    """A soak holds a round at least, every cell once, and ends by the clock, which no search does."""
+    if blocks.soak is None:
+        return
+    for cell in found:
+        if isinstance(cell.choices["load"].value, Capacity):
+            problems.add(
+                cell.choices["load"].where,
+                "a search ends when it has found its answer, a soak when its time is up",
+                "leave blocks.soak out, or give the load a rate",
+            )
+    count, round_s = len(found), len(found) * (blocks.warmup + blocks.duration)
+    if blocks.soak < round_s:
+        problems.add(
+            blocks_at,
+            f"a soak of {show_seconds(blocks.soak)} has no room for one block of each of {count} cell(s)",
+            f"blocks.soak: {math.ceil(round_s)}s or more, or shorter blocks (blocks.duration)",
+        )
 
 
 def _closed(cell: Cell, problems: Problems) -> None:

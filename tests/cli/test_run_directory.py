@@ -104,7 +104,12 @@ def test_it_ends_well(dam: Done) -> None:
 
 def test_the_directory_is_named_and_holds_what_the_contract_says(dam: Done) -> None:
     assert re.fullmatch(r"dam-\d{8}T\d{6}Z-[0-9a-f]{6}", dam.folder.name)
-    assert {path.name for path in dam.folder.iterdir()} == {"run.json", "record.json", "samples"}
+    assert {path.name for path in dam.folder.iterdir()} == {
+        "run.json",
+        "record.json",
+        "blocks.jsonl",
+        "samples",
+    }
     assert [path.name for path in dam.out.iterdir()] == [dam.folder.name]
 
 

@@ -32,7 +32,7 @@ __all__ = [
 _CHECKS: Final[tuple[Callable[[Facts], Iterator[Reason]], ...]] = (
     parties.died, parties.stage_failed, messages.account, messages.drain, messages.undelivered,
     messages.integrity, messages.guarantee, path.as_claimed, messages.stamps, load.source, load.offered,
-    sample.warm_up, sample.too_few, sample.few_blocks, sample.disagree, machine.disturbed, machine.cores,
+    sample.warm_up, sample.too_few, sample.few_blocks, sample.disagree, sample.drift, machine.disturbed, machine.cores,
     machine.near_floor,
 )  # fmt: skip
 

@@ -23,6 +23,7 @@
 | too-few-samples | note | has no sample for a percentile; for p50: invalid |
 | few-blocks | note | has too few blocks to see what a fresh start changes |
 | blocks-disagree | note | has blocks that differ more than chance explains |
+| drift | note | got slower, dearer or larger by more than a tenth while it ran |
 | machine-disturbed | invalid | ran on a disturbed machine; up to a third of its blocks: note |
 | core-shared | note | had fewer cores than parties; pinned apart and yet on one core: invalid |
 | search-unfinished | note | was still searching when its time was up |
@@ -97,6 +98,10 @@ CODES: Final[Mapping[str, Kind]] = {
     "machine-disturbed": Kind(
         "invalid",
         "stop what else runs on this machine or its host, raise the CPU quota, or raise blocks.rounds",
+    ),
+    "drift": Kind(
+        "note",
+        "see the latency over time in the report; find what grows or wears out before trusting one figure",
     ),
     "core-shared": Kind("note", "use a machine with a core for every party"),
     "search-unfinished": Kind("note", "raise load.longest, or ask for less precision (load.precision)"),
