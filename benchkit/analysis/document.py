@@ -74,6 +74,7 @@ def document(run: Run) -> dict[str, Any]:
         "started_utc": run.started_utc,
         "duration_s": run.duration_s,
         "seed": run.seed,
+        "seeds": run.seeds,
         "quick": run.quick,
         "interrupted": run.interrupted,
         "resumed": run.resumed,
@@ -394,6 +395,7 @@ def _blocks(done: Analysed) -> list[dict[str, Any]]:
             "warmup_messages": block.warmup_messages,
             "warmup_settled": block.warmup_settled,
             "latency_growing": block.latency_growing,
+            "schedule_seed": block.schedule_seed,
             "phase_means_us": {
                 name: mean / 1e3 for name, mean in zip(PHASES, found[block.index].phase_means_ns, strict=True)
             },

@@ -332,6 +332,7 @@ def _record(
         warmup_s=_due_s(joined.samples, warmup.messages),
         warmup_settled=warmup.settled,
         latency_growing=warmup.growing,
+        schedule_seed=task.schedule_seed,
         level_per_s=place.level_per_s,
         **_whereabouts(ends, stage),
     )

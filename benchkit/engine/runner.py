@@ -22,6 +22,7 @@ from benchkit.records.recording import Recording
 from benchkit.records.run import Block, Cell, Failure, Resumption, Run
 from benchkit.records.samples import Samples
 from benchkit.runtime.folders import run_folder
+from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan
 from benchkit.transports.base import Address
 
@@ -313,6 +314,10 @@ def _fresh(plan: Plan) -> Run:
         floor=None,
         placement={},
         slo=plan.slo,
+        seeds={
+            stream.name.lower(): seed_for(plan.seed, stream)
+            for stream in (Stream.ORDER, Stream.PAYLOAD, Stream.STAGE)
+        },
     )
 
 

@@ -95,6 +95,8 @@ class Block:
     """What was kept is steady, as far as the change-point test can see."""
     latency_growing: bool = False
     """It is not, because latency still rose when the block ended: load beyond the capacity, not warm-up."""
+    schedule_seed: int = 0
+    """What its due moments were drawn with."""
     disturbance: Disturbance | None = None
     ran_on: Mapping[str, int] = field(default_factory=dict)
     """The core on which each process ran last when its part of the block was over, by role."""
@@ -221,3 +223,5 @@ class Run:
     written_utc: str = ""
     """When this was written: at the last checkpoint, or at the end."""
     resumed: list[Resumption] = field(default_factory=list)
+    seeds: dict[str, int] = field(default_factory=dict)
+    """What `seed` became for the order of blocks, the payload and the stage; a block names its schedule's."""

@@ -248,6 +248,21 @@ def test_a_rate_that_nothing_holds_is_not_valid_and_carries_no_verdict(dam: Done
             assert cell["id"] not in ranked
 
 
+def test_the_seeds_of_order_payload_stage_and_each_blocks_schedule_are_recorded_and_apart(dam: Done) -> None:
+    seeds = dam.document["seeds"]
+    schedules = {
+        (block["round"], block["schedule_seed"])
+        for cell in dam.document["cells"]
+        for block in cell["blocks_detail"]
+    }
+    rounds = {round_ for round_, _ in schedules}
+    # One schedule a round, the same for every cell.
+    assert len(schedules) == len(rounds) > 1
+    every = [*seeds.values(), *(seed for _, seed in schedules)]
+    assert seeds.keys() == {"order", "payload", "stage"}
+    assert len(set(every)) == len(every)
+
+
 def test_the_run_loads_again_and_makes_the_same_document(dam: Done) -> None:
     from benchkit.analysis.document import document
 
