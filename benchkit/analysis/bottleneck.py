@@ -60,18 +60,18 @@ class Busy:
     """CPU time of the producer less its pacing; None when it was not recorded."""
 
 
-def busy(measure: Measure, workers: int, producer_cpu_ns: int | None) -> Busy:
-    """The parties' busy shares from the phases' totals and the measured span."""
+def busy(measure: Measure, workers: int, producer_cpu_ns: int | None, *, producers: int = 1) -> Busy:
+    """The parties' busy shares from the phases' totals and the measured span; of several alike, the mean."""
     span = max(1, measure.span_ns)
 
     def of(*names: str) -> float:
-        return sum(measure.phases[name].mean_ns for name in names) * measure.latency.count / span
+        return sum(measure.phases[name].mean_ns for name in names) * measure.latency.count / span / producers
 
     return Busy(
         stage=min(1.0, measure.stage_busy_ns / span / max(1, workers)),
         encode=min(1.0, of("encode")),
         send=min(1.0, of("send")),
-        producer_cpu=None if producer_cpu_ns is None else producer_cpu_ns / span,
+        producer_cpu=None if producer_cpu_ns is None else producer_cpu_ns / span / producers,
     )
 
 

@@ -6,6 +6,7 @@
       runner.py      the whole run: make ready, interleave blocks, keep what was measured
       ready.py       a cell that can be measured: messages made, replies foreseen, transport up
       block.py       one block: receivers open, sender opens, measure, drain, close
+      fan_in.py      several producers: one schedule, one start, one result
       join.py        columns of all parties -> samples and counters
       crew.py        starts the parties, talks to them, notices when one dies
       placement.py   which core each party gets

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchkit.engine import usage
+from benchkit.analysis.warmup import Warmup, find_warmup
+from benchkit.engine import fan_in, usage
 from benchkit.engine.crew import Crew, Party, reported
+from benchkit.engine.fan_in import Produced
 from benchkit.engine.join import Columns, join, producer_columns, worker_columns
 from benchkit.engine.task import Task
 from benchkit.errors import BenchkitError, PartyError
@@ -32,6 +34,7 @@ class Place:
     payload_bytes: int
     offered_per_s: float | None
     broker_pid: int | None
+    level_per_s: float | None = None
     server_times: Callable[[], Mapping[str, int] | None] = lambda: None
     """What an external stage's own counters say."""
 
@@ -40,18 +43,24 @@ class Place:
 class _Ends:
     """The commands under way in this block."""
 
-    producer: Party
-    producing: int
+    hands: list[Party]
+    """The producers."""
     workers: list[tuple[Party, int]]
+    producing: list[tuple[Party, int]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
     @property
     def dead(self) -> list[Party]:
         return [
             party
-            for party in dict.fromkeys([self.producer, *(party for party, _ in self.workers)])
+            for party in dict.fromkeys([*self.hands, *(party for party, _ in self.workers)])
             if party.dead
         ]
+
+    @property
+    def reports(self) -> list[dict[str, Any] | None]:
+        """What each producer measured; None for one that died."""
+        return [party.event(number, "measured") for party, number in self.producing]
 
 
 def run_block(
@@ -66,7 +75,7 @@ def run_block(
     `profiles` is filled with the pages of a profiled block by role.
     """
     workers = [crew.get(role) for role in hosts]
-    ends = _Ends(crew.get("producer"), 0, [])
+    ends = _Ends([crew.get(role) for role in fan_in.roles(task.producers)], [])
     plain = task.plain()
     try:
         for number, party in enumerate(workers):
@@ -74,32 +83,37 @@ def run_block(
         _await_ready(crew, ends)
         broker = _Broker(place.broker_pid)
         counted = place.server_times()
-        ends.producing = ends.producer.post("produce", task=plain)
-        measured = _await_measured(crew, ends, task)
-        if measured is not None and not task.replies and not ends.dead:
-            _await_quiet(crew, ends, _handed_over(measured), task.drain_s)
-        gave_up = measured is None or bool(measured["outstanding"])
+        for number, party in enumerate(ends.hands):
+            ends.producing.append((party, party.post("produce", task=fan_in.part(task, number).plain())))
+        if task.producers > 1:
+            _start_together(crew, ends)
+        produced = _await_measured(crew, ends, task)
+        if produced is not None and not task.replies and not ends.dead:
+            _await_quiet(crew, ends, _handed_over(produced), task.drain_s)
+        gave_up = produced is None or bool(produced.told["outstanding"])
         stage = _stop_workers(crew, ends, "now" if gave_up else "drain")
         broker_usage = broker.used()
         ended_ns = time.monotonic_ns()
         server = _server_times(counted, place.server_times())
-        _close_producer(crew, ends)
+        _close_producers(crew, ends)
         if profiles is not None:
             profiles.update(_profiles(ends))
+        block, samples = _record(task, place, ends, produced, stage, broker_usage, ended_ns)
+        return replace(block, server=server), samples
     except BenchkitError:
-        # No worker may go on serving a block that is over: its transport is taken down next.
+        # Nobody may go on with a block that is over: its transport is taken down next.
+        _stop_producers(ends)
         _stop_workers(crew, ends, "now")
+        _close_producers(crew, ends)
         raise
     finally:
-        for party, number in [(ends.producer, ends.producing), *ends.workers]:
+        for party, number in [*ends.producing, *ends.workers]:
             party.forget(number)
-    block, samples = _record(task, place, ends, measured, stage, broker_usage, ended_ns)
-    return replace(block, server=server), samples
 
 
-def _handed_over(measured: Mapping[str, Any]) -> int:
-    """How many messages the producer handed over; what was rejected reaches no worker."""
-    columns = producer_columns(measured["columns"])
+def _handed_over(produced: Produced) -> int:
+    """How many messages the producers handed over; what was rejected reaches no worker."""
+    columns = produced.columns
     return int(((columns["sent"] != 0) & (columns["status"] == 0)).sum())
 
 
@@ -127,32 +141,62 @@ def _await_ready(crew: Crew, ends: _Ends) -> None:
         raise error
 
 
-def _await_measured(crew: Crew, ends: _Ends, task: Task) -> dict[str, Any] | None:
-    """The producer's columns; None when it died or failed. Stops early when a worker is gone or gave up."""
-    producer, number = ends.producer, ends.producing
+def _start_together(crew: Crew, ends: _Ends) -> None:
+    """Several producers begin the one schedule at one moment; one that has died or failed by now is seen later."""
+    crew.wait(
+        lambda: all(party.dead or party.event(n, "ready", "failed") for party, n in ends.producing), _OPEN_S
+    )
+    start_ns = time.monotonic_ns() + fan_in.START_LEAD_NS
+    for party, number in ends.producing:
+        party.tell("start", of=number, start_ns=start_ns)
+
+
+def _await_measured(crew: Crew, ends: _Ends, task: Task) -> Produced | None:
+    """What the producers measured; None when none is left. Stops early when a party is gone or gave up."""
     limit_s = task.warmup_s + task.duration_s + task.drain_s + _MARGIN_S
-    told = False
+    told, held = False, task.hold
 
     def settled() -> bool:
-        nonlocal told
-        if not told and any(party.dead or party.event(n, "done", "failed") for party, n in ends.workers):
+        nonlocal told, held
+        if held and all(party.event(n, "filled") for party, n in ends.producing):
+            held = False
+            _let_go(ends)
+        if not told and _broken(ends):
             told = True
-            producer.post("stop", of=number, how="now")
-        return bool(producer.dead or producer.event(number, "measured", "failed"))
+            _stop_producers(ends)
+        return all(party.dead or party.event(n, "measured", "failed") for party, n in ends.producing)
 
     crew.wait(settled, limit_s)
-    measured = producer.event(number, "measured")
-    if measured is not None:
-        if measured["error"]:
-            ends.failures.append(_failure("producer", measured["error"]))
-        return measured
-    failed = producer.event(number, "failed")
-    if failed:
-        raise reported(failed, "producer")
-    if not producer.dead:
-        crew.dismiss("producer")
-        producer.dead = f"no answer {_MARGIN_S:.0f} s after the block's end"
-    return None
+    for party, number in ends.producing:
+        measured, failed = party.event(number, "measured"), party.event(number, "failed")
+        if measured is not None:
+            if measured["error"]:
+                ends.failures.append(_failure(party.role, measured["error"]))
+        elif failed:
+            raise reported(failed, party.role)
+        elif not party.dead:
+            crew.dismiss(party.role)
+            party.dead = f"no answer {_MARGIN_S:.0f} s after the block's end"
+    return fan_in.together(ends.reports, task)
+
+
+def _broken(ends: _Ends) -> bool:
+    """A party is gone or gave up: what the others still sent would be in vain."""
+    return any(party.dead or party.event(n, "done", "failed") for party, n in ends.workers) or any(
+        party.dead or party.event(n, "failed") or (party.event(n, "measured") or {}).get("error")
+        for party, n in ends.producing
+    )
+
+
+def _stop_producers(ends: _Ends) -> None:
+    for party, number in ends.producing:
+        party.tell("stop", of=number, how="now")
+
+
+def _let_go(ends: _Ends) -> None:
+    """Workers that were held back begin; also where the block is over before anything was handed over."""
+    for party, number in ends.workers:
+        party.tell("go", of=number)
 
 
 def _await_quiet(crew: Crew, ends: _Ends, sent: int, drain_s: float) -> None:
@@ -179,7 +223,8 @@ def _await_quiet(crew: Crew, ends: _Ends, sent: int, drain_s: float) -> None:
 def _stop_workers(crew: Crew, ends: _Ends, how: str) -> list[dict[str, Any] | None]:
     """Each worker's columns, None for one that died."""
     for party, number in ends.workers:
-        party.post("stop", of=number, how=how)
+        party.tell("stop", of=number, how=how)
+    _let_go(ends)
     crew.wait(
         lambda: all(party.dead or party.event(n, "done", "failed") for party, n in ends.workers), _MARGIN_S
     )
@@ -197,16 +242,17 @@ def _stop_workers(crew: Crew, ends: _Ends, how: str) -> list[dict[str, Any] | No
     return results
 
 
-def _close_producer(crew: Crew, ends: _Ends) -> None:
-    producer, number = ends.producer, ends.producing
-    if not producer.dead:
-        producer.post("close", of=number)
-        crew.wait(lambda: bool(producer.dead or producer.event(number, "done", "failed")), _MARGIN_S)
+def _close_producers(crew: Crew, ends: _Ends) -> None:
+    for party, number in ends.producing:
+        party.tell("close", of=number)
+    crew.wait(
+        lambda: all(party.dead or party.event(n, "done", "failed") for party, n in ends.producing), _MARGIN_S
+    )
 
 
 def _profiles(ends: _Ends) -> dict[str, dict[str, str]]:
     told = {
-        ("producer", ends.producing): ends.producer,
+        **{(party.role, n): party for party, n in ends.producing},
         **{(f"stage-{i}", n): p for i, (p, n) in enumerate(ends.workers)},
     }
     events = {role: party.event(number, "profile") for (role, number), party in told.items()}
@@ -230,7 +276,11 @@ class _Broker:
         """None where there is no broker of ours."""
         if self._pid is None:
             return None
-        return Usage(max(0, usage.cpu_ns(self._pid) - self._from_ns), usage.peak_rss_bytes(self._pid))
+        return Usage(
+            max(0, usage.cpu_ns(self._pid) - self._from_ns),
+            usage.peak_rss_bytes(self._pid),
+            rss_bytes=usage.rss_bytes(self._pid),
+        )
 
 
 def _failure(party: str, event: Mapping[str, Any]) -> Failure:
@@ -238,21 +288,24 @@ def _failure(party: str, event: Mapping[str, Any]) -> Failure:
 
 
 def _record(
-    task: Task, place: Place, ends: _Ends, measured: dict[str, Any] | None, stage: list[dict[str, Any] | None],
+    task: Task, place: Place, ends: _Ends, produced: Produced | None, stage: list[dict[str, Any] | None],
     broker: Usage | None, ended_ns: int,
 ) -> tuple[Block, Samples]:  # fmt: skip
     done = [result for result in stage if result is not None]
-    lost_party = bool(ends.dead) or measured is None
-    quiet = measured is not None and task.replies and _quiet(measured, stage, task.drain_s)
+    lost_party = bool(ends.dead) or produced is None
+    seen: Mapping[str, int] = produced.told if produced else {}
+    quiet = produced is not None and task.replies and _quiet(seen, stage, task.drain_s)
     # Where a party died nothing was drained: what was under way is pending, and no transport lost it.
-    gave_up = lost_party or (bool(measured and measured["outstanding"]) and not quiet)
-    columns = producer_columns(measured["columns"]) if measured else _no_messages()
+    gave_up = lost_party or (bool(seen.get("outstanding")) and not quiet)
+    columns = produced.columns if produced else _no_messages()
     joined = join(
         # Without the producer's columns nobody knows what was sent: what arrived cannot be called unexpected.
-        columns, [worker_columns(result["columns"]) for result in done if measured is not None],
-        block=place.index, first_seq=task.first_seq, warmup_messages=measured["warmup_messages"] if measured else 0,
+        columns, [worker_columns(result["columns"]) for result in done if produced is not None],
+        block=place.index, first_seq=task.first_seq, warmup_messages=seen.get("warmup_messages", 0),
         replies=task.replies, payload_bytes=place.payload_bytes, gave_up=gave_up,
+        producers=task.producers, silent=produced.silent if produced else (),
     )  # fmt: skip
+    warmup = _cut_warmup(task, joined.samples, place, seen.get("warmup_messages", 0))
     failures = [
         *ends.failures,
         *(
@@ -260,11 +313,8 @@ def _record(
             for party in ends.dead
         ),
         *_stage_failures(stage),
-        *_rejections(measured),
-        *_stage_errors(measured),
-        *_source_ended(measured),
+        *_producer_failures(ends),
     ]
-    seen: Mapping[str, Any] = measured or {}
     block = Block(
         cell=task.cell,
         index=place.index,
@@ -282,15 +332,56 @@ def _record(
         checked_replies=seen.get("checked_replies", 0),
         starved=seen.get("starved", 0),
         drained=not gave_up,
-        usage=_usage(measured, done, broker, len(joined.samples)),
+        usage=_usage(seen, done, broker, len(joined.samples), warmup.messages),
         failures=tuple(failures),
-        warmup_messages=seen.get("warmup_messages", 0),
+        warmup_messages=warmup.messages,
+        warmup_s=_due_s(joined.samples, warmup.messages),
+        warmup_settled=warmup.settled,
+        latency_growing=warmup.growing,
+        schedule_seed=task.schedule_seed,
+        level_per_s=place.level_per_s,
         foreign=sum(result["foreign"] for result in done),
+        **_whereabouts(ends, stage),
     )
     return block, joined.samples
 
 
-def _quiet(measured: Mapping[str, Any], stage: Sequence[dict[str, Any] | None], drain_s: float) -> bool:
+def _cut_warmup(task: Task, samples: Samples, place: Place, fixed: int) -> Warmup:
+    """Mark in `samples` what was found to be warm-up, beyond the `fixed` messages that are in any case."""
+    warmup = Warmup(fixed)
+    if task.warmup_max_s > task.warmup_s and fixed < len(samples):
+        bound_ns = int(task.warmup_max_s * 1e9)
+        warmup = find_warmup(samples, fixed, bound_ns, open_loop=place.offered_per_s is not None)
+    samples["warmup"][: warmup.messages] = True
+    return warmup
+
+
+def _due_s(samples: Samples, messages: int) -> float:
+    """From the first due moment to the one that follows so many messages, or to the last."""
+    if not messages or not len(samples):
+        return 0.0
+    at = min(messages, len(samples) - 1)
+    return float(samples["due"][at] - samples["due"][0]) / 1e9
+
+
+def _whereabouts(ends: _Ends, stage: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """Where each process ran (by the role of the process) and what each end used (by its part)."""
+    producing = [(party, report) for (party, _), report in zip(ends.producing, ends.reports, strict=True)]
+    told: dict[str, tuple[str, Mapping[str, Any] | None]] = {
+        **{party.role: (party.role, report) for party, report in producing},
+        **{
+            f"stage-{i}": (party.role, result)
+            for i, ((party, _), result) in enumerate(zip(ends.workers, stage, strict=True))
+        },
+    }
+    cores = {role: result["ran_on"] for role, result in told.values() if result}
+    return {
+        "ran_on": {role: core for role, core in cores.items() if core is not None},
+        "paths": {part: result["path"] for part, (_, result) in told.items() if result},
+    }
+
+
+def _quiet(measured: Mapping[str, int], stage: Sequence[dict[str, Any] | None], drain_s: float) -> bool:
     """Nothing moved any more when the drain was given up: all workers waited, no reply came; the rest is lost."""
     if any(result is None or not result["waiting_since_ns"] for result in stage):
         return False
@@ -318,22 +409,19 @@ def _stage_failures(stage: list[dict[str, Any] | None]) -> list[Failure]:
     ]
 
 
-def _rejections(measured: Mapping[str, Any] | None) -> list[Failure]:
-    if not measured:
-        return []
-    return [
-        Failure("producer", "Rejected", what, "raise the transport's limit or lower the load", count=count)
-        for what, count in measured["rejections"].items()
-    ]
-
-
-def _stage_errors(measured: Mapping[str, Any] | None) -> list[Failure]:
-    """What an external stage said of messages that it failed on."""
-    told = measured["stage_errors"] if measured else {}
-    return [
-        Failure("stage", "StageError", redact(what), "read the server's log", count=count)
-        for what, count in told.items()
-    ]
+def _producer_failures(ends: _Ends) -> Iterator[Failure]:
+    for (party, _), report in zip(ends.producing, ends.reports, strict=True):
+        if report is None:
+            continue
+        for what, count in report["rejections"].items():
+            remedy = "raise the transport's limit or lower the load"
+            yield Failure(party.role, "Rejected", what, remedy, count=count)
+        for what, count in report["stage_errors"].items():
+            yield Failure("stage", "StageError", redact(what), "read the server's log", count=count)
+        if report["source_ended"]:
+            what = "the source ended before the block's schedule did"
+            remedy = "loop it, shorten the block, or repeat its first messages with source.distinct"
+            yield Failure(party.role, "SourceEnded", what, remedy)
 
 
 def _server_times(before: Mapping[str, int] | None, after: Mapping[str, int] | None) -> ServerTimes | None:
@@ -344,27 +432,33 @@ def _server_times(before: Mapping[str, int] | None, after: Mapping[str, int] | N
     return None if min(grown.values()) < 0 or not grown["requests"] else ServerTimes(**grown)
 
 
-def _source_ended(measured: Mapping[str, Any] | None) -> list[Failure]:
-    if not measured or not measured["source_ended"]:
-        return []
-    remedy = "loop it, shorten the block, or repeat its first messages with source.distinct"
-    return [Failure("producer", "SourceEnded", "the source ended before the block's schedule did", remedy)]
-
-
 def _usage(
-    measured: dict[str, Any] | None, stage: list[dict[str, Any]], broker: Usage | None, messages: int
+    measured: Mapping[str, int],
+    stage: list[dict[str, Any]],
+    broker: Usage | None,
+    messages: int,
+    warmup: int,
 ) -> dict[str, Usage]:
     used: dict[str, Usage] = {}
+    # Producer and stage counted from the fixed cut on; where more was cut, theirs is its share of the messages.
+    counted = messages - measured["warmup_messages"] if measured else 0
+    share = (messages - warmup) / counted if counted else 1.0
     if measured:
-        used["producer"] = Usage(measured["cpu_ns"], measured["peak_rss_bytes"], 0, measured["pacing_cpu_ns"])
+        used["producer"] = Usage(
+            round(measured["cpu_ns"] * share),
+            measured["peak_rss_bytes"],
+            0,
+            round(measured["pacing_cpu_ns"] * share),
+            measured["rss_bytes"],
+        )
     if stage:
         used["stage"] = Usage(
-            sum(result["cpu_ns"] for result in stage),
+            round(sum(result["cpu_ns"] for result in stage) * share),
             sum(result["peak_rss_bytes"] for result in stage),
-            sum(result["integrity_ns"] for result in stage),
+            round(sum(result["integrity_ns"] for result in stage) * share),
+            rss_bytes=sum(result["rss_bytes"] for result in stage),
         )
     if broker and measured and messages:
         # The broker is seen from outside, warm-up included: its share of the measured messages.
-        share = 1 - measured["warmup_messages"] / messages
-        used["broker"] = Usage(round(broker.cpu_ns * share), broker.peak_rss_bytes)
+        used["broker"] = replace(broker, cpu_ns=round(broker.cpu_ns * (1 - warmup / messages)))
     return used

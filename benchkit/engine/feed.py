@@ -2,6 +2,9 @@
 
 A `Pool` holds the source's first `distinct` messages and repeats them. A `Stream` (`distinct: 0`) makes every
 message anew in a thread of its own and keeps a few ready; when none is ready in time, that is counted.
+
+Several producers share the source's messages as they share the schedule: producer p takes number p, p + N, ...
+A `Stream` has to make those in between as well, because a source makes its messages one after the other.
 """
 
 from __future__ import annotations
@@ -80,11 +83,13 @@ def first_items(source: Source, seed: int, count: int) -> list[Item]:
 
 
 class Pool:
-    """Prepared messages, repeated in order."""
+    """Prepared messages, repeated in order; of N producers each begins with its own and takes every N-th."""
 
-    def __init__(self, prepared: list[Prepared]) -> None:
+    def __init__(self, prepared: list[Prepared], producer: int = 0, producers: int = 1) -> None:
         self.starved = self.cpu_ns = 0
-        self._next = itertools.cycle(prepared).__next__
+        count = len(prepared)
+        own = [prepared[(producer + turn * producers) % count] for turn in range(count)]
+        self._next = itertools.cycle(own).__next__
 
     def take(self) -> Prepared:
         """The next one; never waits."""
@@ -97,22 +102,27 @@ class Pool:
 class Stream:
     """Messages made anew in a thread that stays at most sixteen ahead."""
 
-    def __init__(self, source: Source, codec: Codec, seed: int) -> None:
+    def __init__(
+        self, source: Source, codec: Codec, seed: int, producer: int = 0, producers: int = 1
+    ) -> None:
         self.starved = self.cpu_ns = 0
         self._ready: queue.Queue[Prepared | BaseException | None] = queue.Queue(_AHEAD)
         self._closed = threading.Event()
         self._thread = threading.Thread(
-            target=self._make, args=(source.items(seed), codec), name="feed", daemon=True
+            target=self._make,
+            args=(itertools.islice(enumerate(source.items(seed)), producer, None, producers), codec),
+            name="feed",
+            daemon=True,
         )
         self._thread.start()
         patience = time.monotonic() + _HEAD_START_S
         while self._thread.is_alive() and not self._ready.full() and time.monotonic() < patience:
             self._thread.join(0.001)
 
-    def _make(self, items: Iterator[Item], codec: Codec) -> None:
+    def _make(self, items: Iterator[tuple[int, Item]], codec: Codec) -> None:
         end: BaseException | None = None
         try:
-            for index, item in enumerate(items):
+            for index, item in items:
                 if not self._put(prepare(item, codec, index & 0xFFFFFFFF)):
                     return
         except Exception as error:  # noqa: BLE001  (raised again where the message is taken)

@@ -47,13 +47,20 @@ class Host:
         match command["do"]:
             case "ping":
                 self.send({"id": command["id"], "event": "done"})
-            case "stop" | "close" | "progress" as order:
+            case "start" | "stop" | "close" | "go" | "progress" as order:
                 work = self._work.get(command["of"])
                 done = work.progress() if work else 0
                 if work and order == "stop":
                     work.stopping = command["how"]
+                    work.starting.set()
+                elif work and order == "start":
+                    work.start_ns = command["start_ns"]
+                    work.starting.set()
                 elif work and order == "close":
+                    work.starting.set()
                     work.closing.set()
+                elif work and order == "go":
+                    work.going.set()
                 self.send({"id": command["id"], "event": "done", "progress": done})
             case name:
                 work = Work(self.send, command)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,9 +41,13 @@ def worker_columns(raw: Mapping[str, bytes]) -> Columns:
 
 def join(
     producer: Columns, workers: Sequence[Columns], *, block: int, first_seq: int, warmup_messages: int, replies: bool,
-    payload_bytes: int, gave_up: bool,
+    payload_bytes: int, gave_up: bool, producers: int = 1, silent: Collection[int] = (),
 ) -> Joined:  # fmt: skip
-    """Samples of shape (n,), one per scheduled message, in the order of sequence numbers.
+    """Samples of shape (n,), one per scheduled message, in the order of the producer's columns.
+
+    Numbers follow each other from `first_seq` on, unless there are several producers and the column `seq` says
+    which they are; those in between were never given. Of `producers`, the numbers of the `silent` ones (which
+    died with their columns) are nobody's: what arrives with them is neither expected nor unexpected.
 
     A message received twice keeps the stamps of the delivery that was replied to first. What was sent but
     never came back is lost; what was never sent, or was still under way when the drain was given up
@@ -51,7 +55,7 @@ def join(
     """
     count = len(producer["due"])
     samples = np.zeros(count, SAMPLE)
-    samples["seq"] = np.arange(first_seq, first_seq + count)
+    samples["seq"] = producer.get("seq", np.arange(first_seq, first_seq + count))
     samples["block"] = block
     samples["worker"] = -1
     samples["payload_bytes"] = payload_bytes
@@ -61,11 +65,13 @@ def join(
 
     ok = np.zeros(count, np.bool_)
     duplicated = reordered = unexpected = 0
+    order = np.argsort(samples["seq"], kind="stable")
     for number, rows in enumerate(workers):
-        index = rows["seq"] - first_seq
-        known = (index >= 0) & (index < count)
-        unexpected += int(np.count_nonzero(~known))
-        reordered += _reordered(index[known])
+        index, known = _rows(samples["seq"], order, rows["seq"])
+        sender = (rows["seq"] - first_seq) % producers
+        unexpected += int(np.count_nonzero(~known & ~np.isin(sender, list(silent))))
+        # Each producer's messages keep their order; how those of different ones mix is nobody's promise.
+        reordered += sum(_reordered(rows["seq"][known & (sender == each)]) for each in range(producers))
         duplicated += _write(
             samples, ok, {name: column[known] for name, column in rows.items()}, index[known], number
         )
@@ -73,11 +79,22 @@ def join(
     return Joined(samples, duplicated, reordered, unexpected)
 
 
-def _reordered(index: npt.NDArray[np.int64]) -> int:
+def _rows(
+    seq: npt.NDArray[np.int64], order: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Where each of `wanted` stands in `seq`, which `order` sorts, and whether it is there at all."""
+    if not len(seq):
+        return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), np.bool_)
+    at = np.searchsorted(seq, wanted, sorter=order)
+    index = order[np.minimum(at, len(seq) - 1)]
+    return index, seq[index] == wanted
+
+
+def _reordered(seq: npt.NDArray[np.int64]) -> int:
     """Messages that came after one with a higher number."""
-    if not len(index):
+    if not len(seq):
         return 0
-    return int(np.count_nonzero(index < np.maximum.accumulate(index)))
+    return int(np.count_nonzero(seq < np.maximum.accumulate(seq)))
 
 
 def _write(

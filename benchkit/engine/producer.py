@@ -2,6 +2,9 @@
 
 One thread. Between two stamps stands only what the phase between them is meant to measure; replies are seen
 while waiting for the next due moment and while a full transport makes `send` wait.
+
+Of N producers, number p takes every N-th due moment of the one schedule, from number p on; in a closed loop, its
+part of the places in flight. Its messages carry the numbers first_seq + p, + p + N, ...: none is given twice.
 """
 
 from __future__ import annotations
@@ -15,15 +18,28 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from benchkit.engine import usage
 from benchkit.engine.feed import Feed, Prepared
 from benchkit.engine.oracle import close_enough
-from benchkit.engine.pacing import SPIN_NS, sharpen_timers
+from benchkit.engine.pacing import NO_STAMP, SPIN_NS, sharpen_timers
 from benchkit.engine.task import Task
 from benchkit.errors import MessageError, Rejected
 from benchkit.load.base import ClosedArrival, OpenArrival
+from benchkit.load.share import share
 from benchkit.tensors.codecs.base import Codec
-from benchkit.tensors.wire import FAILED, REPLY, WARMUP, Envelope, pack, total_bytes, unpack, unpack_envelope
+from benchkit.tensors.wire import (
+    FAILED,
+    REPLY,
+    WARMUP,
+    Envelope,
+    header,
+    total_bytes,
+    unpack,
+    unpack_envelope,
+)
 from benchkit.transports.base import Reply, Sender
 
 _LEAD_NS = 2_000_000
@@ -49,6 +65,17 @@ class Counters:
     """What an external stage said of messages that it failed on; a worker of ours would have recorded it."""
 
 
+Schedule = npt.NDArray[np.int64]
+"""Due moments of a block's messages, all producers together: ns from its start, ascending, shape (n,)."""
+
+
+def drawn(load: OpenArrival | ClosedArrival, task: Task) -> Schedule | ClosedArrival:
+    """What a producer runs: the schedule of an open load, a closed one as it is."""
+    if isinstance(load, ClosedArrival):
+        return load
+    return load.offsets_ns(task.warmup_s + task.duration_s, task.schedule_seed)
+
+
 class Producer:
     """One block's producing end."""
 
@@ -62,13 +89,15 @@ class Producer:
         stopped: Callable[[], bool],
     ) -> None:
         self._task = task
+        self._first_seq = task.first_seq + task.producer
+        self._step = task.producers
         self._feed = feed
         self._codec = codec
         self._sender = sender
         self._expected = expected
         self._stopped = stopped
         self._clock = time.monotonic_ns
-        self._spin_ns = 0 if task.one_process else SPIN_NS
+        self._stamp: Callable[[], int] = self._clock if task.stamps else NO_STAMP
         self.due, self.taken, self.encoded, self.sent, self.returned = (array("q") for _ in range(5))
         self.status = array("b")
         """Of each message: 0 unless the producer knows better (3 rejected, 4 the stage failed on it)."""
@@ -90,35 +119,33 @@ class Producer:
 
     def _send(self, due: int, prepared: Prepared, give_up_ns: int, *, warmup: bool) -> bool:
         """Encode and hand over; False when it never found room. This is the measured path."""
-        clock = self._clock
+        stamp = self._stamp
         index = len(self.due)
         self.due.append(due)
         # All columns at once: whatever raises from here on leaves them equally long.
         for column in self._later:
             column.append(0)
-        self.taken[index] = clock()
+        self.taken[index] = stamp()
         parts = self._codec.encode(prepared.arrays, prepared.metadata)
-        head = pack(
-            Envelope(
-                self._task.first_seq + index, total_bytes(parts), WARMUP if warmup else 0,
-                prepared.fingerprint, prepared.checksum, prepared.index,
-            )
+        head = header(
+            self._first_seq + index * self._step, total_bytes(parts), WARMUP if warmup else 0,
+            prepared.fingerprint, prepared.checksum, prepared.index,
         )  # fmt: skip
         message = [head, *parts]
-        self.encoded[index] = clock()
+        self.encoded[index] = stamp()
         send = self._sender.send
         try:
             while not send(message, _SLICE_S):
                 self._collect()
-                if clock() > give_up_ns or self._stopped():
+                if self._clock() > give_up_ns or self._stopped():
                     return False
         except Rejected as error:
-            self.sent[index] = clock()
+            self.sent[index] = stamp()
             self.status[index] = 3
             self.counters.rejections[str(error)] += 1
             self._free(self.sent[index])
             return True
-        self.sent[index] = clock()
+        self.sent[index] = stamp()
         if self._task.replies:
             self.outstanding += 1
         else:
@@ -138,7 +165,10 @@ class Producer:
         except MessageError:
             self.counters.malformed += 1
             return
-        index = envelope.seq - self._task.first_seq
+        index = envelope.seq - self._first_seq
+        if self._step > 1:
+            index, others = divmod(index, self._step)
+            index = -1 if others else index
         if not 0 <= index < len(self.returned):
             self.counters.unexpected += 1
             return
@@ -184,24 +214,25 @@ class Producer:
 
     # When messages are due -----------------------------------------------------------------------------
 
-    def run(self, load: OpenArrival | ClosedArrival) -> None:
-        """Send the block's messages and wait until all are answered or the drain's time is up."""
+    def run(self, load: Schedule | ClosedArrival) -> None:
+        """Send the block's messages and wait until all are answered or the drain's time is up.
+
+        An open load comes as its schedule, drawn before this: of a long one that takes longer than the lead.
+        """
         sharpen_timers()
         usage.reset_peak(os.getpid())
         self._mark()
-        self.started_ns = self._clock() + _LEAD_NS
-        loop = self._open_loop if isinstance(load, OpenArrival) else self._closed_loop
-        give_up_ns = loop(load)  # type: ignore[arg-type]  # chosen by its type in the line above
+        self.started_ns = self._task.start_ns or self._clock() + _LEAD_NS
+        give_up_ns = self._closed_loop(load) if isinstance(load, ClosedArrival) else self._open_loop(load)
         if self._task.replies:
             self._drain(give_up_ns)
         else:
             self._refusals()
 
-    def _open_loop(self, load: OpenArrival) -> int:
+    def _open_loop(self, offsets: Schedule) -> int:
         task = self._task
-        offsets = load.offsets_ns(task.warmup_s + task.duration_s, task.schedule_seed)
-        dues: list[int] = (offsets + self.started_ns).tolist()
-        give_up_ns = dues[-1] + int(task.drain_s * 1e9)
+        dues: list[int] = (share(offsets, task.producer, task.producers) + self.started_ns).tolist()
+        give_up_ns = self.started_ns + int(offsets[-1]) + int(task.drain_s * 1e9)
         # Known beforehand: a block that ends early must not count its warm-up as measured.
         self.warmup_messages = bisect_left(dues, self.started_ns + int(task.warmup_s * 1e9))
         for position, due in enumerate(dues):
@@ -233,7 +264,8 @@ class Producer:
         end_ns = self.started_ns + int((task.warmup_s + task.duration_s) * 1e9)
         first_measured = self.started_ns + int(task.warmup_s * 1e9)
         give_up_ns = end_ns + int(task.drain_s * 1e9)
-        self.freed = deque([self.started_ns - think_ns] * load.places)
+        places = len(range(task.producer, load.places, task.producers))
+        self.freed = deque([self.started_ns - think_ns] * places)
         measuring = False
         while not self._stopped():
             prepared = self._feed.take()
@@ -261,16 +293,29 @@ class Producer:
 
     def _wait(self, due: int) -> None:
         """See replies until shortly before `due`, then spin; the CPU time of spinning is kept apart."""
-        clock = self._clock
-        spin_ns = self._spin_ns
-        if due <= clock():
+        if due <= self._clock():
             self._collect()
-            return
-        while (left := due - clock() - spin_ns) > 0:
+        elif self._rest(due - SPIN_NS) or not self._task.one_process:
+            self._spin(due)
+        else:
+            self._rest(due)
+
+    def _rest(self, until: int) -> bool:
+        """See replies until then; whether there was time in which nothing was under way."""
+        clock = self._clock
+        quiet = False
+        while (left := until - clock()) > 0:
             if self.outstanding:
                 self._await_reply(left * 1e-9)
             else:
                 time.sleep(left * 1e-9)
+                # A worker within this process had the interpreter to itself and waits for its next message, so
+                # spinning takes nothing away from it. Without replies nobody knows.
+                quiet = self._task.replies and left > SPIN_NS
+        return quiet
+
+    def _spin(self, due: int) -> None:
+        clock = self._clock
         if clock() >= due:
             return
         cpu = time.thread_time_ns
@@ -325,6 +370,7 @@ class Producer:
             "cpu_ns": cpu_ns - spun_ns,
             "pacing_cpu_ns": spun_ns,
             "peak_rss_bytes": usage.peak_rss_bytes(os.getpid()),
+            "rss_bytes": usage.rss_bytes(os.getpid()),
             "unexpected": counters.unexpected,
             "duplicated": counters.duplicated,
             "checked_replies": counters.checked_replies,

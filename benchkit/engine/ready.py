@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchkit.engine import usage
+from benchkit.engine import fan_in, usage
 from benchkit.engine.crew import Crew, Party
 from benchkit.engine.specs import array_specs
 from benchkit.engine.task import Task
 from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError
-from benchkit.load.base import OpenArrival
+from benchkit.load.base import Arrival, OpenArrival
+from benchkit.load.search import Backlog, Capacity, Search
 from benchkit.plugins import Plugin
 from benchkit.records.run import Cell
-from benchkit.records.samples import Samples
+from benchkit.records.run import Search as Sought
 from benchkit.runtime.folders import PREFIX
 from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan, PlannedCell
@@ -67,7 +68,13 @@ class Site:
             self.deaths += len(dead)
 
     def setup(
-        self, message_bytes: int, reply_bytes: int, workers: int, *, arrays: tuple[Specs, Specs] = ((), ())
+        self,
+        message_bytes: int,
+        reply_bytes: int,
+        workers: int,
+        producers: int = 1,
+        *,
+        arrays: tuple[Specs, Specs] = ((), ()),
     ) -> Setup:
         """A fresh name and folder each time: nothing that an earlier block left behind can be met again."""
         self._opened += 1
@@ -75,10 +82,7 @@ class Site:
         folder = self.folder / local
         folder.mkdir(mode=0o700)
         name = f"{PREFIX}{self.name}-{local}"
-        inputs, outputs = arrays
-        return Setup(
-            name, folder, message_bytes, reply_bytes, workers, self.share, inputs=inputs, outputs=outputs
-        )
+        return Setup(name, folder, message_bytes, reply_bytes, workers, self.share, producers, *arrays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +103,13 @@ class ReadyCell:
     def __init__(self, cell: PlannedCell, sizes: Sizes, record: Cell, expected: dict[int, bytes]) -> None:
         self.cell = cell
         self._expected = expected
-        self._briefed: Party | None = None
+        self._briefed: dict[str, Party] = {}
+        """Who has the messages and knows the replies, by role."""
         self.sizes = sizes
         self.record = record
         self.address: Address | None = None
-        self.samples: list[Samples] = []
+        self.kept = False
+        """A block of it was measured."""
         self._transport = ExitStack()
         self._next_seq = 0
 
@@ -136,9 +142,10 @@ class ReadyCell:
     def open(self, site: Site, crew: Crew) -> Address:
         """Bring up a fresh transport for one block; on a new broker where the last one died."""
         site.look()
-        sizes = self.sizes
-        setup = site.setup(sizes.message, sizes.reply, self.cell.workers, arrays=sizes.arrays)
+        cell, sizes = self.cell, self.sizes
+        setup = site.setup(sizes.message, sizes.reply, cell.workers, cell.producers, arrays=sizes.arrays)
         transport = self.cell.transport
+        self._transport.callback(_tidy, setup.folder)
         with _translated(self.cell, "prepared"):
             made = _prepared_there(crew, transport, setup) if self.one_process else transport.prepare(setup)
             address = self._transport.enter_context(made)
@@ -148,12 +155,14 @@ class ReadyCell:
         return address
 
     def brief(self, crew: Crew, plan: Plan) -> None:
-        """See that the producer has the messages and knows their replies, also one that replaced a dead one."""
-        party = crew.get("producer")
-        if party is not self._briefed:
-            crew.ask(party, "prepare", _PREPARE_S, **_messages(plan, self.cell))
+        """See that each producer has the messages and knows their replies, also one that replaced a dead one."""
+        parties = [crew.get(role) for role in fan_in.roles(self.cell.producers)]
+        new = [party for party in parties if self._briefed.get(party.role) is not party]
+        for preparing in [crew.begin(party, "prepare", **_messages(plan, self.cell)) for party in new]:
+            crew.answer(preparing, _PREPARE_S)
+        for party in new:
             crew.ask(party, "expect", _PREPARE_S, cell=self.cell.id, expected=self._expected)
-            self._briefed = party
+            self._briefed[party.role] = party
 
     def close(self) -> None:
         """Take the block's transport down."""
@@ -161,15 +170,15 @@ class ReadyCell:
         with _translated(self.cell, "taken down"):
             self._transport.close()
 
-    def keep(self, samples: Samples) -> None:
-        """Add a block's samples; the next block counts on from there."""
-        self._next_seq += len(samples)
-        self.samples.append(samples)
+    def count_on(self, next_seq: int) -> None:
+        """A block of it was measured; the next one numbers its messages from here on."""
+        self._next_seq = next_seq
+        self.kept = True
 
     def offered_per_s(self, plan: Plan, round_: int) -> float | None:
         """Asked rate: of the gaps between due moments, which no block's end cuts off; None in a closed loop."""
         load = self.cell.load
-        if not isinstance(load, OpenArrival):
+        if not isinstance(load, OpenArrival) or isinstance(load, Search):
             return None
         if load.rate_per_s is not None:
             return load.rate_per_s
@@ -180,6 +189,14 @@ class ReadyCell:
 
     def task(self, plan: Plan, round_: int) -> Task:
         """What the parties are told for a block of this round."""
+        task = self._task(plan, round_)
+        load = self.cell.load
+        if not isinstance(load, Backlog):
+            return task
+        # A queue is filled before its drain is measured: nothing in it is warm-up.
+        return replace(task, hold=True, warmup_s=0.0, drain_s=load.longest)
+
+    def _task(self, plan: Plan, round_: int) -> Task:
         cell = self.cell
         if self.address is None:
             raise BenchkitError("the transport is not open", where=cell.id)
@@ -197,6 +214,7 @@ class ReadyCell:
             replies=cell.replies,
             duration_s=plan.blocks.duration_s,
             warmup_s=plan.blocks.warmup_s,
+            warmup_max_s=plan.blocks.warmup_max_s,
             drain_s=plan.blocks.drain_s,
             payload_seed=seed_for(plan.seed, Stream.PAYLOAD),
             # One schedule a round, the same for every cell: differences between cells are paired.
@@ -206,7 +224,14 @@ class ReadyCell:
             stop_on_error=plan.on_error == "stop",
             one_process=self.one_process,
             external_stage=self.external_stage,
+            producers=cell.producers,
         )
+
+
+def _tidy(folder: Path) -> None:
+    """A soak has tens of thousands of blocks; what is shared with later ones may live in an earlier one's folder."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 @contextmanager
@@ -236,9 +261,9 @@ def _prepared_there(crew: Crew, transport: Transport, setup: Setup) -> Iterator[
     )  # fmt: skip
     ready = crew.answer(asked, _PREPARE_S, "ready")
     try:
-        yield Address(ready["where"], ready["path"])
+        yield Address(ready["where"], ready["path"], claim=ready["claim"])
     finally:
-        party.post("close", of=asked.number)
+        party.tell("close", of=asked.number)
         if not party.dead:
             crew.answer(asked, _PREPARE_S)
 
@@ -279,6 +304,15 @@ def _recorded(plugin: Plugin) -> Any:
     return recorded({"kind": plugin.kind, **plugin.model_dump()}, Path.cwd())
 
 
+def asked_of(load: Arrival) -> Sought | None:
+    """What a search looks for, for the record; None for any other load."""
+    if isinstance(load, Capacity):
+        return Sought(
+            "capacity", load.slo.given(), load.precision, load.arrival == "poisson", load.start or 0.0, load.max_rate
+        )  # fmt: skip
+    return Sought("backlog") if isinstance(load, Backlog) else None
+
+
 def describe(cell: PlannedCell) -> Cell:
     """The cell's record before anything of it was measured."""
     promises = cell.transport.capabilities()
@@ -295,9 +329,11 @@ def describe(cell: PlannedCell) -> Cell:
                 name: _recorded(getattr(cell, name)) for name in ("source", "codec", "transport", "stage", "load")
             },
             "workers": cell.workers,
+            "producers": cell.producers,
             "batch": {"size": cell.batch_size, "delay_s": cell.batch_delay_s},
         },
         workers=cell.workers,
+        producers=cell.producers,
         replies=cell.replies,
         payload_bytes=0,
         wire_bytes=0,
@@ -310,4 +346,5 @@ def describe(cell: PlannedCell) -> Cell:
         has_broker=not cell.transport.brokerless,
         path="",
         external_stage=promises.external_stage,
+        search=asked_of(cell.load),
     )  # fmt: skip

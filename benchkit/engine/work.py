@@ -20,8 +20,13 @@ class Work:
         self.command = command
         self.stopping = ""
         """`""`, `drain` (end when nothing is left) or `now`."""
+        self.starting = threading.Event()
+        """All producers are ready: the schedule begins at `start_ns`. Set as well when the block is over."""
+        self.start_ns = 0
         self.closing = threading.Event()
         """The other parties are done: ends may be closed."""
+        self.going = threading.Event()
+        """A worker that was held back may begin."""
         self.progress: Callable[[], int] = int
 
     def stopped(self) -> str:

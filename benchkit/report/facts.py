@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from benchkit.analysis.drift import in_words
 from benchkit.records.run import Run
 from benchkit.report.excerpt import excerpt, page
 from benchkit.report.groups import Entry, Row
@@ -47,6 +48,7 @@ def of_cell(row: Row) -> tuple[Fact, ...]:
         "payload": f"{show_bytes(entry['payload_bytes'])}, {show_bytes(entry['wire_bytes'])} on the wire",
         "guarantee": ", ".join(map(str, guarantee.values())),
         "evidence": "; ".join(map(str, entry["verdict"]["evidence"])),
+        "drift": "; ".join(in_words(name, each) for name, each in entry["drift"].items() if each["clear"]),
         "options": _flat(entry["parameters"]),
         "stage": _flat(entry["stage_facts"]),
         "samples": entry["samples"] or "none",

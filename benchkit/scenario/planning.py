@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import Any, cast
 
 from benchkit.errors import BenchkitError
+from benchkit.load.search import Capacity
 from benchkit.scenario import overrides, select
 from benchkit.scenario.build import build
 from benchkit.scenario.cells import Cell, cells
 from benchkit.scenario.model import AXES, Rule, Scenario
 from benchkit.scenario.nodes import Map, Where
-from benchkit.scenario.order import order, quickened
+from benchkit.scenario.order import Order, quickened
 from benchkit.scenario.plan import Blocks, Plan, PlannedCell
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.reader import read_file
 from benchkit.scenario.redact import redact
 from benchkit.scenario.refuse import refuse
 from benchkit.scenario.refuse_load import refuse_load
+from benchkit.scenario.refuse_producers import refuse_producers
+from benchkit.scenario.refuse_search import refuse_search
 from benchkit.scenario.resolved import resolved
 
 
@@ -69,6 +72,8 @@ def _kept(scenario: Scenario, filters: Sequence[Rule], blocks_at: Where, problem
                 "--only", "no cell matches all filters", "keys narrow each other down: leave one out"
             )
         refuse(chosen, scenario.blocks, blocks_at, problems)
+        refuse_producers(chosen, problems)
+        refuse_search(chosen, scenario.blocks, problems)
     except BenchkitError as error:
         problems.add(error.where or blocks_at, redact(error.what), redact(error.remedy))
         return []
@@ -83,9 +88,14 @@ def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
         seed=header.seed,
         quick=quick,
         cells=tuple(map(_planned, kept)),
-        order=order(len(kept), blocks.rounds, header.seed),
+        order=Order(len(kept), None if blocks.soak else blocks.rounds, header.seed, _searching(kept)),
         blocks=Blocks(
-            rounds=blocks.rounds, duration_s=blocks.duration, warmup_s=blocks.warmup, drain_s=blocks.drain
+            rounds=blocks.rounds,
+            duration_s=blocks.duration,
+            warmup_s=blocks.warmup,
+            drain_s=blocks.drain,
+            soak_s=blocks.soak,
+            warmup_max_s=blocks.longest_warmup_s,
         ),
         checksum_every=scenario.checks.full_every,
         check_replies=scenario.checks.replies,
@@ -93,6 +103,11 @@ def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
         slo={name: float(value) for name, value in scenario.slo if value is not None},
         resolved=resolved(scenario, blocks),
     )
+
+
+def _searching(kept: Sequence[Cell]) -> frozenset[int]:
+    """The cells whose blocks are not known beforehand."""
+    return frozenset(at for at, cell in enumerate(kept) if isinstance(cell.choices["load"].value, Capacity))
 
 
 def _planned(cell: Cell) -> PlannedCell:
@@ -109,4 +124,5 @@ def _planned(cell: Cell) -> PlannedCell:
         batch_size=value["batch"].size,
         batch_delay_s=value["batch"].delay,
         replies=value["replies"].replies,
+        producers=value["producers"].producers,
     )

@@ -2,7 +2,7 @@
 
 A cell matches when every key matches; a key matches when any of its values does. Values are names, labels
 or shell patterns: `transport`, `codec` and `stage` by name, `source` and `load` by name or label,
-`workers`, `batch` and `replies` by value, `id` and `group` by the text that `--dry-run` shows.
+`workers`, `producers`, `batch` and `replies` by value, `id` and `group` by the text that `--dry-run` shows.
 """
 
 from __future__ import annotations

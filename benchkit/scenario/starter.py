@@ -27,9 +27,11 @@ stage: "null"
 
 # When messages are due. Open loop: constant, poisson, gamma (cv), mmpp (bursts), ramp, trace (recorded timestamps).
 # Closed loop: {arrival: closed, in_flight: 4}
+# Searched: {find: capacity, slo: {p99: 100ms, loss: 0}}, {find: backlog, messages: 8}
 load: {arrival: constant, rate: 20/s}
 
 workers: 1                    # processes that run the stage
+producers: 1                  # processes that send; they share one schedule
 batch: {size: 1, delay: 0ms}  # most messages run together, longest wait for them
 replies: true                 # send the stage's output back
 

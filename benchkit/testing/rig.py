@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event
 from typing import Any
 
+from benchkit.engine import fan_in
 from benchkit.engine.ready import Site
 from benchkit.testing.letters import Letter, Post
 from benchkit.testing.party import Party
@@ -46,11 +48,12 @@ class Check:
         message_bytes: int = SMALL_BYTES,
         reply_bytes: int = SMALL_BYTES,
         open_ends: bool = True,
+        producers: int = 1,
     ) -> Iterator[Rig]:
         """The transport with `depth`, all ends open; on exit all are closed and `prepare` is undone."""
         options = {**self.transport.model_dump(), "depth": depth}
         transport = type(self.transport).model_validate(options)
-        setup = self.site.setup(message_bytes, reply_bytes, workers)
+        setup = self.site.setup(message_bytes, reply_bytes, workers, producers)
         prepared = transport.prepare(setup)
         rig = Rig(self, transport, setup, self.runner.do("prepare", prepared.__enter__))
         try:
@@ -68,7 +71,7 @@ class Check:
 
 
 class Rig:
-    """One prepared transport: a producer and its workers, each in its thread."""
+    """One prepared transport: its producers (one, mostly) and its workers, each in its thread."""
 
     def __init__(self, check: Check, transport: Transport, setup: Setup, address: Address) -> None:
         self.check = check
@@ -76,22 +79,27 @@ class Rig:
         self.setup = setup
         self.address = address
         self.patience_s = check.patience_s
-        self._producer = Party("producer", check.patience_s)
+        self._producers = [Party(role, check.patience_s) for role in fan_in.roles(setup.producers)]
+        self._producer = self._producers[0]
         self._workers = [Party(f"worker-{worker}", check.patience_s) for worker in range(setup.workers)]
-        self._sender: Sender | None = None
+        self._senders: list[Sender | None] = [None] * setup.producers
         self._receivers: list[Receiver | None] = [None] * setup.workers
 
     # Ends ----------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """All receivers, then the sender."""
+        """All receivers, then the senders."""
         for worker in range(self.setup.workers):
             self.open_receiver(worker)
-        self.open_sender()
+        for producer in range(self.setup.producers):
+            self.open_sender(producer)
 
-    def open_sender(self) -> None:
+    def open_sender(self, producer: int = 0) -> None:
         """In the producer's thread."""
-        self._sender = self._producer.do("opening the sender", self.transport.sender, self.address)
+        address = fan_in.address_of(self.address, producer, self.setup.producers)
+        self._senders[producer] = self._producers[producer].do(
+            "opening the sender", self.transport.sender, address
+        )
 
     def open_receiver(self, worker: int = 0) -> None:
         """In the worker's thread."""
@@ -99,11 +107,12 @@ class Rig:
             "opening a receiver", self.transport.receiver, self.address, worker
         )
 
-    def close_sender(self) -> None:
+    def close_sender(self, producer: int = 0) -> None:
         """Once, if it is open."""
-        if self._sender is not None and not self._producer.stuck:
-            sender, self._sender = self._sender, None
-            self._producer.do("closing the sender", sender.close)
+        sender, party = self._senders[producer], self._producers[producer]
+        if sender is not None and not party.stuck:
+            self._senders[producer] = None
+            party.do("closing the sender", sender.close)
 
     def close_receiver(self, worker: int = 0) -> None:
         """Once, if it is open."""
@@ -115,24 +124,28 @@ class Rig:
     def close(self) -> None:
         """Everything that is open, and the threads; the first error is raised when all was tried."""
         errors: list[Exception] = []
-        closers: list[Callable[[], None]] = [self.close_sender]
-        closers += [lambda worker=worker: self.close_receiver(worker) for worker in range(self.setup.workers)]  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        closers = [partial(self.close_sender, producer) for producer in range(self.setup.producers)]
+        closers += [partial(self.close_receiver, worker) for worker in range(self.setup.workers)]
         for closer in closers:
             try:
                 closer()
             except Exception as error:  # noqa: BLE001  (the others must be closed too)
                 errors.append(error)
-        for party in (self._producer, *self._workers):
+        for party in (*self._producers, *self._workers):
             party.leave()
         if errors:
             raise errors[0]
 
     @property
     def sender(self) -> Sender:
-        """The open sender."""
-        if self._sender is None:
+        """The open sender of the first producer."""
+        return self._open_sender(0)
+
+    def _open_sender(self, producer: int) -> Sender:
+        sender = self._senders[producer]
+        if sender is None:
             raise BrokenPromise("the sender is not open")
-        return self._sender
+        return sender
 
     def receiver(self, worker: int = 0) -> Receiver:
         """The open receiver of `worker`."""
@@ -149,9 +162,9 @@ class Rig:
             f"send with a timeout of {timeout_s:g} s", self.sender.send, letter.parts, timeout_s
         )
 
-    def begin_send(self, letter: Letter) -> Future[bool]:
+    def begin_send(self, letter: Letter, producer: int = 0) -> Future[bool]:
         """Send as the engine does: again and again until there is room or patience is at an end."""
-        return self._producer.begin(_insist, self.sender, letter, self.patience_s)
+        return self._producers[producer].begin(_insist, self._open_sender(producer), letter, self.patience_s)
 
     def wait_sent(self, sending: Future[bool]) -> bool:
         """Whether it was sent before patience was at an end."""
@@ -162,14 +175,15 @@ class Rig:
         seen = self._producer.do("reply", self.sender.reply, timeout_s)
         return seen is not None and seen.rejected
 
-    def reply(self, post: Post, timeout_s: float) -> int | None:
+    def reply(self, post: Post, timeout_s: float, producer: int = 0) -> int | None:
         """One call of `reply`; the number of what came."""
+        sender = self._open_sender(producer)
 
         def once() -> int | None:
-            seen = self.sender.reply(timeout_s)
+            seen = sender.reply(timeout_s)
             return None if seen is None else post.accept(seen.view, "reply")
 
-        return self._producer.do(f"reply with a timeout of {timeout_s:g} s", once)
+        return self._producers[producer].do(f"reply with a timeout of {timeout_s:g} s", once)
 
     def receive(self, timeout_s: float, worker: int = 0) -> Delivery | None:
         """One call of `receive`."""
@@ -191,10 +205,10 @@ class Rig:
         """Reply, ack, release, as the engine does."""
         self._workers[worker].do("reply, ack and release", settle, delivery, reply)
 
-    def deliver(self, post: Post, letter: Letter, worker: int = 0) -> Delivery:
+    def deliver(self, post: Post, letter: Letter, worker: int = 0, producer: int = 0) -> Delivery:
         """Send one letter and receive it."""
         post.add(letter)
-        sending = self.begin_send(letter)
+        sending = self.begin_send(letter, producer)
         delivery = self.expect(post, worker)
         if not self.wait_sent(sending):
             raise BrokenPromise("send said that it sent nothing, and the message was received")
@@ -205,6 +219,7 @@ class Rig:
     def stream(self, post: Post, handle: Handle, replies: Post | None = None) -> list[list[int]]:
         """Send all letters while every worker receives; the numbers that each worker received, in order.
 
+        Several producers deal the letters out among themselves, and each expects the replies to its own alone.
         Ends when all letters (and replies) have come and nothing more follows, or when nothing has come for
         as long as the patience lasts.
         """
@@ -215,8 +230,13 @@ class Rig:
             party.begin(_serve, self.receiver(worker), post, handle, news, done)
             for worker, party in enumerate(self._workers)
         ]
-        feeding = self._producer.begin(_feed, self.sender, letters, replies, news, done)
-        everybody: list[Future[Any]] = [feeding, *jobs]
+        count = self.setup.producers
+        parts = [_part(replies, letters[producer::count]) for producer in range(count)]
+        feeding = [
+            party.begin(_feed, self._open_sender(p), letters[p::count], parts[p], news, done)
+            for p, party in enumerate(self._producers)
+        ]
+        everybody: list[Future[Any]] = [*feeding, *jobs]
         for job in everybody:  # an error ends a job early: it is raised below
             job.add_done_callback(lambda _: news.put(None))
         expected = len(letters) + (len(replies.letters) if replies else 0)
@@ -228,11 +248,21 @@ class Rig:
             if any(job.done() for job in everybody):
                 break
         done.set()
-        self._producer.finish(feeding, "send or reply")
+        for party, job in zip(self._producers, feeding, strict=True):
+            party.finish(job, "send or reply")
+        if replies is not None:
+            replies.arrived += [number for part in parts if part is not None for number in part.arrived]
         return [
             party.finish(job, "receive, reply, ack or release")
             for party, job in zip(self._workers, jobs, strict=True)
         ]
+
+
+def _part(replies: Post | None, letters: Sequence[Letter]) -> Post | None:
+    """The replies to these letters; a reply to another one is a reply that was never given."""
+    if replies is None:
+        return None
+    return Post([replies.letters[each.seq] for each in letters if each.seq in replies.letters])
 
 
 def settle(delivery: Delivery, reply: Letter | None = None) -> None:

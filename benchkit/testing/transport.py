@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from benchkit.engine.ready import Site
 from benchkit.errors import UsageError
 from benchkit.runtime.folders import run_folder
-from benchkit.testing import carrying, leaving, letters, waiting, workers
+from benchkit.testing import carrying, leaving, letters, producers, waiting, workers
 from benchkit.testing.party import Party
 from benchkit.testing.report import Fact, Report, examine, promise
 from benchkit.testing.rig import Check
@@ -46,6 +46,13 @@ FACTS: tuple[Fact[Check], ...] = (
     Fact("too-large", "what is longer than announced is refused, not hung on", waiting.too_large_is_refused),
     Fact("limit", "what is longer than `max_message_bytes` is rejected", waiting.limit_is_kept),
     Fact("two-workers", "two workers together receive everything once", workers.two_share),
+    Fact("fan-in", "of several producers each gets the replies to its own", producers.nothing_is_mixed_up),
+    Fact("producer-gone", "a producer that closes hinders no other", producers.one_may_leave),
+    Fact(
+        "come-again",
+        "the reply to what is delivered again reaches its producer",
+        producers.what_comes_again_is_answered_alike,
+    ),
     Fact("acked", "what is acknowledged is not delivered again", workers.acked_never_again),
     Fact(
         "killed", "what a killed worker held is lost or delivered again, as declared", workers.killed_worker

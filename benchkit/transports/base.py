@@ -55,6 +55,8 @@ class Capabilities:
     same_process: bool = False
     """Both ends must live in one process (the engine then runs them as threads)."""
     max_message_bytes: int | None = None
+    many_producers: bool = False
+    """Several senders may be open at a time; each reply goes to the one that its message came from."""
     external_stage: bool = False
     """The stage is a server of somebody else's: no worker of ours runs, `receiver` is never asked for."""
 
@@ -88,6 +90,10 @@ class Address:
     """For people, measured and not assumed: "valkey 9.1.2 over a Unix socket"."""
     broker_pid: int | None = None
     """Whose CPU time and memory are the broker's."""
+    claim: Mapping[str, str] = field(default_factory=dict)
+    """What the ends will find when they look (`Sender.path`): `family` (unix, tcp, tls; memory or threads where
+    no socket is used), `server` ("valkey 9.1.2"), and what else names the mechanism. It goes into the record.
+    """
 
 
 class Share(Protocol):
@@ -110,6 +116,8 @@ class Setup:
     """No reply is longer, envelope included."""
     workers: int
     share: Share
+    producers: int = 1
+    """Senders that will be open at a time; more than one only where `many_producers` is declared."""
     inputs: tuple[ArraySpec, ...] = ()
     """The messages' arrays, where the cell's codec sends them as they are (`raw`); else none."""
     outputs: tuple[ArraySpec, ...] = ()
@@ -143,6 +151,14 @@ class Sender(ABC):
     def reply(self, timeout: float) -> Reply | None:
         """The next reply in any order, or None after `timeout` seconds (0: do not wait)."""
 
+    def path(self) -> Mapping[str, str]:
+        """What this end really uses, in the words of `Address.claim`, asked of the live socket, server or segment.
+
+        Called once, before the first message. What it names otherwise than the claim does makes the cell
+        invalid; what it cannot know it leaves out.
+        """
+        return {}
+
     def close(self) -> None:
         """Give back what the constructor took; called once, also after an error."""
 
@@ -172,6 +188,10 @@ class Receiver(ABC):
     def receive(self, timeout: float) -> Delivery | None:
         """The next message, or None after `timeout` seconds. Several deliveries may be held (batches)."""
 
+    def path(self) -> Mapping[str, str]:
+        """See Sender.path; called once, before the first message is received."""
+        return {}
+
     def close(self) -> None:
         """Give back what the constructor took; called once, also after an error.
 
@@ -183,6 +203,7 @@ class Transport(Plugin):
     """A way to move messages; options are the fields."""
 
     depth: int = Field(8, ge=1, le=1_000_000, description="messages in the transport before `send` blocks")
+    """With several producers: messages of each of them, unless the transport says more."""
 
     brokerless: ClassVar[bool] = True
 
@@ -203,7 +224,10 @@ class Transport(Plugin):
 
     @abstractmethod
     def sender(self, address: Address) -> Sender:
-        """Opened in the producer, after all receivers."""
+        """Opened in each producer, after all receivers.
+
+        Where there are several, `where` says which of them this is: `producer`, 0 to producers-1.
+        """
 
     @abstractmethod
     def receiver(self, address: Address, worker: int) -> Receiver:

@@ -6,6 +6,9 @@ worker is, nobody else can be given the port in between, and a worker that was k
 Requests go to the path that carries the cell's unguessable name; others are answered with 404.
 
 A message that its worker has not answered is lost with the worker: at most once.
+
+Several producers are clients like any others: each has its own connections, on which its replies come back, and
+at most `depth` requests in flight on them.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from benchkit.errors import BrokerError
 from benchkit.transports.base import Address, Capabilities, Delivery, Receiver, Setup, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from benchkit.transports._http.client import HttpSender
     from benchkit.transports._http.server import StageServer
@@ -56,6 +59,10 @@ class HttpReceiver(Receiver):
         """See Receiver.receive."""
         return self._take(timeout)
 
+    def path(self) -> Mapping[str, str]:
+        """Of the server that runs: its listening sockets, its event loop, its parser."""
+        return self._server.path()
+
     def close(self) -> None:
         """Stop the server; requests that were not answered lose their connection."""
         self._server.close()
@@ -72,7 +79,8 @@ class Http(Transport):
         None,
         ge=1,
         le=1_000_000,
-        description="messages that wait in one worker's server before it answers 503 (default: depth, never)",
+        description="messages that wait in one worker's server before it answers 503 "
+        "(default: depth for each producer, never)",
     )
 
     def capabilities(self) -> Capabilities:
@@ -82,6 +90,7 @@ class Http(Transport):
             durability="process",
             ordering="none",
             same_host=True,
+            many_producers=True,
         )
 
     @contextmanager
@@ -96,8 +105,14 @@ class Http(Transport):
                     "path": f"/{setup.name}",
                     "message_bytes": setup.message_bytes,
                     "reply_bytes": setup.reply_bytes,
+                    "producers": setup.producers,
                 },
                 path=f"HTTP/1.1 over TCP {HOST}, {used}, bodies in place; client sockets + httptools",
+                claim={
+                    "family": "tcp",
+                    "server": f"uvicorn {version('uvicorn')}",
+                    "mechanism": "uvloop, httptools",
+                },
             )
 
     def sender(self, address: Address) -> HttpSender:
@@ -117,11 +132,7 @@ class Http(Transport):
         where = address.where
         listener = bound(int(str(where["ports"]).split(",")[worker]))
         path = str(where["path"])
-        return HttpReceiver(
-            StageServer(
-                listener,
-                lambda intake: App(path, intake),
-                int(where["message_bytes"]),
-                self.queue or self.depth,
-            )
-        )
+        # Each producer may have `depth` in flight, and all of them to one worker.
+        queue = self.queue or self.depth * int(where["producers"])
+        server = StageServer(listener, lambda intake: App(path, intake), int(where["message_bytes"]), queue)
+        return HttpReceiver(server)

@@ -114,6 +114,8 @@ class KserveHttp(Transport):
             durability="process",
             ordering="none",
             same_host=not self.allow_remote,
+            # Places in shared memory are one producer's.
+            many_producers=not self.shared_memory,
             external_stage=self.url is not None,
         )
 
@@ -140,10 +142,16 @@ class KserveHttp(Transport):
                 "model": self.model or setup.name,
                 "message_bytes": setup.message_bytes,
                 "reply_bytes": setup.reply_bytes,
+                "producers": setup.producers,
                 "inputs": _plain(setup.inputs),
                 "outputs": _plain(setup.outputs),
             },
             path=f"Open Inference Protocol over HTTP/1.1, TCP {HOST}{told}, {used}; binary tensors in place",
+            claim={
+                "family": "tcp",
+                "server": f"uvicorn {version('uvicorn')}",
+                "mechanism": "uvloop, httptools",
+            },
         )
 
     @property
@@ -191,6 +199,7 @@ class KserveHttp(Transport):
                 "token": token,
             },
             path=f"{fit.about} at {self.url}, model {self.model}, HTTP/1.1, {how}{batch}",
+            claim={"family": "tcp"},
         )
 
     # Ends ----------------------------------------------------------------------------------------------
@@ -234,7 +243,8 @@ class KserveHttp(Transport):
         where = address.where
         listener = bound(int(str(where["ports"]).split(",")[worker]))
         terms = Terms(str(where["model"]), _specs(str(where["inputs"])), _specs(str(where["outputs"])))
-        server = StageServer(listener, app(terms), int(where["message_bytes"]), self.queue or self.depth)
+        queue = self.queue or self.depth * int(where["producers"])
+        server = StageServer(listener, app(terms), int(where["message_bytes"]), queue)
         return HttpReceiver(server, OwnFirst(server.intake).take)
 
     def server_times(self, address: Address) -> Mapping[str, int] | None:  # noqa: ARG002  (the server is in the options)

@@ -25,7 +25,9 @@ from benchkit.transports.base import Address, Receiver, Sender, Setup
 class RedisList(RedisTransport):
     """A Redis or Valkey list with a processing list for each worker; at least once.
 
-    `depth` bounds the messages that wait in the list; those that workers hold are not counted.
+    `depth` bounds the messages that wait in the list; those that workers hold are not counted. Several producers
+    share the list, each value ends with its producer's number, and each has a list of replies of its own. All
+    their messages count, though producers that fill it at one moment may each add up to `depth`.
     """
 
     kind: ClassVar[str] = "redis-list"
@@ -44,7 +46,9 @@ class RedisList(RedisTransport):
 
         place = place_of(address)
         head, length = opening(3, "RPUSH", place.queue), command("LLEN", place.queue)
-        return RedisSender(place, self.depth, head, length, asked=False)
+        # Behind the message, so that its start stays aligned where it lands.
+        suffix = place.mark if place.producers > 1 else b""
+        return RedisSender(place, self.depth, head, length, asked=False, suffix=suffix)
 
     def receiver(self, address: Address, worker: int) -> Receiver:
         """BLMOVE to a list of this opening; removal on `ack`, in any order."""

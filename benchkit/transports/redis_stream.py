@@ -24,7 +24,9 @@ from benchkit.units import Seconds
 class RedisStream(RedisTransport):
     """A Redis or Valkey stream with a consumer group; at least once.
 
-    `depth` bounds the messages in the stream: those that wait and those that workers hold.
+    `depth` bounds the messages in the stream: those that wait and those that workers hold. Several producers
+    share the stream, each message has a field with its producer's number, and each producer has a list of replies
+    of its own. All their messages count, though producers that fill it at one moment may each add up to `depth`.
     """
 
     kind: ClassVar[str] = "redis-stream"
@@ -49,7 +51,11 @@ class RedisStream(RedisTransport):
         from benchkit.transports._redis.sender import RedisSender
 
         place = place_of(address)
-        head, length = opening(5, "XADD", place.queue, "*", "m"), command("XLEN", place.queue)
+        length = command("XLEN", place.queue)
+        if place.producers == 1:
+            head = opening(5, "XADD", place.queue, "*", "m")
+        else:
+            head = opening(7, "XADD", place.queue, "*", "p", place.mark, "m")
         return RedisSender(place, self.depth, head, length, asked=True)
 
     def receiver(self, address: Address, worker: int) -> Receiver:

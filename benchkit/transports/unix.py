@@ -6,127 +6,26 @@ acknowledged). Of large messages a socket holds what the kernel's buffer holds; 
 
 A message is in the kernel's hands or a worker's. If that worker dies it is lost, and the producer goes on
 with the others, or with whoever listens for the same worker number next.
+
+Several producers connect to each worker alike, and a worker takes their messages in turn. `depth` holds for each
+producer, which knows of its own messages only.
 """
 
 from __future__ import annotations
 
 import os
-import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from select import select
-from time import monotonic  # deadlines of waits that are woken early; nothing is stamped
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
-from benchkit.errors import Rejected, StorageError
-from benchkit.tensors.wire import total_bytes
-from benchkit.transports._unix.link import Frame, Link
+from benchkit.errors import StorageError
+from benchkit.transports._unix.fan_in import FanInReceiver
 from benchkit.transports._unix.sender import UnixSender
-from benchkit.transports.base import (
-    Address,
-    Buffer,
-    Capabilities,
-    Delivery,
-    Receiver,
-    Sender,
-    Setup,
-    Transport,
-)
-from benchkit.transports.buffers import Pool
+from benchkit.transports._unix.worker import UnixReceiver
+from benchkit.transports.base import Address, Capabilities, Receiver, Sender, Setup, Transport
 
 _MAX_PATH_BYTES = 103
 """What sun_path holds before its final NUL where that is shortest (macOS)."""
-
-
-class UnixDelivery(Delivery):
-    """A message in a buffer of the worker's pool."""
-
-    __slots__ = ("_buffer", "_link", "_owes", "_receiver", "view")
-
-    def __init__(self, receiver: UnixReceiver, link: Link, frame: Frame) -> None:
-        self._receiver = receiver
-        self._link = link
-        self._buffer = frame.buffer
-        self._owes = True
-        self.view = frame.buffer[: frame.length].toreadonly()
-
-    def reply(self, parts: Sequence[Buffer]) -> None:
-        """Acknowledges too, so that a message with a reply costs one write."""
-        nbytes = total_bytes(parts)
-        if nbytes > self._receiver.reply_limit_bytes:
-            limit = self._receiver.reply_limit_bytes
-            raise Rejected(f"a reply of {nbytes} bytes where at most {limit} were announced", where="unix")
-        self._owes = False
-        with suppress(OSError):  # the producer is gone: nobody waits for it
-            self._link.reply(parts, nbytes)
-
-    def ack(self) -> None:
-        """Goes without waiting."""
-        if self._owes:
-            self._owes = False
-            with suppress(OSError):  # as above
-                self._link.ack()
-
-    def release(self) -> None:
-        """The buffer takes the next message."""
-        self._receiver.pool.give(self._buffer)
-
-
-class UnixReceiver(Receiver):
-    """A worker's end: one listening socket, one producer at a time."""
-
-    def __init__(self, address: Address, worker: int) -> None:
-        where = address.where
-        self._limit_bytes = int(where["message_bytes"])
-        self.reply_limit_bytes = int(where["reply_bytes"])
-        self.pool = Pool(self._limit_bytes, ready=1)
-        self._link: Link | None = None
-        path = Path(f"{where['prefix']}-{worker}.sock")
-        path.unlink(missing_ok=True)
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            self._listener.bind(str(path))
-            path.chmod(0o600)
-            self._listener.listen()
-        except OSError as error:
-            self._listener.close()
-            raise StorageError(f"cannot listen on {path}: {error.strerror}", where="unix") from error
-        self._listener.setblocking(False)
-
-    def receive(self, timeout: float) -> Delivery | None:
-        """The next message of whichever producer is connected."""
-        deadline = 0.0
-        while True:
-            frame = self._next()
-            if frame is not None and self._link is not None:
-                return UnixDelivery(self, self._link, frame)
-            now = monotonic()
-            deadline = deadline or now + timeout
-            if now >= deadline:
-                return None
-            select((self._link or self._listener,), (), (), deadline - now)
-
-    def _next(self) -> Frame | None:
-        while True:
-            if self._link is None:
-                try:
-                    sock, _ = self._listener.accept()
-                except BlockingIOError:
-                    return None
-                self._link = Link(sock, self.pool, self._limit_bytes)
-            try:
-                self._link.ack(0)
-                return self._link.frame()
-            except OSError:
-                self._link.close()
-                self._link = None
-
-    def close(self) -> None:
-        """What was not acknowledged is lost, as the guarantee says."""
-        if self._link is not None:
-            self._link.close()
-        self._listener.close()
 
 
 class Unix(Transport):
@@ -136,7 +35,7 @@ class Unix(Transport):
 
     def capabilities(self) -> Capabilities:
         """Each worker sees its messages in the order sent; one that dies takes them with it."""
-        return Capabilities("at-most-once", "process", "per-worker", same_host=True)
+        return Capabilities("at-most-once", "process", "per-worker", same_host=True, many_producers=True)
 
     @contextmanager
     def prepare(self, setup: Setup) -> Iterator[Address]:
@@ -152,12 +51,13 @@ class Unix(Transport):
         where: dict[str, str | int] = {
             "prefix": str(setup.folder / setup.name),
             "workers": setup.workers,
+            "producers": setup.producers,
             "depth": self.depth,
             "message_bytes": setup.message_bytes,
             "reply_bytes": setup.reply_bytes,
         }
         try:
-            yield Address(where, path="a Unix-domain stream socket to each worker")
+            yield Address(where, "a Unix-domain stream socket to each worker", claim={"family": "unix"})
         finally:
             for path in paths:
                 path.unlink(missing_ok=True)
@@ -168,4 +68,5 @@ class Unix(Transport):
 
     def receiver(self, address: Address, worker: int) -> Receiver:
         """Listens in place of whoever had this worker number before."""
-        return UnixReceiver(address, worker)
+        receiver = FanInReceiver if int(address.where["producers"]) > 1 else UnixReceiver
+        return receiver(address, worker)

@@ -105,3 +105,18 @@ def test_a_closed_stream_leaves_no_thread():
 def test_a_source_without_messages_is_a_mistake_of_the_scenario():
     with pytest.raises(UsageError, match="made no message"):
         first_items(Counting(ends_after=0), 0, 3)
+
+
+@pytest.mark.parametrize("producers", [1, 2, 3, 4, 5])
+def test_producers_together_take_what_one_would_take_in_its_order(producers):
+    items = [prepare(item, Raw(), i) for i, item in enumerate(first_items(Counting(), 0, 4))]
+    pools = [Pool(items, producer, producers) for producer in range(producers)]
+    streams = [Stream(Counting(), Raw(), 0, producer, producers) for producer in range(producers)]
+    alone = Pool(items)
+    for turn in range(12):
+        whose = turn % producers
+        assert number(pools[whose].take()) == number(alone.take())
+        made = streams[whose].take()
+        assert (number(made), made.index) == (turn, turn)
+    for stream in streams:
+        stream.close()

@@ -7,11 +7,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchkit.engine.fan_in import together
 from benchkit.engine.join import join
+from benchkit.engine.task import Task
 from benchkit.engine.worker import COLUMNS
 from benchkit.records.samples import Status
 
 FIRST = 100
+TOLD = (
+    "outstanding", "warmup_messages", "starved", "cpu_ns", "pacing_cpu_ns", "unexpected", "duplicated",
+    "checked_replies", "wrong_replies", "malformed", "ended_ns", "last_seen_ns", "peak_rss_bytes", "rss_bytes",
+    "started_ns",
+)  # fmt: skip
+
+
+def task(**changes):
+    options = {
+        "cell": "c", "source": {}, "codec": {}, "transport": {}, "stage": {}, "load": {}, "where": {},
+        "first_seq": 0, "batch_size": 1, "batch_delay_s": 0.0, "replies": True, "duration_s": 1.0,
+        "warmup_s": 0.0, "drain_s": 1.0, "payload_seed": 0, "schedule_seed": 0, "stage_seed": 0,
+        "checksum_every": 0, "stop_on_error": False, "one_process": False,
+    }  # fmt: skip
+    return Task(**{**options, **changes})
 
 
 def producer(count, *, sent=(), returned=(), status=()):
@@ -125,3 +142,48 @@ def test_every_account_closes(data):
     arrived = sum(len(each["seq"]) for each in workers)
     distinct = len({seq for each in workers for seq in each["seq"].tolist() if FIRST <= seq < FIRST + count})
     assert found.duplicated + found.unexpected + distinct == arrived
+
+
+@given(st.data())
+def test_producers_that_sent_unequal_counts_are_joined_each_message_once(data):
+    """Rows in the order of due moments; gaps in the numbers are nobody's loss."""
+    step = 3
+    counts = [data.draw(st.integers(0, 6)) for _ in range(step)]
+    alive = [number for number in range(step) if data.draw(st.booleans())] or [0]
+    reports = []
+    for number, count in enumerate(counts):
+        dues = sorted(data.draw(st.lists(st.integers(1, 50), min_size=count, max_size=count)))
+        columns = producer(count, sent=range(count), returned=range(count))
+        columns["due"] = np.array(dues, np.int64)
+        report = dict.fromkeys(TOLD, 1)
+        report["columns"] = {
+            name: (column.astype(np.int8) if name == "status" else column).tobytes()
+            for name, column in columns.items()
+        }
+        reports.append(report if number in alive else None)
+    produced = together(reports, task(producers=step, first_seq=FIRST))
+    numbers = {number: [number + turn * step for turn in range(counts[number])] for number in range(step)}
+    sent = [seq for number in alive for seq in numbers[number]]
+    # One worker takes everything, also what the silent ones sent, in any order across producers.
+    arrived = data.draw(st.permutations([seq for own in numbers.values() for seq in own]))
+    stranger = 3 * 6 + alive[0]
+    rows = [(seq, 100 + 10 * at, True) for at, seq in enumerate([*arrived, stranger])]
+    found = joined(
+        produced.columns, [worker(rows)], producers=step, silent=produced.silent, warmup_messages=0
+    )
+    assert sorted((found.samples["seq"] - FIRST).tolist()) == sorted(sent)
+    assert (np.diff(found.samples["due"]) >= 0).all()
+    assert (found.samples["status"] == Status.DELIVERED).all()
+    assert (found.samples["received"] != 0).all()
+    assert (found.unexpected, found.duplicated) == (1, 0)
+    behind = 0
+    for number in range(step):
+        own = [seq for seq in arrived if seq % step == number and number in alive]
+        behind += sum(seq < max(own[: at + 1]) for at, seq in enumerate(own))
+    assert found.reordered == behind
+    assert produced.told["outstanding"] == len(alive)
+    assert produced.told["peak_rss_bytes"] == 1
+
+
+def test_nothing_is_together_where_nobody_reports():
+    assert together([None, None], task(producers=2)) is None

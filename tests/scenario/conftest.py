@@ -83,7 +83,7 @@ class Http(Transport):
     kind: ClassVar[str] = "http"
 
     def capabilities(self) -> Capabilities:
-        return Capabilities("at-most-once", "process", "fifo")
+        return Capabilities("at-most-once", "process", "fifo", many_producers=True)
 
     def prepare(self, setup: Setup) -> AbstractContextManager[Address]:
         raise NotImplementedError

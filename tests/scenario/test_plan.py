@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from benchkit.errors import ScenarioError
 from benchkit.scenario import describe, load
-from benchkit.scenario.order import QUICK_DURATION_S, QUICK_ROUNDS, Stream, order, seed_for
+from benchkit.scenario.order import QUICK_DURATION_S, QUICK_ROUNDS, Order, Stream, seed_for
 from benchkit.scenario.plan import Plan
 
 Planner = Callable[..., Plan]
@@ -34,7 +35,12 @@ def test_defaults(plan: Planner) -> None:
     assert (cell.codec.kind, cell.stage.kind, cell.workers, cell.batch_size) == ("raw", "null", 1, 1)
     assert (cell.batch_delay_s, cell.replies, made.on_error, made.slo) == (0.0, True, "continue", {})
     assert (made.blocks.rounds, made.blocks.duration_s, made.blocks.warmup_s) == (3, 1.0, 0.2)
-    assert (made.checksum_every, made.check_replies, made.quick, made.order) == (64, True, False, (0, 0, 0))
+    assert (made.checksum_every, made.check_replies, made.quick, tuple(made.order)) == (
+        64,
+        True,
+        False,
+        (0, 0, 0),
+    )
 
 
 @SAME
@@ -75,10 +81,11 @@ def test_product(
     assert len(got) == len(set(got))
     assert set(got) == wanted
     assert len(set(ids(made))) == len(made.cells)
-    assert len(made.order) == rounds * len(made.cells)
-    for start in range(0, len(made.order), len(made.cells)):
-        assert sorted(made.order[start : start + len(made.cells)]) == list(range(len(made.cells)))
-    assert made.order == plan(text, sets=["seed=" + str(seed)]).order
+    drawn = tuple(made.order)
+    assert len(drawn) == made.total == rounds * len(made.cells)
+    for start in range(0, len(drawn), len(made.cells)):
+        assert sorted(drawn[start : start + len(made.cells)]) == list(range(len(made.cells)))
+    assert drawn == tuple(plan(text, sets=["seed=" + str(seed)]).order)
 
 
 def test_document_order_is_cell_order(plan: Planner) -> None:
@@ -316,7 +323,7 @@ def test_seeds_are_streams_of_their_own() -> None:
     assert len(seeds) == 2 * len(Stream) * 5
     assert all(0 <= seed < 1 << 63 for seed in seeds)
     assert seed_for(2024, Stream.SCHEDULE, 0) == 6180118221210629035
-    assert order(50, 1, 1) != order(50, 1, 2)
+    assert tuple(Order(50, 1, 1)) != tuple(Order(50, 1, 2))
 
 
 def test_describe(plan: Planner) -> None:
@@ -359,3 +366,23 @@ def test_dam_on_footage(dam: Path) -> None:
     assert {cell.source.path for cell in made.cells if cell.source.kind == "video"} == {
         Path.cwd() / "film.avi"
     }
+
+
+def test_producers_are_swept_like_workers_and_show_where_they_differ(plan):
+    made = plan(BASE + "producers: [1, 3]\n")
+    assert [(cell.producers, cell.id.rpartition("/")[2]) for cell in made.cells] == [
+        (1, "producers=1"),
+        (3, "producers=3"),
+    ]
+    assert [cell.producers for cell in plan(BASE + "producers: [1, 3]\n", only=["producers=3"]).cells] == [3]
+    alone = plan(BASE).cells[0]
+    assert (alone.producers, "producers" in alone.id) == (1, False)
+
+
+def test_the_longest_warm_up_is_a_third_of_the_block_unless_it_is_said(plan: Planner) -> None:
+    blocks = "blocks: {rounds: 1, duration: 900ms, warmup: 100ms"
+    assert plan(BASE + blocks + "}\n").blocks.warmup_max_s == pytest.approx(0.4)
+    assert plan(BASE + blocks + ", warmup_max: 100ms}\n").blocks.warmup_max_s == 0.1
+    for wrong, remedy in (("50ms", "blocks.warmup_max: 0.1s"), ("600ms", "blocks.warmup_max: 0.55s")):
+        with pytest.raises(ScenarioError, match=remedy):
+            plan(BASE + blocks + f", warmup_max: {wrong}}}\n")

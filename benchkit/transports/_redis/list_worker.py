@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import secrets
 
-from benchkit.transports._redis.place import Place
+from benchkit.transports._redis.place import PRODUCER_BYTES, Place
 from benchkit.transports._redis.resp import Refused, command
 from benchkit.transports._redis.worker import RedisDelivery, RedisReceiver
 
-_ID = re.compile(rb"^id=(\d+) ", re.MULTILINE)
+_ID = re.compile(rb"^(?:txt:)?id=(\d+) ", re.MULTILINE)
+"""A line of CLIENT LIST, which RESP3 sends as text of a named kind: the kind stands before the first line."""
 
 
 class ListReceiver(RedisReceiver):
@@ -20,6 +21,7 @@ class ListReceiver(RedisReceiver):
         # Unguessable like the cell's name: no message looks like it.
         self._marker = f"{place.name}:done".encode()
         self._held: list[RedisDelivery] = []
+        self._alone = place.producers == 1
         self._trim = command("LTRIM", self._list, 1, -1)
         self._unmark = command("LREM", self._list, 1, self._marker)
         super().__init__(place, worker)
@@ -35,9 +37,14 @@ class ListReceiver(RedisReceiver):
         landed = self.takes.payload(self.pool)
         if landed is None:
             return None
-        delivery = RedisDelivery(self, *landed)
+        delivery = RedisDelivery(self, *landed) if self._alone else self._of_several(*landed)
         self._held.append(delivery)
         return delivery
+
+    def _of_several(self, slot: memoryview, nbytes: int) -> RedisDelivery:
+        """The last bytes of the value say whose message it is."""
+        end = max(0, nbytes - PRODUCER_BYTES)
+        return RedisDelivery(self, slot, end, producer=self.producer(slot[end:nbytes]))
 
     def acknowledge(self, delivery: RedisDelivery) -> None:
         """Remove it by its position, counted from the oldest so that new messages do no harm."""

@@ -37,4 +37,6 @@ class RedisTransport(Transport):
 
     def capabilities(self) -> Capabilities:
         """At least once, first in first out; unacknowledged messages are in the server's memory."""
-        return Capabilities("at-least-once", "memory", "fifo", max_message_bytes=MAX_VALUE_BYTES)
+        return Capabilities(
+            "at-least-once", "memory", "fifo", max_message_bytes=MAX_VALUE_BYTES, many_producers=True
+        )

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchkit.errors import BrokerError
-from benchkit.transports._redis.connect import SCHEMES, connect, inspect, shown
+from benchkit.transports._redis.connect import FAMILIES, SCHEMES, connect, inspect, shown
 from benchkit.transports._redis.resp import Refused, Resp
 from benchkit.transports._redis.valkey import Embedded, embedded
 from benchkit.transports.base import Address, Setup
 
 GROUP = "g"
 """The consumer group of a stream."""
+PRODUCER_BYTES = 2
+"""A producer's number beside its messages, little-endian, where there are several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,9 @@ class Place:
     message_bytes: int
     reply_bytes: int
     workers: int
+    producers: int = 1
+    producer: int = 0
+    """Which of the producers this end is; workers do not look at it."""
 
     @property
     def queue(self) -> str:
@@ -34,13 +39,25 @@ class Place:
 
     @property
     def replies(self) -> str:
-        """The list of replies."""
-        return f"{self.name}:r"
+        """The list of this producer's replies."""
+        return self.reply_lists[self.producer]
+
+    @property
+    def reply_lists(self) -> tuple[str, ...]:
+        """A list of replies for each producer."""
+        if self.producers == 1:
+            return (f"{self.name}:r",)
+        return tuple(f"{self.name}:r:{producer}" for producer in range(self.producers))
 
     @property
     def register(self) -> str:
         """A hash of the receivers that opened, with the client id of the connection that takes messages."""
         return f"{self.name}:w"
+
+    @property
+    def mark(self) -> bytes:
+        """This producer's number, to go with its messages."""
+        return self.producer.to_bytes(PRODUCER_BYTES, "little")
 
     def taken(self, worker: int, token: str) -> str:
         """The processing list of one opening of worker number `worker`."""
@@ -56,6 +73,8 @@ def place_of(address: Address) -> Place:
         int(where["message_bytes"]),
         int(where["reply_bytes"]),
         int(where["workers"]),
+        int(where["producers"]),
+        int(where.get("producer", 0)),
     )
 
 
@@ -71,7 +90,7 @@ def prepared(
     if url is None:
         broker = setup.share("valkey", lambda: embedded(setup.folder))
         url = broker.url(socket)
-    place = Place(url, setup.name, setup.message_bytes, setup.reply_bytes, setup.workers)
+    place = Place(url, setup.name, setup.message_bytes, setup.reply_bytes, setup.workers, setup.producers)
     resp = connect(url)
     try:
         server = inspect(resp, url)
@@ -92,10 +111,12 @@ def prepared(
         "message_bytes": place.message_bytes,
         "reply_bytes": place.reply_bytes,
         "workers": place.workers,
+        "producers": place.producers,
     }
-    path = f"{server.name} {server.version} over {SCHEMES[url.partition(':')[0]]}"
+    scheme, version = url.partition(":")[0], f"{server.name} {server.version}"
+    claim = {"family": FAMILIES[scheme], "server": version}
     try:
-        yield Address(where, path, server.pid if broker else None)
+        yield Address(where, f"{version} over {SCHEMES[scheme]}", server.pid if broker else None, claim)
     finally:
         # A server that has gone took the keys with it, or cannot be reached: nothing more can be done.
         with suppress(BrokerError, Refused):
@@ -109,4 +130,4 @@ def prepared(
 def _remove(resp: Resp, place: Place) -> None:
     known = resp.call("HKEYS", place.register)
     keys = [key for key in known if isinstance(key, bytes)] if isinstance(known, list) else []
-    resp.call("UNLINK", place.queue, place.replies, place.register, *keys)
+    resp.call("UNLINK", place.queue, *place.reply_lists, place.register, *keys)

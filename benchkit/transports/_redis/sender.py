@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import select
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 
 from benchkit.errors import BrokerError, Rejected
 from benchkit.tensors.wire import Buffer, total_bytes
-from benchkit.transports._redis.connect import connect, shown
+from benchkit.transports._redis.connect import connect, path, shown
 from benchkit.transports._redis.place import Place
 from benchkit.transports._redis.resp import CRLF, MAX_VALUE_BYTES, Refused, Resp, command
 from benchkit.transports.base import Reply, Sender
@@ -37,15 +37,23 @@ class RedisSender(Sender):
     """Sends with one command for each message; `head` ends before the value's length.
 
     `query` asks how many messages the broker holds. It either follows each message (`asked`), or the answer
-    to the message itself is that number.
+    to the message itself is that number. `suffix` goes behind each message and belongs to the value.
+
+    What the broker holds is counted whoever sent it. Between two looks of one producer the others may send, so
+    that several may together exceed `depth`; no producer has more than `depth` messages of its own there.
     """
 
-    def __init__(self, place: Place, depth: int, head: bytes, query: bytes, *, asked: bool) -> None:
+    def __init__(
+        self, place: Place, depth: int, head: bytes, query: bytes, *, asked: bool, suffix: bytes = b""
+    ) -> None:
+        self._url = place.url
         self._where = shown(place.url)
         self._depth = depth
         self._head = head + b"$%d\r\n"
         self._query = query
-        self._tail = CRLF + (query if asked else b"")
+        self._suffix_bytes = len(suffix)
+        self._tail = suffix + CRLF + (query if asked else b"")
+        self._after_bytes = len(self._tail) - len(suffix)
         self._answers = 2 if asked else 1
         self._known = 0
         self._starts: deque[bytes] = deque()
@@ -68,13 +76,13 @@ class RedisSender(Sender):
             return False
         if len(starts) >= _UNANSWERED:
             self._settle()
-        nbytes = total_bytes(parts)
+        nbytes = total_bytes(parts) + self._suffix_bytes
         if nbytes > MAX_VALUE_BYTES:
             raise Rejected(
                 f"{nbytes} bytes; a Redis value has at most {MAX_VALUE_BYTES}", remedy="send less at once"
             )
-        head, tail = self._head % nbytes, self._tail
-        self._out.send((head, *parts, tail), len(head) + nbytes + len(tail))
+        head = self._head % nbytes
+        self._out.send((head, *parts, self._tail), len(head) + nbytes + self._after_bytes)
         starts.append(_start(parts))
         return True
 
@@ -152,6 +160,10 @@ class RedisSender(Sender):
 
     def _rejection(self) -> Reply:
         return Reply(memoryview(self._refused.popleft()), rejected=True)
+
+    def path(self) -> Mapping[str, str]:
+        """Of both connections; the server as it answers on the one that carries messages."""
+        return path((self._out, self._in), self._url)
 
     def close(self) -> None:
         """Let the broker answer what was sent, then close."""

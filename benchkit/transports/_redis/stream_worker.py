@@ -11,6 +11,8 @@ from benchkit.transports._redis.worker import RedisDelivery, RedisReceiver
 
 _FROM_START = b"0-0"
 _AT_ONCE = 64
+_WORDS_ALONE = 2
+"""A message's one field and its value; before it stands another with its producer, where there are several."""
 
 
 class StreamReceiver(RedisReceiver):
@@ -66,11 +68,17 @@ class StreamReceiver(RedisReceiver):
         resp.header()
         mark = resp.read()
         mark = mark if isinstance(mark, bytes) else b""
-        if resp.header()[1] <= 0:
+        words = resp.header()[1]
+        if words <= 0:
             return mark, None
+        producer = 0
+        if words > _WORDS_ALONE:
+            resp.read()
+            named = resp.read()
+            producer = self.producer(named if isinstance(named, bytes) else b"")
         resp.read()
         landed = resp.payload(self.pool)
-        return mark, None if landed is None else RedisDelivery(self, *landed, mark)
+        return mark, None if landed is None else RedisDelivery(self, *landed, mark, producer)
 
     def left_behind(self) -> RedisDelivery | None:
         """A message pending from before, then one claimed from a dead peer."""

@@ -7,14 +7,14 @@ order, without waiting for their answers; those are read before they pile up.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 
 from benchkit.errors import BrokerError
 from benchkit.tensors.wire import Buffer, total_bytes
-from benchkit.transports._redis.connect import connect, shown
-from benchkit.transports._redis.place import Place
+from benchkit.transports._redis.connect import connect, path, shown
+from benchkit.transports._redis.place import PRODUCER_BYTES, Place
 from benchkit.transports._redis.resp import CRLF, Answer, Refused, opening
 from benchkit.transports.base import Delivery, Receiver
 from benchkit.transports.buffers import Pool
@@ -28,9 +28,12 @@ _LOOK_BUSY_S = 5.0
 class RedisDelivery(Delivery):
     """A message in a slot of its receiver; `mark` is its id in a stream, empty in a list."""
 
-    __pool__ = ("_receiver", "_slot", "mark", "view")
+    __slots__ = ("_producer", "_receiver", "_slot", "mark", "view")
 
-    def __init__(self, receiver: RedisReceiver, slot: memoryview, nbytes: int, mark: bytes = b"") -> None:
+    def __init__(
+        self, receiver: RedisReceiver, slot: memoryview, nbytes: int, mark: bytes = b"", producer: int = 0
+    ) -> None:
+        self._producer = producer
         self.view = slot[:nbytes].toreadonly()
         self.mark = mark
         self._slot: memoryview | None = slot
@@ -38,7 +41,7 @@ class RedisDelivery(Delivery):
 
     def reply(self, parts: Sequence[Buffer]) -> None:
         """Pushed to the producer's list, gathered; the answer is not awaited."""
-        self._receiver.push(parts)
+        self._receiver.push(parts, self._producer)
 
     def ack(self) -> None:
         """Written at once; the answer is not awaited."""
@@ -58,10 +61,10 @@ class RedisReceiver(Receiver):
         self.place = place
         self.worker = worker
         self.where = shown(place.url)
-        self.pool = Pool(place.message_bytes + len(CRLF), ready=2)
+        self.pool = Pool(place.message_bytes + PRODUCER_BYTES + len(CRLF), ready=2)
         self.behind = False
         """Whether `left_behind` has something to look for."""
-        self._reply_head = opening(3, "RPUSH", place.replies) + b"$%d\r\n"
+        self._reply_heads = [opening(3, "RPUSH", name) + b"$%d\r\n" for name in place.reply_lists]
         self._unread = 0
         self._asked = False
         self._looked_s = monotonic()
@@ -105,10 +108,10 @@ class RedisReceiver(Receiver):
             self.look()
             self._looked_s = monotonic()
 
-    def push(self, parts: Sequence[Buffer]) -> None:
+    def push(self, parts: Sequence[Buffer], producer: int) -> None:
         """Push one reply."""
         nbytes = total_bytes(parts)
-        head = self._reply_head % nbytes
+        head = self._reply_heads[producer] % nbytes
         self.gives.send((head, *parts, CRLF), len(head) + nbytes + 2)
         self._unread += 1
 
@@ -116,6 +119,13 @@ class RedisReceiver(Receiver):
         """Write commands on the second connection and leave their answers for later."""
         self.gives.write(commands)
         self._unread += answers
+
+    def producer(self, named: Buffer) -> int:
+        """Whose message it is, of several producers; raises BrokerError when it is nobody's."""
+        number = int.from_bytes(named, "little")
+        if len(named) != PRODUCER_BYTES or number >= self.place.producers:
+            raise BrokerError("a message in the queue is of no producer of this cell", where=self.where)
+        return number
 
     def settle(self, left: int = 0) -> None:
         """Read outstanding answers until `left` remain; raises BrokerError when one is an error."""
@@ -152,6 +162,11 @@ class RedisReceiver(Receiver):
                 remedy="allow this user the command CLIENT",
             ) from None
         return client if isinstance(client, int) else 0
+
+    def path(self) -> Mapping[str, str]:
+        """Of both connections; the server as it answers on the one that carries replies."""
+        self.settle()
+        return path((self.gives, self.takes), self.place.url)
 
     def close(self) -> None:
         """Take nothing more, leave what was not acknowledged to others, close."""

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
+from benchkit.load.search import Capacity
 from benchkit.scenario.plan import Plan
+from benchkit.units import show_seconds
+
+_ROUNDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,7 @@ class Row:
     stage: str
     load: str
     workers: int
+    producers: int
     batch: str
     """`4`, or `4 or 2 ms`."""
     replies: str
@@ -34,7 +40,7 @@ class Description:
     blocks: str
     """One sentence."""
     order: tuple[tuple[str, ...], ...]
-    """Ids in the order of measurement, one tuple a round."""
+    """Ids in the order of measurement, one tuple a round; the first hundred rounds."""
     expected_s: float
 
 
@@ -50,14 +56,15 @@ def describe(plan: Plan) -> Description:
             stage=cell.stage.kind,
             load=cell.load.label(),
             workers=cell.workers,
+            producers=cell.producers,
             batch=str(cell.batch_size)
             + (f" or {cell.batch_delay_s * 1e3:.6g} ms" if cell.batch_delay_s else ""),
             replies="yes" if cell.replies else "no",
         )
         for cell in plan.cells
     )
-    size = len(plan.cells)
-    ids = [plan.cells[index].id for index in plan.order]
+    size = max(1, plan.interleaved)
+    ids = [plan.cells[index].id for index in islice(plan.order, _ROUNDS * size)]
     return Description(
         rows=rows,
         groups=tuple(dict.fromkeys(row.group for row in rows)),
@@ -69,11 +76,24 @@ def describe(plan: Plan) -> Description:
 
 def _sentence(plan: Plan) -> str:
     blocks = plan.blocks
+    each = f"{blocks.duration_s:g} s after {blocks.warmup_s:g} s warm-up{', quick' if plan.quick else ''}"
+    if blocks.soak_s is not None:
+        return (
+            f"{_count(len(plan.cells), 'cell')}, a soak of {show_seconds(blocks.soak_s)}: "
+            f"rounds until then, blocks of {each}"
+        )
     return (
         f"{_count(len(plan.cells), 'cell')}, {_count(blocks.rounds, 'round')}: "
-        f"{_count(len(plan.order), 'block')} of {blocks.duration_s:g} s after {blocks.warmup_s:g} s warm-up"
-        f"{', quick' if plan.quick else ''}"
+        f"{_count(plan.total or 0, 'block')} of {each}{_searches(plan)}"
     )
+
+
+def _searches(plan: Plan) -> str:
+    searching = sum(isinstance(cell.load, Capacity) for cell in plan.cells)
+    if not searching:
+        return ""
+    whose = "its" if searching == 1 else "their"
+    return f"; {_count(searching, 'cell')} searched for {whose} capacity, {plan.searching_s:.0f} s at most"
 
 
 def _count(number: int, noun: str) -> str:
