@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchkit import __version__
-from benchkit.analysis import bottleneck, noise
+from benchkit.analysis import bottleneck, external, noise
 from benchkit.analysis.account import account, fates, open_blocks
 from benchkit.analysis.answer import answer
 from benchkit.analysis.backlog import Drained, drained
@@ -260,6 +260,7 @@ def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
         "zero_copy": cell.zero_copy,
         "path": cell.path,
         "stage_facts": cell.stage_facts,
+        "server": external.means_us(done.blocks) if cell.external_stage else None,
         "blocks": len(done.blocks),
         "warmup": done.warmup,
         "load": _load(done),
@@ -380,7 +381,10 @@ def _verdict(done: Analysed) -> Mapping[str, Any]:
     load = bottleneck.busy(
         done.measure, done.cell.workers, sum(cpu) if cpu else None, producers=done.cell.producers
     )
-    return asdict(bottleneck.verdict(done.measure, load, has_broker=done.cell.has_broker))
+    found = bottleneck.verdict(done.measure, load, has_broker=done.cell.has_broker)
+    if done.cell.external_stage:
+        found = external.explained(found, done.measure, done.blocks)
+    return asdict(found)
 
 
 def _blocks(done: Analysed) -> list[dict[str, Any]]:

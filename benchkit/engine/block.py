@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,8 +14,9 @@ from benchkit.engine.fan_in import Produced
 from benchkit.engine.join import Columns, join, producer_columns, worker_columns
 from benchkit.engine.task import Task
 from benchkit.errors import BenchkitError, PartyError
-from benchkit.records.run import Block, Failure, Usage
+from benchkit.records.run import Block, Failure, ServerTimes, Usage
 from benchkit.records.samples import Samples
+from benchkit.scenario.redact import redact
 
 _OPEN_S = 30.0
 _QUIET_S = 0.25
@@ -34,6 +35,8 @@ class Place:
     offered_per_s: float | None
     broker_pid: int | None
     level_per_s: float | None = None
+    server_times: Callable[[], Mapping[str, int] | None] = lambda: None
+    """What an external stage's own counters say."""
 
 
 @dataclass(slots=True)
@@ -79,6 +82,7 @@ def run_block(
             ends.workers.append((party, party.post("serve", task=plain, worker=number)))
         _await_ready(crew, ends)
         broker = _Broker(place.broker_pid)
+        counted = place.server_times()
         for number, party in enumerate(ends.hands):
             ends.producing.append((party, party.post("produce", task=fan_in.part(task, number).plain())))
         if task.producers > 1:
@@ -90,10 +94,12 @@ def run_block(
         stage = _stop_workers(crew, ends, "now" if gave_up else "drain")
         broker_usage = broker.used()
         ended_ns = time.monotonic_ns()
+        server = _server_times(counted, place.server_times())
         _close_producers(crew, ends)
         if profiles is not None:
             profiles.update(_profiles(ends))
-        return _record(task, place, ends, produced, stage, broker_usage, ended_ns)
+        block, samples = _record(task, place, ends, produced, stage, broker_usage, ended_ns)
+        return replace(block, server=server), samples
     except BenchkitError:
         # Nobody may go on with a block that is over: its transport is taken down next.
         _stop_producers(ends)
@@ -334,6 +340,7 @@ def _record(
         latency_growing=warmup.growing,
         schedule_seed=task.schedule_seed,
         level_per_s=place.level_per_s,
+        foreign=sum(result["foreign"] for result in done),
         **_whereabouts(ends, stage),
     )
     return block, joined.samples
@@ -378,7 +385,8 @@ def _quiet(measured: Mapping[str, int], stage: Sequence[dict[str, Any] | None], 
     """Nothing moved any more when the drain was given up: all workers waited, no reply came; the rest is lost."""
     if any(result is None or not result["waiting_since_ns"] for result in stage):
         return False
-    last_moved_ns = max(measured["last_seen_ns"], *(result["waiting_since_ns"] for result in stage if result))
+    waiting_ns = [result["waiting_since_ns"] for result in stage if result]
+    last_moved_ns = max([measured["last_seen_ns"], *waiting_ns])
     return bool(measured["ended_ns"] - last_moved_ns >= _quiet_s(drain_s) * 1e9)
 
 
@@ -408,10 +416,20 @@ def _producer_failures(ends: _Ends) -> Iterator[Failure]:
         for what, count in report["rejections"].items():
             remedy = "raise the transport's limit or lower the load"
             yield Failure(party.role, "Rejected", what, remedy, count=count)
+        for what, count in report["stage_errors"].items():
+            yield Failure("stage", "StageError", redact(what), "read the server's log", count=count)
         if report["source_ended"]:
             what = "the source ended before the block's schedule did"
             remedy = "loop it, shorten the block, or repeat its first messages with source.distinct"
             yield Failure(party.role, "SourceEnded", what, remedy)
+
+
+def _server_times(before: Mapping[str, int] | None, after: Mapping[str, int] | None) -> ServerTimes | None:
+    """What the server's counters grew by; None where it has none, or began anew in between."""
+    if before is None or after is None:
+        return None
+    grown = {name: after[name] - before[name] for name in ("requests", "queue_ns", "compute_ns")}
+    return None if min(grown.values()) < 0 or not grown["requests"] else ServerTimes(**grown)
 
 
 def _usage(

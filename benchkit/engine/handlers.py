@@ -19,6 +19,7 @@ from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prep
 from benchkit.engine.filling import Filling
 from benchkit.engine.producer import Producer, drawn
 from benchkit.engine.profile import profiled
+from benchkit.engine.specs import specs
 from benchkit.engine.task import Task
 from benchkit.engine.work import Work, describe
 from benchkit.engine.worker import Worker
@@ -96,6 +97,7 @@ def do_prepare(work: Work) -> dict[str, Any]:
         "message_bytes": ENVELOPE_BYTES + room,
         "wire_bytes": ENVELOPE_BYTES + _mean([message.wire_bytes for message in made]),
         "payload_bytes": _mean([sum(a.nbytes for a in item.arrays.values()) for item in items]),
+        "arrays": specs([item.arrays for item in items]),
     }
 
 

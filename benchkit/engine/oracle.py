@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchkit.engine.specs import specs
 from benchkit.errors import InputMismatch, MessageError
 from benchkit.sources.base import Item
 from benchkit.stages.base import OpenStage
 from benchkit.tensors.codecs.base import Codec
-from benchkit.tensors.message import Message
+from benchkit.tensors.message import Arrays, Message
 from benchkit.tensors.wire import ENVELOPE_BYTES
 
 _ERROR_REPLY_BYTES = 4096
@@ -22,6 +23,7 @@ def foresee(items: list[Item], codec: Codec, stage: OpenStage, *, deterministic:
     """
     expected: dict[int, bytes] = {}
     longest = 0
+    answered: list[Arrays] = []
     for index, item in enumerate(items):
         body = memoryview(b"".join(codec.encode(item.arrays, item.metadata)))
         arrays, metadata = codec.decode(body)
@@ -33,10 +35,15 @@ def foresee(items: list[Item], codec: Codec, stage: OpenStage, *, deterministic:
         except (Exception, SystemExit):  # noqa: BLE001, S112  (counted where it is measured: in the worker)
             continue
         longest = max(longest, len(reply))
+        answered.append(outputs)
         if deterministic:
             expected[index] = reply
     # A stage may answer other messages at more length than these.
-    return {"expected": expected, "reply_bytes": ENVELOPE_BYTES + max(2 * longest, _ERROR_REPLY_BYTES)}
+    return {
+        "expected": expected,
+        "reply_bytes": ENVELOPE_BYTES + max(2 * longest, _ERROR_REPLY_BYTES),
+        "arrays": specs(answered),
+    }
 
 
 def close_enough(codec: Codec, reply: bytes, expected: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from benchkit.engine import fan_in, usage
 from benchkit.engine.crew import Crew, Party
+from benchkit.engine.specs import array_specs
 from benchkit.engine.task import Task
 from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError
@@ -22,11 +23,14 @@ from benchkit.runtime.folders import PREFIX
 from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan, PlannedCell
 from benchkit.scenario.redact import recorded
-from benchkit.transports.base import Address, Setup, Transport
+from benchkit.stages.null import Null
+from benchkit.tensors.codecs.raw import Raw
+from benchkit.transports.base import Address, ArraySpec, Setup, Transport
 
 T = TypeVar("T")
 
 _PREPARE_S = 120.0
+Specs = tuple[ArraySpec, ...]
 
 
 class Site:
@@ -63,14 +67,22 @@ class Site:
             self._shared.clear()
             self.deaths += len(dead)
 
-    def setup(self, message_bytes: int, reply_bytes: int, workers: int, producers: int = 1) -> Setup:
+    def setup(
+        self,
+        message_bytes: int,
+        reply_bytes: int,
+        workers: int,
+        producers: int = 1,
+        *,
+        arrays: tuple[Specs, Specs] = ((), ()),
+    ) -> Setup:
         """A fresh name and folder each time: nothing that an earlier block left behind can be met again."""
         self._opened += 1
         local = f"{self._opened:x}"
         folder = self.folder / local
         folder.mkdir(mode=0o700)
         name = f"{PREFIX}{self.name}-{local}"
-        return Setup(name, folder, message_bytes, reply_bytes, workers, self.share, producers)
+        return Setup(name, folder, message_bytes, reply_bytes, workers, self.share, producers, *arrays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +93,8 @@ class Sizes:
     reply: int
     wire_mean: int
     payload_mean: int
+    arrays: tuple[Specs, Specs] = ((), ())
+    """Of messages and of replies, where the codec sends them as they are."""
 
 
 class ReadyCell:
@@ -105,8 +119,22 @@ class ReadyCell:
         return self.cell.transport.capabilities().same_process
 
     @property
+    def external_stage(self) -> bool:
+        """No worker of ours runs."""
+        return self.cell.transport.capabilities().external_stage
+
+    def server_times(self) -> Mapping[str, int] | None:
+        """What an external stage's counters say now; None where there are none."""
+        if self.address is None or not self.external_stage:
+            return None
+        with _translated(self.cell, "asked for its server's counters"):
+            return self.cell.transport.server_times(self.address)
+
+    @property
     def hosts(self) -> list[str]:
-        """Roles of the processes that serve."""
+        """Roles of the processes that serve; none where the stage is a server of somebody else's."""
+        if self.external_stage:
+            return []
         return (
             ["producer"] if self.one_process else [f"stage-{number}" for number in range(self.cell.workers)]
         )
@@ -114,7 +142,8 @@ class ReadyCell:
     def open(self, site: Site, crew: Crew) -> Address:
         """Bring up a fresh transport for one block; on a new broker where the last one died."""
         site.look()
-        setup = site.setup(self.sizes.message, self.sizes.reply, self.cell.workers, self.cell.producers)
+        cell, sizes = self.cell, self.sizes
+        setup = site.setup(sizes.message, sizes.reply, cell.workers, cell.producers, arrays=sizes.arrays)
         transport = self.cell.transport
         self._transport.callback(_tidy, setup.folder)
         with _translated(self.cell, "prepared"):
@@ -194,6 +223,7 @@ class ReadyCell:
             checksum_every=plan.checksum_every,
             stop_on_error=plan.on_error == "stop",
             one_process=self.one_process,
+            external_stage=self.external_stage,
             producers=cell.producers,
         )
 
@@ -243,16 +273,22 @@ def make_ready(crew: Crew, plan: Plan, cell: PlannedCell) -> ReadyCell:
     producer, oracle = crew.get("producer"), crew.get("oracle")
     messages = _messages(plan, cell)
     preparing = crew.begin(producer, "prepare", **messages)
+    external = cell.transport.capabilities().external_stage
+    # The `null` stage stands for nothing that a server would run: there is nothing to compare its replies with.
+    check = plan.check_replies and not (external and cell.stage.kind == Null.kind)
     foreseen = crew.ask(
         oracle, "foresee", _PREPARE_S,
-        stage=cell.stage.config(), stage_seed=seed_for(plan.seed, Stream.STAGE), check=plan.check_replies, **messages,
+        stage=cell.stage.config(), stage_seed=seed_for(plan.seed, Stream.STAGE), check=check, **messages,
     )  # fmt: skip
     prepared = crew.answer(preparing, _PREPARE_S)
+    as_they_are = cell.codec.kind == Raw.kind
+    arrays = (array_specs(prepared["arrays"]), array_specs(foreseen["arrays"])) if as_they_are else ((), ())
     sizes = Sizes(
-        prepared["message_bytes"], foreseen["reply_bytes"], prepared["wire_bytes"], prepared["payload_bytes"]
+        prepared["message_bytes"], foreseen["reply_bytes"], prepared["wire_bytes"], prepared["payload_bytes"], arrays
     )  # fmt: skip
     record = replace(
-        describe(cell), payload_bytes=sizes.payload_mean, wire_bytes=sizes.wire_mean, stage_facts=foreseen["facts"]
+        describe(cell), payload_bytes=sizes.payload_mean, wire_bytes=sizes.wire_mean,
+        stage_facts={} if external else foreseen["facts"],
     )  # fmt: skip
     return ReadyCell(cell, sizes, record, foreseen["expected"])
 
@@ -309,5 +345,6 @@ def describe(cell: PlannedCell) -> Cell:
         lossy=cell.codec.lossy,
         has_broker=not cell.transport.brokerless,
         path="",
+        external_stage=promises.external_stage,
         search=asked_of(cell.load),
     )  # fmt: skip

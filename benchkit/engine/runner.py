@@ -230,7 +230,14 @@ class Runner:
             if address.broker_pid is not None:
                 placement.pin(address.broker_pid, self._cores.get("broker", ()))
             offered_per_s = turn.level_per_s if turn else ready.offered_per_s(self._plan, round_)
-            place = Place(position, round_, ready.record.payload_bytes, offered_per_s, address.broker_pid)
+            place = Place(
+                position,
+                round_,
+                ready.record.payload_bytes,
+                offered_per_s,
+                address.broker_pid,
+                server_times=ready.server_times,
+            )
             task = ready.task(self._plan, round_)
             if turn:
                 task, place = turn.task(task, self._plan.seed), replace(place, level_per_s=turn.level_per_s)

@@ -60,6 +60,16 @@ class Disturbance:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerTimes:
+    """What an external stage's own counters grew by during a block, warm-up and other clients included."""
+
+    requests: int
+    queue_ns: int
+    compute_ns: int
+    """Its handling of inputs and outputs included."""
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """One uninterrupted stretch of one cell."""
 
@@ -106,6 +116,10 @@ class Block:
     """What each end really used, by role, as far as it could say; `opened` is what the engine saw itself."""
     level_per_s: float | None = None
     """The rate that a search tried in this block; None for the block that told it where to begin."""
+    foreign: int = 0
+    """Messages of other clients that the stage answered meanwhile; they are in no other count."""
+    server: ServerTimes | None = None
+    """Of an external stage that keeps counters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +171,8 @@ class Cell:
     has_broker: bool = False
     """Its messages pass through a broker, one of ours or the user's own."""
     stage_facts: Mapping[str, Any] = field(default_factory=dict)
+    external_stage: bool = False
+    """The stage was a server of somebody else's: no worker of ours, no stamps but the producer's."""
     skipped: str = ""
     """Why it could not be measured at all; empty when it was."""
     skipped_remedy: str = ""

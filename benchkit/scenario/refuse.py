@@ -34,6 +34,7 @@ def refuse(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, proble
         _closed(cell, problems)
         _workers(cell, problems)
         _batch(cell, problems)
+        _external(cell, problems)
         for axis in ("source", "stage"):
             choice = cell.choices[axis]
             if id(choice) not in seen:
@@ -111,6 +112,34 @@ def _batch(cell: Cell, problems: Problems) -> None:
             f"a batch of {size} can never fill: {load.places} in flight ({load.label()})",
             f"load.in_flight: {size}, or batch.size: {load.places}",
         )
+
+
+def _external(cell: Cell, problems: Problems) -> None:
+    """A server of somebody else's takes tensors alone, answers each, and has its own workers and batches."""
+    choice = cell.choices["transport"]
+    if not cast("Transport", choice.value).capabilities().external_stage:
+        return
+    codec = cell.choices["codec"]
+    if codec.kind != "raw":
+        problems.add(
+            codec.where,
+            f"a server as the stage takes tensors, not what codec {codec.kind} makes",
+            "codec: raw",
+        )
+    load = cell.choices["load"]
+    if load.kind == "backlog":
+        problems.add(load.where, "a server cannot be held back until its queue is full", "find: capacity")
+    for axis, option, wanted, why in (
+        ("replies", "replies", True, "its reply is all that shows that a server took a message"),
+        ("workers", "workers", 1, "a server decides by itself how many work"),
+        ("batch", "size", 1, "a server decides by itself what it batches"),
+    ):
+        if _option(cell, axis, option) != wanted:
+            name = axis if axis == option else f"{axis}.{option}"
+            fix = f"{name}: {str(wanted).lower()}"
+            problems.add(
+                _place(cell.choices[axis], option), f"{why} (transport {choice.kind} with a url)", fix
+            )
 
 
 def _option(cell: Cell, axis: str, name: str) -> Any:

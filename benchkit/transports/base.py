@@ -26,6 +26,7 @@ from benchkit.tensors.wire import Buffer
 
 __all__ = [
     "Address",
+    "ArraySpec",
     "Buffer",
     "Capabilities",
     "Delivery",
@@ -56,6 +57,26 @@ class Capabilities:
     max_message_bytes: int | None = None
     many_producers: bool = False
     """Several senders may be open at a time; each reply goes to the one that its message came from."""
+    external_stage: bool = False
+    """The stage is a server of somebody else's: no worker of ours runs, `receiver` is never asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArraySpec:
+    """A named array as it will be, for transports that must tell or ask the other side."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    """-1 for a side that differs from message to message."""
+
+    def takes(self, dtype: str, shape: Sequence[int]) -> bool:
+        """Whether an array of this dtype and shape is one."""
+        return (
+            dtype == self.dtype
+            and len(shape) == len(self.shape)
+            and all(own in (-1, side) for own, side in zip(self.shape, shape, strict=True))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +118,10 @@ class Setup:
     share: Share
     producers: int = 1
     """Senders that will be open at a time; more than one only where `many_producers` is declared."""
+    inputs: tuple[ArraySpec, ...] = ()
+    """The messages' arrays, where the cell's codec sends them as they are (`raw`); else none."""
+    outputs: tuple[ArraySpec, ...] = ()
+    """The replies' arrays, likewise, as far as the stage run locally could tell."""
 
 
 @dataclass(slots=True)
@@ -192,6 +217,10 @@ class Transport(Plugin):
 
         Raises StorageError or BrokerError with a remedy.
         """
+
+    def server_times(self, address: Address) -> Mapping[str, int] | None:  # noqa: ARG002  (a hook)
+        """What an external stage's own counters say so far: `requests`, `queue_ns`, `compute_ns`; None: nothing."""
+        return None
 
     @abstractmethod
     def sender(self, address: Address) -> Sender:

@@ -137,6 +137,7 @@ NOTES: dict[str, Callable[[Run], None]] = {
         in_block(run, wrong_replies=9, checked_replies=9),
     )[0],
     "replies-unchecked": lambda run: run.scenario.update(checks={"replies": True}),
+    "foreign-requests": lambda run: in_block(run, foreign=2),
     "source-too-slow": lambda run: in_block(run, starved=2),
     "blocks-disagree": slow_block,
     "offered-load-not-reached": lambda run: shift(run, 2 * MS, slice(100, 155)),  # 1.1%: chance explains it

@@ -17,6 +17,7 @@
 | reordered | invalid | overtook without declaring it |
 | path-not-as-claimed | invalid | used another socket family, server or mechanism than it said |
 | stamps-disagree | invalid | has stamps that run backwards |
+| foreign-requests | note | had its stage called by other clients |
 | source-too-slow | invalid | waited for its source; up to 1%: note |
 | offered-load-not-reached | invalid | was not offered the load that was asked for; within chance: note |
 | warm-up-never-ended | invalid | had not settled when measuring began; up to a third of its blocks: note |
@@ -83,6 +84,7 @@ CODES: Final[Mapping[str, Kind]] = {
         "invalid", "correct the transport: what `prepare` claims is what its ends must use"
     ),
     "stamps-disagree": Kind("invalid", "run all parties on one host with one monotonic clock"),
+    "foreign-requests": Kind("note", "let no other client call the stage while it is measured"),
     "source-too-slow": Kind(
         "invalid", "use a smaller or cheaper source, fewer distinct messages, or a lower rate"
     ),
