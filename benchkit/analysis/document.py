@@ -257,6 +257,7 @@ def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
         "payload_bytes": cell.payload_bytes,
         "wire_bytes": cell.wire_bytes,
         "lossy": cell.lossy,
+        "psnr_db": cell.psnr_db,
         "zero_copy": cell.zero_copy,
         "path": cell.path,
         "stage_facts": cell.stage_facts,

@@ -95,6 +95,7 @@ def do_prepare(work: Work) -> dict[str, Any]:
     room = longest if source.distinct else 2 * longest + 65536
     return {
         "message_bytes": ENVELOPE_BYTES + room,
+        "longest_bytes": ENVELOPE_BYTES + longest,
         "wire_bytes": ENVELOPE_BYTES + _mean([message.wire_bytes for message in made]),
         "payload_bytes": _mean([sum(a.nbytes for a in item.arrays.values()) for item in items]),
         "arrays": specs([item.arrays for item in items]),

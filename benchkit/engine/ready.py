@@ -13,11 +13,11 @@ from benchkit.engine.crew import Crew, Party
 from benchkit.engine.specs import array_specs
 from benchkit.engine.task import Task
 from benchkit.engine.work import describe as describe_error
-from benchkit.errors import BenchkitError
+from benchkit.errors import BenchkitError, Rejected
 from benchkit.load.base import Arrival, OpenArrival
 from benchkit.load.search import Backlog, Capacity, Search
 from benchkit.plugins import Plugin
-from benchkit.records.run import Cell
+from benchkit.records.run import Cell, Psnr
 from benchkit.records.run import Search as Sought
 from benchkit.runtime.folders import PREFIX
 from benchkit.scenario.order import Stream, seed_for
@@ -26,6 +26,7 @@ from benchkit.scenario.redact import recorded
 from benchkit.stages.null import Null
 from benchkit.tensors.codecs.raw import Raw
 from benchkit.transports.base import Address, ArraySpec, Setup, Transport
+from benchkit.units import show_bytes
 
 T = TypeVar("T")
 
@@ -286,11 +287,26 @@ def make_ready(crew: Crew, plan: Plan, cell: PlannedCell) -> ReadyCell:
     sizes = Sizes(
         prepared["message_bytes"], foreseen["reply_bytes"], prepared["wire_bytes"], prepared["payload_bytes"], arrays
     )  # fmt: skip
+    _fits(cell.transport, prepared["longest_bytes"])
+    psnr_db = foreseen["psnr_db"]
     record = replace(
         describe(cell), payload_bytes=sizes.payload_mean, wire_bytes=sizes.wire_mean,
         stage_facts={} if external else foreseen["facts"],
+        psnr_db=Psnr(sum(psnr_db) / len(psnr_db), min(psnr_db), len(psnr_db)) if psnr_db else None,
     )  # fmt: skip
     return ReadyCell(cell, sizes, record, foreseen["expected"])
+
+
+def _fits(transport: Transport, longest_bytes: int) -> None:
+    """Raises Rejected, with the limit's name, for messages that the transport can never take."""
+    promised = transport.capabilities()
+    limit_bytes = promised.max_message_bytes
+    if limit_bytes is not None and longest_bytes > limit_bytes:
+        raise Rejected(
+            f"messages of {longest_bytes} bytes ({show_bytes(longest_bytes)}) where {transport.kind} takes at most "
+            f"{limit_bytes} ({promised.limit_name or show_bytes(limit_bytes)})",
+            remedy="make the payload smaller, or choose a codec that packs it or a transport without this limit",
+        )
 
 
 def _messages(plan: Plan, cell: PlannedCell) -> dict[str, Any]:

@@ -141,6 +141,16 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
+class Psnr:
+    """Peak signal-to-noise ratio, in decibels, of the arrays that a lossy codec changed."""
+
+    mean: float
+    worst: float
+    arrays: int
+    """How many changed, of all distinct messages together."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One combination that was measured."""
 
@@ -180,6 +190,8 @@ class Cell:
     """Processes that sent the messages of the one schedule."""
     search: Search | None = None
     """What its load looked for; None where the load was given."""
+    psnr_db: Psnr | None = None
+    """Of what the decoder makes of the source's arrays; None where nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)

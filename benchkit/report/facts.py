@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from benchkit.analysis.drift import in_words
 from benchkit.records.run import Run
+from benchkit.report.codecs import fidelity, on_the_wire
 from benchkit.report.excerpt import excerpt, page
 from benchkit.report.groups import Entry, Row
 from benchkit.report.text import rate
@@ -45,7 +46,7 @@ def of_cell(row: Row) -> tuple[Fact, ...]:
         "account": account or "nothing was scheduled",
         "blocks": f"{entry['blocks']}: {entry['latency_us']['count']} counted, {entry['warmup']} of warm-up",
         "load": _load(entry["load"]),
-        "payload": f"{show_bytes(entry['payload_bytes'])}, {show_bytes(entry['wire_bytes'])} on the wire",
+        "payload": f"{show_bytes(entry['payload_bytes'])}, {on_the_wire(entry)} on the wire; {fidelity(entry)}",
         "guarantee": ", ".join(map(str, guarantee.values())),
         "evidence": "; ".join(map(str, entry["verdict"]["evidence"])),
         "drift": "; ".join(in_words(name, each) for name, each in entry["drift"].items() if each["clear"]),

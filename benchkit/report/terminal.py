@@ -16,6 +16,7 @@ from benchkit.analysis.quantiles import PERCENTILES, minimum_samples
 from benchkit.analysis.search_words import is_search
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.report.bar import PHASES, PhaseBar, legend
+from benchkit.report.codecs import codec_table
 from benchkit.report.terminal_search import search_footnotes, search_table
 from benchkit.report.text import ascii_twin, cpu_us, rate, text, within
 from benchkit.units import show_us
@@ -59,6 +60,9 @@ def report(document: Entry, folder: Path | None = None) -> View:
             yield text(cells[0]["labels"]["group"], "bold")
             yield search_table(cells, document) if is_search(cells[0]) else _table(cells, document, width)
             yield text("")
+            for table in codec_table(cells):
+                yield table
+                yield text("")
         yield from _footnotes(document, width)
         yield from _answer(document)
         yield from _invalid(document)

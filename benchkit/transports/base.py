@@ -55,6 +55,8 @@ class Capabilities:
     same_process: bool = False
     """Both ends must live in one process (the engine then runs them as threads)."""
     max_message_bytes: int | None = None
+    limit_name: str = ""
+    """What sets `max_message_bytes`, for people: "Redis: 512 MB per value"."""
     many_producers: bool = False
     """Several senders may be open at a time; each reply goes to the one that its message came from."""
     external_stage: bool = False

@@ -66,5 +66,6 @@ class RedisTransport(Transport):
     def capabilities(self) -> Capabilities:
         """At least once, first in first out; unacknowledged messages are in the server's memory."""
         return Capabilities(
-            "at-least-once", "memory", "fifo", max_message_bytes=MAX_VALUE_BYTES, many_producers=True
-        )
+            "at-least-once", "memory", "fifo", max_message_bytes=MAX_VALUE_BYTES,
+            limit_name="Redis: 512 MB per value", many_producers=True,
+        )  # fmt: skip
