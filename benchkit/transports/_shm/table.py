@@ -90,6 +90,43 @@ class Queue:
             self.push(slot)
 
 
+class Stack:
+    """Free slots, the one freed last on top: its memory is most likely in the caches still."""
+
+    __slots__ = ("_count", "_entries", "_words")
+
+    def __init__(self, words: memoryview, count: int, entries: int) -> None:
+        self._words = words
+        self._count = count
+        self._entries = entries
+
+    def __bool__(self) -> bool:
+        return bool(self._words[self._count])
+
+    def push(self, slot: int) -> None:
+        """On top."""
+        words = self._words
+        count = words[self._count]
+        words[self._entries + count] = slot
+        words[self._count] = count + 1
+
+    def pop(self) -> int:
+        """The top, or -1."""
+        words = self._words
+        count = words[self._count]
+        if not count:
+            return -1
+        words[self._count] = count - 1
+        slot: int = words[self._entries + count - 1]
+        return slot
+
+    def fill(self, slots: npt.NDArray[np.intp]) -> None:
+        """Exactly these."""
+        self._words[self._count] = 0
+        for slot in slots.tolist():
+            self.push(slot)
+
+
 class Table:
     """What may happen to a slot, step by step; see the head of the package."""
 
@@ -101,7 +138,7 @@ class Table:
         headers: npt.NDArray[Any] = np.frombuffer(words, np.uint64)
         end = self._first + layout.depth * HEADER_WORDS
         self._headers: Words = headers[self._first : end].reshape(layout.depth, HEADER_WORDS)
-        self.free = Queue(words, FREE_WORD, layout.entries_word(0), layout.depth)
+        self.free = Stack(words, FREE_WORD, layout.entries_word(0))
         self.ready = Queue(words, READY_WORD, layout.entries_word(1), layout.depth)
         self.replied = Queue(words, REPLIED_WORD, layout.entries_word(2), layout.depth)
 
@@ -118,6 +155,20 @@ class Table:
             state = self._first + slot * HEADER_WORDS
             self._words[state] = _next(self._words[state], WRITING)
         return slot
+
+    def exchange(self, slot: int) -> int:
+        """A reserved slot that was free more recently, for this one; the same one if there is none."""
+        fresher = self.reserve()
+        if fresher < 0:
+            return slot
+        self.give_back(slot)
+        return fresher
+
+    def give_back(self, slot: int) -> None:
+        """A reserved slot is not needed."""
+        words, state = self._words, self._first + slot * HEADER_WORDS
+        words[state] = _next(words[state], FREE)
+        self.free.push(slot)
 
     def publish(self, slot: int, length: int) -> None:
         """A reserved slot has its `length` bytes."""
