@@ -123,6 +123,9 @@ class ShmSender(Sender):
         self._table, self._lock = party.table, party.lock
         self._data, self._readonly = party.segment.data, party.segment.readonly
         self._replied = party.table.replied.__bool__
+        self._large = False
+        """Whether the last message was."""
+        self._quick_bytes = min(_LARGE_BYTES, layout.slot_bytes)
         self._reserved = -1
         self._viewed = -1
         self._set_aside: deque[bytes] = deque()
@@ -130,9 +133,11 @@ class ShmSender(Sender):
     def send(self, parts: Sequence[Buffer], timeout: float) -> bool:
         """One copy per part; raises Rejected for a message larger than a slot."""
         length = total_bytes(parts)
-        slot = self._slot(length, timeout)
-        if slot < 0:
-            return False
+        slot = self._reserved
+        if slot < 0 or length > self._quick_bytes:
+            slot = self._slot(length, timeout)
+            if slot < 0:
+                return False
         data = self._data
         start = self._slots_byte + slot * self._slot_bytes
         for part in parts:
@@ -155,11 +160,11 @@ class ShmSender(Sender):
 
     def publish(self, slot: int, length: int) -> None:
         """Hand over the `length` bytes in a slot that is ours."""
-        party = self._party
+        party, publish = self._party, self._table.publish
         with self._lock:
             sleeper = party.sleeper()
             # Last: a worker that sees it wants the lock next.
-            self._table.publish(slot, length)
+            publish(slot, length)
         if sleeper:
             party.rouse(sleeper)
 
@@ -208,7 +213,7 @@ class ShmSender(Sender):
         with self._lock:
             self._drop_viewed()
             taken = self._table.take_reply()
-            if self._reserved < 0:
+            if self._reserved < 0 and not self._large:
                 # Here, where the lock is held anyway, and not on the way of the next message.
                 self._reserved = self._table.reserve()
         return taken
@@ -225,10 +230,12 @@ class ShmSender(Sender):
                 f"a message of {length} bytes exceeds the slot of {self._slot_bytes} bytes",
                 remedy="the slots are sized for the largest message that the cell announced",
             )
+        # A large one takes the slot that was freed last, as late as possible: what is in the caches still is worth
+        # more than the lock.
+        self._large = length > _LARGE_BYTES
         if self._reserved < 0:
             self._reserved = self._reserve(timeout)
-        elif length >= _LARGE_BYTES and self._table.free:
-            # Memory that is in the caches still is worth more than the lock.
+        elif self._large and self._table.free:
             with self._lock:
                 self._reserved = self._table.exchange(self._reserved)
         return self._reserved
@@ -268,24 +275,27 @@ class ShmReceiver(Receiver):
             raise UsageError(f"worker {worker} of a segment for {workers} workers")
         self._worker = worker
         self.party = party = Party(address, 1 + worker, spin_s)
-        self._table, self._lock, self._readonly = party.table, party.lock, party.segment.readonly
-        self._ready = party.table.ready.__bool__
+        self._lock, self._readonly = party.lock, party.segment.readonly
+        self._claim, self._ready = party.table.claim, party.table.ready.__bool__
         self._slots_byte, self._slot_bytes = party.segment.layout.slots_byte, party.segment.layout.slot_bytes
 
     def receive(self, timeout: float) -> ShmDelivery | None:
         """The view is the slot."""
         until_s = -1.0
+        claim, ready = self._claim, self._ready
+        found = ready()
         while True:
-            if self._ready():
+            if found:
                 with self._lock:
-                    claimed = self._table.claim(self._worker)
+                    claimed = claim(self._worker)
                 if claimed is not None:
                     slot, word, length = claimed
                     start = self._slots_byte + slot * self._slot_bytes
                     return ShmDelivery(self.party, slot, word, self._readonly[start : start + length])
             if until_s < 0:
                 until_s = time.monotonic() + timeout
-            if not self.party.wait(self._ready, until_s):
+            found = self.party.wait(ready, until_s)
+            if not found:
                 return None
 
     def path(self) -> Mapping[str, str]:

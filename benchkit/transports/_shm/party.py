@@ -31,7 +31,7 @@ class Party:
     """Party 0 is the sender, party w + 1 worker w; raises BrokerError when that party is there already."""
 
     __slots__ = (
-        "_clock", "_looked_s", "_number", "_peers", "_short", "_sleep_words", "_spin_s", "_undo",
+        "_clock", "_looked_s", "_number", "_peers", "_short", "_sleep_words", "_spin_s", "_undo", "_worker_words",
         "closed", "lock", "segment", "spun_s", "table", "wake",
     )  # fmt: skip
 
@@ -48,6 +48,7 @@ class Party:
         self.spun_s = 0.0
         """Spent on spinning, by the clock."""
         self._sleep_words = [layout.sleep_byte(party) // 4 for party in range(1 + layout.workers)]
+        self._worker_words = tuple(enumerate(self._sleep_words))[1:]
         with ExitStack() as undo:
             self.segment = segment = Segment(Path(str(where["path"])), layout)
             undo.callback(segment.close)
@@ -109,8 +110,7 @@ class Party:
     def sleeper(self) -> int:
         """A worker's party that said it sleeps, no longer marked so; 0 for none. Under the lock."""
         sleeps = self.segment.sleeps
-        for party in range(1, len(self._sleep_words)):
-            word = self._sleep_words[party]
+        for party, word in self._worker_words:
             if sleeps[word]:
                 sleeps[word] = 0
                 return party
@@ -149,7 +149,8 @@ class Party:
             while now_s < spin_until_s:
                 if ready():
                     self.spun_s += now_s - began_s
-                    self._short = self._short << 1 & _ALL | 1
+                    if self._short != _ALL:
+                        self._short = self._short << 1 & _ALL | 1
                     return True
                 now_s = clock()
             self.spun_s += now_s - began_s

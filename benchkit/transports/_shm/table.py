@@ -41,6 +41,13 @@ _GENERATION_SHIFT: Final = 24
 _GENERATION_MASK: Final = (1 << 40) - 1
 _REPLY_SHIFT: Final = 8  # of its length, above its state
 
+_WORD: Final = (1 << 64) - 1
+_RAISED: Final = 1 << _GENERATION_SHIFT
+_WRITING_TO_READY: Final = _RAISED + READY - WRITING
+_READY_TO_HELD: Final = _RAISED + HELD - READY
+"""What is added to a word that has no worker."""
+_READY_TAIL: Final = READY_WORD + 1
+
 Words = npt.NDArray[np.uint64]
 
 
@@ -130,11 +137,13 @@ class Stack:
 class Table:
     """What may happen to a slot, step by step; see the head of the package."""
 
-    __slots__ = ("_first", "_headers", "_words", "free", "ready", "replied")
+    __slots__ = ("_depth", "_first", "_headers", "_ready_entries", "_words", "free", "ready", "replied")
 
     def __init__(self, words: memoryview, layout: Layout) -> None:
         self._words = words
         self._first = layout.headers_word
+        self._depth = layout.depth
+        self._ready_entries = layout.entries_word(1)
         headers: npt.NDArray[Any] = np.frombuffer(words, np.uint64)
         end = self._first + layout.depth * HEADER_WORDS
         self._headers: Words = headers[self._first : end].reshape(layout.depth, HEADER_WORDS)
@@ -178,8 +187,11 @@ class Table:
         words[state + SEQUENCE] = sequence
         words[state + LENGTH] = length
         words[state + REPLY] = NONE
-        words[state] = _next(words[state], READY)
-        self.ready.push(slot)
+        words[state] = words[state] + _WRITING_TO_READY & _WORD
+        # As `push` does, without the call: this and `claim` are in the way of every message.
+        count = words[_READY_TAIL]
+        words[self._ready_entries + count % self._depth] = slot
+        words[_READY_TAIL] = count + 1
 
     def take_reply(self) -> tuple[int, int] | None:
         """Slot and length of the next reply, the sender's until `drop_reply`."""
@@ -210,11 +222,14 @@ class Table:
 
     def claim(self, worker: int) -> tuple[int, int, int] | None:
         """Slot, state word and length of the oldest message, now held by `worker`."""
-        slot = self.ready.pop()
-        if slot < 0:
+        words = self._words
+        count = words[READY_WORD]
+        if count == words[_READY_TAIL]:
             return None
-        words, state = self._words, self._first + slot * HEADER_WORDS
-        held = _next(words[state], HELD, worker)
+        slot: int = words[self._ready_entries + count % self._depth]
+        words[READY_WORD] = count + 1
+        state = self._first + slot * HEADER_WORDS
+        held = words[state] + _READY_TO_HELD + (worker << _WORKER_SHIFT) & _WORD
         words[state] = held
         return slot, held, words[state + LENGTH]
 
