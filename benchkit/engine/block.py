@@ -426,12 +426,14 @@ def _usage(
             measured["peak_rss_bytes"],
             0,
             round(measured["pacing_cpu_ns"] * share),
+            round(measured["spin_ns"] * share),
         )
     if stage:
         used["stage"] = Usage(
             round(sum(result["cpu_ns"] for result in stage) * share),
             sum(result["peak_rss_bytes"] for result in stage),
             round(sum(result["integrity_ns"] for result in stage) * share),
+            spin_ns=round(sum(result["spin_ns"] for result in stage) * share),
         )
     if broker and measured and messages:
         # The broker is seen from outside, warm-up included: its share of the measured messages.

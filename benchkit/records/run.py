@@ -31,6 +31,8 @@ class Usage:
     integrity_ns: int = 0
     """Time spent on checksums outside the stamped phases."""
     pacing_cpu_ns: int = 0
+    spin_ns: int = 0
+    """Part of `cpu_ns` (by the clock): spent by the transport's ends on looking again and again for what they waited for."""
 
 
 @dataclass(frozen=True, slots=True)
