@@ -111,6 +111,15 @@ def send_three(address: Address, doom: Doom, voice: Voice) -> None:
     sender.close()
 
 
+def send_one(address: Address, doom: Doom, voice: Voice) -> None:
+    """Takes over, sends, closes."""
+    doom.begin()
+    sender = TRANSPORT.sender(address)
+    assert sender.send([message(1)], PATIENCE_S)
+    voice.say(SENT, 1)
+    sender.close()
+
+
 def work_off(address: Address, doom: Doom, voice: Voice) -> None:
     """Holds two deliveries; one is answered, acknowledged and released, the other left when it closes."""
     doom.begin()
@@ -207,10 +216,12 @@ def all_room_is_back(sender: ShmSender, receiver: ShmReceiver) -> None:
     assert [sender.loan(BYTES, 0) is not None for _ in range(DEPTH + 1)] == [True] * DEPTH + [False]
 
 
-def sender_dies(address: Address, doom: Doom) -> bool:
+def sender_dies(
+    address: Address, doom: Doom, run: Callable[[Address, Doom, Voice], None] = send_three
+) -> bool:
     """What it sent comes whole, once and in order; whether it died."""
     receiver = TRANSPORT.receiver(address, 0)
-    victim = Victim(send_three, address, doom)
+    victim = Victim(run, address, doom)
     victim.spoke()
     came = []
     ended = False
@@ -249,7 +260,7 @@ def heir_dies(address: Address, doom: Doom) -> bool:
             os.kill(os.getpid(), signal.SIGKILL)
 
     os.waitpid(child(run), 0)
-    return sender_dies(address, doom)
+    return sender_dies(address, doom, send_one)
 
 
 def worker_dies(address: Address, doom: Doom) -> bool:
