@@ -366,7 +366,7 @@ def _cost(done: Analysed) -> dict[str, Any]:
         used = _used(done.blocks, role, "cpu_ns")
         known = bool(used) or (role == "broker" and not done.cell.has_broker)
         cost[f"{role}_cpu_us_per_message"] = sum(used) / count / 1e3 if known and count else None
-    for extra in ("integrity_ns", "pacing_cpu_ns"):
+    for extra in ("integrity_ns", "pacing_cpu_ns", "spin_ns"):
         spent = sum(sum(_used(done.blocks, role, extra)) for role in ROLES)
         cost[f"{extra.removesuffix('_ns')}_us_per_message"] = spent / count / 1e3 if count else None
     cost["peak_rss_bytes"] = {

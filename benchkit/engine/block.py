@@ -450,6 +450,7 @@ def _usage(
             0,
             round(measured["pacing_cpu_ns"] * share),
             measured["rss_bytes"],
+            round(measured["spin_ns"] * share),
         )
     if stage:
         used["stage"] = Usage(
@@ -457,6 +458,7 @@ def _usage(
             sum(result["peak_rss_bytes"] for result in stage),
             round(sum(result["integrity_ns"] for result in stage) * share),
             rss_bytes=sum(result["rss_bytes"] for result in stage),
+            spin_ns=round(sum(result["spin_ns"] for result in stage) * share),
         )
     if broker and measured and messages:
         # The broker is seen from outside, warm-up included: its share of the measured messages.

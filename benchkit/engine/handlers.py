@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from benchkit.engine import oracle, paths, placement
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
 from benchkit.engine.filling import Filling
+from benchkit.engine.in_place import InPlace
 from benchkit.engine.producer import Producer, drawn
 from benchkit.engine.profile import profiled
 from benchkit.engine.specs import specs
@@ -177,11 +178,15 @@ def do_produce(work: Work) -> dict[str, Any]:
     transport = transports.registry.build(dict(task.transport))
     before = paths.open_sockets()
     sender = transport.sender(task.address)
-    if task.hold:
-        sender = Filling(sender, arrival, lambda: work.tell("filled"))
     try:
         path = paths.used(sender, before)
-        feed = _feed(task, source, codec)
+        feed: Feed
+        if transport.capabilities().in_place:
+            feed = sender = InPlace(sender, SHELF.prepared(source, codec, task.payload_seed), codec)
+        else:
+            feed = _feed(task, source, codec)
+        if task.hold:
+            sender = Filling(sender, arrival, lambda: work.tell("filled"))
         try:
             schedule = drawn(arrival, task)
             _settle()

@@ -113,6 +113,7 @@ class Producer:
         self.source_ended = False
         self._cpu_from_ns = 0
         self._spun_from_ns = 0
+        self._waited_from_s = 0.0
         self.started_ns = 0
 
     # What happens to one message -----------------------------------------------------------------------
@@ -342,6 +343,7 @@ class Producer:
     def _mark(self) -> None:
         self._cpu_from_ns = self._cpu_ns()
         self._spun_from_ns = self.spun_cpu_ns
+        self._waited_from_s = self._sender.spun_s()
 
     def _cpu_ns(self) -> int:
         """CPU time of producing: this thread's alone where two parties share a process."""
@@ -369,6 +371,7 @@ class Producer:
             "starved": self._feed.starved,
             "cpu_ns": cpu_ns - spun_ns,
             "pacing_cpu_ns": spun_ns,
+            "spin_ns": int((self._sender.spun_s() - self._waited_from_s) * 1e9),
             "peak_rss_bytes": usage.peak_rss_bytes(os.getpid()),
             "rss_bytes": usage.rss_bytes(os.getpid()),
             "unexpected": counters.unexpected,

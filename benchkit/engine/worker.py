@@ -82,6 +82,7 @@ class Worker:
         self._only_others = False
         self._measuring = False
         self._cpu_from_ns = 0
+        self._spun_from_s = 0.0
         self._integrity_ns = 0
 
     @property
@@ -128,6 +129,7 @@ class Worker:
     def _mark(self) -> None:
         """Costs are counted from here: before the first measured message is received."""
         self._cpu_from_ns = usage.own_cpu_ns(one_process=self._task.one_process)
+        self._spun_from_s = self._receiver.spun_s()
         self._integrity_ns = 0
 
     def _decode(self, delivery: Delivery, asked: int, received: int) -> _Held | None:
@@ -258,6 +260,7 @@ class Worker:
             # A worker that got no measured message has spent nothing on any.
             "cpu_ns": (usage.own_cpu_ns(one_process=self._task.one_process) - self._cpu_from_ns)
             * self._measuring,
+            "spin_ns": int((self._receiver.spun_s() - self._spun_from_s) * 1e9) * self._measuring,
             "peak_rss_bytes": usage.peak_rss_bytes(os.getpid()),
             "rss_bytes": usage.rss_bytes(os.getpid()),
             "integrity_ns": self._integrity_ns,

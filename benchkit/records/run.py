@@ -33,6 +33,8 @@ class Usage:
     pacing_cpu_ns: int = 0
     rss_bytes: int = 0
     """Resident memory at the block's end; 0 where it is unknown."""
+    spin_ns: int = 0
+    """Part of `cpu_ns`, by the clock: the transport's ends looking again and again for what they waited for."""
 
 
 @dataclass(frozen=True, slots=True)

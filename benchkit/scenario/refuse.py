@@ -15,6 +15,7 @@ from benchkit.scenario.model import BlockOptions, Choice
 from benchkit.scenario.nodes import Where
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.redact import seen_from, show
+from benchkit.tensors.codecs.base import Codec
 from benchkit.transports.base import Transport
 from benchkit.units import show_seconds
 
@@ -35,6 +36,7 @@ def refuse(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, proble
         _workers(cell, problems)
         _batch(cell, problems)
         _external(cell, problems)
+        _in_place(cell, problems)
         for axis in ("source", "stage"):
             choice = cell.choices[axis]
             if id(choice) not in seen:
@@ -140,6 +142,28 @@ def _external(cell: Cell, problems: Problems) -> None:
             problems.add(
                 _place(cell.choices[axis], option), f"{why} (transport {choice.kind} with a url)", fix
             )
+
+
+def _in_place(cell: Cell, problems: Problems) -> None:
+    """Messages that shall stand where they are sent from must be there before, each in a place of its own."""
+    choice, transport = cell.choices["transport"], cast("Transport", cell.choices["transport"].value)
+    if not transport.capabilities().in_place:
+        return
+    where = _place(choice, "loan")
+    codec, distinct = cell.choices["codec"], _option(cell, "source", "distinct")
+    if not cast("Codec", codec.value).in_place:
+        problems.add(
+            where,
+            f"codec {codec.kind} makes other bytes than the arrays': they cannot stand in the slots beforehand",
+            "codec: raw, or loan: false",
+        )
+    if not 1 <= distinct <= transport.depth:
+        made = f"{distinct} messages" if distinct else "messages that are made anew"
+        problems.add(
+            where,
+            f"{made} cannot stand in {transport.depth} slots beforehand",
+            f"source.distinct: {transport.depth} or less, a larger transport.depth, or loan: false",
+        )
 
 
 def _option(cell: Cell, axis: str, name: str) -> Any:
