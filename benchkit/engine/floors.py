@@ -11,8 +11,8 @@ from benchkit.engine.block import Place, run_block
 from benchkit.engine.crew import Crew
 from benchkit.engine.ready import Site, make_ready
 from benchkit.load.closed import Closed
-from benchkit.records.run import Floor
-from benchkit.records.samples import Status
+from benchkit.records.run import Block, Floor
+from benchkit.records.samples import Samples, Status
 from benchkit.scenario.plan import Blocks, Plan, PlannedCell
 from benchkit.sources.sensors import Sensors
 from benchkit.stages.null import Null
@@ -33,24 +33,29 @@ def measure(crew: Crew, site: Site) -> Floor:
 
 def _null_us(crew: Crew, site: Site) -> dict[str, float]:
     """Round trip of 64 bytes through `inproc` to the `null` stage, one in flight, from `due` to `returned`."""
+    _, done = null_block(crew, site, in_flight=1, duration_s=_NULL_S)
+    p50, p99 = np.quantile((done["returned"] - done["due"]) / 1000, [0.5, 0.99])
+    return {"p50": float(p50), "p99": float(p99)}
+
+
+def null_block(crew: Crew, site: Site, *, in_flight: int, duration_s: float) -> tuple[Block, Samples]:
+    """One block of empty messages through `inproc` to the `null` stage; its delivered messages after warm-up."""
     cell = PlannedCell(
         id="floor", group="floor", source=Sensors(samples=4, channels=4, distinct=1), codec=Raw(),
-        transport=Inproc(depth=1), stage=Null(), load=Closed(in_flight=1), workers=1,
+        transport=Inproc(depth=in_flight), stage=Null(), load=Closed(in_flight=in_flight), workers=1,
         batch_size=1, batch_delay_s=0.0, replies=True,
     )  # fmt: skip
     plan = Plan(
-        name="floor", seed=0, quick=True, cells=(cell,), order=(0,), blocks=Blocks(1, _NULL_S, _NULL_S / 4, 1.0),
+        name="floor", seed=0, quick=True, cells=(cell,), order=(0,), blocks=Blocks(1, duration_s, duration_s / 4, 1.0),
         checksum_every=0, check_replies=False, on_error="stop", slo={}, resolved={},
     )  # fmt: skip
     ready = make_ready(crew, plan, cell)
     ready.open(site, crew)
     try:
-        _, samples = run_block(crew, ready.task(plan, 0), Place(0, 0, 64, None, None), ready.hosts)
+        block, samples = run_block(crew, ready.task(plan, 0), Place(0, 0, 64, None, None), ready.hosts)
     finally:
         ready.close()
-    done = samples[(samples["status"] == Status.DELIVERED) & ~samples["warmup"]]
-    p50, p99 = np.quantile((done["returned"] - done["due"]) / 1000, [0.5, 0.99])
-    return {"p50": float(p50), "p99": float(p99)}
+    return block, samples[(samples["status"] == Status.DELIVERED) & ~samples["warmup"]]
 
 
 def _clock_ns() -> float:

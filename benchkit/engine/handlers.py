@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchkit.engine import oracle
+from benchkit.engine import ends, oracle
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
 from benchkit.engine.producer import Producer
 from benchkit.engine.profile import profiled
@@ -232,4 +232,5 @@ HANDLERS: Mapping[str, Handler] = {
     "prepare-transport": do_prepare_transport,
     "produce": do_produce,
     "serve": do_serve,
+    **ends.HANDLERS,
 }

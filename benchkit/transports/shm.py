@@ -45,6 +45,10 @@ class Shm(Transport):
         """At least once; outlives both ends, not the machine."""
         return Capabilities("at-least-once", "memory", "fifo", zero_copy=True, same_host=True)
 
+    def floor(self) -> str:
+        """A copy into shared memory and a flag."""
+        return "memcpy-spin"
+
     @contextmanager
     def prepare(self, setup: Setup) -> Iterator[Address]:
         """The segment, sized for the cell; raises StorageError with needed and free bytes."""
