@@ -15,7 +15,7 @@ import click
     help="Keep only these floors, transports and recipes; a transport keeps what it is compared with. Repeatable.",
 )
 @click.option("--quick", is_flag=True, help="Seconds instead of a minute or two: wide intervals.")
-@click.option("--rounds", type=click.IntRange(2, 1000), help="How many rounds (default 20, with --quick 4).")
+@click.option("--rounds", type=click.IntRange(6, 1000), help="How many rounds (default 24, with --quick 6).")
 @click.option(
     "--bytes", "lengths", multiple=True, metavar="SIZE", help="Lengths of the messages, e.g. 64KiB. Repeatable."
 )

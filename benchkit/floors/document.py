@@ -37,7 +37,7 @@ def document(plan: FloorsPlan, measured: Measured, started: datetime, duration_s
         "placement": measured.placement,
         "environment": environment(),
         "rows": [_row(measured, each, nbytes) for each in plan.entrants for nbytes in each.sizes],
-        "engine_cpu_us": _plain(typical(measured.engine_us)),
+        "engine_cpu_us": _plain(typical([*measured.engine_us.values()])),
         "ratios": [_compared(measured, *pair) for pair in _pairs(plan)],
         "bars": [_bar(plan, measured, bar) for bar in BARS if _about(plan, bar)],
     }
@@ -51,8 +51,8 @@ def _row(measured: Measured, entrant: Entrant, nbytes: int) -> dict[str, Any]:
         "role": entrant.role,
         "says": entrant.says,
         "bytes": nbytes,
-        "exchange_us": _plain(typical(_rounds(measured, *key, "exchange"))),
-        "one_way_us": _plain(typical(_rounds(measured, *key, "one_way"))),
+        "exchange_us": _plain(typical([*_rounds(measured, *key, "exchange").values()])),
+        "one_way_us": _plain(typical([*_rounds(measured, *key, "one_way").values()])),
         "blocks": len(measured.timings.get(key, {})),
         "missing": failed.what if failed else entrant.missing,
         "remedy": failed.remedy if failed else entrant.remedy,
@@ -100,7 +100,7 @@ def _bar(plan: FloorsPlan, measured: Measured, bar: Bar) -> dict[str, Any]:
     of = _rounds(measured, bar.of, bar.nbytes, bar.figure)
     against = _rounds(measured, bar.against, bar.against_nbytes or bar.nbytes, bar.figure)
     if bar.figure == "cpu":
-        found = typical(of)
+        found = typical([*of.values()])
     else:
         found = difference(of, against) if bar.unit == "us" else ratio(of, against)
     shown, limit = found, bar.most

@@ -16,9 +16,9 @@ from benchkit.floors.plan import ENGINE_S, Entrant, FloorsPlan
 from benchkit.runtime.folders import run_folder
 
 _ROLES = ["producer", "stage-0", "broker"]
-_LEAST, _MOST = 3, 2000
-"""Exchanges in a block."""
-_FIRST = 3
+_LEAST, _MOST = 3, 300
+"""Exchanges in a block; more would not make its median better, and last long where a spinner has to wait."""
+_FIRST = 5
 """Exchanges of the block that says how long one takes; it is not counted."""
 _ENGINE_IN_FLIGHT = 8
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from benchkit.errors import BenchkitError, UsageError
 from benchkit.exchange.catalogue import CATALOGUE, Role, here
 from benchkit.floors.bars import ENGINE, SIZES, SMALL_BYTES
+from benchkit.floors.ratios import LEAST_ROUNDS
 from benchkit.transports.base import Transport, registry
 
 _BROKER = "redis-list"
@@ -95,7 +96,7 @@ def plan(
     ]
     kept = _kept(everybody, set(only))
     return FloorsPlan(
-        entrants=tuple(kept), sizes=sizes, rounds=rounds or (4 if quick else 20), block_s=0.015 if quick else 0.04,
+        entrants=tuple(kept), sizes=sizes, rounds=rounds or (LEAST_ROUNDS if quick else 24), block_s=0.01 if quick else 0.03,
         seed=seed, quick=quick, engine=not only or ENGINE in only,
     )  # fmt: skip
 

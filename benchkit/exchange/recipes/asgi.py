@@ -33,7 +33,7 @@ class AsgiFar(Far):
         self._enough = threading.Event()
         self._listener = listening_tcp(spot)
         config = uvicorn.Config(
-            self._app, log_config=None, log_level="critical", access_log=False, lifespan="off"
+            self._app, interface="asgi3", lifespan="off", log_config=None, log_level="critical", access_log=False
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._listener],), daemon=True)
@@ -52,7 +52,6 @@ class AsgiFar(Far):
     ) -> None:
         """As the documentation of uvicorn reads a body."""
         assert scope["type"] == "http"  # noqa: S101  (lifespan is off, nobody asks for a web socket)
-        body = b""
         more_body = True
         pieces = []
         while more_body:

@@ -61,6 +61,7 @@ class QueueNear(Near):
         self._child = context.Process(target=consume, args=arguments, daemon=True)
         self._keep(self._child.start)
         self.exchange(ACK)
+        self.served()
 
     def _keep(self, what: Callable[[], None]) -> None:
         self._keeper.submit(what).result(PATIENCE_S)
