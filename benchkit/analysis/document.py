@@ -12,6 +12,7 @@ from benchkit import __version__
 from benchkit.analysis import bottleneck
 from benchkit.analysis.account import account, open_blocks
 from benchkit.analysis.answer import answer
+from benchkit.analysis.beneath import beneath
 from benchkit.analysis.intervals import Interval
 from benchkit.analysis.labels import Labels, labels
 from benchkit.analysis.measure import Distribution, Measure, measure
@@ -47,7 +48,7 @@ def document(run: Run) -> dict[str, Any]:
     """The content of run.json: plain data, safe for JSON (no NaN, no infinity)."""
     cells = [_analyse(run, cell) for cell in run.cells]
     names = labels(run.cells)
-    entries = [_entry(each, names[each.cell.id], each.cell.id in run.samples) for each in cells]
+    entries = [_entry(run, each, names[each.cell.id]) for each in cells]
     ranking = _ranking(cells)
     whole = {
         "schema": SCHEMA,
@@ -128,7 +129,7 @@ def _entrant(done: Analysed) -> Entrant | None:
     return Entrant(done.cell.id, p50, {rounds[block.index]: block.p50_ns for block in done.measure.blocks})
 
 
-def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
+def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
     cell, figures = done.cell, done.measure
     return {
         "id": cell.id,
@@ -160,6 +161,7 @@ def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
         "service_us": _distribution(figures.service),
         "phases_us": {name: _phase(figures, name) for name in PHASES},
         "residual_us": {"max": figures.residual_ns / 1e3},
+        "floor": beneath(run.floor, cell, _us(figures.moved.quantiles_ns["p50"])),
         "throughput": _throughput(figures),
         "cost": _cost(done),
         "guarantee": {"delivery": cell.delivery, "durability": cell.durability, "ordering": cell.ordering},
@@ -167,7 +169,7 @@ def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
         "verdict": _verdict(done),
         "blocks_detail": _blocks(done),
         "failures": _failures(failure for block in done.blocks for failure in block.failures),
-        "samples": sample_file(cell.id) if has_samples else None,
+        "samples": sample_file(cell.id) if cell.id in run.samples else None,
     }
 
 

@@ -14,6 +14,8 @@ from benchkit.records.samples import PHASES, Samples
 
 LATE_NS = 1_000_000
 """A message that leaves more than 1 ms after it was due is late."""
+MOVING = frozenset({"send", "transit", "reply", "return"})
+"""The phases that are the transport's."""
 _PIECES = 5
 """Contiguous pieces of a block whose medians show how much medians vary by chance."""
 _LEAST_PIECE = 7
@@ -72,6 +74,8 @@ class Measure:
     blocks: tuple[BlockMeasure, ...]
     pace: Pace
     delivered_bytes: int
+    moved: Distribution
+    """What the transport does of each message's latency: `send`, `transit`, `reply` and `return` together."""
     stage_busy_ns: int
     """Decoding, computing and replying, all workers and blocks together; a batch counts once."""
 
@@ -90,10 +94,12 @@ def measure(samples: Samples) -> Measure:
     """The figures of one cell from its samples (shape (n,), dtype SAMPLE)."""
     pace = _pace(select_scheduled(samples))
     chosen = select(samples)
-    phases, block_means, together = _phases(chosen)
+    phases, block_means, together, moved = _phases(chosen)
     latency, service, span = _ends(chosen)
     residual = int(np.abs(together - latency).max(initial=0))
     del together
+    moving = describe(moved)
+    del moved
     by_block = chosen.by_block(latency)
     distribution = describe(latency)
     return Measure(
@@ -111,6 +117,7 @@ def measure(samples: Samples) -> Measure:
         ),
         pace=pace,
         delivered_bytes=int(chosen.column("payload_bytes").sum()),
+        moved=moving,
         stage_busy_ns=_stage_busy_ns(chosen),
     )
 
@@ -156,9 +163,10 @@ def describe(values: Column) -> Distribution:
     return Distribution(len(values), float(values.mean()), int(values.max()), quantiles(values))
 
 
-def _phases(chosen: Selection) -> tuple[dict[str, Distribution], npt.NDArray[np.float64], Column]:
-    """Each phase's distribution, its mean by block (10, blocks), and each message's phases together."""
+def _phases(chosen: Selection) -> tuple[dict[str, Distribution], npt.NDArray[np.float64], Column, Column]:
+    """Each phase's distribution, its mean by block (10, blocks), and each message's phases together: all, MOVING."""
     together = np.zeros(len(chosen.rows), np.int64)
+    moved = np.zeros(len(chosen.rows), np.int64)
     counts = np.diff(chosen.starts, append=len(chosen.rows))
     means = np.zeros((len(PHASES), len(chosen.blocks)))
     found = {}
@@ -167,7 +175,9 @@ def _phases(chosen: Selection) -> tuple[dict[str, Distribution], npt.NDArray[np.
         if len(chosen.blocks):
             means[at] = np.add.reduceat(phase, chosen.starts) / counts
         together += phase
-    return found, means, together
+        if name in MOVING:
+            moved += phase
+    return found, means, together, moved
 
 
 def _interval(by_block: list[Column], pooled: Distribution, name: str) -> Interval | None:

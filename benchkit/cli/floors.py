@@ -17,7 +17,11 @@ import click
 @click.option("--quick", is_flag=True, help="Seconds instead of a minute or two: wide intervals.")
 @click.option("--rounds", type=click.IntRange(6, 1000), help="How many rounds (default 24, with --quick 6).")
 @click.option(
-    "--bytes", "lengths", multiple=True, metavar="SIZE", help="Lengths of the messages, e.g. 64KiB. Repeatable."
+    "--bytes",
+    "lengths",
+    multiple=True,
+    metavar="SIZE",
+    help="Lengths of the messages, e.g. 64KiB. Repeatable.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the blocks' order.")
 @click.option("--json", "as_json", is_flag=True, help="The figures as JSON on standard output.")

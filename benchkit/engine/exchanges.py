@@ -56,6 +56,8 @@ class Exchange:
         self._seam = contender is None
         self._two_ends = contender is None or bool(contender.far)
         self._carries = contender is None or contender.carries
+        self.path = ""
+        """What the host says that it really used."""
 
     def open(self, cores: Mapping[str, tuple[int, ...]] | None = None) -> None:
         """Prepare, then the consumer's end, then the producer's."""
@@ -65,7 +67,7 @@ class Exchange:
         if self._host is not None:
             address = self._up.enter_context(self._host.prepare(setup))
             self._site.opened(address)
-            where = address.where
+            where, self.path = address.where, address.path
             if address.broker_pid is not None:
                 placement.pin(address.broker_pid, cores.get("broker", ()))
         spot = Spot(setup.name, setup.folder, self.nbytes, dict(where), tuple(cores.get("stage-0", ())))

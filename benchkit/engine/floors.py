@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from benchkit.engine.block import Place, run_block
 from benchkit.engine.crew import Crew
-from benchkit.engine.ready import Site, make_ready
+from benchkit.engine.paths import paths_us
+from benchkit.engine.ready import ReadyCell, Site, make_ready
 from benchkit.load.closed import Closed
 from benchkit.records.run import Block, Floor
 from benchkit.records.samples import Samples, Status
@@ -26,9 +28,11 @@ _WAKES = 200
 _NULL_S = 0.12
 
 
-def measure(crew: Crew, site: Site) -> Floor:
-    """Clock, memory, wake-up, and an empty message through the engine and back."""
-    return Floor(_clock_ns(), _memcpy_bytes_per_s(), _wake_us(crew), _null_us(crew, site))
+def measure(crew: Crew, site: Site, cells: Sequence[ReadyCell] = ()) -> Floor:
+    """Clock, memory, wake-up, an empty message through the engine and back, and the floor beneath each cell."""
+    return Floor(
+        _clock_ns(), _memcpy_bytes_per_s(), _wake_us(crew), _null_us(crew, site), paths_us(crew, site, cells)
+    )
 
 
 def _null_us(crew: Crew, site: Site) -> dict[str, float]:

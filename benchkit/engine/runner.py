@@ -103,7 +103,8 @@ class Runner:
             self._watch(Progress("making messages", 0, total, self._plan.cells[index].id))
             self._make_ready(members, site, index)
         self._watch(Progress("measuring the machine's floors", 0, total))
-        self._floor = floors.measure(members, site)
+        self._floor = floors.measure(members, site, list(self._ready.values()))
+        self._records.update({index: ready.record for index, ready in self._ready.items()})
         members.dismiss("oracle")
         rounds: Counter[int] = Counter()
         for position, index in enumerate(self._plan.order):

@@ -43,12 +43,17 @@ class Spot:
 
     def plain(self) -> dict[str, Any]:
         """As it travels to a party; `Spot.of` makes it one again."""
-        return {**{name: getattr(self, name) for name in ("name", "nbytes", "where", "cores")}, "folder": str(self.folder)}
+        return {
+            **{name: getattr(self, name) for name in ("name", "nbytes", "where", "cores")},
+            "folder": str(self.folder),
+        }
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Spot:
         """The inverse of `plain`."""
-        return cls(plain["name"], Path(plain["folder"]), plain["nbytes"], plain["where"], tuple(plain["cores"]))
+        return cls(
+            plain["name"], Path(plain["folder"]), plain["nbytes"], plain["where"], tuple(plain["cores"])
+        )
 
 
 class Near(ABC):
@@ -127,4 +132,6 @@ def drive(near: Near, payload: bytes, count: int) -> Driven:
 
 def gone(what: str) -> PartyError:
     """The error of an end that waits in vain."""
-    return PartyError(f"{what} within {PATIENCE_S} s", where="exchange", remedy="see whether the other end lives")
+    return PartyError(
+        f"{what} within {PATIENCE_S} s", where="exchange", remedy="see whether the other end lives"
+    )

@@ -33,38 +33,43 @@ class Contender:
     """A recipe: the transport that does the same."""
 
 
-CATALOGUE = {
-    each.name: each
-    for each in (
-        Contender("memcpy", "floor", "one copy within a process", "memory:Memcpy"),
-        Contender("spin", "floor", "a flag, both sides spinning", "memory:SpinNear", "memory:SpinFar", carries=False),
-        Contender("futex", "floor", "a flag, both sides asleep", "wake:FutexNear", "wake:FutexFar", carries=False, linux=True),
-        Contender("eventfd", "floor", "an eventfd, both sides asleep", "wake:EventfdNear", "wake:EventfdFar", carries=False, linux=True),
-        Contender("memcpy-spin", "floor", "a copy into shared memory and a flag", "memory:CopyNear", "memory:CopyFar"),
-        Contender("unix-socket", "floor", "one send over a Unix socket", "sockets:UnixNear", "sockets:UnixFar"),
-        Contender("tcp-socket", "floor", "one send over loopback TCP", "sockets:TcpNear", "sockets:TcpFar"),
-        Contender("raw-http", "floor", "a POST by hand over loopback TCP", "sockets:HttpNear", "sockets:HttpFar"),
-        Contender("resp-list", "floor", "the commands of redis-list", "resp:ListNear", "resp:ListFar", broker=True),
-        Contender("resp-stream", "floor", "the commands of redis-stream", "resp:StreamNear", "resp:StreamFar", broker=True),
-        Contender(
-            "redis-py-list", "recipe", "redis-py: rpush, blpop", "recipes.redis_py:ListNear", "recipes.redis_py:ListFar",
-            broker=True, beside="redis-list",
-        ),
-        Contender(
-            "redis-py-stream", "recipe", "redis-py: xadd, xreadgroup", "recipes.redis_py:StreamNear",
-            "recipes.redis_py:StreamFar", broker=True, beside="redis-stream",
-        ),
-        Contender(
-            "requests", "recipe", "requests to a plain ASGI app", "recipes.http_clients:RequestsNear",
-            "recipes.asgi:AsgiFar", beside="http",
-        ),
-        Contender(
-            "httpx", "recipe", "httpx to a plain ASGI app", "recipes.http_clients:HttpxNear", "recipes.asgi:AsgiFar",
-            beside="http",
-        ),
-        Contender("multiprocessing", "recipe", "multiprocessing.Queue", "recipes.processes:QueueNear", beside="shm"),
-    )
-}  # fmt: skip
+_FLOORS = (
+    Contender("memcpy", "floor", "one copy within a process", "memory:Memcpy"),
+    Contender("spin", "floor", "a flag, both sides spin", "memory:SpinNear", "memory:SpinFar", carries=False),
+    Contender(
+        "futex", "floor", "a flag, both sides sleep", "wake:FutexNear", "wake:FutexFar", carries=False, linux=True
+    ),
+    Contender(
+        "eventfd", "floor", "an eventfd, both sides sleep", "wake:EventfdNear", "wake:EventfdFar",
+        carries=False, linux=True,
+    ),
+    Contender("memcpy-spin", "floor", "a copy into shared memory, a flag", "memory:CopyNear", "memory:CopyFar"),
+    Contender("unix-socket", "floor", "one send over a Unix socket", "sockets:UnixNear", "sockets:UnixFar"),
+    Contender("tcp-socket", "floor", "one send over loopback TCP", "sockets:TcpNear", "sockets:TcpFar"),
+    Contender("raw-http", "floor", "a POST by hand", "sockets:HttpNear", "sockets:HttpFar"),
+    Contender("resp-list", "floor", "redis-list's commands", "resp:ListNear", "resp:ListFar", broker=True),
+    Contender("resp-stream", "floor", "redis-stream's commands", "resp:StreamNear", "resp:StreamFar", broker=True),
+)  # fmt: skip
+_RECIPES = (
+    Contender(
+        "redis-py-list", "recipe", "redis-py: rpush, blpop", "recipes.redis_py:ListNear", "recipes.redis_py:ListFar",
+        broker=True, beside="redis-list",
+    ),
+    Contender(
+        "redis-py-stream", "recipe", "redis-py: xadd, xreadgroup", "recipes.redis_py:StreamNear",
+        "recipes.redis_py:StreamFar", broker=True, beside="redis-stream",
+    ),
+    Contender(
+        "requests", "recipe", "requests to a plain ASGI app", "recipes.http_clients:RequestsNear",
+        "recipes.asgi:AsgiFar", beside="http",
+    ),
+    Contender(
+        "httpx", "recipe", "httpx to a plain ASGI app", "recipes.http_clients:HttpxNear", "recipes.asgi:AsgiFar",
+        beside="http",
+    ),
+    Contender("multiprocessing", "recipe", "multiprocessing.Queue", "recipes.processes:QueueNear", beside="shm"),
+)  # fmt: skip
+CATALOGUE = {each.name: each for each in (*_FLOORS, *_RECIPES)}
 
 
 def here(contender: Contender) -> bool:

@@ -7,7 +7,7 @@ waits for are read when some have gathered.
 
 from __future__ import annotations
 
-import socket
+import socket as sockets
 from contextlib import suppress
 from typing import Any
 
@@ -30,11 +30,13 @@ class Broker:
     def __init__(self, spot: Spot) -> None:
         self._url = str(spot.where["url"])
         self._opened: list[Any] = []
-        self.queue, self.taken, self.replies = (f"{spot.name}:{part}" for part in ("q", "t", "r"))
+        self.queue, self.taken, self.replies = (
+            f"{spot.name}:{part}" for part in ("floor-q", "floor-t", "floor-r")
+        )
         self._unread = 0
         self._scratch = memoryview(bytearray(1 << 16))
 
-    def socket(self) -> socket.socket:
+    def socket(self) -> sockets.socket:
         """A fresh connection."""
         from redis.connection import Connection, parse_url
 
@@ -44,18 +46,18 @@ class Broker:
         self._opened.append(connection)
         return patient(connection._sock)  # noqa: SLF001  (redis-py has no public name for it)
 
-    def call(self, sock: socket.socket, *words: str | int) -> None:
+    def call(self, sock: sockets.socket, *words: str | int) -> None:
         """A command whose answer does not matter, unless it is an error."""
         sock.sendall(command(*words))
         self._look(self._scratch[: sock.recv_into(self._scratch)])
 
-    def told(self, sock: socket.socket) -> None:
+    def told(self, sock: sockets.socket) -> None:
         """Read the answers that have gathered on `sock` now and then; raises BrokerError when one is an error."""
         self._unread += 1
         if self._unread >= _UNREAD:
             self._unread = 0
             with suppress(BlockingIOError):
-                self._look(self._scratch[: sock.recv_into(self._scratch, 0, socket.MSG_DONTWAIT)])
+                self._look(self._scratch[: sock.recv_into(self._scratch, 0, sockets.MSG_DONTWAIT)])
 
     def _look(self, answers: memoryview) -> None:
         if not answers:
@@ -148,7 +150,7 @@ class ListNear(_RespNear):
     """RPUSH."""
 
     def __init__(self, spot: Spot) -> None:
-        head = opening(3, "RPUSH", f"{spot.name}:q") + b"$%d\r\n" % spot.nbytes
+        head = opening(3, "RPUSH", f"{spot.name}:floor-q") + b"$%d\r\n" % spot.nbytes
         super().__init__(spot, head, CRLF)
 
 
@@ -168,7 +170,7 @@ class StreamNear(_RespNear):
     """XADD, and XLEN as the transport asks it."""
 
     def __init__(self, spot: Spot) -> None:
-        queue = f"{spot.name}:q"
+        queue = f"{spot.name}:floor-q"
         head = opening(5, "XADD", queue, "*", "m") + b"$%d\r\n" % spot.nbytes
         super().__init__(spot, head, CRLF + command("XLEN", queue))
 

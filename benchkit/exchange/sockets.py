@@ -175,7 +175,10 @@ class HttpNear(Near):
 
     def __init__(self, spot: Spot) -> None:
         self._sock = connected_tcp(spot)
-        self._head = b"POST / HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n" % (HOST.encode(), spot.nbytes)
+        self._head = b"POST / HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n" % (
+            HOST.encode(),
+            spot.nbytes,
+        )
         self._total = len(self._head) + spot.nbytes
         self._answer = memoryview(bytearray(len(_ANSWER)))
 

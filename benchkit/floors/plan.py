@@ -69,7 +69,8 @@ class FloorsPlan:
     def expected_s(self) -> float:
         """About how long it takes on an idle machine."""
         each = [
-            (max(self.block_s, _LARGE_BLOCK_S) if nbytes >= _LARGE_FROM_BYTES else self.block_s) + _BLOCK_OVERHEAD_S
+            (max(self.block_s, _LARGE_BLOCK_S) if nbytes >= _LARGE_FROM_BYTES else self.block_s)
+            + _BLOCK_OVERHEAD_S
             for _, nbytes in self.blocks
         ]
         engine = (ENGINE_S + _ENGINE_OVERHEAD_S) * self.engine
@@ -96,8 +97,8 @@ def plan(
     ]
     kept = _kept(everybody, set(only))
     return FloorsPlan(
-        entrants=tuple(kept), sizes=sizes, rounds=rounds or (LEAST_ROUNDS if quick else 24), block_s=0.01 if quick else 0.03,
-        seed=seed, quick=quick, engine=not only or ENGINE in only,
+        entrants=tuple(kept), sizes=sizes, rounds=rounds or (LEAST_ROUNDS if quick else 24),
+        block_s=0.01 if quick else 0.03, seed=seed, quick=quick, engine=not only or ENGINE in only,
     )  # fmt: skip
 
 
@@ -131,12 +132,12 @@ def _kept(everybody: list[Entrant], only: set[str]) -> list[Entrant]:
         return everybody
     known = {each.name for each in everybody} | {ENGINE}
     if unknown := sorted(only - known):
-        raise UsageError(f"nothing is called {unknown[0]!r}", where="--only", remedy=f"known: {', '.join(sorted(known))}")
+        raise UsageError(
+            f"nothing is called {unknown[0]!r}", where="--only", remedy=f"known: {', '.join(sorted(known))}"
+        )
     named = {each.name: each for each in everybody if each.name in only}
     beneath = {each.floor for each in named.values()}
-    return [
-        each for each in everybody if each.name in named or each.name in beneath or each.beside in named
-    ]
+    return [each for each in everybody if each.name in named or each.name in beneath or each.beside in named]
 
 
-assert SMALL_BYTES == min(SIZES)  # noqa: S101  (what carries nothing is timed at the shortest length)
+assert min(SIZES) == SMALL_BYTES  # noqa: S101  (what carries nothing is timed at the shortest length)

@@ -109,7 +109,13 @@ def _bars(document: Entry) -> Table:
     for bar in document["bars"]:
         verdict = bar["verdict"]
         style = {"met": "green", "not met": "red"}.get(verdict, "dim")
-        table.add_row(text(_about(bar)), text(_short(bar["bytes"])), text(_limit(bar)), text(_is(bar)), text(verdict, style))
+        table.add_row(
+            text(_about(bar)),
+            text(_short(bar["bytes"])),
+            text(_limit(bar)),
+            text(_is(bar)),
+            text(verdict, style),
+        )
     return table
 
 

@@ -101,6 +101,8 @@ class Cell:
     skipped_remedy: str = ""
     producers: int = 1
     """Processes that sent the messages of the one schedule."""
+    floor: str = ""
+    """Which of Floor.paths_us lies beneath its transport; empty where none does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,10 @@ class Floor:
     """p50 and p99 of waking another process through a socket pair, one way, in microseconds."""
     null_us: Mapping[str, float]
     """p50 and p99 of an empty message through the engine and back (`inproc`, `null`)."""
+    paths_us: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    """Medians of raw exchanges: by the path's name (see Cell.floor), then by bytes; `exchange` (over and one byte
+    back) and `one_way`, in microseconds.
+    """
 
 
 @dataclass(slots=True)

@@ -33,7 +33,12 @@ class AsgiFar(Far):
         self._enough = threading.Event()
         self._listener = listening_tcp(spot)
         config = uvicorn.Config(
-            self._app, interface="asgi3", lifespan="off", log_config=None, log_level="critical", access_log=False
+            self._app,
+            interface="asgi3",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._listener],), daemon=True)
