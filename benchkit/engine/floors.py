@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from benchkit.engine.block import Place, run_block
 from benchkit.engine.crew import Crew
-from benchkit.engine.paths import paths_us
+from benchkit.engine.beneath import paths_us
 from benchkit.engine.ready import ReadyCell, Site, make_ready
 from benchkit.load.closed import Closed
 from benchkit.records.run import Block, Floor
