@@ -51,8 +51,10 @@ def test_every_command_that_is_named_exists(text):
 
 
 def test_its_table_of_transports_is_whole_and_true():
-    rows = re.findall(r"^\| ((?:`[a-z-]+`(?: · )?)+) \| (at most once|at least once)", README, re.MULTILINE)
-    said = {kind: guarantee for names, guarantee in rows for kind in re.findall(r"`([a-z-]+)`", names)}
+    rows = re.findall(
+        r"^\| ((?:`[a-z0-9-]+`(?: · )?)+) \| (at most once|at least once)", README, re.MULTILINE
+    )
+    said = {kind: guarantee for names, guarantee in rows for kind in re.findall(r"`([a-z0-9-]+)`", names)}
     own = {kind for kind, entry in transports.entries().items() if entry.distribution == "benchkit"}
     assert set(said) == own
     for kind, guarantee in said.items():

@@ -6,11 +6,15 @@ Written from run.json alone. No difference is claimed without its interval, and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
+from benchkit.analysis.search_words import is_search, rates
 from benchkit.analysis.words import largest_phases, times, times_with_interval, us_with_interval
+from benchkit.units import show_us
 
 Entry = Mapping[str, Any]
+_HIDES: Final = 0.5
+"""Where p99 from the actual send is below this share of p99 from the due moment, a reader must know both."""
 
 
 def answer(cells: Sequence[Entry], ranking: Sequence[Entry]) -> list[str]:
@@ -19,6 +23,10 @@ def answer(cells: Sequence[Entry], ranking: Sequence[Entry]) -> list[str]:
     groups = dict.fromkeys(cell["group"] for cell in cells)
     sentences = []
     for group in groups:
+        own = [cell for cell in cells if cell["group"] == group]
+        if is_search(own[0]):
+            sentences += rates(own, ranking)
+            continue
         places = [(by_id[place["cell"]], place) for place in ranking if place["group"] == group]
         invalid = [cell for cell in cells if cell["group"] == group and not cell["validity"]["valid"]]
         sentences += _group(places, invalid)
@@ -35,7 +43,18 @@ def _group(places: Sequence[tuple[Entry, Entry]], invalid: Sequence[Entry]) -> l
         title = invalid[0]["labels"]["group"]
         each = "; ".join(f"{_row(cell)} ({', '.join(_codes(cell))})" for cell in invalid)
         found.append(f"{title}: not valid{'' if places else ', so nothing can be said'}: {each}.")
+    hidden = "; ".join(filter(None, map(_hidden, [*(cell for cell, _ in places), *invalid])))
+    if hidden:
+        found.append(f"{title}: p99 counts from the moment a message was due: {hidden}.")
     return found
+
+
+def _hidden(cell: Entry) -> str:
+    """What a client that counts from the actual send would have reported, where that hides most of the tail."""
+    latency, service = cell["latency_us"]["p99"], cell["service_us"]["p99"]
+    if latency is None or service is None or service > _HIDES * latency:
+        return ""
+    return f"{_row(cell)} {show_us(latency)}, counted from the actual send it would read {show_us(service)}"
 
 
 def _row(cell: Entry) -> str:

@@ -9,20 +9,30 @@ from typing import Any, Final
 import numpy as np
 
 from benchkit import __version__
-from benchkit.analysis import bottleneck
+from benchkit.analysis import bottleneck, noise
 from benchkit.analysis.account import account, open_blocks
 from benchkit.analysis.answer import answer
+from benchkit.analysis.backlog import Drained, drained
+from benchkit.analysis.backlog import as_document as backlog_document
+from benchkit.analysis.disturbance import disturbed
+from benchkit.analysis.found import Found, of_blocks
+from benchkit.analysis.found import as_document as capacity_document
+from benchkit.analysis.found import found as find
 from benchkit.analysis.beneath import beneath
 from benchkit.analysis.intervals import Interval
 from benchkit.analysis.labels import Labels, labels
 from benchkit.analysis.measure import Distribution, Measure, measure
 from benchkit.analysis.promises import promises
-from benchkit.analysis.ranking import Entrant, rank_group
-from benchkit.analysis.validity import Facts, Reason, is_valid, reasons
+from benchkit.analysis.ranking import Entrant, Place, rank_group
+from benchkit.analysis.rates import Runner as RateRunner
+from benchkit.analysis.rates import rank_rates
+from benchkit.analysis.search_reasons import no_level, search_reasons
+from benchkit.analysis.validity import Facts, Reason, is_valid, reason, reasons
 from benchkit.records.folder import SCHEMA, sample_file
 from benchkit.records.plain import storable
 from benchkit.records.run import Block, Cell, Failure, Run
 from benchkit.records.samples import PHASES, SAMPLE, Samples
+from benchkit.units import show_us
 
 ROLES: Final = ("producer", "stage", "broker")
 
@@ -37,6 +47,10 @@ class Analysed:
     account: dict[str, int]
     measure: Measure
     reasons: list[Reason]
+    failures: tuple[Failure, ...] = ()
+    """Of all its blocks; a search shows the figures of some of them only."""
+    found: Found | None = None
+    drained: Drained | None = None
 
     @property
     def valid(self) -> bool:
@@ -46,10 +60,13 @@ class Analysed:
 
 def document(run: Run) -> dict[str, Any]:
     """The content of run.json: plain data, safe for JSON (no NaN, no infinity)."""
-    cells = [_analyse(run, cell) for cell in run.cells]
+    upset = disturbed(run.blocks)
+    cells = [_analyse(run, cell, upset) for cell in run.cells]
+    places = _places(cells, noise.ruler_ns(run.floor))
+    cells = _with_noise(cells, places)
     names = labels(run.cells)
     entries = [_entry(run, each, names[each.cell.id]) for each in cells]
-    ranking = _ranking(cells)
+    ranking = _ranking(cells, places)
     whole = {
         "schema": SCHEMA,
         "benchkit": __version__,
@@ -72,11 +89,17 @@ def document(run: Run) -> dict[str, Any]:
     return plain
 
 
-def _analyse(run: Run, cell: Cell) -> Analysed:
+def _analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
     blocks = [block for block in run.blocks if block.cell == cell.id]
     samples = run.samples.get(cell.id)
     if samples is None:
         samples = np.zeros(0, SAMPLE)
+    failures = tuple(failure for block in blocks for failure in block.failures)
+    capacity = find(cell, blocks, samples)
+    if capacity is not None and capacity.shown is not None:
+        # The figures of a search are those of the level that it found.
+        blocks = list(capacity.shown.blocks)
+        samples = of_blocks(samples, blocks)
     kept = account(samples, blocks)
     figures = measure(samples)
     cores = run.environment.get("cores")
@@ -90,8 +113,15 @@ def _analyse(run: Run, cell: Cell) -> Analysed:
         floor_us=run.floor.null_us.get("p50") if run.floor else None,
         replies_to_check=_replies_to_check(run.scenario),
         stops_on_error=run.scenario.get("on_error") == "stop",
+        disturbed=upset,
+        placement=run.placement,
     )
-    return Analysed(cell, blocks, samples, kept, figures, reasons(facts))
+    why = reasons(facts)
+    if capacity is not None:
+        why = search_reasons(capacity, why)
+    return Analysed(
+        cell, blocks, samples, kept, figures, why, failures, capacity, drained(cell, blocks, samples)
+    )
 
 
 def _replies_to_check(scenario: Mapping[str, Any]) -> bool:
@@ -100,25 +130,89 @@ def _replies_to_check(scenario: Mapping[str, Any]) -> bool:
 
 
 def _promises(run: Run, done: Analysed) -> list[dict[str, Any]]:
-    return promises(done.cell.id, run.slo, done.measure, done.account, decidable=done.valid)
+    kept = promises(done.cell.id, run.slo, done.measure, done.account, decidable=done.valid)
+    return kept + (no_level(done.cell.id, done.found, done.measure) if done.found and done.valid else [])
 
 
-def _ranking(cells: Sequence[Analysed]) -> list[dict[str, Any]]:
-    found = []
+def _places(cells: Sequence[Analysed], ruler_ns: float) -> dict[str, list[Place]]:
+    """By group of given loads, its valid cells from the fastest on."""
+    found: dict[str, list[Place]] = {}
     for group in dict.fromkeys(each.cell.group for each in cells):
+        if any(each.cell.search for each in cells if each.cell.group == group):
+            continue
         entrants = [entrant for each in cells if each.cell.group == group and (entrant := _entrant(each))]
-        found += [
-            {
-                "cell": place.cell,
-                "group": group,
-                "p50_us": place.p50_ns / 1e3,
-                "ratio_to_best": place.ratio,
-                "ratio_ci95": place.interval,
-                "tied_with_best": place.tied,
-            }
-            for place in rank_group(entrants)
-        ]
+        found[group] = rank_group(entrants, ruler_ns)
     return found
+
+
+def _ranking(cells: Sequence[Analysed], places: Mapping[str, Sequence[Place]]) -> list[dict[str, Any]]:
+    """Of each group: by p50 where its load was given, by rate where it was searched."""
+    found: list[dict[str, Any]] = []
+    for group in dict.fromkeys(each.cell.group for each in cells):
+        if group in places:
+            found += [_ranked(group, place) for place in places[group]]
+        else:
+            found += _by_rate(group, [each for each in cells if each.cell.group == group])
+    return found
+
+
+def _ranked(group: str, place: Place) -> dict[str, Any]:
+    return {
+        "cell": place.cell,
+        "group": group,
+        "p50_us": place.p50_ns / 1e3,
+        "ratio_to_best": place.ratio,
+        "ratio_ci95": place.interval,
+        "noise_us": place.noise_ns / 1e3,
+        "tied_with_best": place.tied,
+    }
+
+
+def _with_noise(cells: Sequence[Analysed], places: Mapping[str, Sequence[Place]]) -> list[Analysed]:
+    """A cell whose difference to the best of its group is below the noise says so."""
+    notes = {}
+    for placed in places.values():
+        for place in placed:
+            if place.below_noise:
+                more_us = (place.p50_ns - placed[0].p50_ns) / 1e3
+                text = f"p50 is {show_us(more_us)} above that of {placed[0].cell}"
+                text += f", and on this machine {show_us(place.noise_ns / 1e3)} or less is noise: a tie"
+                notes[place.cell] = reason("effect-below-noise", text)
+    return [
+        replace(each, reasons=[*each.reasons, notes[each.cell.id]]) if each.cell.id in notes else each
+        for each in cells
+    ]
+
+
+def _by_rate(group: str, cells: Sequence[Analysed]) -> list[dict[str, Any]]:
+    """Cells that looked for a rate, the highest first; `ratio_to_best` is the best rate over their own."""
+    runners = [runner for each in cells if (runner := _runner(each))]
+    return [
+        {
+            "cell": place.runner.cell,
+            "group": group,
+            "p50_us": place.runner.p50_ns / 1e3,
+            "by": "rate",
+            "rate_per_s": place.runner.rate_per_s,
+            "ratio_to_best": place.ratio,
+            "ratio_ci95": place.interval,
+            "tied_with_best": place.tied,
+        }
+        for place in rank_rates(runners)
+    ]
+
+
+def _runner(done: Analysed) -> RateRunner | None:
+    p50 = done.measure.latency.quantiles_ns["p50"]
+    if not done.valid or p50 is None:
+        return None
+    if done.drained is not None and done.drained.rate_per_s is not None:
+        return RateRunner(done.cell.id, done.drained.rate_per_s, done.drained.interval, p50)
+    if done.found is not None and done.found.answer is not None:
+        low, high = done.found.low_per_s, done.found.high_per_s
+        interval = None if low is None or high is None else (low, high)
+        return RateRunner(done.cell.id, done.found.answer.level.rate_per_s, interval, p50)
+    return None
 
 
 def _entrant(done: Analysed) -> Entrant | None:
@@ -126,7 +220,8 @@ def _entrant(done: Analysed) -> Entrant | None:
     if not done.valid or p50 is None:
         return None
     rounds = {block.index: block.round for block in done.blocks}
-    return Entrant(done.cell.id, p50, {rounds[block.index]: block.p50_ns for block in done.measure.blocks})
+    medians_ns = {rounds[block.index]: block.p50_ns for block in done.measure.blocks}
+    return Entrant(done.cell.id, p50, medians_ns, noise.spins(done.blocks))
 
 
 def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
@@ -168,7 +263,9 @@ def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
         "validity": {"valid": done.valid, "reasons": [asdict(reason) for reason in done.reasons]},
         "verdict": _verdict(done),
         "blocks_detail": _blocks(done),
-        "failures": _failures(failure for block in done.blocks for failure in block.failures),
+        "failures": _failures(done.failures),
+        **({"capacity": capacity_document(done.found)} if done.found else {}),
+        **({"backlog": backlog_document(done.drained)} if done.drained else {}),
         "samples": sample_file(cell.id) if cell.id in run.samples else None,
     }
 
@@ -201,6 +298,7 @@ def _distribution(figures: Distribution) -> dict[str, Any]:
 def _latency(figures: Measure) -> dict[str, Any]:
     return {
         **_distribution(figures.latency),
+        "mean_ci95": _interval(figures.mean_ci_ns),
         "p50_ci95": _interval(figures.p50_ci_ns),
         "p99_ci95": _interval(figures.p99_ci_ns),
     }
@@ -214,7 +312,13 @@ def _phase(figures: Measure, name: str) -> dict[str, Any]:
     phase = figures.phases[name]
     values = phase.quantiles_ns
     mean = phase.mean_ns / 1e3 if phase.count else None
-    return {"mean": mean, "p50": _us(values["p50"]), "p99": _us(values["p99"]), "share": figures.share(name)}
+    return {
+        "mean": mean,
+        "mean_ci95": _interval(figures.phase_mean_ci_ns[name]),
+        "p50": _us(values["p50"]),
+        "p99": _us(values["p99"]),
+        "share": figures.share(name),
+    }
 
 
 def _throughput(figures: Measure) -> dict[str, float]:
@@ -270,9 +374,16 @@ def _blocks(done: Analysed) -> list[dict[str, Any]]:
             "round": block.round,
             "count": found[block.index].count,
             "p50_us": found[block.index].p50_ns / 1e3,
+            "warmup_s": block.warmup_s,
+            "warmup_messages": block.warmup_messages,
+            "warmup_settled": block.warmup_settled,
+            "latency_growing": block.latency_growing,
             "phase_means_us": {
                 name: mean / 1e3 for name, mean in zip(PHASES, found[block.index].phase_means_ns, strict=True)
             },
+            "disturbance": block.disturbance,
+            "ran_on": block.ran_on,
+            "paths": block.paths,
         }
         for block in done.blocks
         if block.index in found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.analysis.intervals import Interval, quantile_interval
+from benchkit.analysis.intervals import Interval, mean_interval, quantile_interval, weighted_mean_interval
 from benchkit.analysis.ledger import Column, Selection, end_ns, phase_columns, select, select_scheduled
 from benchkit.analysis.quantiles import PERCENTILES, median, quantiles
 from benchkit.records.samples import PHASES, Samples
@@ -69,6 +69,9 @@ class Measure:
     phases: dict[str, Distribution]
     p50_ci_ns: Interval | None
     p99_ci_ns: Interval | None
+    mean_ci_ns: Interval | None
+    phase_mean_ci_ns: dict[str, Interval | None]
+    """Of each phase's mean; `queue` is the wait for the stage."""
     residual_ns: int
     """How far any message's phases miss its latency; 0 unless stamps run backwards."""
     blocks: tuple[BlockMeasure, ...]
@@ -108,6 +111,8 @@ def measure(samples: Samples) -> Measure:
         phases=phases,
         p50_ci_ns=_interval(by_block, distribution, "p50"),
         p99_ci_ns=_interval(by_block, distribution, "p99"),
+        mean_ci_ns=mean_interval(by_block) if len(latency) else None,
+        phase_mean_ci_ns=_phase_intervals(chosen, block_means),
         residual_ns=residual,
         blocks=tuple(
             BlockMeasure(
@@ -178,6 +183,11 @@ def _phases(chosen: Selection) -> tuple[dict[str, Distribution], npt.NDArray[np.
         if name in MOVING:
             moved += phase
     return found, means, together, moved
+
+
+def _phase_intervals(chosen: Selection, means: npt.NDArray[np.float64]) -> dict[str, Interval | None]:
+    counts = np.diff(chosen.starts, append=len(chosen.rows)).astype(np.float64)
+    return {name: weighted_mean_interval(means[at], counts) for at, name in enumerate(PHASES)}
 
 
 def _interval(by_block: list[Column], pooled: Distribution, name: str) -> Interval | None:

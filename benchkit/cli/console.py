@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -34,7 +36,16 @@ def progress(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
         yield _lines()
 
 
-def _bar() -> Iterator[Callable[[Progress], None]]:
+@contextmanager
+def unseen_progress() -> Iterator[Callable[[Progress], None]]:
+    """The bar as on a terminal, drawn for nobody: what drawing it costs, less the terminal's own work."""
+    from rich.console import Console
+
+    with Path(os.devnull).open("w", encoding="utf-8") as nobody:
+        yield from _bar(Console(file=nobody, force_terminal=True, width=100))
+
+
+def _bar(console: Console | None = None) -> Iterator[Callable[[Progress], None]]:
     from rich import progress as bars
 
     columns = (
@@ -44,8 +55,10 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
         bars.TextColumn("{task.description}"),
     )
     # Twice a second is enough for eyes and next to nothing for the cores that are being measured.
-    with bars.Progress(*columns, console=out(err=True), transient=True, refresh_per_second=2) as bar:
-        task = bar.add_task("", total=None)
+    with bars.Progress(
+        *columns, console=console or out(err=True), transient=True, refresh_per_second=2
+    ) as bar:
+        task = bar.add_task("", total=0)
 
         def show(now: Progress) -> None:
             bar.update(

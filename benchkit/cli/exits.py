@@ -19,7 +19,8 @@ def code_of(documents: Sequence[dict[str, Any]], planned: int) -> int:
         return INTERRUPTED
     if any(_failed(document) for document in documents):
         return FAILED
-    if any(not document["ranking"] for document in documents):
+    # A search whose every level breaks the promise ranks nothing, and has decided all the same.
+    if any(not document["ranking"] and not _broken(document) for document in documents):
         return INVALID
     if any(_broken(document) for document in documents):
         return BROKEN

@@ -27,7 +27,8 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="The figures as JSON on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def floors(
-    only: tuple[str, ...], quick: bool, rounds: int | None, lengths: tuple[str, ...], seed: int, as_json: bool, quiet: bool
+    only: tuple[str, ...], quick: bool, rounds: int | None, lengths: tuple[str, ...], seed: int, as_json: bool,
+    quiet: bool,
 ) -> None:  # fmt: skip
     """How near is each transport to the floor beneath it, and how far is an ordinary recipe from it?
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchkit.analysis.warmup import Warmup, find_warmup
 from benchkit.engine import fan_in, usage
 from benchkit.engine.crew import Crew, Party, reported
 from benchkit.engine.fan_in import Produced
@@ -32,6 +33,7 @@ class Place:
     payload_bytes: int
     offered_per_s: float | None
     broker_pid: int | None
+    level_per_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -146,10 +148,13 @@ def _start_together(crew: Crew, ends: _Ends) -> None:
 def _await_measured(crew: Crew, ends: _Ends, task: Task) -> Produced | None:
     """What the producers measured; None when none is left. Stops early when a party is gone or gave up."""
     limit_s = task.warmup_s + task.duration_s + task.drain_s + _MARGIN_S
-    told = False
+    told, held = False, task.hold
 
     def settled() -> bool:
-        nonlocal told
+        nonlocal told, held
+        if held and all(party.event(n, "filled") for party, n in ends.producing):
+            held = False
+            _let_go(ends)
         if not told and _broken(ends):
             told = True
             _stop_producers(ends)
@@ -182,6 +187,12 @@ def _stop_producers(ends: _Ends) -> None:
         party.post("stop", of=number, how="now")
 
 
+def _let_go(ends: _Ends) -> None:
+    """Workers that were held back begin; also where the block is over before anything was handed over."""
+    for party, number in ends.workers:
+        party.post("go", of=number)
+
+
 def _await_quiet(crew: Crew, ends: _Ends, sent: int, drain_s: float) -> None:
     """Without replies: until the workers have handled everything, or get no further."""
     until = time.monotonic() + drain_s
@@ -207,6 +218,7 @@ def _stop_workers(crew: Crew, ends: _Ends, how: str) -> list[dict[str, Any] | No
     """Each worker's columns, None for one that died."""
     for party, number in ends.workers:
         party.post("stop", of=number, how=how)
+    _let_go(ends)
     crew.wait(
         lambda: all(party.dead or party.event(n, "done", "failed") for party, n in ends.workers), _MARGIN_S
     )
@@ -283,6 +295,7 @@ def _record(
         replies=task.replies, payload_bytes=place.payload_bytes, gave_up=gave_up,
         producers=task.producers, silent=produced.silent if produced else (),
     )  # fmt: skip
+    warmup = _cut_warmup(task, joined.samples, place, seen.get("warmup_messages", 0))
     failures = [
         *ends.failures,
         *(
@@ -309,11 +322,51 @@ def _record(
         checked_replies=seen.get("checked_replies", 0),
         starved=seen.get("starved", 0),
         drained=not gave_up,
-        usage=_usage(seen, done, broker, len(joined.samples)),
+        usage=_usage(seen, done, broker, len(joined.samples), warmup.messages),
         failures=tuple(failures),
-        warmup_messages=seen.get("warmup_messages", 0),
+        warmup_messages=warmup.messages,
+        warmup_s=_due_s(joined.samples, warmup.messages),
+        warmup_settled=warmup.settled,
+        latency_growing=warmup.growing,
+        level_per_s=place.level_per_s,
+        **_whereabouts(ends, stage),
     )
     return block, joined.samples
+
+
+def _cut_warmup(task: Task, samples: Samples, place: Place, fixed: int) -> Warmup:
+    """Mark in `samples` what was found to be warm-up, beyond the `fixed` messages that are in any case."""
+    warmup = Warmup(fixed)
+    if task.warmup_max_s > task.warmup_s and fixed < len(samples):
+        bound_ns = int(task.warmup_max_s * 1e9)
+        warmup = find_warmup(samples, fixed, bound_ns, open_loop=place.offered_per_s is not None)
+    samples["warmup"][: warmup.messages] = True
+    return warmup
+
+
+def _due_s(samples: Samples, messages: int) -> float:
+    """From the first due moment to the one that follows so many messages, or to the last."""
+    if not messages or not len(samples):
+        return 0.0
+    at = min(messages, len(samples) - 1)
+    return float(samples["due"][at] - samples["due"][0]) / 1e9
+
+
+def _whereabouts(ends: _Ends, stage: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """Where each process ran (by the role of the process) and what each end used (by its part)."""
+    producing = [(party, report) for (party, _), report in zip(ends.producing, ends.reports, strict=True)]
+    told: dict[str, tuple[str, Mapping[str, Any] | None]] = {
+        **{party.role: (party.role, report) for party, report in producing},
+        **{
+            f"stage-{i}": (party.role, result)
+            for i, ((party, _), result) in enumerate(zip(ends.workers, stage, strict=True))
+        },
+    }
+    cores = {role: result["ran_on"] for role, result in told.values() if result}
+    return {
+        "ran_on": {role: core for role, core in cores.items() if core is not None},
+        "paths": {part: result["path"] for part, (_, result) in told.items() if result},
+    }
 
 
 def _quiet(measured: Mapping[str, int], stage: Sequence[dict[str, Any] | None], drain_s: float) -> bool:
@@ -357,19 +410,30 @@ def _producer_failures(ends: _Ends) -> Iterator[Failure]:
 
 
 def _usage(
-    measured: Mapping[str, int], stage: list[dict[str, Any]], broker: Usage | None, messages: int
+    measured: Mapping[str, int],
+    stage: list[dict[str, Any]],
+    broker: Usage | None,
+    messages: int,
+    warmup: int,
 ) -> dict[str, Usage]:
     used: dict[str, Usage] = {}
+    # Producer and stage counted from the fixed cut on; where more was cut, theirs is its share of the messages.
+    counted = messages - measured["warmup_messages"] if measured else 0
+    share = (messages - warmup) / counted if counted else 1.0
     if measured:
-        used["producer"] = Usage(measured["cpu_ns"], measured["peak_rss_bytes"], 0, measured["pacing_cpu_ns"])
+        used["producer"] = Usage(
+            round(measured["cpu_ns"] * share),
+            measured["peak_rss_bytes"],
+            0,
+            round(measured["pacing_cpu_ns"] * share),
+        )
     if stage:
         used["stage"] = Usage(
-            sum(result["cpu_ns"] for result in stage),
+            round(sum(result["cpu_ns"] for result in stage) * share),
             sum(result["peak_rss_bytes"] for result in stage),
-            sum(result["integrity_ns"] for result in stage),
+            round(sum(result["integrity_ns"] for result in stage) * share),
         )
     if broker and measured and messages:
         # The broker is seen from outside, warm-up included: its share of the measured messages.
-        share = 1 - measured["warmup_messages"] / messages
-        used["broker"] = Usage(round(broker.cpu_ns * share), broker.peak_rss_bytes)
+        used["broker"] = Usage(round(broker.cpu_ns * (1 - warmup / messages)), broker.peak_rss_bytes)
     return used

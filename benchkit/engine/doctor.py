@@ -25,6 +25,7 @@ _STEAL_PERCENT = 1.0
 _FRAME_RING_BYTES = 64 << 20
 """Eight slots of one 1080p frame, which containers' default /dev/shm (64 MB) cannot hold."""
 _SLOW_CLOCK_NS = 150.0
+_COARSE_CLOCK_NS = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +144,14 @@ def _describe(floor: Floor) -> Iterator[Finding]:
     yield Finding(
         "clock read", f"{floor.clock_ns:.0f} ns", floor.clock_ns < _SLOW_CLOCK_NS, "see the clock source above"
     )  # fmt: skip
+    yield Finding(
+        "clock step", f"{floor.clock_granularity_ns:.0f} ns", floor.clock_granularity_ns <= _COARSE_CLOCK_NS,
+        "phases shorter than a step cannot be told from 0: see the clock source above",
+    )  # fmt: skip
     yield Finding("memcpy", f"{show_bytes(floor.memcpy_bytes_per_s)}/s")
     yield Finding("wake-up", f"p50 {floor.wake_us['p50']:.0f} us, p99 {floor.wake_us['p99']:.0f} us, one way")
     yield Finding(
         "empty message",
-        f"p50 {floor.null_us['p50']:.0f} us, p99 {floor.null_us['p99']:.0f} us through the engine and back",
+        f"p50 {floor.null_us['p50']:.0f} us, p99 {floor.null_us['p99']:.0f} us through the engine and back; "
+        f"measured again it differs by {floor.null_spread_us:.1f} us",
     )

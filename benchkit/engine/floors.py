@@ -26,20 +26,30 @@ _COPY_BYTES = 32 << 20
 _COPIES = 8
 _WAKES = 200
 _NULL_S = 0.12
+_PIECES = 5
 
 
 def measure(crew: Crew, site: Site, cells: Sequence[ReadyCell] = ()) -> Floor:
     """Clock, memory, wake-up, an empty message through the engine and back, and the floor beneath each cell."""
+    null_us, spread_us = _null_us(crew, site)
     return Floor(
-        _clock_ns(), _memcpy_bytes_per_s(), _wake_us(crew), _null_us(crew, site), paths_us(crew, site, cells)
-    )
+        _clock_ns(), _memcpy_bytes_per_s(), _wake_us(crew), null_us, _clock_granularity_ns(), spread_us,
+        paths_us(crew, site, cells),
+    )  # fmt: skip
 
 
-def _null_us(crew: Crew, site: Site) -> dict[str, float]:
-    """Round trip of 64 bytes through `inproc` to the `null` stage, one in flight, from `due` to `returned`."""
+def _null_us(crew: Crew, site: Site) -> tuple[dict[str, float], float]:
+    """Round trip of 64 bytes through `inproc` to the `null` stage, one in flight, from `due` to `returned`.
+
+    Percentiles, and by how much the p50 of five contiguous pieces differ (the second largest less the second
+    smallest: one piece may have been interrupted).
+    """
     _, done = null_block(crew, site, in_flight=1, duration_s=_NULL_S)
-    p50, p99 = np.quantile((done["returned"] - done["due"]) / 1000, [0.5, 0.99])
-    return {"p50": float(p50), "p99": float(p99)}
+    trips = (done["returned"] - done["due"]) / 1000
+    p50, p99 = np.quantile(trips, [0.5, 0.99])
+    pieces = np.sort([np.median(piece) for piece in np.array_split(trips, _PIECES) if len(piece)])
+    spread_us = float(pieces[-2] - pieces[1]) if len(pieces) == _PIECES else 0.0
+    return {"p50": float(p50), "p99": float(p99)}, spread_us
 
 
 def null_block(crew: Crew, site: Site, *, in_flight: int, duration_s: float) -> tuple[Block, Samples]:
@@ -60,6 +70,14 @@ def null_block(crew: Crew, site: Site, *, in_flight: int, duration_s: float) -> 
     finally:
         ready.close()
     return block, samples[(samples["status"] == Status.DELIVERED) & ~samples["warmup"]]
+
+
+def _clock_granularity_ns() -> float:
+    """The smallest difference other than 0 between neighbouring readings."""
+    clock = time.monotonic_ns
+    readings = [clock() for _ in range(_CLOCK_READS)]
+    steps = np.diff(np.array(readings, np.int64))
+    return float(steps[steps > 0].min(initial=readings[-1] - readings[0]))
 
 
 def _clock_ns() -> float:

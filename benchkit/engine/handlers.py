@@ -14,15 +14,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchkit.engine import ends, oracle
+from benchkit.engine import ends, oracle, paths, placement
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
-from benchkit.engine.producer import Producer
+from benchkit.engine.filling import Filling
+from benchkit.engine.producer import Producer, drawn
 from benchkit.engine.profile import profiled
 from benchkit.engine.task import Task
 from benchkit.engine.work import Work, describe
 from benchkit.engine.worker import Worker
 from benchkit.errors import BenchkitError
 from benchkit.load import base as load
+from benchkit.scenario import order
 from benchkit.sources import base as sources
 from benchkit.sources.base import Item
 from benchkit.stages import base as stages
@@ -170,17 +172,22 @@ def do_produce(work: Work) -> dict[str, Any]:
     arrival.check()  # reads a trace's file before the clock runs
     source = sources.registry.build(dict(task.source))
     transport = transports.registry.build(dict(task.transport))
+    before = paths.open_sockets()
     sender = transport.sender(task.address)
+    if task.hold:
+        sender = Filling(sender, arrival, lambda: work.tell("filled"))
     try:
+        path = paths.used(sender, before)
         feed = _feed(task, source, codec)
         try:
+            schedule = drawn(arrival, task)
             _settle()
             task = _together(work, task)
             producer = Producer(
                 task, feed, codec, sender, SHELF.expected.get(task.cell, {}), lambda: bool(work.stopping)
             )
-            error = _attempt(profiled(work, task, lambda: producer.run(arrival)))
-            work.tell("measured", **producer.result(), error=error)
+            error = _attempt(profiled(work, task, lambda: producer.run(schedule)))
+            work.tell("measured", **producer.result(), error=error, path=path, ran_on=placement.ran_on())
         finally:
             feed.close()
         work.closing.wait()
@@ -199,7 +206,7 @@ def do_prepare_transport(work: Work) -> dict[str, Any]:
     transport = transports.registry.build(command["transport"])
     setup = transports.Setup(folder=Path(command["folder"]), share=_share, **command["setup"])
     with transport.prepare(setup) as address:
-        work.tell("ready", where=dict(address.where), path=address.path)
+        work.tell("ready", where=dict(address.where), path=address.path, claim=dict(address.claim))
         work.closing.wait()
     return {}
 
@@ -208,17 +215,23 @@ def do_serve(work: Work) -> dict[str, Any]:
     """One block's stage end."""
     task = Task(**work.command["task"])
     codec = codecs.registry.build(dict(task.codec))
-    stage = SHELF.stage(stages.registry.build(dict(task.stage)), task.stage_seed)
+    # Workers that drew equal service times would be one slow worker, not two.
+    seed = order.seed_for(task.stage_seed, order.Stream.STAGE, work.command["worker"])
+    stage = SHELF.stage(stages.registry.build(dict(task.stage)), seed)
     transport = transports.registry.build(dict(task.transport))
+    before = paths.open_sockets()
     receiver = transport.receiver(task.address, work.command["worker"])
     try:
+        path = paths.used(receiver, before)
         _settle()
         worker = Worker(task, codec, receiver, stage, work.stopped)
         work.progress = lambda: worker.handled
         work.tell("ready")
+        if task.hold:
+            work.going.wait()
         error = _attempt(profiled(work, task, worker.run))
         # Before the end is closed: what was measured must not be lost with it.
-        work.tell("served", **worker.result(), error=error)
+        work.tell("served", **worker.result(), error=error, path=path, ran_on=placement.ran_on())
     finally:
         receiver.close()
     return {}

@@ -47,7 +47,7 @@ class Host:
         match command["do"]:
             case "ping":
                 self.send({"id": command["id"], "event": "done"})
-            case "start" | "stop" | "close" | "progress" as order:
+            case "start" | "stop" | "close" | "go" | "progress" as order:
                 work = self._work.get(command["of"])
                 done = work.progress() if work else 0
                 if work and order == "stop":
@@ -59,6 +59,8 @@ class Host:
                 elif work and order == "close":
                     work.starting.set()
                     work.closing.set()
+                elif work and order == "go":
+                    work.going.set()
                 self.send({"id": command["id"], "event": "done", "progress": done})
             case name:
                 work = Work(self.send, command)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from itertools import repeat
+from typing import Final
 
 SPIN_NS = 150_000
 """How long before the due moment spinning begins: a little more than a wake-up costs on a busy virtual machine."""
+
+NO_STAMP: Final[Callable[[], int]] = repeat(1).__next__
+"""In the clock's place where stamps are switched off: no moment, and not 0, which is a stamp never reached."""
 
 _PR_SET_TIMERSLACK = 29
 

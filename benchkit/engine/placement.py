@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from pathlib import Path
 
 
 def cores() -> list[int]:
@@ -28,6 +29,17 @@ def pin(pid: int, chosen: tuple[int, ...]) -> None:
     if chosen and hasattr(os, "sched_setaffinity"):
         with suppress(OSError):
             os.sched_setaffinity(pid, chosen)
+
+
+_PROCESSOR = 39 - 3
+"""Of /proc/<pid>/stat, counted after the name, which may hold anything; see proc_pid_stat(5)."""
+
+
+def ran_on(pid: int | str = "thread-self") -> int | None:
+    """The core on which a process's main thread, or this thread, ran last; None where the kernel does not say."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[_PROCESSOR])
+    return None
 
 
 def describe(roles: list[str], placed: dict[str, tuple[int, ...]], available: list[int]) -> dict[str, str]:

@@ -18,16 +18,28 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from benchkit.engine import usage
 from benchkit.engine.feed import Feed, Prepared
 from benchkit.engine.oracle import close_enough
-from benchkit.engine.pacing import SPIN_NS, sharpen_timers
+from benchkit.engine.pacing import NO_STAMP, SPIN_NS, sharpen_timers
 from benchkit.engine.task import Task
 from benchkit.errors import MessageError, Rejected
 from benchkit.load.base import ClosedArrival, OpenArrival
 from benchkit.load.share import share
 from benchkit.tensors.codecs.base import Codec
-from benchkit.tensors.wire import FAILED, REPLY, WARMUP, Envelope, pack, total_bytes, unpack, unpack_envelope
+from benchkit.tensors.wire import (
+    FAILED,
+    REPLY,
+    WARMUP,
+    Envelope,
+    header,
+    total_bytes,
+    unpack,
+    unpack_envelope,
+)
 from benchkit.transports.base import Reply, Sender
 
 _LEAD_NS = 2_000_000
@@ -51,6 +63,17 @@ class Counters:
     rejections: Counter[str] = field(default_factory=Counter)
 
 
+Schedule = npt.NDArray[np.int64]
+"""Due moments of a block's messages, all producers together: ns from its start, ascending, shape (n,)."""
+
+
+def drawn(load: OpenArrival | ClosedArrival, task: Task) -> Schedule | ClosedArrival:
+    """What a producer runs: the schedule of an open load, a closed one as it is."""
+    if isinstance(load, ClosedArrival):
+        return load
+    return load.offsets_ns(task.warmup_s + task.duration_s, task.schedule_seed)
+
+
 class Producer:
     """One block's producing end."""
 
@@ -72,7 +95,7 @@ class Producer:
         self._expected = expected
         self._stopped = stopped
         self._clock = time.monotonic_ns
-        self._spin_ns = 0 if task.one_process else SPIN_NS
+        self._stamp: Callable[[], int] = self._clock if task.stamps else NO_STAMP
         self.due, self.taken, self.encoded, self.sent, self.returned = (array("q") for _ in range(5))
         self.status = array("b")
         """Of each message: 0 unless the producer knows better (3 rejected, 4 the stage failed on it)."""
@@ -94,35 +117,33 @@ class Producer:
 
     def _send(self, due: int, prepared: Prepared, give_up_ns: int, *, warmup: bool) -> bool:
         """Encode and hand over; False when it never found room. This is the measured path."""
-        clock = self._clock
+        stamp = self._stamp
         index = len(self.due)
         self.due.append(due)
         # All columns at once: whatever raises from here on leaves them equally long.
         for column in self._later:
             column.append(0)
-        self.taken[index] = clock()
+        self.taken[index] = stamp()
         parts = self._codec.encode(prepared.arrays, prepared.metadata)
-        head = pack(
-            Envelope(
-                self._first_seq + index * self._step, total_bytes(parts), WARMUP if warmup else 0,
-                prepared.fingerprint, prepared.checksum, prepared.index,
-            )
+        head = header(
+            self._first_seq + index * self._step, total_bytes(parts), WARMUP if warmup else 0,
+            prepared.fingerprint, prepared.checksum, prepared.index,
         )  # fmt: skip
         message = [head, *parts]
-        self.encoded[index] = clock()
+        self.encoded[index] = stamp()
         send = self._sender.send
         try:
             while not send(message, _SLICE_S):
                 self._collect()
-                if clock() > give_up_ns or self._stopped():
+                if self._clock() > give_up_ns or self._stopped():
                     return False
         except Rejected as error:
-            self.sent[index] = clock()
+            self.sent[index] = stamp()
             self.status[index] = 3
             self.counters.rejections[str(error)] += 1
             self._free(self.sent[index])
             return True
-        self.sent[index] = clock()
+        self.sent[index] = stamp()
         if self._task.replies:
             self.outstanding += 1
         else:
@@ -189,22 +210,23 @@ class Producer:
 
     # When messages are due -----------------------------------------------------------------------------
 
-    def run(self, load: OpenArrival | ClosedArrival) -> None:
-        """Send the block's messages and wait until all are answered or the drain's time is up."""
+    def run(self, load: Schedule | ClosedArrival) -> None:
+        """Send the block's messages and wait until all are answered or the drain's time is up.
+
+        An open load comes as its schedule, drawn before this: of a long one that takes longer than the lead.
+        """
         sharpen_timers()
         usage.reset_peak(os.getpid())
         self._mark()
         self.started_ns = self._task.start_ns or self._clock() + _LEAD_NS
-        loop = self._open_loop if isinstance(load, OpenArrival) else self._closed_loop
-        give_up_ns = loop(load)  # type: ignore[arg-type]  # chosen by its type in the line above
+        give_up_ns = self._closed_loop(load) if isinstance(load, ClosedArrival) else self._open_loop(load)
         if self._task.replies:
             self._drain(give_up_ns)
         else:
             self._refusals()
 
-    def _open_loop(self, load: OpenArrival) -> int:
+    def _open_loop(self, offsets: Schedule) -> int:
         task = self._task
-        offsets = load.offsets_ns(task.warmup_s + task.duration_s, task.schedule_seed)
         dues: list[int] = (share(offsets, task.producer, task.producers) + self.started_ns).tolist()
         give_up_ns = self.started_ns + int(offsets[-1]) + int(task.drain_s * 1e9)
         # Known beforehand: a block that ends early must not count its warm-up as measured.
@@ -267,16 +289,29 @@ class Producer:
 
     def _wait(self, due: int) -> None:
         """See replies until shortly before `due`, then spin; the CPU time of spinning is kept apart."""
-        clock = self._clock
-        spin_ns = self._spin_ns
-        if due <= clock():
+        if due <= self._clock():
             self._collect()
-            return
-        while (left := due - clock() - spin_ns) > 0:
+        elif self._rest(due - SPIN_NS) or not self._task.one_process:
+            self._spin(due)
+        else:
+            self._rest(due)
+
+    def _rest(self, until: int) -> bool:
+        """See replies until then; whether there was time in which nothing was under way."""
+        clock = self._clock
+        quiet = False
+        while (left := until - clock()) > 0:
             if self.outstanding:
                 self._await_reply(left * 1e-9)
             else:
                 time.sleep(left * 1e-9)
+                # A worker within this process had the interpreter to itself and waits for its next message, so
+                # spinning takes nothing away from it. Without replies nobody knows.
+                quiet = self._task.replies and left > SPIN_NS
+        return quiet
+
+    def _spin(self, due: int) -> None:
+        clock = self._clock
         if clock() >= due:
             return
         cpu = time.thread_time_ns

@@ -13,9 +13,11 @@ from benchkit.engine.crew import Crew, Party
 from benchkit.engine.task import Task
 from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError
-from benchkit.load.base import OpenArrival
+from benchkit.load.base import Arrival, OpenArrival
+from benchkit.load.search import Backlog, Capacity, Search
 from benchkit.plugins import Plugin
 from benchkit.records.run import Cell
+from benchkit.records.run import Search as Sought
 from benchkit.records.samples import Samples
 from benchkit.runtime.folders import PREFIX
 from benchkit.scenario.order import Stream, seed_for
@@ -147,7 +149,7 @@ class ReadyCell:
     def offered_per_s(self, plan: Plan, round_: int) -> float | None:
         """Asked rate: of the gaps between due moments, which no block's end cuts off; None in a closed loop."""
         load = self.cell.load
-        if not isinstance(load, OpenArrival):
+        if not isinstance(load, OpenArrival) or isinstance(load, Search):
             return None
         if load.rate_per_s is not None:
             return load.rate_per_s
@@ -158,6 +160,14 @@ class ReadyCell:
 
     def task(self, plan: Plan, round_: int) -> Task:
         """What the parties are told for a block of this round."""
+        task = self._task(plan, round_)
+        load = self.cell.load
+        if not isinstance(load, Backlog):
+            return task
+        # A queue is filled before its drain is measured: nothing in it is warm-up.
+        return replace(task, hold=True, warmup_s=0.0, drain_s=load.longest)
+
+    def _task(self, plan: Plan, round_: int) -> Task:
         cell = self.cell
         if self.address is None:
             raise BenchkitError("the transport is not open", where=cell.id)
@@ -175,6 +185,7 @@ class ReadyCell:
             replies=cell.replies,
             duration_s=plan.blocks.duration_s,
             warmup_s=plan.blocks.warmup_s,
+            warmup_max_s=plan.blocks.warmup_max_s,
             drain_s=plan.blocks.drain_s,
             payload_seed=seed_for(plan.seed, Stream.PAYLOAD),
             # One schedule a round, the same for every cell: differences between cells are paired.
@@ -214,7 +225,7 @@ def _prepared_there(crew: Crew, transport: Transport, setup: Setup) -> Iterator[
     )  # fmt: skip
     ready = crew.answer(asked, _PREPARE_S, "ready")
     try:
-        yield Address(ready["where"], ready["path"])
+        yield Address(ready["where"], ready["path"], claim=ready["claim"])
     finally:
         party.post("close", of=asked.number)
         if not party.dead:
@@ -251,6 +262,15 @@ def _recorded(plugin: Plugin) -> Any:
     return recorded({"kind": plugin.kind, **plugin.model_dump()}, Path.cwd())
 
 
+def asked_of(load: Arrival) -> Sought | None:
+    """What a search looks for, for the record; None for any other load."""
+    if isinstance(load, Capacity):
+        return Sought(
+            "capacity", load.slo.given(), load.precision, load.arrival == "poisson", load.start or 0.0, load.max_rate
+        )  # fmt: skip
+    return Sought("backlog") if isinstance(load, Backlog) else None
+
+
 def describe(cell: PlannedCell) -> Cell:
     """The cell's record before anything of it was measured."""
     promises = cell.transport.capabilities()
@@ -283,4 +303,5 @@ def describe(cell: PlannedCell) -> Cell:
         lossy=cell.codec.lossy,
         has_broker=not cell.transport.brokerless,
         path="",
+        search=asked_of(cell.load),
     )  # fmt: skip

@@ -13,14 +13,19 @@ import numpy as np
 
 from benchkit.engine import fan_in, floors, placement
 from benchkit.engine.block import Place, run_block
+from benchkit.engine.canary import Canary, Look
 from benchkit.engine.crew import Crew, crew
 from benchkit.engine.ready import ReadyCell, Site, describe, make_ready
+from benchkit.engine.search import Searches, Turn
 from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError, StorageError, UsageError
+from benchkit.load.search import Capacity
 from benchkit.records.environment import environment
 from benchkit.records.run import Block, Cell, Failure, Floor, Run
+from benchkit.records.samples import Samples
 from benchkit.runtime.folders import run_folder
 from benchkit.scenario.plan import Plan
+from benchkit.transports.base import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class Runner:
         self._ready: dict[int, ReadyCell] = {}
         self._blocks: list[Block] = []
         self._failures: list[Failure] = []
+        self._canary = Canary()
         self._floor: Floor | None = None
         self._cores: dict[str, tuple[int, ...]] = {}
         self._placement: dict[str, str] = {}
@@ -112,11 +118,39 @@ class Runner:
                 self._watch(Progress("measuring", position, total, self._plan.cells[index].id))
                 self._one_block(members, site, index, position, rounds[index])
             rounds[index] += 1
+        self._search(members, site)
         if self._profile:
             for index, ready in self._ready.items():
+                if isinstance(ready.cell.load, Capacity):
+                    continue
                 self._watch(Progress("profiling", index, len(self._plan.cells), ready.cell.id))
                 self._profile_block(members, site, ready)
         self._watch(Progress("done", total, total))
+
+    def _search(self, members: Crew, site: Site) -> None:
+        """Blocks of the cells that look for their capacity, until each has found it or its time is up."""
+        searches = Searches(self._plan)
+        for index, ready in self._ready.items():
+            searches.add(index, ready.cell, ready.record.search)
+        position = len(self._plan.order)
+        while (next_ := searches.next()) is not None:
+            index, turn = next_
+            self._watch(
+                Progress(
+                    "searching", round(searches.spent_s), round(searches.budget_s), self._records[index].id
+                )
+            )
+            began = time.monotonic()
+            done = self._one_block(members, site, index, position, turn.round, turn)
+            position += 1
+            block, samples = done or (None, None)
+            searches.record(index, block, samples, time.monotonic() - began)
+            self._records[index] = replace(self._records[index], search=searches.sought(index))
+            if index in self._ready:
+                self._ready[index].record = self._records[index]
+        for index in searches.indices:
+            # How a search ended is known when it is asked for another block.
+            self._records[index] = replace(self._records[index], search=searches.sought(index))
 
     def _place(self, members: Crew) -> None:
         workers = max(cell.workers for cell in self._plan.cells)
@@ -144,7 +178,10 @@ class Runner:
         self._records[index] = ready.record
         site.services.callback(self._take_down, ready)
 
-    def _one_block(self, members: Crew, site: Site, index: int, position: int, round_: int) -> None:
+    def _one_block(
+        self, members: Crew, site: Site, index: int, position: int, round_: int, turn: Turn | None = None
+    ) -> tuple[Block, Samples] | None:
+        """Measure and keep one block, of a search where there is a `turn`; None when it could not begin."""
         ready = self._ready[index]
         deaths = site.deaths
         try:
@@ -155,23 +192,36 @@ class Runner:
             self._records[index] = ready.record
             if address.broker_pid is not None:
                 placement.pin(address.broker_pid, self._cores.get("broker", ()))
-            offered_per_s = ready.offered_per_s(self._plan, round_)
+            offered_per_s = turn.level_per_s if turn else ready.offered_per_s(self._plan, round_)
             place = Place(position, round_, ready.record.payload_bytes, offered_per_s, address.broker_pid)
-            block, samples = run_block(members, ready.task(self._plan, round_), place, ready.hosts)
+            task = ready.task(self._plan, round_)
+            if turn:
+                task, place = turn.task(task, self._plan.seed), replace(place, level_per_s=turn.level_per_s)
+            before = self._canary.look()
+            block, samples = run_block(members, task, place, ready.hosts)
+            block = self._surroundings(block, before, address)
         except BenchkitError as error:
             # A mistake of the scenario ends the run, unless blocks were measured already.
             if isinstance(error, UsageError) and not self._blocks:
                 raise
             self._give_up(index, error)
-            return
+            return None
         except OSError as error:
             self._give_up(index, _refused(error))
-            return
+            return None
         ready.keep(samples)
         self._blocks.append(block)
         # Every block gets a fresh transport: what is left inside one must not reach the next, and only one
         # cell at a time takes shared memory.
         self._take_down(ready)
+        return block, samples
+
+    def _surroundings(self, block: Block, before: Look, address: Address) -> Block:
+        """With what was seen from outside: the machine's part, the broker's core, the transport's claim."""
+        disturbance = self._canary.since(before)
+        core = placement.ran_on(address.broker_pid) if address.broker_pid is not None else None
+        ran_on = block.ran_on if core is None else {**block.ran_on, "broker": core}
+        return replace(block, disturbance=disturbance, ran_on=ran_on, claimed=dict(address.claim))
 
     def _take_down(self, ready: ReadyCell) -> None:
         try:

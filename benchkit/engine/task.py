@@ -34,7 +34,11 @@ class Task:
     checksum_every: int
     stop_on_error: bool
     one_process: bool
-    """Producer and worker are threads of one process: nobody may spin, CPU time is a thread's."""
+    """Producer and worker are threads of one process: who spins holds the other up, CPU time is a thread's."""
+    warmup_max_s: float = 0.0
+    """Warm-up may be found to end as late as this; no later than `warmup_s`: only that is cut."""
+    hold: bool = False
+    """Workers begin when the producer has handed over what it can."""
     profile: bool = False
     """Run under a profiler; such a block is no measurement."""
     producers: int = 1
@@ -42,6 +46,11 @@ class Task:
     """Which of the producers this task is for; workers do not look at it."""
     start_ns: int = 0
     """When the schedule begins, for all producers; 0: as soon as the one producer is ready."""
+    stamps: bool = True
+    """Read the clock where a stamp is due. Without, a block shows what that costs (`engine.observer`); only
+    `due` and `returned`, by which a closed loop goes, are moments then. Needs replies."""
+    checksums: bool = True
+    """Check what arrived. Without, likewise."""
 
     def plain(self) -> dict[str, Any]:
         """For the channel."""

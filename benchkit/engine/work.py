@@ -25,6 +25,8 @@ class Work:
         self.start_ns = 0
         self.closing = threading.Event()
         """The other parties are done: ends may be closed."""
+        self.going = threading.Event()
+        """A worker that was held back may begin."""
         self.progress: Callable[[], int] = int
 
     def stopped(self) -> str:

@@ -34,6 +34,30 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Disturbance:
+    """What the machine did around and during a block; a value is None where the kernel does not say.
+
+    The canary is a fixed piece of work, timed just before and just after the block: nothing but the machine
+    can make it slower.
+    """
+
+    spin_ns: tuple[int, int]
+    """The fixed spin (Python integer arithmetic), before and after."""
+    memcpy_ns: tuple[int, int]
+    """The fixed copy, before and after."""
+    elapsed_s: float
+    """Between the two."""
+    steal_share: float | None = None
+    """Of the CPU time of all cores, what the hypervisor gave to other guests."""
+    throttled_s: float | None = None
+    """Time for which the group's CPU quota stopped its threads."""
+    thermal_events: int | None = None
+    """How often a core was slowed down because it was hot."""
+    waited_s: float | None = None
+    """How long the runner was ready to run and had no core."""
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """One uninterrupted stretch of one cell."""
 
@@ -63,6 +87,39 @@ class Block:
     """By role: producer (all together, of their memory the largest), stage (all workers together), broker."""
     failures: tuple[Failure, ...] = ()
     warmup_messages: int = 0
+    warmup_s: float = 0.0
+    """From the first due moment to that of the first message that counts: what was really cut."""
+    warmup_settled: bool = True
+    """What was kept is steady, as far as the change-point test can see."""
+    latency_growing: bool = False
+    """It is not, because latency still rose when the block ended: load beyond the capacity, not warm-up."""
+    disturbance: Disturbance | None = None
+    ran_on: Mapping[str, int] = field(default_factory=dict)
+    """The core on which each process ran last when its part of the block was over, by role."""
+    claimed: Mapping[str, str] = field(default_factory=dict)
+    """What the transport's `prepare` said that its ends would use: family, server, mechanism, ..."""
+    paths: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What each end really used, by role, as far as it could say; `opened` is what the engine saw itself."""
+    level_per_s: float | None = None
+    """The rate that a search tried in this block; None for the block that told it where to begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a cell looked for, as the engine understood it, and how the search ended."""
+
+    kind: Literal["capacity", "backlog"]
+    slo: Mapping[str, float] = field(default_factory=dict)
+    """Promises of a capacity search: seconds by name, `loss` as a share."""
+    precision: float = 0.0
+    random: bool = False
+    """Its arrivals are random."""
+    start_per_s: float = 0.0
+    max_per_s: float = 0.0
+    saturated_per_s: float | None = None
+    """What a closed loop reached in one block, where that said where to begin."""
+    ended: Literal["found", "time", "given-up", ""] = ""
+    """Nothing left to try; its time was up; a block could not be measured; empty: the run ended first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +158,8 @@ class Cell:
     skipped_remedy: str = ""
     producers: int = 1
     """Processes that sent the messages of the one schedule."""
+    search: Search | None = None
+    """What its load looked for; None where the load was given."""
     floor: str = ""
     """Which of Floor.paths_us lies beneath its transport; empty where none does."""
 
@@ -116,6 +175,11 @@ class Floor:
     """p50 and p99 of waking another process through a socket pair, one way, in microseconds."""
     null_us: Mapping[str, float]
     """p50 and p99 of an empty message through the engine and back (`inproc`, `null`)."""
+    clock_granularity_ns: float = 0.0
+    """The smallest difference other than 0 between two readings of the clock."""
+    null_spread_us: float = 0.0
+    """By how much the p50 of the empty message differs between pieces of one block: the same thing measured
+    again. A difference between cells that is smaller is no finding."""
     paths_us: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     """Medians of raw exchanges: by the path's name (see Cell.floor), then by bytes; `exchange` (over and one byte
     back) and `one_way`, in microseconds.

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from benchkit.analysis.quantiles import PERCENTILES, minimum_samples
+from benchkit.analysis.search_words import is_search
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.report.bar import PHASES, PhaseBar, legend
+from benchkit.report.terminal_search import search_footnotes, search_table
 from benchkit.report.text import ascii_twin, cpu_us, rate, text, within
 from benchkit.units import show_us
 
@@ -54,7 +56,7 @@ def report(document: Entry, folder: Path | None = None) -> View:
         for group in dict.fromkeys(cell["group"] for cell in document["cells"]):
             cells = _in_order(document, group)
             yield text(cells[0]["labels"]["group"], "bold")
-            yield _table(cells, document, width)
+            yield search_table(cells, document) if is_search(cells[0]) else _table(cells, document, width)
             yield text("")
         yield from _footnotes(document, width)
         yield from _answer(document)
@@ -161,6 +163,8 @@ def _codes(cell: Entry) -> list[str]:
 
 def _footnotes(document: Entry, width: int) -> Pieces:
     valid = [cell for cell in document["cells"] if cell["validity"]["valid"]]
+    valid = [cell for cell in valid if not is_search(cell)]
+    yield from search_footnotes(document)
     if valid:
         shown = [name for name in PHASES if any(cell["phases_us"][name]["share"] > 0 for cell in valid)]
         yield from legend(shown, width)

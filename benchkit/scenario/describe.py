@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchkit.load.search import Capacity
 from benchkit.scenario.plan import Plan
 
 
@@ -58,7 +59,7 @@ def describe(plan: Plan) -> Description:
         )
         for cell in plan.cells
     )
-    size = len(plan.cells)
+    size = max(1, len(set(plan.order)))
     ids = [plan.cells[index].id for index in plan.order]
     return Description(
         rows=rows,
@@ -74,8 +75,16 @@ def _sentence(plan: Plan) -> str:
     return (
         f"{_count(len(plan.cells), 'cell')}, {_count(blocks.rounds, 'round')}: "
         f"{_count(len(plan.order), 'block')} of {blocks.duration_s:g} s after {blocks.warmup_s:g} s warm-up"
-        f"{', quick' if plan.quick else ''}"
+        f"{', quick' if plan.quick else ''}{_searches(plan)}"
     )
+
+
+def _searches(plan: Plan) -> str:
+    searching = sum(isinstance(cell.load, Capacity) for cell in plan.cells)
+    if not searching:
+        return ""
+    whose = "its" if searching == 1 else "their"
+    return f"; {_count(searching, 'cell')} searched for {whose} capacity, {plan.searching_s:.0f} s at most"
 
 
 def _count(number: int, noun: str) -> str:

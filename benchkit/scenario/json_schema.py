@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from benchkit.errors import BenchkitError
 from benchkit.scenario import fieldtypes
-from benchkit.scenario.model import AXES, WHOLE, Axis, Header
+from benchkit.scenario.model import AXES, WHOLE, Axis, Header, tag_of
 from benchkit.scenario.select import KEYS as MATCHED
 
 Schema = dict[str, Any]
@@ -95,16 +95,18 @@ def _plugin(axis: Axis, kind: str, definitions: Schema, *, partial: bool) -> Sch
             "properties": {axis.tag: named},
             "required": [axis.tag],
         }
+    tag = tag_of(axis, cls)
     found = _options(cls, f"{axis.name}.{kind}", definitions)
     found["description"] = (cls.__doc__ or kind).strip().splitlines()[0]
-    found["properties"] = {axis.tag: named, **found["properties"]}
-    found["required"] = [axis.tag] if partial else [axis.tag, *found["required"]]
+    found["properties"] = {tag: named, **found["properties"]}
+    found["required"] = [tag] if partial else [tag, *found["required"]]
     return found
 
 
 def _unnamed(axis: Axis, described: list[Schema]) -> Schema:
     """Options of whatever plug-in the base names."""
-    options = {key: True for one in described for key in one["properties"] if key != axis.tag}
+    tags = (axis.tag, axis.search_tag)
+    options = {key: True for one in described for key in one["properties"] if key not in tags}
     return {"type": "object", "properties": options, "additionalProperties": False, "minProperties": 1}
 
 

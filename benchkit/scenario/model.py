@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from benchkit.load import base as load_base
+from benchkit.load.search import Promises, Search
 from benchkit.plugins import Registry
 from benchkit.scenario.nodes import Where
 from benchkit.sources import base as source_base
@@ -47,10 +48,20 @@ class Header(Section):
 class BlockOptions(Section):
     """How long and how often each cell is measured."""
 
-    rounds: int = Field(3, ge=1, le=MAX_ROUNDS, description="blocks of each cell")
+    rounds: int = Field(
+        3, ge=1, le=MAX_ROUNDS, description="blocks of each cell; 12 tell cells apart that differ by 5%"
+    )
     duration: Positive = Field(1.0, description="measured part of a block")
-    warmup: Seconds = Field(0.2, description="sent first and counted in no statistic")
+    warmup: Seconds = Field(0.2, description="sent first and counted in no statistic, at the least")
     drain: Positive = Field(2.0, description="how long the last messages may take to be answered")
+    warmup_max: Seconds | None = Field(
+        None, description="within it warm-up may be found to last longer; by default warmup + duration / 3"
+    )
+
+    @property
+    def longest_warmup_s(self) -> float:
+        """`warmup_max`, or its default."""
+        return self.warmup + self.duration / 3 if self.warmup_max is None else self.warmup_max
 
 
 class Checks(Section):
@@ -62,16 +73,10 @@ class Checks(Section):
     replies: bool = Field(True, description="compare replies with a local run, where there are replies")
 
 
-class Slo(Section):
+class Slo(Section, Promises):
     """Promises that the run is held to; none by default."""
 
-    p50: Positive | None = None
-    p90: Positive | None = None
-    p99: Positive | None = None
-    p999: Positive | None = None
     mean: Positive | None = None
-    max: Positive | None = None
-    loss: float | None = Field(None, ge=0, le=1, description="share of messages that may be lost")
 
 
 class Workers(Section):
@@ -110,6 +115,8 @@ class Axis:
     tag: str = ""
     """The key that names the plug-in."""
     registry: Registry[Any] | None = None
+    search_tag: str = ""
+    """The key that names a plug-in which is a search; what `tag` names is then an option of it."""
     model: type[Section] | None = None
     default: str | None = None
     """The plug-in, where none is named; None where one must be."""
@@ -124,7 +131,7 @@ AXES: dict[str, Axis] = {
         Axis("codec", "codec", "kind", codec_base.registry, default="raw"),
         Axis("transport", "transport", "kind", transport_base.registry),
         Axis("stage", "stage", "kind", stage_base.registry, default="null"),
-        Axis("load", "arrival", "arrival", load_base.registry),
+        Axis("load", "arrival", "arrival", load_base.registry, search_tag="find"),
         Axis("workers", "workers", model=Workers, field="workers"),
         Axis("producers", "producers", model=Producers, field="producers"),
         Axis("batch", "batch", model=Batch, field="size"),
@@ -137,6 +144,11 @@ WHOLE: dict[str, type[Section]] = {"blocks": BlockOptions, "checks": Checks, "sl
 
 KEYS: tuple[str, ...] = (*Header.model_fields, *AXES, *WHOLE, "exclude", "include")
 """What may stand at the top of a scenario."""
+
+
+def tag_of(axis: Axis, model: type[BaseModel]) -> str:
+    """The key that names this plug-in of the axis."""
+    return axis.search_tag if axis.search_tag and issubclass(model, Search) else axis.tag
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,13 +43,14 @@ def _values(model: type[BaseModel], name: str, node: Node) -> tuple[Node, ...]:
     if not isinstance(node, Items) or field is None:
         return (node,)
     if fieldtypes.takes_list(field) and (
-        _fits(model, name, node) or not (node.items and all(_fits(model, name, item) for item in node.items))
+        fits(model, name, node) or not (node.items and all(fits(model, name, item) for item in node.items))
     ):
         return (node,)
     return node.items
 
 
-def _fits(model: type[BaseModel], name: str, node: Node) -> bool:
+def fits(model: type[BaseModel], name: str, node: Node) -> bool:
+    """The option `name` would take this value."""
     try:
         fieldtypes.adapter(model, name).validate_python(plain(node))
     except Exception:  # noqa: BLE001  (a validator may raise anything; its error is reported when it is used)
@@ -166,7 +167,7 @@ def _explain(
     for spot, details in spots.values():
         kinds = {detail["type"] for detail in details}
         if kinds == {"extra_forbidden"}:
-            known = nearest(spot.name, model.model_fields)
+            known = nearest(spot.name.rpartition(".")[2], _fields_around(model, spot.name))
             of = f" of {place.title}" if place.title else ""
             problems.add(spot.where, f"unknown option {show(spot.name)}{of}", known)
         elif kinds == {"missing"}:
@@ -175,6 +176,17 @@ def _explain(
             )
         else:
             _explain_value(spot, details, model, entries, place, problems)
+
+
+def _fields_around(model: type[BaseModel], name: str) -> Iterable[str]:
+    """The options among which `name` stands: `slo.p98` among those of `slo`."""
+    for step in name.split(".")[:-1]:
+        field = model.model_fields.get(step)
+        inner = field.annotation if field else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        model = inner
+    return list(model.model_fields)
 
 
 def _explain_value(

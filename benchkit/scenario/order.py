@@ -8,6 +8,7 @@ between cells are then the cells' own (common random numbers).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import IntEnum
 
 import numpy as np
@@ -37,10 +38,12 @@ def seed_for(seed: int, stream: Stream, *index: int) -> int:
     return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def order(cells: int, rounds: int, seed: int) -> tuple[int, ...]:
-    """`rounds` shuffles of range(cells), one after the other."""
+def order(cells: int, rounds: int, seed: int, *, leave_out: Collection[int] = ()) -> tuple[int, ...]:
+    """`rounds` shuffles of range(cells), one after the other, without those that are measured otherwise."""
     generator = np.random.default_rng(seed_for(seed, Stream.ORDER))
-    return tuple(int(cell) for _ in range(rounds) for cell in generator.permutation(cells))
+    return tuple(
+        int(cell) for _ in range(rounds) for cell in generator.permutation(cells) if cell not in leave_out
+    )
 
 
 def quickened(blocks: BlockOptions) -> BlockOptions:
@@ -51,4 +54,7 @@ def quickened(blocks: BlockOptions) -> BlockOptions:
         duration=duration_s,
         warmup=min(blocks.warmup, QUICK_WARMUP_S),
         drain=min(blocks.drain, QUICK_DRAIN_S),
+        warmup_max=None
+        if blocks.warmup_max is None
+        else min(blocks.warmup_max, QUICK_WARMUP_S + duration_s / 3),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel
 
@@ -15,6 +16,9 @@ from benchkit.scenario.nodes import Entry, Items, Leaf, Map, Node, Where
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.reader import parse
 from benchkit.scenario.redact import HIDDEN, redact, show
+
+_NAMES: Final = ("kind", "arrival", "find")
+"""The keys that name a plug-in."""
 
 
 def apply(root: Map, sets: Sequence[str], problems: Problems) -> Map:
@@ -28,7 +32,7 @@ def apply(root: Map, sets: Sequence[str], problems: Problems) -> Map:
 
 
 def _names_plugin(path: tuple[str, ...]) -> bool:
-    return path[-1] in AXES or path[-1] in ("kind", "arrival")
+    return path[-1] in AXES or path[-1] in _NAMES
 
 
 def _parsed(text: str, problems: Problems) -> tuple[tuple[str, ...], Node] | None:
@@ -58,7 +62,7 @@ def _is_public(path: tuple[str, ...]) -> bool:
     if head[0] in WHOLE:
         return head[1] in WHOLE[head[0]].model_fields
     axis = AXES.get(head[0])
-    return bool(axis) and (head[1] in ("kind", "arrival") or _is_public_option(AXES[head[0]], head[1]))
+    return bool(axis) and (head[1] in _NAMES or _is_public_option(AXES[head[0]], head[1]))
 
 
 def _is_public_option(axis: Axis, name: str) -> bool:
@@ -104,7 +108,7 @@ def _placed(node: Node, path: tuple[str, ...], value: Node, done: int, problems:
         node = opened
     old = node.entries.get(step)
     if (
-        step in ("kind", "arrival")
+        step in _NAMES
         and old
         and isinstance(old.node, Leaf)
         and isinstance(value, Leaf)

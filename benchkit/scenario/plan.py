@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from benchkit.load.base import Arrival
+from benchkit.load.search import Capacity
 from benchkit.sources.base import Source
 from benchkit.stages.base import Stage
 from benchkit.tensors.codecs.base import Codec
 from benchkit.transports.base import Transport
+
+QUICK_SEARCH_S: Final = 10.0
+"""What `--quick` leaves of a search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,8 @@ class Blocks:
     """Messages due within it are sent and kept, marked as warm-up, and counted in no statistic."""
     drain_s: float
     """How long after the last due moment messages may still be sent and answered."""
+    warmup_max_s: float = 0.0
+    """Within it a change-point test may find that warm-up lasted longer than `warmup_s`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +74,13 @@ class Plan:
     def expected_s(self) -> float:
         """About how long it takes: blocks, warm-up, and what starting and preparing was seen to cost."""
         per_block = self.blocks.duration_s + self.blocks.warmup_s + 0.15
-        return 3.0 + len(self.order) * per_block
+        return 3.0 + len(self.order) * per_block + self.searching_s
+
+    @property
+    def searching_s(self) -> float:
+        """What the searches take at most."""
+        return sum(self.longest_s(cell.load) for cell in self.cells if isinstance(cell.load, Capacity))
+
+    def longest_s(self, load: Capacity) -> float:
+        """How long a cell may search."""
+        return min(load.longest, QUICK_SEARCH_S) if self.quick else load.longest

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from benchkit.errors import BenchkitError
+from benchkit.load.search import Capacity
 from benchkit.scenario import overrides, select
 from benchkit.scenario.build import build
 from benchkit.scenario.cells import Cell, cells
@@ -20,6 +21,7 @@ from benchkit.scenario.redact import redact
 from benchkit.scenario.refuse import refuse
 from benchkit.scenario.refuse_load import refuse_load
 from benchkit.scenario.refuse_producers import refuse_producers
+from benchkit.scenario.refuse_search import refuse_search
 from benchkit.scenario.resolved import resolved
 
 
@@ -71,6 +73,7 @@ def _kept(scenario: Scenario, filters: Sequence[Rule], blocks_at: Where, problem
             )
         refuse(chosen, scenario.blocks, blocks_at, problems)
         refuse_producers(chosen, problems)
+        refuse_search(chosen, scenario.blocks, problems)
     except BenchkitError as error:
         problems.add(error.where or blocks_at, redact(error.what), redact(error.remedy))
         return []
@@ -85,9 +88,13 @@ def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
         seed=header.seed,
         quick=quick,
         cells=tuple(map(_planned, kept)),
-        order=order(len(kept), blocks.rounds, header.seed),
+        order=order(len(kept), blocks.rounds, header.seed, leave_out=_searching(kept)),
         blocks=Blocks(
-            rounds=blocks.rounds, duration_s=blocks.duration, warmup_s=blocks.warmup, drain_s=blocks.drain
+            rounds=blocks.rounds,
+            duration_s=blocks.duration,
+            warmup_s=blocks.warmup,
+            drain_s=blocks.drain,
+            warmup_max_s=blocks.longest_warmup_s,
         ),
         checksum_every=scenario.checks.full_every,
         check_replies=scenario.checks.replies,
@@ -95,6 +102,11 @@ def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
         slo={name: float(value) for name, value in scenario.slo if value is not None},
         resolved=resolved(scenario, blocks),
     )
+
+
+def _searching(kept: Sequence[Cell]) -> set[int]:
+    """The cells whose blocks are not known beforehand."""
+    return {at for at, cell in enumerate(kept) if isinstance(cell.choices["load"].value, Capacity)}
 
 
 def _planned(cell: Cell) -> PlannedCell:

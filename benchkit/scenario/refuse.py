@@ -24,6 +24,7 @@ def refuse(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, proble
             f"a warm-up of {blocks.warmup:g} s is not shorter than the {blocks.duration:g} s measured",
             "lower blocks.warmup or raise blocks.duration",
         )
+    _warmup_max(blocks, blocks_at, problems)
     seen: set[int] = set()
     for cell in found:
         _closed(cell, problems)
@@ -34,6 +35,19 @@ def refuse(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, proble
             if id(choice) not in seen:
                 seen.add(id(choice))
                 missing_files(choice, problems)
+
+
+def _warmup_max(blocks: BlockOptions, blocks_at: Where, problems: Problems) -> None:
+    longest = blocks.longest_warmup_s
+    if longest < blocks.warmup:
+        what = f"warmup_max of {longest:g} s is shorter than the {blocks.warmup:g} s that are always cut"
+        problems.add(
+            blocks_at, what, f"blocks.warmup_max: {blocks.warmup:g}s (nothing more is looked for) or more"
+        )
+    elif longest > blocks.warmup + blocks.duration / 2:
+        what = f"warmup_max of {longest:g} s would leave less than half of the {blocks.duration:g} s measured"
+        most = blocks.warmup + blocks.duration / 2
+        problems.add(blocks_at, what, f"blocks.warmup_max: {most:g}s, or a longer blocks.duration")
 
 
 def _closed(cell: Cell, problems: Problems) -> None:

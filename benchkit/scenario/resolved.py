@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchkit.scenario.model import BlockOptions, Choice, Group, Rule, Scenario
+from benchkit.scenario.model import BlockOptions, Choice, Group, Rule, Scenario, tag_of
 from benchkit.scenario.redact import recorded
 
 
@@ -19,7 +19,7 @@ def resolved(scenario: Scenario, blocks: BlockOptions) -> dict[str, object]:
     header = recorded(scenario.header.model_dump(), folder)
     base, *others = (_axes(group, folder) for group in scenario.groups)
     whole = {
-        "blocks": recorded(blocks.model_dump(), folder),
+        "blocks": recorded({**blocks.model_dump(), "warmup_max": blocks.longest_warmup_s}, folder),
         "checks": recorded(scenario.checks.model_dump(), folder),
         "slo": recorded(scenario.slo.model_dump(exclude_none=True), folder),
     }
@@ -43,7 +43,7 @@ def _choice(choice: Choice, folder: Path) -> Any:
     options = recorded(choice.value.model_dump(), folder)
     if choice.axis.field == choice.axis.name:
         return options[choice.axis.field]
-    return {choice.axis.tag: choice.kind, **options} if choice.axis.tag else options
+    return {tag_of(choice.axis, type(choice.value)): choice.kind, **options} if choice.axis.tag else options
 
 
 def _rule(rule: Rule) -> dict[str, list[str]]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from benchkit.errors import BenchkitError, MissingLibrary
 from benchkit.scenario import options
-from benchkit.scenario.model import Axis, Choice
+from benchkit.scenario.model import Axis, Choice, tag_of
 from benchkit.scenario.nodes import Entry, Items, Leaf, Map, Node, Where, plain
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.redact import redact, show
@@ -52,11 +52,11 @@ def _unfolded(axis: Axis, node: Node, problems: Problems) -> list[Node]:
             problems.add(node.where, f"{axis.name}: a list within a list", "write one list")
             return []
         return [one for item in node.items for one in _unfolded(axis, item, problems)]
-    if isinstance(node, Map) and axis.tag in node.entries:
-        named = node.entries[axis.tag]
+    if isinstance(node, Map) and (tag := _tag(axis, node)) in node.entries:
+        named = node.entries[tag]
         if isinstance(named.node, Items):
             return [
-                replace(node, entries={**node.entries, axis.tag: Entry(named.where, kind)})
+                replace(node, entries={**node.entries, tag: Entry(named.where, kind)})
                 for kind in named.node.items
             ]
     return [node]
@@ -72,14 +72,31 @@ def _pick(axis: Axis, node: Node, problems: Problems) -> list[Pick]:
     if not isinstance(node, Map):
         problems.add(node.where, f"{axis.name}: a list within a list", "write one list")
         return []
-    entries = {key: entry for key, entry in node.entries.items() if key != axis.tag}
-    if axis.tag in node.entries:
-        return _named(axis, node.entries[axis.tag].node, node.where, entries, problems)
+    tag = _tag(axis, node)
+    entries = {key: entry for key, entry in node.entries.items() if key != tag}
+    if tag in node.entries:
+        found = _named(axis, node.entries[tag].node, node.where, entries, problems)
+        return [pick for pick in found if _named_by(axis, pick, tag, problems)]
     wrong = {"kind": "arrival", "arrival": "kind"}[axis.tag]
     if wrong in entries:
         problems.add(entries[wrong].where, f"{axis.name} is named by `{axis.tag}`, not `{wrong}`")
         return []
     return [Pick(node.where, None, entries, None)]
+
+
+def _tag(axis: Axis, node: Map) -> str:
+    """The key by which this mapping names its plug-in."""
+    return axis.search_tag if axis.search_tag in node.entries else axis.tag
+
+
+def _named_by(axis: Axis, pick: Pick, tag: str, problems: Problems) -> bool:
+    """A search is named by `find`, an arrival by `arrival`; note where it is the other way round."""
+    assert pick.model is not None  # noqa: S101  (it has a name, so it has a class)
+    right = tag_of(axis, pick.model)
+    if right != tag:
+        what = "a search" if right == axis.search_tag else f"{_a(axis.noun)}, not a search"
+        problems.add(pick.where, f"{axis.name}: {pick.kind} is {what}", f"write {right}: {pick.kind}")
+    return right == tag
 
 
 def _named(
@@ -103,9 +120,17 @@ def _named(
     renamed = node.where.override and not where.override
     if renamed:
         entries = {
-            key: entry for key, entry in entries.items() if entry.where.override or key in model.model_fields
+            key: entry
+            for key, entry in entries.items()
+            if entry.where.override
+            or (key in model.model_fields and _means_the_same(axis, model, key, entry))
         }
     return [Pick(where, kind, entries, model, renamed=node.where.override)]
+
+
+def _means_the_same(axis: Axis, model: type[BaseModel], key: str, entry: Entry) -> bool:
+    """What named the plug-in before `find` took its place is an option now, where it can be one."""
+    return key != axis.tag or options.fits(model, key, entry.node)
 
 
 def load(axis: Axis, kind: str, where: Where, problems: Problems) -> type[BaseModel] | None:

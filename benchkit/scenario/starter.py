@@ -27,6 +27,7 @@ stage: "null"
 
 # When messages are due. Open loop: constant, poisson, gamma (cv), mmpp (bursts), ramp, trace (recorded timestamps).
 # Closed loop: {arrival: closed, in_flight: 4}
+# Searched: {find: capacity, slo: {p99: 100ms, loss: 0}}, {find: backlog, messages: 8}
 load: {arrival: constant, rate: 20/s}
 
 workers: 1                    # processes that run the stage

@@ -37,7 +37,11 @@ class Stage(Plugin):
 
     @abstractmethod
     def open(self, seed: int) -> OpenStage:
-        """Load what is needed; `seed` for whatever is random. Raises StageError with a remedy."""
+        """Load what is needed; raises StageError with a remedy.
+
+        `seed` is for whatever is random but the answers: each worker has one of its own, and replies are
+        compared with those of a stage that was opened with yet another.
+        """
 
 
 registry: Registry[Stage] = Registry("benchkit.stages", "stage", Stage)

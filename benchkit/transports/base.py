@@ -69,6 +69,10 @@ class Address:
     """For people, measured and not assumed: "valkey 9.1.2 over a Unix socket"."""
     broker_pid: int | None = None
     """Whose CPU time and memory are the broker's."""
+    claim: Mapping[str, str] = field(default_factory=dict)
+    """What the ends will find when they look (`Sender.path`): `family` (unix, tcp, tls; memory or threads where
+    no socket is used), `server` ("valkey 9.1.2"), and what else names the mechanism. It goes into the record.
+    """
 
 
 class Share(Protocol):
@@ -122,6 +126,14 @@ class Sender(ABC):
     def reply(self, timeout: float) -> Reply | None:
         """The next reply in any order, or None after `timeout` seconds (0: do not wait)."""
 
+    def path(self) -> Mapping[str, str]:
+        """What this end really uses, in the words of `Address.claim`, asked of the live socket, server or segment.
+
+        Called once, before the first message. What it names otherwise than the claim does makes the cell
+        invalid; what it cannot know it leaves out.
+        """
+        return {}
+
     def close(self) -> None:
         """Give back what the constructor took; called once, also after an error."""
 
@@ -150,6 +162,10 @@ class Receiver(ABC):
     @abstractmethod
     def receive(self, timeout: float) -> Delivery | None:
         """The next message, or None after `timeout` seconds. Several deliveries may be held (batches)."""
+
+    def path(self) -> Mapping[str, str]:
+        """See Sender.path; called once, before the first message is received."""
+        return {}
 
     def close(self) -> None:
         """Give back what the constructor took; called once, also after an error.

@@ -24,7 +24,7 @@ from benchkit.errors import BrokerError
 from benchkit.transports.base import Address, Capabilities, Delivery, Receiver, Setup, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from benchkit.transports._http.client import HttpSender
     from benchkit.transports._http.server import StageServer
@@ -58,6 +58,10 @@ class HttpReceiver(Receiver):
     def receive(self, timeout: float) -> Delivery | None:
         """See Receiver.receive."""
         return self._take(timeout)
+
+    def path(self) -> Mapping[str, str]:
+        """Of the server that runs: its listening sockets, its event loop, its parser."""
+        return self._server.path()
 
     def close(self) -> None:
         """Stop the server; requests that were not answered lose their connection."""
@@ -108,6 +112,11 @@ class Http(Transport):
                     "producers": setup.producers,
                 },
                 path=f"HTTP/1.1 over TCP {HOST}, {used}, bodies in place; client sockets + httptools",
+                claim={
+                    "family": "tcp",
+                    "server": f"uvicorn {version('uvicorn')}",
+                    "mechanism": "uvloop, httptools",
+                },
             )
 
     def sender(self, address: Address) -> HttpSender:

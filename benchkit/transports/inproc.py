@@ -7,7 +7,8 @@ that nothing is allocated for a message.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import ClassVar
@@ -92,9 +93,11 @@ class InprocSender(Sender):
 
     def __init__(self, channel: _Channel) -> None:
         self._limit_bytes = channel.limit_bytes
+        self._queue = channel.ready
         self._free = channel.free.get
         self._ready = channel.ready.put
         self._replies = channel.replies.get
+        self._no_reply = channel.replies.empty
 
     def send(self, parts: Sequence[Buffer], timeout: float) -> bool:
         """Copies the parts into a free slot."""
@@ -111,10 +114,17 @@ class InprocSender(Sender):
 
     def reply(self, timeout: float) -> Reply | None:
         """The oldest reply not seen yet."""
+        # Looking in vain is the usual case, and an exception costs ten times as much.
+        if not timeout and self._no_reply():
+            return None
         try:
             return Reply(memoryview(self._replies(True, timeout)))
         except Empty:
             return None
+
+    def path(self) -> Mapping[str, str]:
+        """The queue that messages are put into."""
+        return _path(self._queue)
 
 
 class InprocReceiver(Receiver):
@@ -134,6 +144,10 @@ class InprocReceiver(Receiver):
         slot.held_by = self._held
         self._held.add(slot)
         return slot
+
+    def path(self) -> Mapping[str, str]:
+        """The queue that messages are taken from."""
+        return _path(self._channel.ready)
 
     def close(self) -> None:
         """Slots in hand become free: their messages are lost, as the guarantee says."""
@@ -155,7 +169,8 @@ class Inproc(Transport):
         """A channel in this process, under the cell's name."""
         _channels[setup.name] = _Channel(setup, self.depth)
         try:
-            yield Address({"name": setup.name}, path="a queue between threads of one process, one copy")
+            path = "a queue between threads of one process, one copy"
+            yield Address({"name": setup.name}, path, claim=_path(_channels[setup.name].ready))
         finally:
             del _channels[setup.name]
 
@@ -167,6 +182,11 @@ class Inproc(Transport):
         """Raises BrokerError outside the process that prepared."""
         del worker  # all take from one queue
         return InprocReceiver(_channel(address))
+
+
+def _path(queue: object) -> dict[str, str]:
+    """The process is named too: a channel is one only where both ends and `prepare` are in it."""
+    return {"family": "threads", "mechanism": type(queue).__name__, "process": str(os.getpid())}
 
 
 def _channel(address: Address) -> _Channel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -61,7 +61,10 @@ class Shm(Transport):
                 "reply_bytes": layout.reply_bytes, "workers": layout.workers,
             }  # fmt: skip
             slots = f"{layout.depth} slots of {show_bytes(layout.slot_bytes)}"
-            yield Address(where, f"{path.parent} file, {slots}, {wake} wake-up")
+            claim = {
+                "family": "memory", "segment": str(path), "bytes": str(layout.total_bytes), "wake": wake,
+            }  # fmt: skip
+            yield Address(where, f"{path.parent} file, {slots}, {wake} wake-up", claim=claim)
 
     def sender(self, address: Address) -> ShmSender:
         """Raises BrokerError when the segment is gone or has a living sender."""
@@ -131,6 +134,10 @@ class ShmSender(Sender):
         self._viewed = slot
         start = self._replies_byte + slot * self._reply_bytes
         return Reply(self._readonly[start : start + length])
+
+    def path(self) -> Mapping[str, str]:
+        """Of the mapping and of how this party sleeps."""
+        return self._party.path()
 
     def close(self) -> None:
         """What was sent stays for the workers; the reply seen last is seen."""
@@ -202,6 +209,10 @@ class ShmReceiver(Receiver):
                 until_s = time.monotonic() + timeout
             if not self.party.wait(self._ready, until_s):
                 return None
+
+    def path(self) -> Mapping[str, str]:
+        """Of the mapping and of how this party sleeps."""
+        return self.party.path()
 
     def close(self) -> None:
         """What was not acknowledged is ready for any worker again."""

@@ -61,7 +61,7 @@ class Unix(Transport):
             "reply_bytes": setup.reply_bytes,
         }
         try:
-            yield Address(where, path="a Unix-domain stream socket to each worker")
+            yield Address(where, "a Unix-domain stream socket to each worker", claim={"family": "unix"})
         finally:
             for path in paths:
                 path.unlink(missing_ok=True)

@@ -35,7 +35,7 @@ def test_the_shape_of_the_contract() -> None:
         "count", "mean", "p50", "p90", "p99", "p999", "max", "p50_ci95", "p99_ci95",
     }  # fmt: skip
     assert list(cell["phases_us"]) == list(PHASES)
-    assert set(cell["phases_us"]["encode"]) == {"mean", "p50", "p99", "share"}
+    assert set(cell["phases_us"]["encode"]) == {"mean", "mean_ci95", "p50", "p99", "share"}
     assert set(cell["account"]) == {
         "scheduled", "delivered", "dropped", "rejected", "dead_lettered", "lost", "pending", "duplicated",
         "reordered", "corrupted", "unexpected",
@@ -52,6 +52,7 @@ def test_the_shape_of_the_contract() -> None:
         "p50_us",
         "ratio_to_best",
         "ratio_ci95",
+        "noise_us",
         "tied_with_best",
     }
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from scipy.stats import binom
 
-from benchkit.analysis.intervals import holm_levels, quantile_interval
+from benchkit.analysis.intervals import holm_levels, mean_interval, quantile_interval, weighted_mean_interval
 from benchkit.analysis.quantiles import PERCENTILES, median, quantiles
 from benchkit.analysis.ranking import Entrant, rank_group
 
@@ -73,6 +73,43 @@ def test_the_interval_of_p99_covers_with_independent_samples() -> None:
     assert covered(
         400, lambda: list(rng.exponential(1e6, (3, 1000)).astype(np.int64)), truth, "p99"
     ) >= least_covered(400)
+
+
+def test_blocks_too_dependent_for_a_p99_of_their_own_get_no_false_certainty() -> None:
+    """Each holds some twenty independent messages: their p99s agree, far below the true one."""
+    rng = np.random.default_rng(6)
+    truth = -1e6 * math.log(0.01)
+    held = 0
+    for _ in range(200):
+        blocks = [np.repeat(rng.exponential(1e6, 20), 50).astype(np.int64) for _ in range(10)]
+        estimate = quantiles(np.concatenate(blocks), ("p99",))["p99"]
+        interval = quantile_interval(blocks, "p99", PERCENTILES["p99"], estimate)
+        held += interval is None or interval[0] <= truth <= interval[1]
+    assert held >= least_covered(200)
+
+
+def test_the_interval_of_the_mean_covers_when_blocks_differ() -> None:
+    rng = np.random.default_rng(7)
+    held = 0
+    for _ in range(400):
+        blocks = [
+            rng.exponential(1e6 * np.exp(0.1 * rng.standard_normal() - 0.005), rng.integers(50, 150)).astype(
+                np.int64
+            )
+            for _ in range(6)
+        ]
+        low, high = mean_interval(blocks) or (0, 0)
+        assert low <= np.concatenate(blocks).mean() <= high
+        held += low <= 1e6 <= high
+    assert held >= least_covered(400)
+
+
+def test_a_mean_needs_three_parts_and_one_block_is_taken_in_pieces() -> None:
+    assert weighted_mean_interval(np.array([1.0, 2.0]), np.array([5.0, 5.0])) is None
+    assert weighted_mean_interval(np.zeros(3), np.ones(3)) == (0.0, 0.0)
+    assert mean_interval([np.array([5, 7])]) is None
+    low, high = mean_interval([np.arange(100, 200)]) or (0, 0)
+    assert low < 149.5 < high
 
 
 def test_no_interval_where_the_sample_cannot_bound_it() -> None:

@@ -2,7 +2,7 @@
 
     pytest tests/benchmarks --benchmark-enable -s
 
-prints the CPU time of both sides per message. No time is asserted: it belongs to the machine.
+prints the CPU time of both sides per message, and of a stamp. No time is asserted: it belongs to the machine.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from benchkit.engine.feed import Pool, first_items, prepare
 from benchkit.engine.handlers import _settle
 from benchkit.engine.producer import Producer
 from benchkit.engine.task import Task
-from benchkit.engine.worker import Worker
+from benchkit.engine.worker import COLUMNS, Worker
 from benchkit.load.closed import Closed
 from benchkit.sources.sensors import Sensors
 from benchkit.stages.null import Null
@@ -110,3 +112,40 @@ def test_cpu_of_both_sides_per_message(benchmark: Any, tmp_path: Path, unfrozen:
     benchmark.extra_info.update(told, both_us=both)
     print(f"\n{places} in flight: {both:.1f} us CPU a message, both sides; {json.dumps(told)}")  # noqa: T201  (what it is for)
     assert told["count"] > 0
+
+
+STAMPED = 10_000
+
+
+def stamp_like_the_producer() -> None:
+    """Five columns, each stamp a read of the clock and a store in place."""
+    clock = time.monotonic_ns
+    columns = [array("q") for _ in range(5)]
+    for index in range(STAMPED // len(columns)):
+        for column in columns:
+            column.append(0)
+            column[index] = clock()
+
+
+def stamp_like_the_worker() -> None:
+    """A row at once: seq and ok are no stamps, one clock read stands for each of the others."""
+    clock = time.monotonic_ns
+    rows = array("q")
+    stamps = len(COLUMNS) - 2
+    for seq in range(STAMPED // stamps):
+        rows.extend((seq, clock(), clock(), clock(), clock(), clock(), clock(), True))
+
+
+@pytest.mark.parametrize("stamps", [stamp_like_the_producer, stamp_like_the_worker])
+def test_cost_of_a_stamp(benchmark: Any, stamps: Any) -> None:
+    took = []
+
+    def once() -> None:
+        before = time.thread_time_ns()
+        stamps()
+        took.append((time.thread_time_ns() - before) / STAMPED)
+
+    benchmark.pedantic(once, rounds=9, iterations=1)
+    benchmark.extra_info.update(ns_per_stamp=float(np.median(took)))
+    print(f"\n{stamps.__name__}: {np.median(took):.0f} ns a stamp")  # noqa: T201  (what it is for)
+    assert min(took) > 0

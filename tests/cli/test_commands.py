@@ -110,11 +110,47 @@ def test_list_takes_only_what_there_is_to_list() -> None:
 
 def test_doctor_names_each_thing_it_looked_at_and_a_remedy_where_it_is_bad() -> None:
     findings = json.loads(plain("doctor", "--json").stdout)
-    assert {"cores", "load", "steal", "clock", "shared memory", "memory", "memcpy", "wake-up"} <= {
-        each["subject"] for each in findings
-    }
+    assert {
+        "cores",
+        "load",
+        "steal",
+        "clock",
+        "clock step",
+        "shared memory",
+        "memory",
+        "memcpy",
+        "wake-up",
+    } <= {each["subject"] for each in findings}
     assert all(each["found"] for each in findings)
     assert all(each["remedy"] for each in findings if not each["good"])
+
+
+def test_doctor_says_what_observing_costs_as_json() -> None:
+    found = json.loads(plain("doctor", "--observer", "--rounds", "2", "--json").stdout)
+    parts = {"stamps", "checksums", "stamps and checksums", "progress display"}
+    assert {(cost["cell"], cost["part"]) for cost in found["costs"]} == {
+        (cell, part) for cell in ("inproc 64 B", "shm 64 B", "shm 6.2 MB") for part in parts
+    }
+    assert {cost["payload_bytes"] for cost in found["costs"]} == {64, 1920 * 1080 * 3}
+    assert found["bars"]["frame"]["verdict"] == "undecided"  # two rounds have no interval
+    assert found["bars"]["stamp"]["ns"] > 0
+
+
+def test_doctor_says_what_observing_costs_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    from benchkit.cli.doctor import _print
+    from benchkit.engine.observer import Cost, Observer
+
+    costs = tuple(
+        Cost("shm 6.2 MB", 6_220_800, part, 400.0, 392.0, 0.02, (0.01, high), 9)
+        for part, high in (("stamps", 0.03), ("stamps and checksums", 0.06))
+    )
+    _print(Observer(costs, 61.0, 20.0))
+    said = capsys.readouterr().out
+    assert "+8.00 us" in said
+    assert "[+1.0% +3.0%]" in said
+    assert "stamps and checksums are 2.0% of the latency; at most 5%: undecided" in said
+    assert "remedy:" in said
+    assert "61 ns; at most 1000 ns: kept" in said
 
 
 def test_the_schema_knows_the_scenario_of_the_dam() -> None:
@@ -258,3 +294,11 @@ def test_run_breaks_no_promise_silently(tmp_path: Path) -> None:
     done = measure(scenario, tmp_path / "out")
     assert done.code == 1
     assert "p50" in done.stdout
+
+
+def test_the_progress_bar_of_a_terminal_draws_before_and_after_it_knows_how_much_there_is() -> None:
+    from benchkit.cli.console import unseen_progress
+    from benchkit.engine.runner import Progress
+
+    with unseen_progress() as show:
+        show(Progress("measuring", 3, 7, "shm/raw"))

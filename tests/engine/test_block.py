@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 import psutil
 import pytest
 
+from benchkit.analysis.warmup import find_warmup
 from benchkit.engine.block import Place, run_block
 from benchkit.engine.channel import Channel
 from benchkit.engine.crew import crew
@@ -31,6 +32,7 @@ from benchkit.transports.unix import Unix
 
 STAGES = """
 import os
+import time
 import numpy as np
 import psutil
 
@@ -57,6 +59,12 @@ def longer(arrays):
     global calls
     calls += 1
     return {"n": np.zeros(1 if calls <= 2 else 100_000)}
+
+def slow_at_first(arrays):
+    global calls
+    calls += 1
+    time.sleep(0.003 if calls <= 52 else 0)
+    return {"n": np.array([1])}
 
 def nothing(arrays):
     raise ValueError("redis://user:secret@host refuses \\udcff")
@@ -150,6 +158,26 @@ def test_a_stages_error_is_kept_without_the_password_in_it_whatever_its_letters(
     (failure,) = block.failures
     assert "refuses" in failure.what
     assert "secret" not in failure.what + failure.traceback
+
+
+def test_a_block_records_the_warm_up_that_was_found(place, tmp_path):
+    """What is found is tested without a machine's noise (tests/truth/test_warmup.py); here that it is kept."""
+    cell = planned(user_stage(tmp_path, "slow_at_first"), load=Constant(rate=1000))
+    block, samples = measure(place, cell, duration_s=0.6, warmup_s=0.02, warmup_max_s=0.3)
+    found = find_warmup(samples, 20, 300_000_000, open_loop=True)
+    assert (block.warmup_messages, block.warmup_settled) == (found.messages, found.settled)
+    assert samples["warmup"].sum() == block.warmup_messages
+    assert samples["warmup"][: block.warmup_messages].all()
+    assert block.warmup_s == (samples["due"][block.warmup_messages] - samples["due"][0]) / 1e9
+    assert block.warmup_s <= 0.3
+    assert block.scheduled == len(samples)
+
+
+def test_no_room_for_more_warm_up_keeps_the_fixed_cut(place, tmp_path):
+    cell = planned(user_stage(tmp_path, "slow_at_first"), load=Constant(rate=1000))
+    block, samples = measure(place, cell, duration_s=0.3, warmup_s=0.02, warmup_max_s=0.02)
+    assert (block.warmup_messages, block.warmup_settled) == (20, True)
+    assert samples["warmup"].sum() == 20
 
 
 class Untidy(Unix):

@@ -9,7 +9,8 @@ import pytest
 
 from benchkit.engine.feed import Pool, Stream, prepare
 from benchkit.engine.join import producer_columns
-from benchkit.engine.producer import Producer
+from benchkit.engine.pacing import SPIN_NS
+from benchkit.engine.producer import Producer, drawn
 from benchkit.engine.task import Task
 from benchkit.errors import BrokerError
 from benchkit.load.closed import Closed
@@ -59,7 +60,7 @@ def task(**changes):
     options = {
         "cell": "c", "source": {}, "codec": {}, "transport": {}, "stage": {}, "load": {}, "where": {},
         "first_seq": 0, "batch_size": 1, "batch_delay_s": 0.0, "replies": True, "duration_s": 0.02,
-        "warmup_s": 0.01, "drain_s": 0.05, "payload_seed": 0, "schedule_seed": 0, "stage_seed": 0,
+        "warmup_s": 0.01, "drain_s": 5.0, "payload_seed": 0, "schedule_seed": 0, "stage_seed": 0,
         "checksum_every": 0, "stop_on_error": False, "one_process": False,
     }  # fmt: skip
     return Task(**{**options, **changes})
@@ -69,18 +70,22 @@ def producer(sender, *, codec=None, stopped=lambda: False, **changes):
     return Producer(task(**changes), Pool([MESSAGE]), codec or Raw(), sender, {}, stopped)
 
 
+def run(made, load):
+    made.run(drawn(load, made._task))
+
+
 @pytest.mark.parametrize("codec", [None, Never()])
 def test_whatever_raises_the_columns_stay_equally_long(codec):
     made = producer(Answering(breaks=2), codec=codec)
     with pytest.raises((BrokerError, ValueError)):
-        made.run(Constant(rate=500))
+        run(made, Constant(rate=500))
     lengths = {len(column) for column in producer_columns(made.result()["columns"]).values()}
     assert lengths == {1 if codec else 3}
 
 
 def test_a_block_that_ends_within_its_warm_up_measured_nothing():
     made = producer(Answering(), stopped=lambda: len(made.due) >= 2, warmup_s=0.02)
-    made.run(Constant(rate=500))
+    run(made, Constant(rate=500))
     result = made.result()
     assert len(made.due) == 20
     assert result["warmup_messages"] == 10
@@ -88,21 +93,21 @@ def test_a_block_that_ends_within_its_warm_up_measured_nothing():
 
 def test_a_closed_loop_whose_first_reply_comes_after_its_end_measured_nothing():
     made = producer(Answering(), warmup_s=10.0, duration_s=0.0, stopped=lambda: len(made.due) >= 3)
-    made.run(Closed(in_flight=1))
+    run(made, Closed(in_flight=1))
     assert made.result()["warmup_messages"] == len(made.due) == 3
 
 
 def test_messages_flagged_as_warm_up_are_those_that_are_counted_as_such():
     sender = Answering()
     made = producer(sender)
-    made.run(Constant(rate=500))
+    run(made, Constant(rate=500))
     flagged = sum(bool(envelope.flags) for envelope in sender.sent)
     assert flagged == made.result()["warmup_messages"] == 5
 
 
 def test_without_replies_a_late_refusal_is_seen_and_not_taken_for_a_loss():
     made = producer(Answering(refuses=(1, 3), replies=False), replies=False)
-    made.run(Constant(rate=500))
+    run(made, Constant(rate=500))
     assert np.flatnonzero(np.array(made.status) == 3).tolist() == [1, 3]
     assert made.result()["outstanding"] == 0
 
@@ -111,7 +116,7 @@ def test_a_reply_that_is_no_message_is_counted():
     sender = Answering()
     sender.waiting.append(Reply(memoryview(b"garbage")))
     made = producer(sender)
-    made.run(Constant(rate=500))
+    run(made, Constant(rate=500))
     assert made.result()["malformed"] == 1
 
 
@@ -124,7 +129,7 @@ def test_producers_deal_the_one_schedule_out_and_number_it_as_one_would(producer
         made = producer(
             sender, producers=producers, producer=number, first_seq=70, start_ns=time.monotonic_ns()
         )
-        made.run(load)
+        run(made, load)
         told = made.result()
         assert (told["outstanding"], told["unexpected"]) == (0, 0)
         due = np.array(made.due) - made.started_ns
@@ -138,7 +143,7 @@ def test_a_reply_of_another_producer_is_no_reply_of_this_one():
     sender = Answering()
     sender.waiting.append(Reply(memoryview(pack(Envelope(71, 0, REPLY)))))
     made = producer(sender, producers=2, producer=0, first_seq=70)
-    made.run(Constant(rate=500))
+    run(made, Constant(rate=500))
     assert made.result()["unexpected"] == 1
 
 
@@ -150,7 +155,7 @@ def test_a_closed_loops_places_are_dealt_out():
     sent = []
     for number in range(3):
         sender = Silent()
-        producer(sender, producers=3, producer=number).run(Closed(in_flight=5))
+        producer(sender, producers=3, producer=number, drain_s=0.05).run(Closed(in_flight=5))
         sent += [envelope.seq for envelope in sender.sent]
     assert sorted(sent) == [0, 1, 2, 3, 4]
 
@@ -175,3 +180,58 @@ def test_making_messages_anew_is_not_the_producers_cpu_time():
         pass
     feed.close()
     assert made._cpu_ns() - before < feed.cpu_ns / 4
+
+
+class Clock:
+    """Stands in for `time`: reading it takes a microsecond, sleeping as long as asked."""
+
+    def __init__(self):
+        self.now = 0
+
+    def monotonic_ns(self):
+        self.now += 1000
+        return self.now
+
+    thread_time_ns = monotonic_ns
+
+    def sleep(self, seconds):
+        self.now += round(seconds * 1e9)
+
+
+class Unanswering(Answering):
+    """Takes everything and answers nothing; looking for a reply takes the time that it may take."""
+
+    def __init__(self, clock):
+        super().__init__(replies=False)
+        self.clock = clock
+
+    def reply(self, timeout):
+        self.clock.sleep(timeout)
+
+
+def paced(monkeypatch, sender=None, **changes):
+    clock = Clock()
+    monkeypatch.setattr("benchkit.engine.producer.time", clock)
+    made = producer(sender(clock) if sender else Answering(), **changes)
+    run(made, Constant(rate=500))
+    late_ns = np.array(made.taken) - np.array(made.due)
+    assert (late_ns >= 0).all()
+    return made, late_ns.max()
+
+
+@pytest.mark.parametrize("one_process", [False, True])
+def test_the_last_stretch_is_spun_also_beside_a_worker_that_has_nothing_to_do(monkeypatch, one_process):
+    made, late_ns = paced(monkeypatch, one_process=one_process)
+    assert made.spun_cpu_ns > 0
+    assert late_ns < 20_000
+
+
+def test_nobody_spins_beside_a_worker_of_the_same_process_that_may_be_busy(monkeypatch):
+    asked, _ = paced(monkeypatch, Unanswering, one_process=True)
+    unasked, _ = paced(monkeypatch, one_process=True, replies=False)
+    apart, _ = paced(monkeypatch, Unanswering)
+    assert asked.outstanding == len(asked.due)
+    # Before the first message nothing is under way; after it something always is.
+    assert asked.spun_cpu_ns <= SPIN_NS
+    assert unasked.spun_cpu_ns == 0
+    assert apart.spun_cpu_ns > SPIN_NS

@@ -210,7 +210,8 @@ def test_bytes_changed_at_random_raise_nothing_but_record_errors(name: str, save
             try:
                 load(saved)
             except RecordError as error:
-                assert error.where == str(file)
+                # A changed cell's name in the record means a sample file that is not there.
+                assert Path(error.where).is_relative_to(saved)
     finally:
         file.write_bytes(whole)
 

@@ -167,11 +167,13 @@ def test_the_timeline_keeps_the_extremes_and_marks_warm_up_and_losses() -> None:
     samples["status"][700] = Status.LOST
     samples["returned"][1500] += 10**9
     samples["taken"][1700] += 10**5
+    run.blocks[1] = replace(run.blocks[1], warmup_settled=False)
     whole, found = grouped(run)
     chart = timeline.timeline(found[0])
     assert chart is not None
     track = chart.tracks[0]
     assert (track.warmup, track.undelivered, len(track.stretches)) == (150, 1, 3)
+    assert track.unsettled == 1
     assert track.stretches[0].undelivered_s == (pytest.approx(7.0),)
     assert track.stretches[0].warmup_s == pytest.approx(0.5)
     drawn = max(value for stretch in track.stretches for value in stretch.max_us)

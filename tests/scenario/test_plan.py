@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from benchkit.errors import ScenarioError
 from benchkit.scenario import describe, load
 from benchkit.scenario.order import QUICK_DURATION_S, QUICK_ROUNDS, Stream, order, seed_for
 from benchkit.scenario.plan import Plan
@@ -370,3 +371,12 @@ def test_producers_are_swept_like_workers_and_show_where_they_differ(plan):
     assert [cell.producers for cell in plan(BASE + "producers: [1, 3]\n", only=["producers=3"]).cells] == [3]
     alone = plan(BASE).cells[0]
     assert (alone.producers, "producers" in alone.id) == (1, False)
+
+
+def test_the_longest_warm_up_is_a_third_of_the_block_unless_it_is_said(plan: Planner) -> None:
+    blocks = "blocks: {rounds: 1, duration: 900ms, warmup: 100ms"
+    assert plan(BASE + blocks + "}\n").blocks.warmup_max_s == pytest.approx(0.4)
+    assert plan(BASE + blocks + ", warmup_max: 100ms}\n").blocks.warmup_max_s == 0.1
+    for wrong, remedy in (("50ms", "blocks.warmup_max: 0.1s"), ("600ms", "blocks.warmup_max: 0.55s")):
+        with pytest.raises(ScenarioError, match=remedy):
+            plan(BASE + blocks + f", warmup_max: {wrong}}}\n")

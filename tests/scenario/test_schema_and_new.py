@@ -33,7 +33,7 @@ def test_schema_sweeps_and_units() -> None:
     constant = next(
         one
         for one in made["$defs"]["load"]["oneOf"][1:]
-        if one["properties"]["arrival"].get("const") == "constant"
+        if one["properties"].get("arrival", {}).get("const") == "constant"
     )
     single, swept = constant["properties"]["rate"]["anyOf"]
     assert swept == {"type": "array", "items": single, "minItems": 1}

@@ -254,6 +254,11 @@ def test_a_live_peer_keeps_what_it_holds(cells):
     held = take(first)
     second.look()
     assert second.receive(0.01) is None
+    # Nor is one forgotten: only a registered list is put back when its worker dies.
+    registered = first.ask("HKEYS", first.place.register)
+    first.look()
+    assert len(registered) == 2
+    assert second.ask("HKEYS", second.place.register) == registered
     done(held)
 
 

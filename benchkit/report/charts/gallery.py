@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from benchkit.report.charts import cost, forest, percentiles, phases, timeline, waterfall
+from benchkit.analysis.search_words import is_search
+from benchkit.report.charts import capacity, cost, forest, percentiles, phases, timeline, waterfall
 from benchkit.report.charts.canvas import Vectors, png, styled, svg
 from benchkit.report.charts.chart import Words
 from benchkit.report.groups import Group
@@ -41,7 +42,9 @@ class Chart:
 
 def gallery(group: Group, slo: dict[str, float]) -> Iterator[Chart]:
     """The charts for which the group has something to show."""
-    if (ratios := forest.forest(group)) is not None:
+    if (edges := capacity.capacities(group)) is not None:
+        yield Chart("capacity", edges.words, lambda: capacity.draw(edges))
+    if not is_search(group.rows[0].entry) and (ratios := forest.forest(group)) is not None:
         yield Chart("ratios", ratios.words, lambda: forest.draw(ratios))
     if (bars := phases.phase_bars(group)) is not None:
         yield Chart("phases", bars.words, lambda: phases.draw(bars))

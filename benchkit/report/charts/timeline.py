@@ -58,6 +58,8 @@ class Track:
     valid: bool
     count: int
     warmup: int
+    unsettled: int
+    """Blocks in which no end of the warm-up was found."""
     undelivered: int
     stretches: tuple[Stretch, ...]
 
@@ -142,9 +144,11 @@ def _track(row: Row) -> Track:
     for number, (first, last) in zip(blocks.tolist(), pairwise([*starts.tolist(), len(rows)]), strict=True):
         stretches.append(_stretch(whole.part(first, last), number, start, max(8, _POINTS // len(blocks))))
         start += stretches[-1].length_s * 1.04
+    details = row.entry["blocks_detail"]
+    unsettled = sum(not detail.get("warmup_settled", True) for detail in details)
     return Track(
         row.entry["id"], row.name, row.transport, row.valid, row.count,
-        int(np.count_nonzero(whole.warmup)), int(np.count_nonzero(~arrived)), tuple(stretches[:_POINTS]),
+        int(np.count_nonzero(whole.warmup)), unsettled, int(np.count_nonzero(~arrived)), tuple(stretches[:_POINTS]),
     )  # fmt: skip
 
 
@@ -198,7 +202,8 @@ def draw(chart: Timeline) -> Figure:
 def _latency(axes: Axes, track: Track) -> None:
     hue = transport(track.transport).light
     axes.set_yscale("log")
-    warm = f"{track.warmup} of warm-up shaded"
+    unsettled = f", {track.unsettled} block(s) never settled" if track.unsettled else ""
+    warm = f"{track.warmup} of warm-up shaded{unsettled}"
     lost = f", {track.undelivered} not delivered (ticks on top)" if track.undelivered else ""
     axes.set_title(f"{track.name}, n={track.count}, {warm}{lost}", loc="left", size=8.5, pad=3)
     for stretch in track.stretches:

@@ -13,9 +13,10 @@ from benchkit.errors import BrokerError, Rejected
 from benchkit.tensors.wire import Buffer, total_bytes
 from benchkit.transports._http.connection import NO_CONTENT, OK, Connection, Dropped
 from benchkit.transports.base import Reply, Sender
+from benchkit.transports.family import families
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _REMEDY = "see whether the stage's worker still runs"
 
@@ -92,6 +93,10 @@ class HttpSender(Sender):
                 self._poll(left)
         self._shown, reply = answered.popleft()
         return reply
+
+    def path(self) -> Mapping[str, str]:
+        """Of the connections that were opened; the server does not name itself in its responses."""
+        return {"family": families(connection.sock for idle in self._idle for connection in idle)}
 
     def close(self) -> None:
         """Close every connection."""

@@ -239,6 +239,19 @@ class StageServer:
                 self._server.ready.set()
                 self._loop.close()
 
+    def path(self) -> dict[str, str]:
+        """See Receiver.path."""
+        listening = [sock for server in self._server.servers for sock in server.sockets]
+        names = {type(sock.getsockname()) for sock in listening}
+        parser = self._server.config.http_protocol_class.mro()
+        return {
+            # An event loop hands out no real sockets: the kernel's name tells, a pair being TCP's.
+            "family": "tcp" if names == {tuple} else "unix",
+            "server": f"uvicorn {uvicorn.__version__}",
+            "mechanism": f"{type(self._loop).__module__}, "
+            + ("httptools" if HttpToolsProtocol in parser else parser[0].__name__),
+        }
+
     def close(self) -> None:
         """Stop listening, drop the connections and end the thread."""
         with suppress(RuntimeError):  # the loop is closed already when the server failed

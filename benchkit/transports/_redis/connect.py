@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 from benchkit.errors import BrokerError
 from benchkit.transports._redis.links import link
 from benchkit.transports._redis.resp import Refused, Resp
+from benchkit.transports.family import families
 
 CONNECT_S = 5.0
 _OTHER_SERVER = "see that host and port are those of a Redis or Valkey, and that only TLS has rediss://"
@@ -17,6 +19,7 @@ OLDEST = (6, 2)
 
 
 SCHEMES = {"redis": "TCP", "rediss": "TLS", "unix": "a Unix socket"}
+FAMILIES = {"redis": "tcp", "rediss": "tls", "unix": "unix"}
 
 
 def shown(url: str) -> str:
@@ -43,7 +46,8 @@ def connect(url: str) -> Resp:
     except (RedisError, OSError, UnicodeError) as error:
         # The library's text may hold the URL's parts: only what is known to be harmless goes on.
         raise _translated(error, url) from None
-    return Resp(link(connection._sock), connection.disconnect)  # noqa: SLF001  (redis-py has no public name for it)
+    sock = connection._sock  # noqa: SLF001  (redis-py has no public name for it)
+    return Resp(link(sock), connection.disconnect, sock)
 
 
 def _connection(url: str) -> Any:
@@ -151,3 +155,10 @@ def inspect(resp: Resp, url: str) -> Server:
             remedy="use Redis 6.2 or later, or any Valkey",
         )
     return Server(name, facts.get(f"{name}_version", redis_version), int(facts.get("process_id", 0)))
+
+
+def path(connections: Sequence[Resp], url: str) -> dict[str, str]:
+    """What an end's connections are, and the server that answers on the first of them."""
+    found = {"family": families(each.sock for each in connections if each.sock is not None)}
+    server = inspect(connections[0], url)
+    return {**found, "server": f"{server.name} {server.version}"}

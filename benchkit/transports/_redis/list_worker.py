@@ -9,7 +9,8 @@ from benchkit.transports._redis.place import PRODUCER_BYTES, Place
 from benchkit.transports._redis.resp import Refused, command
 from benchkit.transports._redis.worker import RedisDelivery, RedisReceiver
 
-_ID = re.compile(rb"^id=(\d+) ", re.MULTILINE)
+_ID = re.compile(rb"^(?:txt:)?id=(\d+) ", re.MULTILINE)
+"""A line of CLIENT LIST, which RESP3 sends as text of a named kind: the kind stands before the first line."""
 
 
 class ListReceiver(RedisReceiver):

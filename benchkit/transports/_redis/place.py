@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchkit.errors import BrokerError
-from benchkit.transports._redis.connect import SCHEMES, connect, inspect, shown
+from benchkit.transports._redis.connect import FAMILIES, SCHEMES, connect, inspect, shown
 from benchkit.transports._redis.resp import Refused, Resp
 from benchkit.transports._redis.valkey import Embedded, embedded
 from benchkit.transports.base import Address, Setup
@@ -113,9 +113,10 @@ def prepared(
         "workers": place.workers,
         "producers": place.producers,
     }
-    path = f"{server.name} {server.version} over {SCHEMES[url.partition(':')[0]]}"
+    scheme, version = url.partition(":")[0], f"{server.name} {server.version}"
+    claim = {"family": FAMILIES[scheme], "server": version}
     try:
-        yield Address(where, path, server.pid if broker else None)
+        yield Address(where, f"{version} over {SCHEMES[scheme]}", server.pid if broker else None, claim)
     finally:
         # A server that has gone took the keys with it, or cannot be reached: nothing more can be done.
         with suppress(BrokerError, Refused):

@@ -6,6 +6,7 @@ https://redis.io/docs/latest/develop/reference/protocol-spec/
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -58,10 +59,12 @@ def opening(count: int, *words: bytes | str | int) -> bytes:
 class Resp:
     """One connection: commands out, answers in, in order."""
 
-    __slots__ = ("_close", "_end", "_link", "_memory", "_start", "_view", "send")
+    __slots__ = ("_close", "_end", "_link", "_memory", "_start", "_view", "send", "sock")
 
-    def __init__(self, link: Link, close: Callable[[], None]) -> None:
+    def __init__(self, link: Link, close: Callable[[], None], sock: socket.socket | None = None) -> None:
         self._link = link
+        self.sock = sock
+        """The live socket, to be asked what it is."""
         self._close = close
         self._memory = bytearray(_SCRATCH_BYTES)
         self._view = memoryview(self._memory)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import select
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 
 from benchkit.errors import BrokerError, Rejected
 from benchkit.tensors.wire import Buffer, total_bytes
-from benchkit.transports._redis.connect import connect, shown
+from benchkit.transports._redis.connect import connect, path, shown
 from benchkit.transports._redis.place import Place
 from benchkit.transports._redis.resp import CRLF, MAX_VALUE_BYTES, Refused, Resp, command
 from benchkit.transports.base import Reply, Sender
@@ -46,6 +46,7 @@ class RedisSender(Sender):
     def __init__(
         self, place: Place, depth: int, head: bytes, query: bytes, *, asked: bool, suffix: bytes = b""
     ) -> None:
+        self._url = place.url
         self._where = shown(place.url)
         self._depth = depth
         self._head = head + b"$%d\r\n"
@@ -159,6 +160,10 @@ class RedisSender(Sender):
 
     def _rejection(self) -> Reply:
         return Reply(memoryview(self._refused.popleft()), rejected=True)
+
+    def path(self) -> Mapping[str, str]:
+        """Of both connections; the server as it answers on the one that carries messages."""
+        return path((self._out, self._in), self._url)
 
     def close(self) -> None:
         """Let the broker answer what was sent, then close."""

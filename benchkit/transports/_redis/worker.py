@@ -7,13 +7,13 @@ order, without waiting for their answers; those are read before they pile up.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 
 from benchkit.errors import BrokerError
 from benchkit.tensors.wire import Buffer, total_bytes
-from benchkit.transports._redis.connect import connect, shown
+from benchkit.transports._redis.connect import connect, path, shown
 from benchkit.transports._redis.place import PRODUCER_BYTES, Place
 from benchkit.transports._redis.resp import CRLF, Answer, Refused, opening
 from benchkit.transports.base import Delivery, Receiver
@@ -162,6 +162,11 @@ class RedisReceiver(Receiver):
                 remedy="allow this user the command CLIENT",
             ) from None
         return client if isinstance(client, int) else 0
+
+    def path(self) -> Mapping[str, str]:
+        """Of both connections; the server as it answers on the one that carries replies."""
+        self.settle()
+        return path((self.gives, self.takes), self.place.url)
 
     def close(self) -> None:
         """Take nothing more, leave what was not acknowledged to others, close."""

@@ -87,6 +87,14 @@ class Party:
             if left:
                 self.rouse_all()
 
+    def path(self) -> dict[str, str]:
+        """What is really mapped, by the kernel's list where it keeps one, and what wakes this party."""
+        return {
+            "family": "memory",
+            **self.segment.mapped(),
+            "wake": type(self.wake).__name__.lower(),
+        }
+
     # Waking others
 
     def sleeper(self) -> int:

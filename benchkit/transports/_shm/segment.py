@@ -33,6 +33,7 @@ from benchkit.transports._shm.presence import presence_path
 from benchkit.transports._shm.wake import fifo_path
 from benchkit.units import show_bytes
 
+_MAPS: Final = Path("/proc/self/maps")
 _ZEROS: Final = bytes(1 << 20)
 _POPULATE: Final[int] = getattr(mmap, "MAP_POPULATE", 0)
 _NO_ROOM: Final = (errno.ENOSPC, errno.ENOMEM, errno.EDQUOT, errno.EFBIG)
@@ -82,6 +83,17 @@ class Segment:
         self.words[MAGIC_WORD] = MAGIC
         for number, size in enumerate(self.layout.sizes, SIZES_WORD):
             self.words[number] = size
+
+    def mapped(self) -> dict[str, str]:
+        """`segment`, the file behind this mapping, and `bytes`, its size."""
+        found = {"bytes": str(len(self._map))}
+        with suppress(OSError):
+            for line in _MAPS.read_text().splitlines():
+                fields = line.split(maxsplit=5)
+                start, _, end = fields[0].partition("-")
+                if int(start, 16) <= self.base < int(end, 16):
+                    found["segment"] = fields[5] if len(fields) > 5 else "anonymous memory"
+        return found
 
     def close(self) -> None:
         """Unmap, or leave it to the last view that somebody still holds."""

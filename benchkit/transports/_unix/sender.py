@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from select import select
 from threading import Lock, Thread
@@ -15,6 +15,7 @@ from benchkit.tensors.wire import total_bytes
 from benchkit.transports._unix.link import ACK, HEAD, MESSAGE, REPLY, Frame, Link, rest
 from benchkit.transports.base import Address, Buffer, Reply, Sender
 from benchkit.transports.buffers import Pool
+from benchkit.transports.family import families
 
 _RETRY_S = 0.002
 """How long to wait for a worker that is being started again before trying to connect once more."""
@@ -205,6 +206,10 @@ class UnixSender(Sender):
         frame = self._replies.popleft()
         self._shown = frame.buffer
         return Reply(frame.buffer[: frame.length])
+
+    def path(self) -> Mapping[str, str]:
+        """Of the sockets that are connected."""
+        return {"family": families(peer.link.sock for peer in self._peers if peer.link is not None)}
 
     def close(self) -> None:
         """Messages that a worker has not begun to read stay in its socket; an unfinished one is lost."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from select import select
@@ -14,6 +14,7 @@ from benchkit.tensors.wire import total_bytes
 from benchkit.transports._unix.link import Frame, Link
 from benchkit.transports.base import Address, Buffer, Delivery, Receiver
 from benchkit.transports.buffers import Pool
+from benchkit.transports.family import family
 
 
 class UnixDelivery(Delivery):
@@ -98,6 +99,10 @@ class UnixReceiver(Receiver):
             except OSError:
                 self._link.close()
                 self._link = None
+
+    def path(self) -> Mapping[str, str]:
+        """Of the socket that listens: nobody has connected yet."""
+        return {"family": family(self._listener)}
 
     def close(self) -> None:
         """What was not acknowledged is lost, as the guarantee says."""

@@ -1,0 +1,111 @@
+"""The closed list of codes.
+
+| code | usually | the cell |
+|---|---|---|
+| skipped | invalid | could not be measured at all |
+| not-measured | invalid | had no block when the run ended |
+| party-died | invalid | lost a process |
+| stage-failed | invalid | has messages on which the stage raised; up to 1%: note |
+| account-not-closed | invalid | has messages that ended nowhere, or twice |
+| drain-timed-out | invalid | had messages under way when the drain's time was up |
+| undelivered | invalid | dropped, rejected or lost messages; up to 1%, where that is allowed: note |
+| corrupted | invalid | changed bytes on the way |
+| wrong-replies | invalid | answered otherwise than the stage run locally; with a lossy codec: note |
+| replies-unchecked | note | has replies that could not be compared |
+| unexpected-arrivals | invalid | received messages that nobody had sent |
+| duplicated | invalid | delivered twice without declaring it |
+| reordered | invalid | overtook without declaring it |
+| path-not-as-claimed | invalid | used another socket family, server or mechanism than it said |
+| stamps-disagree | invalid | has stamps that run backwards |
+| source-too-slow | invalid | waited for its source; up to 1%: note |
+| offered-load-not-reached | invalid | was not offered the load that was asked for; within chance: note |
+| warm-up-never-ended | invalid | had not settled when measuring began; up to a third of its blocks: note |
+| too-few-samples | note | has no sample for a percentile; for p50: invalid |
+| few-blocks | note | has too few blocks to see what a fresh start changes |
+| blocks-disagree | note | has blocks that differ more than chance explains |
+| machine-disturbed | invalid | ran on a disturbed machine; up to a third of its blocks: note |
+| core-shared | note | had fewer cores than parties; pinned apart and yet on one core: invalid |
+| search-unfinished | note | was still searching when its time was up |
+| no-level-keeps | note | found no rate that keeps its promise |
+| search-given-up | invalid | searched, and a block of the search could not be measured |
+| near-floor | note | takes little longer than the tool itself |
+| effect-below-noise | note | differs from the best by less than the machine's own noise: a tie |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from benchkit.analysis.intervals import LEAST_BLOCKS
+
+Severity = Literal["invalid", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A code's usual severity and what to do about it."""
+
+    severity: Severity
+    remedy: str
+
+
+CODES: Final[Mapping[str, Kind]] = {
+    "skipped": Kind(
+        "invalid", "see what is missing with `benchkit doctor`, or leave the cell out with --only"
+    ),
+    "not-measured": Kind("invalid", "let the run end, or ask for fewer cells with --only"),
+    "party-died": Kind("invalid", "read the failure and its traceback in run.json"),
+    "stage-failed": Kind("invalid", "read the stage's traceback in run.json; run it alone on one message"),
+    "account-not-closed": Kind(
+        "invalid", "a transport must deliver, reject or lose each message: run check_transport on it"
+    ),
+    "drain-timed-out": Kind("invalid", "lower the rate or the depth, or raise blocks.drain"),
+    "undelivered": Kind(
+        "invalid", "lower the rate, raise the transport's depth, or measure the loss on purpose"
+    ),
+    "corrupted": Kind("invalid", "do not use this transport or codec before its bytes arrive unchanged"),
+    "wrong-replies": Kind(
+        "invalid", "make the stage deterministic, or set replies unchecked if it cannot be"
+    ),
+    "replies-unchecked": Kind(
+        "note",
+        "let the source repeat its messages (source.distinct) and use a stage that repeats its answers",
+    ),
+    "unexpected-arrivals": Kind("invalid", "give the cell a queue, stream or segment of its own"),
+    "duplicated": Kind(
+        "invalid", "declare at-least-once in the transport's capabilities, or acknowledge in time"
+    ),
+    "reordered": Kind("invalid", "declare its ordering in the transport's capabilities"),
+    "path-not-as-claimed": Kind(
+        "invalid", "correct the transport: what `prepare` claims is what its ends must use"
+    ),
+    "stamps-disagree": Kind("invalid", "run all parties on one host with one monotonic clock"),
+    "source-too-slow": Kind(
+        "invalid", "use a smaller or cheaper source, fewer distinct messages, or a lower rate"
+    ),
+    "offered-load-not-reached": Kind("invalid", "lower the rate, or measure the capacity with a closed loop"),
+    "warm-up-never-ended": Kind(
+        "invalid", "raise blocks.warmup; lower the rate if the latency grows as long as the load lasts"
+    ),
+    "too-few-samples": Kind("note", "measure longer (blocks.duration, blocks.rounds) or at a higher rate"),
+    "few-blocks": Kind("note", f"set blocks.rounds to {LEAST_BLOCKS} or more"),
+    "blocks-disagree": Kind(
+        "note", "stop what else runs on this machine, or raise blocks.rounds and blocks.duration"
+    ),
+    "machine-disturbed": Kind(
+        "invalid",
+        "stop what else runs on this machine or its host, raise the CPU quota, or raise blocks.rounds",
+    ),
+    "core-shared": Kind("note", "use a machine with a core for every party"),
+    "search-unfinished": Kind("note", "raise load.longest, or ask for less precision (load.precision)"),
+    "no-level-keeps": Kind(
+        "note", "promise more than the smallest latency seen, or make the stage or the path faster"
+    ),
+    "search-given-up": Kind("invalid", "read the failures in run.json"),
+    "near-floor": Kind("note", "treat it as the cost of the tool itself; larger payloads stand clear of it"),
+    "effect-below-noise": Kind(
+        "note", "take the two for equal; a quieter machine or larger payloads would show a smaller difference"
+    ),
+}

@@ -1,0 +1,55 @@
+"""Whether the load that was asked for was offered.
+
+LATE_NS says what late is. One late message in fifteen is no evidence that more than 1% are late: a cell is
+invalid for it only when so many late ones would come by chance in at most one of a hundred cells that are
+late 1% of the time (one-sided binomial test); until then it is a note. Likewise a rate falls short by one
+message or by none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from scipy.special import bdtrc
+
+from benchkit.analysis.measure import LATE_NS
+from benchkit.analysis.validity.codes import Severity
+from benchkit.analysis.validity.facts import TOLERATED, Facts, Reason, graded, percent, reason
+from benchkit.analysis.validity.parties import cut_short
+from benchkit.units import show_us
+
+_LATE_P: Final = 0.01
+
+
+def source(facts: Facts) -> Iterator[Reason]:
+    """Messages were there when they were due."""
+    starved = sum(block.starved for block in facts.blocks)
+    if starved:
+        share = starved / facts.scheduled
+        text = f"the source had no message ready for {starved} of {facts.scheduled} ({percent(share)})"
+        yield reason("source-too-slow", text, graded(share))
+
+
+def offered(facts: Facts) -> Iterator[Reason]:
+    """Messages left when they were due, at the rate of the schedule."""
+    pace = facts.measure.pace
+    if all(block.offered_per_s is None for block in facts.blocks):
+        return
+    if any(cut_short(facts, block) for block in facts.blocks):
+        return
+    kept = 1.0 if pace.kept is None else pace.kept
+    count = facts.measure.pace.count
+    slow = kept < 1 - TOLERATED
+    if pace.late_share <= TOLERATED and not slow:
+        return
+    late_beyond_chance = bdtrc(round(pace.late_share * count) - 1, count, TOLERATED) <= _LATE_P
+    severity: Severity = "invalid" if late_beyond_chance or (slow and (1 - kept) * count >= 1) else "note"
+    encode, send = (show_us(facts.measure.phases[name].mean_ns / 1e3) for name in ("encode", "send"))
+    late = f"{percent(pace.late_share)} of the messages left more than {show_us(LATE_NS / 1e3)} late"
+    yield reason(
+        "offered-load-not-reached",
+        f"{late} and {percent(min(kept, 1))} of the schedule's rate was reached; per message the producer "
+        f"spent {encode} encoding and {send} in send",
+        severity,
+    )

@@ -1,0 +1,94 @@
+"""What became of the messages: the account, their bytes, their order, their stamps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchkit.analysis.validity.facts import Facts, Reason, graded, messages, named, percent, reason
+from benchkit.analysis.validity.parties import COUNTED, cut_short, failures
+from benchkit.units import show_us
+
+
+def account(facts: Facts) -> Iterator[Reason]:
+    """Each message ended in exactly one place."""
+    if facts.open_blocks:
+        yield reason(
+            "account-not-closed",
+            f"the messages of {named(facts.open_blocks)} do not add up: each must end in exactly one place",
+        )
+
+
+def drain(facts: Facts) -> Iterator[Reason]:
+    """Nothing was under way when the blocks ended."""
+    cut = [cut_short(facts, block) for block in facts.blocks]
+    stuck = sum(not block.drained and not short for block, short in zip(facts.blocks, cut, strict=True))
+    # Where a block was cut short that is the reason, and what was under way then is no second one.
+    if stuck or (facts.account["pending"] and not any(cut)):
+        yield reason(
+            "drain-timed-out",
+            f"{facts.account['pending']} messages were unsent or unanswered when the drain of {stuck} block(s) ended",
+        )
+
+
+def undelivered(facts: Facts) -> Iterator[Reason]:
+    """No message was lost on the way, or few enough where that is allowed."""
+    gone = {
+        name: facts.account[name]
+        for name in ("dropped", "rejected", "dead_lettered", "lost")
+        if facts.account[name]
+    }
+    if not gone:
+        return
+    share = sum(gone.values()) / facts.scheduled
+    broken = bool(facts.account["lost"]) and facts.cell.delivery != "at-most-once"
+    text = ", ".join(f"{count} {name.replace('_', '-')}" for name, count in gone.items())
+    promise = f"; it promises {facts.cell.delivery}" if broken else ""
+    refusal = next((failure for failure in failures(facts) if failure.type == COUNTED), None)
+    why = f": {refusal.what}" if refusal else ""
+    yield reason(
+        "undelivered",
+        f"{percent(share)} of the messages were not delivered ({text}){promise}{why}",
+        "invalid" if broken else graded(share),
+        refusal.remedy if refusal else "",
+    )
+
+
+def integrity(facts: Facts) -> Iterator[Reason]:
+    """Bytes arrived unchanged, replies are what they must be, nothing came that nobody sent."""
+    if facts.account["corrupted"]:
+        yield reason("corrupted", f"{messages(facts.account['corrupted'])} arrived with changed bytes")
+    wrong, checked = (
+        sum(getattr(block, name) for block in facts.blocks) for name in ("wrong_replies", "checked_replies")
+    )
+    if wrong:
+        lossy = " (its codec is lossy)" if facts.cell.lossy else ""
+        text = (
+            f"{wrong} of {checked} checked replies differ from the stage run locally on the same input{lossy}"
+        )
+        yield reason("wrong-replies", text, "note" if facts.cell.lossy else "invalid")
+    if facts.cell.replies and facts.replies_to_check and not checked and facts.account["delivered"]:
+        yield reason(
+            "replies-unchecked", "no reply was compared with the stage run locally on the same input"
+        )
+    if facts.account["unexpected"]:
+        yield reason(
+            "unexpected-arrivals", f"{messages(facts.account['unexpected'])} arrived that nobody had sent"
+        )
+
+
+def guarantee(facts: Facts) -> Iterator[Reason]:
+    """Nothing came twice or out of order where the transport promises that it does not."""
+    if facts.account["duplicated"] and facts.cell.delivery != "at-least-once":
+        text = f"{messages(facts.account['duplicated'])} arrived twice; it promises {facts.cell.delivery}"
+        yield reason("duplicated", text)
+    if facts.account["reordered"] and facts.cell.ordering == "fifo" and facts.cell.workers == 1:
+        yield reason(
+            "reordered", f"{messages(facts.account['reordered'])} came after later ones; it promises fifo"
+        )
+
+
+def stamps(facts: Facts) -> Iterator[Reason]:
+    """The phases add up to the latency."""
+    if facts.measure.residual_ns:
+        text = f"the phases of a message miss its latency by up to {show_us(facts.measure.residual_ns / 1e3)}"
+        yield reason("stamps-disagree", f"{text}: stamps run backwards")

@@ -1,0 +1,62 @@
+"""What an end really uses: what it says itself, and the sockets that its opening brought into this process."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from benchkit.transports.base import Receiver, Sender
+from benchkit.transports.family import families
+
+_OPEN = Path("/proc/self/fd")
+Open = frozenset[str]
+
+
+def open_sockets() -> Open:
+    """The sockets of this process, each by the kernel's name for it; empty where the kernel does not say."""
+    return frozenset(name for _, name in _sockets())
+
+
+def used(end: Sender | Receiver, before: Open) -> dict[str, str]:
+    """What the end says, and as `opened` the families of the stream sockets connected since `before`.
+
+    A plug-in's mistake in saying it costs no block: it has then said nothing.
+    """
+    said: Mapping[str, str] = {}
+    with suppress(Exception):
+        said = end.path()
+    found = {str(key): str(value) for key, value in said.items()} if isinstance(said, Mapping) else {}
+    opened = _connected(before)
+    return {**found, **({"opened": opened} if opened else {})}
+
+
+def _connected(before: Open) -> str:
+    socks = []
+    try:
+        for fd, name in _sockets():
+            if name not in before:
+                with suppress(OSError):
+                    socks.append(socket.socket(fileno=os.dup(fd)))
+        return families(sock for sock in socks if _is_stream(sock))
+    finally:
+        for sock in socks:
+            sock.close()
+
+
+def _is_stream(sock: socket.socket) -> bool:
+    """Connected to another process: no listener, no pair of this process's own (an event loop has one)."""
+    with suppress(OSError):
+        return sock.type == socket.SOCK_STREAM and bool(sock.getpeername())
+    return False
+
+
+def _sockets() -> list[tuple[int, str]]:
+    found = []
+    for link in _OPEN.iterdir() if _OPEN.is_dir() else ():
+        # Another thread may close what was just listed, and the listing itself is in the list.
+        with suppress(OSError):
+            found.append((int(link.name), str(link.readlink())))
+    return [(fd, name) for fd, name in found if name.startswith("socket:")]

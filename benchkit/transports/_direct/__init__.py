@@ -1,0 +1,1 @@
+"""What transports without a broker share: a producer that has a link to each worker."""
