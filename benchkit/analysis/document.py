@@ -14,11 +14,11 @@ from benchkit.analysis.account import account, open_blocks
 from benchkit.analysis.answer import answer
 from benchkit.analysis.backlog import Drained, drained
 from benchkit.analysis.backlog import as_document as backlog_document
+from benchkit.analysis.beneath import beneath
 from benchkit.analysis.disturbance import disturbed
 from benchkit.analysis.found import Found, of_blocks
 from benchkit.analysis.found import as_document as capacity_document
 from benchkit.analysis.found import found as find
-from benchkit.analysis.beneath import beneath
 from benchkit.analysis.intervals import Interval
 from benchkit.analysis.labels import Labels, labels
 from benchkit.analysis.measure import Distribution, Measure, measure

@@ -3,30 +3,50 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from typing import Any, TypeVar
 
 import numpy as np
 
 from benchkit.engine.pacing import sharpen_timers
 from benchkit.engine.work import Work
 from benchkit.errors import PartyError
-from benchkit.exchange.base import Far, Near, Served, Spot, drive
+from benchkit.exchange.base import Driven, Far, Near, Served, Spot, drive
 from benchkit.exchange.catalogue import open_far, open_near
 from benchkit.exchange.seam import SeamFar, SeamNear
 from benchkit.transports import base as transports
 
-
-@dataclass(slots=True)
-class _Ends:
-    """What this process holds, by the number that the runner gave."""
-
-    near: dict[int, tuple[Near, int]]
-    far: dict[int, Far]
+T = TypeVar("T")
 
 
-_ENDS = _Ends({}, {})
+class _Held:
+    """One end and the one thread that uses it from opening to closing: so the seam of transports wants it."""
+
+    def __init__(self, make: Callable[[], Near | Far], nbytes: int) -> None:
+        self._thread = ThreadPoolExecutor(1, "exchange", sharpen_timers)
+        self.nbytes = nbytes
+        try:
+            self.end = self.do(make)
+        except BaseException:
+            self._thread.shutdown()
+            raise
+
+    def do(self, what: Callable[[], T]) -> T:
+        """In that thread."""
+        return self._thread.submit(what).result()
+
+    def close(self) -> None:
+        """The end and its thread."""
+        try:
+            self.do(self.end.close)
+        finally:
+            self._thread.shutdown()
+
+
+_HELD: dict[int, list[_Held]] = {}
+"""By the number that the runner gave the exchange."""
 
 
 @lru_cache(2)
@@ -39,37 +59,49 @@ def do_open(work: Work) -> dict[str, Any]:
     """Open one end and keep it."""
     command = work.command
     spot = Spot.of(command["spot"])
-    number, name = command["number"], command["contender"]
-    transport = transports.registry.build(command["transport"]) if command["transport"] else None
-    if command["side"] == "near":
-        near = SeamNear(spot, transport) if transport else open_near(name, spot)
-        _ENDS.near[number] = near, spot.nbytes
+    name, near = command["contender"], command["side"] == "near"
+    make: Callable[[], Near | Far]
+    if command["transport"]:
+        transport = transports.registry.build(command["transport"])
+        make = partial(SeamNear if near else SeamFar, spot, transport)
     else:
-        _ENDS.far[number] = SeamFar(spot, transport) if transport else open_far(name, spot)
+        make = partial(open_near if near else open_far, name, spot)
+    held = _Held(make, spot.nbytes)
+    _HELD.setdefault(command["number"], []).append(held)
     return {}
+
+
+def _held(work: Work, kind: type[Near | Far]) -> _Held:
+    for held in _HELD.get(work.command["number"], ()):
+        if isinstance(held.end, kind):
+            return held
+    raise PartyError("this end is not open: its process was started anew", where="exchange")
 
 
 def do_drive(work: Work) -> dict[str, Any]:
     """A block's producing side."""
-    near, nbytes = _ENDS.near[work.command["number"]]
-    payload = _payload(nbytes)
-    sharpen_timers()
-    driven = drive(near, payload, work.command["count"])
+    held = _held(work, Near)
+    near, payload, count = held.end, _payload(held.nbytes), work.command["count"]
+
+    def once() -> tuple[Driven, Served | None]:
+        assert isinstance(near, Near)  # noqa: S101  (it was looked for by its class)
+        return drive(near, payload, count), near.served()
+
+    driven, served = held.do(once)
     return {
         "began": driven.began.tobytes(),
         "ended": driven.ended.tobytes(),
         "digest": driven.digest,
-        **_told(near.served()),
+        **_told(served),
     }
 
 
 def do_attend(work: Work) -> dict[str, Any]:
     """A block's consuming side."""
-    far = _ENDS.far.get(work.command["number"])
-    if far is None:
-        raise PartyError("this end is not open", where="exchange")
-    sharpen_timers()
-    return _told(far.serve(work.command["count"]))
+    held = _held(work, Far)
+    far, count = held.end, work.command["count"]
+    assert isinstance(far, Far)  # noqa: S101  (it was looked for by its class)
+    return _told(held.do(lambda: far.serve(count)))
 
 
 def _told(served: Served | None) -> dict[str, Any]:
@@ -79,15 +111,12 @@ def _told(served: Served | None) -> dict[str, Any]:
 
 def do_close(work: Work) -> dict[str, Any]:
     """Close what is open under this number."""
-    number = work.command["number"]
-    ends = [_ENDS.near.pop(number, (None, 0))[0], _ENDS.far.pop(number, None)]
-    for end in ends:
-        if end is not None:
-            end.close()
+    for held in _HELD.pop(work.command["number"], ()):
+        held.close()
     return {}
 
 
-HANDLERS = {
+HANDLERS: dict[str, Callable[[Work], dict[str, Any]]] = {
     "exchange-open": do_open,
     "exchange-drive": do_drive,
     "exchange-attend": do_attend,

@@ -10,8 +10,6 @@ import multiprocessing
 import os
 import time
 from array import array
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from queue import Empty
 from typing import TYPE_CHECKING
 
@@ -52,19 +50,14 @@ class QueueNear(Near):
     """`put`, then `get` of the answer."""
 
     def __init__(self, spot: Spot) -> None:
-        # The child lives as long as the thread that started it: the kernel's promise is per thread.
-        self._keeper = ThreadPoolExecutor(1)
-        self._cores = spot.cores
         context = multiprocessing.get_context("spawn")
         self._messages, self._answers = context.Queue(), context.Queue()
-        arguments = (self._messages, self._answers, os.getpid(), self._cores)
+        arguments = (self._messages, self._answers, os.getpid(), spot.cores)
         self._child = context.Process(target=consume, args=arguments, daemon=True)
-        self._keep(self._child.start)
+        # The child dies with the thread that starts it, which is this end's own.
+        self._child.start()
         self.exchange(ACK)
         self.served()
-
-    def _keep(self, what: Callable[[], None]) -> None:
-        self._keeper.submit(what).result(PATIENCE_S)
 
     def exchange(self, payload: bytes) -> None:
         """Over and back."""
@@ -95,4 +88,3 @@ class QueueNear(Near):
         for queue in (self._messages, self._answers):
             queue.close()
             queue.join_thread()
-        self._keeper.shutdown()
