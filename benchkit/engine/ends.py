@@ -15,7 +15,7 @@ from benchkit.engine.work import Work
 from benchkit.errors import PartyError
 from benchkit.exchange.base import Driven, Far, Near, Served, Spot, drive
 from benchkit.exchange.catalogue import open_far, open_near
-from benchkit.exchange.seam import SeamFar, SeamNear
+from benchkit.exchange.seam import LoanNear, SeamFar, SeamNear
 from benchkit.transports import base as transports
 
 T = TypeVar("T")
@@ -63,7 +63,8 @@ def do_open(work: Work) -> dict[str, Any]:
     make: Callable[[], Near | Far]
     if command["transport"]:
         transport = transports.registry.build(command["transport"])
-        make = partial(SeamNear if near else SeamFar, spot, transport)
+        sending = LoanNear if command["loan"] else SeamNear
+        make = partial(sending if near else SeamFar, spot, transport)
     else:
         make = partial(open_near if near else open_far, name, spot)
     held = _Held(make, spot.nbytes)

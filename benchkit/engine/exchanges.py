@@ -40,14 +40,23 @@ class Timing:
 class Exchange:
     """A floor or a recipe of the catalogue, or a transport (then `name` is its kind), for messages of one length.
 
-    `host` is a transport that is prepared so that the ends have an address: the transport itself, or the one whose
+    With `loan` the transport's memory is written in place. `host` is a transport that is prepared so that the ends have an address: the transport itself, or the one whose
     broker a floor or a recipe uses. Opened when it is first timed, closed by `close`.
     """
 
-    def __init__(self, crew: Crew, site: Site, name: str, nbytes: int, host: Transport | None = None) -> None:
+    def __init__(
+        self,
+        crew: Crew,
+        site: Site,
+        name: str,
+        nbytes: int,
+        host: Transport | None = None,
+        *,
+        loan: bool = False,
+    ) -> None:
         self.name = name
         self.nbytes = nbytes
-        self._crew, self._site, self._host = crew, site, host
+        self._crew, self._site, self._host, self._loan = crew, site, host, loan
         self._number = next(_NUMBERS)
         self._up = ExitStack()
         self._open = False
@@ -80,7 +89,13 @@ class Exchange:
 
     def _end(self, side: str, spot: Spot) -> dict[str, Any]:
         transport = self._host.config() if self._seam and self._host is not None else None
-        return {"side": side, "spot": spot.plain(), "contender": self.name, "transport": transport}
+        return {
+            "side": side,
+            "spot": spot.plain(),
+            "contender": self.name,
+            "transport": transport,
+            "loan": self._loan,
+        }
 
     def _ask(self, party: Party, do: str, **data: Any) -> dict[str, Any]:
         return self._crew.ask(party, do, _OPEN_S, number=self._number, **data)

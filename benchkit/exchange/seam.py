@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from benchkit.exchange.base import ACK, PATIENCE_S, Far, Near, Spot, gone
 from benchkit.tensors.wire import Buffer
@@ -34,6 +34,27 @@ class SeamNear(Near):
     def close(self) -> None:
         """Close the sender."""
         self._sender.close()
+
+
+class LoanNear(SeamNear):
+    """`loan`, and the lent memory sent as it is: the message stands in it already, nothing is copied."""
+
+    def __init__(self, spot: Spot, transport: Transport) -> None:
+        super().__init__(spot, transport)
+        # A transport that lends has it; what it lends keeps what was written there (see Slot.place).
+        self._loan: Callable[[int, float], Any] = self._sender.loan  # type: ignore[attr-defined]
+        self._written: set[int] = set()
+
+    def exchange(self, payload: bytes) -> None:
+        """Over and back; a place that is lent for the first time is written first."""
+        nbytes = len(payload)
+        slot = self._loan(nbytes, _POLL_S) or _insist(lambda: self._loan(nbytes, _POLL_S), "nothing was lent")
+        if slot.place not in self._written:
+            slot.view[:nbytes] = payload
+            self._written.add(slot.place)
+        slot.send(nbytes)
+        if self._reply(_POLL_S) is None:
+            _insist(lambda: self._reply(_POLL_S), "no reply came")
 
 
 class SeamFar(Far):

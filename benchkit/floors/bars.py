@@ -43,6 +43,7 @@ ENGINE: Final = "engine"
 BARS: Final = (
     Bar("shm", "memcpy-spin", SMALL_BYTES, 10.0, "us", "one_way"),
     Bar("shm", "memcpy-spin", LARGE_BYTES, 1.15, "x", "one_way"),
+    Bar("shm-loan", "shm-loan", LARGE_BYTES, 1.5, against_nbytes=SMALL_BYTES),
     Bar("shm", "iceoryx2", SMALL_BYTES, 1.0),
     Bar("shm", "iceoryx2", LARGE_BYTES, 1.0),
     Bar("redis-list", "resp-list", SMALL_BYTES, 1.5),

@@ -91,7 +91,7 @@ def _compared(measured: Measured, of: str, against: str, nbytes: int) -> dict[st
 
 def _about(plan: FloorsPlan, bar: Bar) -> bool:
     """Whether this run is about the bar at all."""
-    if bar.nbytes not in plan.sizes:
+    if not {bar.nbytes, bar.against_nbytes or bar.nbytes} <= set(plan.sizes):
         return False
     return plan.engine if bar.of == ENGINE else any(each.name == bar.of for each in plan.entrants)
 
@@ -110,6 +110,7 @@ def _bar(plan: FloorsPlan, measured: Measured, bar: Bar) -> dict[str, Any]:
         "of": bar.of,
         "against": bar.against,
         "bytes": bar.nbytes,
+        "against_bytes": bar.against_nbytes or bar.nbytes,
         "figure": bar.figure,
         "unit": bar.unit,
         "sense": "at least" if bar.inverse else "at most",

@@ -68,7 +68,7 @@ class Measurement:
         for entrant, nbytes in self._plan.blocks:
             if entrant.name in self.measured.failed:
                 continue
-            exchange = Exchange(members, site, entrant.name, nbytes, entrant.host)
+            exchange = Exchange(members, site, entrant.name, nbytes, entrant.host, loan=entrant.loan)
             opened.callback(exchange.close)
             self._first(entrant, exchange, cores)
         for round_ in range(self._plan.rounds):

@@ -37,6 +37,8 @@ class Entrant:
     """The floor beneath a transport."""
     beside: str = ""
     """The transport that does what a recipe does."""
+    loan: bool = False
+    """A transport whose messages stand in lent memory, so that nothing is copied."""
     missing: str = ""
     """Why it cannot be measured here; empty when it can."""
     remedy: str = ""
@@ -125,6 +127,9 @@ def _installed(sizes: tuple[int, ...]) -> Iterator[Entrant]:
         else:
             if not promises.same_process:
                 yield Entrant(kind, "transport", says, sizes, transport, floor=floor)
+            if getattr(promises, "loans", False):
+                says = "written in place in lent memory"
+                yield Entrant(f"{kind}-loan", "transport", says, sizes, transport, beside=kind, loan=True)
 
 
 def _kept(everybody: list[Entrant], only: set[str]) -> list[Entrant]:

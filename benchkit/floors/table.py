@@ -123,6 +123,8 @@ def _about(bar: Entry) -> str:
     if bar["figure"] == "cpu":
         return "engine, inproc and null: CPU per message"
     first, second = (bar["against"], bar["of"]) if bar["sense"] == "at least" else (bar["of"], bar["against"])
+    if bar["bytes"] != bar["against_bytes"]:
+        second = f"its own {show_bytes(bar['against_bytes'])}"
     way = ", one way" if bar["figure"] == "one_way" else ""
     return f"{first} {'above' if bar['unit'] == 'us' else '/'} {second}{way}"
 

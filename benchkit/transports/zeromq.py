@@ -20,7 +20,7 @@ from pydantic import Field
 from benchkit.errors import Rejected, StorageError
 from benchkit.tensors.wire import total_bytes
 from benchkit.transports._direct.meeting import meeting
-from benchkit.transports._zeromq.place import KEY_BYTES, bind, port_path
+from benchkit.transports._zeromq.place import KEY_BYTES, LEAST_LIMIT_BYTES, bind, port_path
 from benchkit.transports.base import (
     Address,
     Buffer,
@@ -85,7 +85,7 @@ class ZeromqReceiver(Receiver):
         self._sock = sock = self._context.socket(zmq.ROUTER)
         sock.rcvhwm = 2 * int(where["depth"])
         sock.sndhwm = 0  # no more than there are messages in flight; at a mark, a ROUTER forgets
-        sock.maxmsgsize = max(int(where["message_bytes"]), 1)
+        sock.maxmsgsize = max(int(where["message_bytes"]), LEAST_LIMIT_BYTES)
         sock.linger = _LINGER_MS
         try:
             bind(sock, where, worker)
