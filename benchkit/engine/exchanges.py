@@ -40,7 +40,9 @@ class Timing:
 class Exchange:
     """A floor or a recipe of the catalogue, or a transport (then `name` is its kind), for messages of one length.
 
-    With `loan` the transport's memory is written in place. `host` is a transport that is prepared so that the ends have an address: the transport itself, or the one whose
+    With `loan` the transport's memory is written in place.
+
+    `host` is a transport that is prepared so that the ends have an address: the transport itself, or the one whose
     broker a floor or a recipe uses. Opened when it is first timed, closed by `close`.
     """
 

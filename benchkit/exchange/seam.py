@@ -42,7 +42,8 @@ class LoanNear(SeamNear):
     def __init__(self, spot: Spot, transport: Transport) -> None:
         super().__init__(spot, transport)
         # A transport that lends has it; what it lends keeps what was written there (see Slot.place).
-        self._loan: Callable[[int, float], Any] = self._sender.loan  # type: ignore[attr-defined]
+        lender: Any = self._sender
+        self._loan: Callable[[int, float], Any] = lender.loan
         self._written: set[int] = set()
 
     def exchange(self, payload: bytes) -> None:

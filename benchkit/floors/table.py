@@ -63,18 +63,23 @@ def _sizes(document: Entry, nbytes: int) -> Table:
 
 
 def _order(rows: Mapping[str, Entry], ratios: Mapping[str, Entry]) -> Iterator[tuple[str, bool]]:
-    """Floors first; then each transport, followed by the recipes beside it; then what is beside nothing."""
-    left = dict.fromkeys(rows)
-    for name in [name for name, row in rows.items() if row["role"] == "floor"]:
+    """Floors first; then each transport, followed by what is compared with it; then what is beside nothing.
+
+    With each name, whether it stands below a transport.
+    """
+    roles = {name: row["role"] for name, row in rows.items()}
+    yield from ((name, False) for name, role in roles.items() if role == "floor")
+    beside: dict[str, list[str]] = {name: [] for name, role in roles.items() if role == "transport"}
+    for name in roles:
+        against = ratios[name]["against"] if name in ratios else ""
+        if against in beside:
+            beside.pop(name, None)
+            beside[against].append(name)
+    for name, below in beside.items():
         yield name, False
-        del left[name]
-    for name in [name for name, row in rows.items() if row["role"] == "transport"]:
-        yield name, False
-        del left[name]
-        for recipe in [each for each in left if each in ratios and ratios[each]["against"] == name]:
-            yield recipe, True
-            del left[recipe]
-    yield from ((name, True) for name in left)
+        yield from ((each, True) for each in below)
+    alone = roles.keys() - beside.keys() - {each for below in beside.values() for each in below}
+    yield from ((name, False) for name, role in roles.items() if name in alone and role != "floor")
 
 
 def _figure(estimate: Entry | None) -> RenderableType:
