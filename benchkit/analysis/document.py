@@ -14,6 +14,7 @@ from benchkit.analysis.account import account, fates, open_blocks
 from benchkit.analysis.answer import answer
 from benchkit.analysis.backlog import Drained, drained
 from benchkit.analysis.backlog import as_document as backlog_document
+from benchkit.analysis.beneath import beneath
 from benchkit.analysis.disturbance import disturbed
 from benchkit.analysis.drift import Drift, drifts
 from benchkit.analysis.found import Found, of_blocks
@@ -66,7 +67,7 @@ def document(run: Run) -> dict[str, Any]:
     places = _places(cells, noise.ruler_ns(run.floor))
     cells = _with_noise(cells, places)
     names = labels(run.cells)
-    entries = [_entry(each, names[each.cell.id], each.cell.id in run.samples) for each in cells]
+    entries = [_entry(run, each, names[each.cell.id]) for each in cells]
     ranking = _ranking(cells, places)
     whole = {
         "schema": SCHEMA,
@@ -240,7 +241,7 @@ def _entrant(done: Analysed) -> Entrant | None:
     return Entrant(done.cell.id, p50, medians_ns, noise.spins(done.blocks))
 
 
-def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
+def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
     cell, figures = done.cell, done.measure
     return {
         "id": cell.id,
@@ -274,6 +275,7 @@ def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
         "service_us": _distribution(figures.service),
         "phases_us": {name: _phase(figures, name) for name in PHASES},
         "residual_us": {"max": figures.residual_ns / 1e3},
+        "floor": beneath(run.floor, cell, _us(figures.moved.quantiles_ns["p50"])),
         "throughput": _throughput(figures),
         "cost": _cost(done),
         "guarantee": {"delivery": cell.delivery, "durability": cell.durability, "ordering": cell.ordering},
@@ -284,7 +286,7 @@ def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
         "failures": _failures(done.failures),
         **({"capacity": capacity_document(done.found)} if done.found else {}),
         **({"backlog": backlog_document(done.drained)} if done.drained else {}),
-        "samples": sample_file(cell.id) if has_samples else None,
+        "samples": sample_file(cell.id) if cell.id in run.samples else None,
     }
 
 

@@ -68,6 +68,8 @@ class Measure:
     blocks: tuple[BlockMeasure, ...]
     pace: Pace
     delivered_bytes: int
+    moved: Distribution
+    """What the transport does of each message's latency: `send`, `transit`, `reply` and `return` together."""
     stage_busy_ns: int
     """Decoding, computing and replying, all workers and blocks together; a batch counts once."""
 
@@ -115,6 +117,7 @@ def measure(samples: Samples) -> Measure:
         blocks=_blocks(blocks, by_block),
         pace=_pace(paced),
         delivered_bytes=tally.payload_bytes,
+        moved=tally.moved.describe(),
         stage_busy_ns=busy.total_ns,
     )
 

@@ -16,6 +16,8 @@ from benchkit.records.samples import PHASES, Samples
 
 LATE_NS = 1_000_000
 """A message that leaves more than 1 ms after it was due is late."""
+MOVING = frozenset({"send", "transit", "reply", "return"})
+"""The phases that are the transport's."""
 Stamp = Callable[[str], Column]
 _GROUPS = 100
 _NONE_YET = np.iinfo(np.int64).max
@@ -52,6 +54,8 @@ class Tally:
     def __init__(self, messages: int) -> None:
         self.latency, self.service = pool(messages), pool(messages)
         self.phases = {name: pool(messages) for name in PHASES}
+        self.moved = pool(messages)
+        """The phases of MOVING together, message by message."""
         self.residual_ns = 0
         """How far any message's phases miss its latency."""
         self.payload_bytes = 0
@@ -64,11 +68,14 @@ class Tally:
         self.latency.add(latency)
         self.service.add(end - stamp("taken"))
         sums = np.empty((len(chosen.blocks), len(PHASES)), np.int64)
-        rest = latency
+        rest, moved = latency, np.zeros(len(latency), np.int64)
         for at, (name, phase) in enumerate(zip(PHASES, phase_columns(stamp), strict=True)):
             self.phases[name].add(phase)
             sums[:, at] = np.add.reduceat(phase, chosen.starts)
             rest = rest - phase
+            if name in MOVING:
+                moved += phase
+        self.moved.add(moved)
         self.residual_ns = max(self.residual_ns, int(np.abs(rest).max()))
         self.payload_bytes += int(stamp("payload_bytes").sum())
         self._entries.append(

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchkit.engine import oracle, paths, placement
+from benchkit.engine import ends, oracle, paths, placement
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
 from benchkit.engine.filling import Filling
 from benchkit.engine.in_place import InPlace
@@ -253,4 +253,5 @@ HANDLERS: Mapping[str, Handler] = {
     "prepare-transport": do_prepare_transport,
     "produce": do_produce,
     "serve": do_serve,
+    **ends.HANDLERS,
 }

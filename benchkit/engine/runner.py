@@ -117,7 +117,8 @@ class Runner:
             self._make_ready(members, site, index)
         if self._header.floor is None:
             self._watch(Progress("measuring the machine's floors", 0, total))
-            self._header.floor = floors.measure(members, site)
+            self._header.floor = floors.measure(members, site, list(self._ready.values()))
+            self._records.update({index: ready.record for index, ready in self._ready.items()})
         members.dismiss("oracle")
         measured = self._rounds(members, site)
         measured = self._search(members, site, measured)

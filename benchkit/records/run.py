@@ -194,6 +194,8 @@ class Cell:
     """What its load looked for; None where the load was given."""
     psnr_db: Psnr | None = None
     """Of what the decoder makes of the source's arrays; None where nothing was changed."""
+    floor: str = ""
+    """Which of Floor.paths_us lies beneath its transport; empty where none does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,10 @@ class Floor:
     null_spread_us: float = 0.0
     """By how much the p50 of the empty message differs between pieces of one block: the same thing measured
     again. A difference between cells that is smaller is no finding."""
+    paths_us: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    """Medians of raw exchanges: by the path's name (see Cell.floor), then by bytes; `exchange` (over and one byte
+    back) and `one_way`, in microseconds.
+    """
 
 
 @dataclass(frozen=True, slots=True)

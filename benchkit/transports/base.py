@@ -262,6 +262,13 @@ class Transport(Plugin):
     def capabilities(self) -> Capabilities:
         """What it promises with these options; asked without anything running."""
 
+    def floor(self) -> str:
+        """The raw exchange beneath it, by its name in benchkit.exchange, so that reports can say "2.1x its floor".
+
+        Empty where there is none.
+        """
+        return ""
+
     @abstractmethod
     def prepare(self, setup: Setup) -> AbstractContextManager[Address]:
         """What must run or exist before either end opens; undone on exit, whatever happened.

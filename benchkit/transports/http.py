@@ -93,6 +93,10 @@ class Http(Transport):
             many_producers=True,
         )
 
+    def floor(self) -> str:
+        """One send over loopback TCP."""
+        return "tcp-socket"
+
     @contextmanager
     def prepare(self, setup: Setup) -> Iterator[Address]:
         """Reserve a port per worker; raises BrokerError when none is to be had."""

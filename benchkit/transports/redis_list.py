@@ -35,6 +35,10 @@ class RedisList(RedisTransport):
 
     kind: ClassVar[str] = "redis-list"
 
+    def floor(self) -> str:
+        """The same commands on raw sockets."""
+        return "resp-list"
+
     def prepare(self, setup: Setup) -> AbstractContextManager[Address]:
         """The embedded broker or a check of the user's, and clean keys; raises BrokerError."""
         from benchkit.transports._redis.place import prepared

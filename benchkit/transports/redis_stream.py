@@ -40,6 +40,10 @@ class RedisStream(RedisTransport):
         "a live worker that holds one for longer has it delivered twice",
     )
 
+    def floor(self) -> str:
+        """The same commands on raw sockets."""
+        return "resp-stream"
+
     def prepare(self, setup: Setup) -> AbstractContextManager[Address]:
         """The embedded broker or a check of the user's, clean keys, stream and group; raises BrokerError."""
         from benchkit.transports._redis.place import GROUP, prepared
