@@ -213,7 +213,7 @@ class Runner:
         if cell.id in self._recording.rows:
             ready.count_on(self._recording.next_seq[cell.id])
         self._ready[index] = ready
-        self._records[index] = replace(ready.record, path=known.path)
+        ready.record = self._records[index] = replace(ready.record, path=known.path, floor=known.floor)
         site.services.callback(self._take_down, ready)
 
     def _one_block(
