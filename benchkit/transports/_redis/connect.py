@@ -45,14 +45,14 @@ def check(url: str) -> None:
 
 def connect(url: str) -> Resp:
     """A fresh connection, RESP3 where the server has it; raises BrokerError, never with the password."""
-    from redis.exceptions import RedisError, ResponseError
+    from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
     connection = _connection(url)
     try:
         try:
             connection.connect()
-        except ResponseError as error:
-            if not _without_resp3(error) or "protocol=" in url:
+        except (ResponseError, AuthenticationError) as error:
+            if "protocol=" in url or not _without_resp3(str(error), given=bool(connection.password)):
                 raise
             connection = _connection(url, protocol=2)
             connection.connect()
@@ -63,9 +63,10 @@ def connect(url: str) -> Resp:
     return Resp(link(sock), connection.disconnect, sock)
 
 
-def _without_resp3(error: Exception) -> bool:
-    # Proxies and managed servers: "unknown command 'HELLO'", "NOPROTO unsupported protocol version".
-    return "HELLO" in str(error) or "NOPROTO" in str(error)
+def _without_resp3(text: str, *, given: bool) -> bool:
+    # Proxies, managed servers, HELLO renamed: "unknown command 'HELLO'", "NOPROTO unsupported protocol version".
+    # With a password set the server wants that first, although the HELLO that it does not know has it.
+    return "HELLO" in text or "NOPROTO" in text or (given and text.startswith("Authentication required"))
 
 
 def _connection(url: str, protocol: int = 3) -> Any:

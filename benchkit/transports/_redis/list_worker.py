@@ -56,6 +56,10 @@ class ListReceiver(RedisReceiver):
         else:
             self.tell(command("LSET", self._list, index, self._marker) + self._unmark, 2)
 
+    def own(self) -> tuple[str, ...]:
+        """The processing list."""
+        return (self._list,)
+
     def look(self) -> None:
         """Put back what dead peers left."""
         self._take_over(same_number=False)

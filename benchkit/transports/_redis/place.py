@@ -18,7 +18,13 @@ GROUP = "g"
 PRODUCER_BYTES = 2
 """A producer's number beside its messages, little-endian, where there are several."""
 KEPT_S = 3600
-"""For how long keys outlive the last look of a run that was killed."""
+"""For how long keys outlive a run that was killed: what workers renew, and payloads with keys of their own.
+
+A list that was emptied and filled again since the last renewal has no such bound: it is a new key, and giving it
+one would take a command more for each message. `redis-cli --scan --pattern 'benchkit-*'` shows what is left.
+"""
+KEEP_S = 60.0
+"""How often workers renew."""
 _PAGE = 1000
 
 
@@ -57,6 +63,11 @@ class Place:
     def payload(self, claim: bytes) -> bytes:
         """The key of the payload behind a claim."""
         return b"%s:m:%s" % (self.name.encode(), claim)
+
+    @property
+    def lasting(self) -> tuple[str, ...]:
+        """The keys of the cell that are known to everybody."""
+        return (self.queue, self.register, *self.reply_lists)
 
     @property
     def register(self) -> str:
@@ -162,10 +173,11 @@ def _claimed(resp: Resp, place: Place, lists: Sequence[bytes]) -> Iterator[list[
     """The payloads that claims still stand for, some at a time; the claims are used up."""
     if resp.call("TYPE", place.queue) == b"stream":
         while isinstance(page := resp.call("XRANGE", place.queue, "-", "+", "COUNT", _PAGE), list) and page:
-            # One entry: its id, and the field and its value.
-            entries = [(entry[0], entry[1][-1]) for entry in page]  # type: ignore[index]  # what XRANGE answers
-            resp.call("XDEL", place.queue, *(mark for mark, _ in entries))
-            yield [place.payload(claim) for _, claim in entries]
+            # An entry is its id, and a list of one field and its value.
+            entries = [entry for entry in page if isinstance(entry, list)]
+            resp.call("XDEL", place.queue, *(mark for mark, _ in entries if isinstance(mark, bytes)))
+            fields = [words for _, words in entries if isinstance(words, list)]
+            yield [place.payload(claim) for *_, claim in fields if isinstance(claim, bytes)]
         return
     for key in (place.queue.encode(), *lists):
         while isinstance(claims := resp.call("LPOP", key, _PAGE), list) and claims:

@@ -10,8 +10,8 @@ from typing import Any
 
 from benchkit.errors import BenchkitError
 from benchkit.tensors.wire import Buffer
-from benchkit.transports._redis.place import GROUP, Place
-from benchkit.transports._redis.plain import BLOCK_S, client_of, errors, fetched, path_of
+from benchkit.transports._redis.place import GROUP, KEEP_S, KEPT_S, Place
+from benchkit.transports._redis.plain import BLOCK_S, LEAST_BLOCK_S, client_of, errors, fetched, path_of
 from benchkit.transports.base import Delivery, Receiver
 
 _LOOK_S = 1.0
@@ -50,15 +50,18 @@ class PlainReceiver(Receiver):
         self._looked_s = monotonic()
         with errors(place.url):
             self.join(self.client.client_id())
+            self._keep()
 
     def receive(self, timeout: float) -> PlainDelivery | None:
         """One blocking call after the other until a message comes or the time is over."""
         deadline_s = monotonic() + timeout
         place = self.place
         with errors(place.url):
+            if deadline_s >= self._keep_s:
+                self._keep()
             while True:
                 left_s = deadline_s - monotonic()
-                found = self.take(max(0.001, min(left_s, BLOCK_S)))
+                found = self.take(max(LEAST_BLOCK_S, min(left_s, BLOCK_S)))
                 if found is not None:
                     value, mark = found
                     view, producer = fetched(self.client, place, value)
@@ -70,6 +73,15 @@ class PlainReceiver(Receiver):
                     self._looked_s = monotonic()
                 if left_s <= BLOCK_S and found is None:
                     return None
+
+    def _keep(self) -> None:
+        for key in (*self.place.lasting, *self.own()):
+            self.client.expire(key, KEPT_S)
+        self._keep_s = monotonic() + KEEP_S
+
+    def own(self) -> tuple[str, ...]:
+        """Keys of this worker alone."""
+        return ()
 
     def drop(self, value: bytes, mark: bytes) -> None:
         """A message is done."""
@@ -127,6 +139,10 @@ class PlainListReceiver(PlainReceiver):
     def remove(self, value: bytes, mark: bytes) -> None:  # noqa: ARG002  (a list has no marks)
         """LREM by value, as people do."""
         self.client.lrem(self._list, 1, value)
+
+    def own(self) -> tuple[str, ...]:
+        """The processing list."""
+        return (self._list,)
 
     def look(self) -> None:
         """Put back what dead peers left."""

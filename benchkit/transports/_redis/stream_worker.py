@@ -138,7 +138,7 @@ class StreamReceiver(RedisReceiver):
 class ClaimedStreamReceiver(StreamReceiver):
     """The stream has claims: XREADGROUP, then GET."""
 
-    def _message(self, resp: Resp, mark: bytes, producer: int) -> RedisDelivery | None:
+    def _message(self, resp: Resp, mark: bytes, producer: int) -> RedisDelivery | None:  # noqa: ARG002  (a claim names it)
         claim = resp.read()
         if not isinstance(claim, bytes):
             return None

@@ -15,7 +15,7 @@ from benchkit.errors import BrokerError
 from benchkit.tensors.wire import Buffer, total_bytes
 from benchkit.transports._redis.claims import producer_of
 from benchkit.transports._redis.connect import connect, path, shown
-from benchkit.transports._redis.place import PRODUCER_BYTES, Place
+from benchkit.transports._redis.place import KEEP_S, KEPT_S, PRODUCER_BYTES, Place
 from benchkit.transports._redis.resp import CRLF, Answer, Refused, Resp, command, opening
 from benchkit.transports.base import Delivery, Receiver
 from benchkit.transports.buffers import Pool
@@ -80,6 +80,7 @@ class RedisReceiver(Receiver):
         try:
             self.client = self._own_id()
             self._request = self.join()
+            self._keep()
         except BaseException:
             self.takes.close()
             self.gives.close()
@@ -107,9 +108,17 @@ class RedisReceiver(Receiver):
 
     def _look(self, interval_s: float) -> None:
         # Only here is no message on its way to this worker, so that none of its own looks left behind.
-        if self.place.workers > 1 and monotonic() - self._looked_s >= interval_s:
+        now_s = monotonic()
+        if now_s >= self._keep_s:
+            self._keep()
+        if self.place.workers > 1 and now_s - self._looked_s >= interval_s:
             self.look()
             self._looked_s = monotonic()
+
+    def _keep(self) -> None:
+        keys = (*self.place.lasting, *self.own())
+        self.tell(b"".join([command("EXPIRE", key, KEPT_S) for key in keys]), len(keys))
+        self._keep_s = monotonic() + KEEP_S
 
     def push(self, parts: Sequence[Buffer], producer: int) -> None:
         """Push one reply."""
@@ -213,6 +222,10 @@ class RedisReceiver(Receiver):
     def left_behind(self) -> RedisDelivery | None:
         """A message that an earlier worker left and that does not come by itself."""
         return None
+
+    def own(self) -> tuple[str, ...]:
+        """Keys of this worker alone."""
+        return ()
 
     def look(self) -> None:
         """Look for what dead peers hold."""
