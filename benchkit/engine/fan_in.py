@@ -22,8 +22,9 @@ START_LEAD_NS = 20_000_000
 _SUMS = (
     "outstanding", "warmup_messages", "starved", "cpu_ns", "pacing_cpu_ns", "unexpected", "duplicated",
     "checked_replies", "wrong_replies", "malformed",
+    "spin_ns",
 )  # fmt: skip
-_LARGEST = ("ended_ns", "last_seen_ns", "peak_rss_bytes")
+_LARGEST = ("ended_ns", "last_seen_ns", "peak_rss_bytes", "rss_bytes")
 
 
 def role(producer: int) -> str:

@@ -37,6 +37,10 @@ class Filling(Sender):
         self._tell()
         return self._sender.reply(timeout)
 
+    def spun_s(self) -> float:
+        """Handed through."""
+        return self._sender.spun_s()
+
     def _tell(self) -> None:
         """At the call after the one that filled the queue: nothing may come between `send` and its stamp."""
         if self._full and not self._told:

@@ -14,11 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchkit.engine import oracle, paths, placement
+from benchkit.engine import ends, oracle, paths, placement
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
 from benchkit.engine.filling import Filling
+from benchkit.engine.in_place import InPlace
 from benchkit.engine.producer import Producer, drawn
 from benchkit.engine.profile import profiled
+from benchkit.engine.specs import specs
 from benchkit.engine.task import Task
 from benchkit.engine.work import Work, describe
 from benchkit.engine.worker import Worker
@@ -97,6 +99,7 @@ def do_prepare(work: Work) -> dict[str, Any]:
         "longest_bytes": ENVELOPE_BYTES + longest,
         "wire_bytes": ENVELOPE_BYTES + _mean([message.wire_bytes for message in made]),
         "payload_bytes": _mean([sum(a.nbytes for a in item.arrays.values()) for item in items]),
+        "arrays": specs([item.arrays for item in items]),
     }
 
 
@@ -175,11 +178,15 @@ def do_produce(work: Work) -> dict[str, Any]:
     transport = transports.registry.build(dict(task.transport))
     before = paths.open_sockets()
     sender = transport.sender(task.address)
-    if task.hold:
-        sender = Filling(sender, arrival, lambda: work.tell("filled"))
     try:
         path = paths.used(sender, before)
-        feed = _feed(task, source, codec)
+        feed: Feed
+        if transport.capabilities().in_place:
+            feed = sender = InPlace(sender, SHELF.prepared(source, codec, task.payload_seed), codec)
+        else:
+            feed = _feed(task, source, codec)
+        if task.hold:
+            sender = Filling(sender, arrival, lambda: work.tell("filled"))
         try:
             schedule = drawn(arrival, task)
             _settle()
@@ -246,4 +253,5 @@ HANDLERS: Mapping[str, Handler] = {
     "prepare-transport": do_prepare_transport,
     "produce": do_produce,
     "serve": do_serve,
+    **ends.HANDLERS,
 }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchkit.engine.specs import specs
 from benchkit.errors import InputMismatch, MessageError
 from benchkit.sources.base import Item
 from benchkit.stages.base import OpenStage
 from benchkit.tensors.codecs.base import Codec
 from benchkit.tensors.fidelity import changed_db
-from benchkit.tensors.message import Message
+from benchkit.tensors.message import Arrays, Message
 from benchkit.tensors.wire import ENVELOPE_BYTES
 
 _ERROR_REPLY_BYTES = 4096
@@ -23,6 +24,7 @@ def foresee(items: list[Item], codec: Codec, stage: OpenStage, *, deterministic:
     """
     expected: dict[int, bytes] = {}
     longest = 0
+    answered: list[Arrays] = []
     psnr_db: list[float] = []
     for index, item in enumerate(items):
         body = memoryview(b"".join(codec.encode(item.arrays, item.metadata)))
@@ -37,12 +39,14 @@ def foresee(items: list[Item], codec: Codec, stage: OpenStage, *, deterministic:
         except (Exception, SystemExit):  # noqa: BLE001, S112  (counted where it is measured: in the worker)
             continue
         longest = max(longest, len(reply))
+        answered.append(outputs)
         if deterministic:
             expected[index] = reply
     # A stage may answer other messages at more length than these.
     return {
         "expected": expected,
         "reply_bytes": ENVELOPE_BYTES + max(2 * longest, _ERROR_REPLY_BYTES),
+        "arrays": specs(answered),
         "psnr_db": psnr_db,
     }
 

@@ -17,7 +17,7 @@ from benchkit.engine.ready import Site
 from benchkit.testing.letters import Letter, Post
 from benchkit.testing.party import Party
 from benchkit.testing.report import BrokenPromise, promise
-from benchkit.transports.base import Address, Capabilities, Delivery, Receiver, Sender, Setup, Transport
+from benchkit.transports.base import Address, Capabilities, Delivery, Receiver, Sender, Setup, Slot, Transport
 
 Handle = Callable[[Delivery, int], None]
 """What a worker does with a delivery and the number of its message: reply, ack, release, or keep it."""
@@ -161,6 +161,20 @@ class Rig:
         return self._producer.do(
             f"send with a timeout of {timeout_s:g} s", self.sender.send, letter.parts, timeout_s
         )
+
+    def loan(self, nbytes: int, timeout_s: float) -> Slot | None:
+        """One call of `loan`."""
+        return self._producer.do(
+            f"loan with a timeout of {timeout_s:g} s", self.sender.loan, nbytes, timeout_s
+        )
+
+    def publish(self, slot: Slot, nbytes: int) -> None:
+        """Send a lent slot."""
+        self._producer.do("sending a lent slot", slot.send, nbytes)
+
+    def give_back(self, slot: Slot) -> None:
+        """A lent slot is not needed."""
+        self._producer.do("giving a lent slot back", slot.give_back)
 
     def begin_send(self, letter: Letter, producer: int = 0) -> Future[bool]:
         """Send as the engine does: again and again until there is room or patience is at an end."""

@@ -6,8 +6,9 @@ import json
 from contextlib import ExitStack
 
 from benchkit.engine.ready import Site
+from benchkit.errors import UsageError
 from benchkit.runtime.folders import run_folder
-from benchkit.testing import carrying, leaving, letters, producers, waiting, workers
+from benchkit.testing import carrying, leaving, lending, letters, producers, waiting, workers
 from benchkit.testing.party import Party
 from benchkit.testing.report import Fact, Report, examine, promise
 from benchkit.testing.rig import Check
@@ -52,6 +53,10 @@ FACTS: tuple[Fact[Check], ...] = (
         "the reply to what is delivered again reaches its producer",
         producers.what_comes_again_is_answered_alike,
     ),
+    Fact("loans", "what is written into lent memory arrives as it was written", lending.arrives_as_written),
+    Fact("places", "a place lent again still holds what was sent from it", lending.place_keeps_its_bytes),
+    Fact("loans-end", "loans that are not sent take nothing away", lending.nothing_leaks),
+    Fact("loans-limit", "more than was announced is not lent", lending.too_much_is_refused),
     Fact("acked", "what is acknowledged is not delivered again", workers.acked_never_again),
     Fact(
         "killed", "what a killed worker held is lost or delivered again, as declared", workers.killed_worker
@@ -67,6 +72,8 @@ def check_transport(transport: Transport, *, quick: bool = False, patience_s: fl
     Raises BrokenPromise, an AssertionError that names the first promise that is not kept, and MissingLibrary.
     A transport may take one message more than `depth` (what a receiver has fetched ahead).
     """
+    if transport.capabilities().external_stage:
+        raise UsageError("a server of somebody else's is the stage: there is no receiving end to check")
     report = Report(f"transport {transport.kind!r}")
     before = leaving.Traces.now()
     runner = Party("runner", patience_s)

@@ -21,11 +21,13 @@ from typing import ClassVar, Literal, Protocol, TypeVar
 
 from pydantic import Field
 
+from benchkit.errors import UsageError
 from benchkit.plugins import Plugin, Registry
 from benchkit.tensors.wire import Buffer
 
 __all__ = [
     "Address",
+    "ArraySpec",
     "Buffer",
     "Capabilities",
     "Delivery",
@@ -33,6 +35,7 @@ __all__ = [
     "Reply",
     "Sender",
     "Setup",
+    "Slot",
     "Transport",
 ]
 
@@ -58,6 +61,32 @@ class Capabilities:
     """What sets `max_message_bytes`, for people: "Redis: 512 MB per value"."""
     many_producers: bool = False
     """Several senders may be open at a time; each reply goes to the one that its message came from."""
+    external_stage: bool = False
+    """The stage is a server of somebody else's: no worker of ours runs, `receiver` is never asked for."""
+    loans: bool = False
+    """`Sender.loan` lends memory in which a message can be written where its reader will find it."""
+    in_place: bool = False
+    """The scenario asks for that: messages stand in lent memory before they are due, as those of a camera do
+    that writes there by itself. Needs `loans`.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class ArraySpec:
+    """A named array as it will be, for transports that must tell or ask the other side."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    """-1 for a side that differs from message to message."""
+
+    def takes(self, dtype: str, shape: Sequence[int]) -> bool:
+        """Whether an array of this dtype and shape is one."""
+        return (
+            dtype == self.dtype
+            and len(shape) == len(self.shape)
+            and all(own in (-1, side) for own, side in zip(self.shape, shape, strict=True))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +128,10 @@ class Setup:
     share: Share
     producers: int = 1
     """Senders that will be open at a time; more than one only where `many_producers` is declared."""
+    inputs: tuple[ArraySpec, ...] = ()
+    """The messages' arrays, where the cell's codec sends them as they are (`raw`); else none."""
+    outputs: tuple[ArraySpec, ...] = ()
+    """The replies' arrays, likewise, as far as the stage run locally could tell."""
 
 
 @dataclass(slots=True)
@@ -109,6 +142,27 @@ class Reply:
     """The reply's bytes, valid until the next call of the sender."""
     rejected: bool = False
     """The transport refused a message after `send` took it; `view` is the start of that message instead."""
+
+
+class Slot(ABC):
+    """Memory of the transport, lent to be written in place: one message, once it is sent."""
+
+    view: memoryview
+    """Writable bytes, as many as were asked for; not to be touched after `send` or `give_back`."""
+    place: int
+    """Which memory this is. Lent again under the same number, it still holds what it held when it was sent."""
+
+    @abstractmethod
+    def send(self, nbytes: int) -> None:
+        """Hand over the first `nbytes` as one message; nothing is copied and nothing waited for.
+
+        Messages keep the order of `send`, not that of `loan`. Raises Rejected for more than was lent, and
+        BrokerError when the slot was sent or given back before or its sender is closed.
+        """
+
+    @abstractmethod
+    def give_back(self) -> None:
+        """It is not needed: another message may have its place. Nothing happens where it is gone already."""
 
 
 class Sender(ABC):
@@ -127,6 +181,22 @@ class Sender(ABC):
     @abstractmethod
     def reply(self, timeout: float) -> Reply | None:
         """The next reply in any order, or None after `timeout` seconds (0: do not wait)."""
+
+    def loan(self, nbytes: int, timeout: float) -> Slot | None:  # noqa: ARG002  (the seam's signature)
+        """Memory for a message of at most `nbytes`, or None when there is still none after `timeout` seconds.
+
+        Several may be out; each takes the place of a message, so that with `depth` of them nothing can be sent.
+        Those of a sender that closes or dies are given back. Raises Rejected when no message may be so long,
+        UsageError where `Capabilities.loans` is not declared.
+        """
+        raise UsageError("this transport lends no memory", remedy="ask for Capabilities.loans first")
+
+    def spun_s(self) -> float:
+        """Seconds that this end has spent so far looking again and again instead of sleeping.
+
+        Part of its CPU time (unless the processor was taken away meanwhile); 0 where it does no such thing.
+        """
+        return 0.0
 
     def path(self) -> Mapping[str, str]:
         """What this end really uses, in the words of `Address.claim`, asked of the live socket, server or segment.
@@ -165,6 +235,10 @@ class Receiver(ABC):
     def receive(self, timeout: float) -> Delivery | None:
         """The next message, or None after `timeout` seconds. Several deliveries may be held (batches)."""
 
+    def spun_s(self) -> float:
+        """See Sender.spun_s."""
+        return 0.0
+
     def path(self) -> Mapping[str, str]:
         """See Sender.path; called once, before the first message is received."""
         return {}
@@ -188,12 +262,23 @@ class Transport(Plugin):
     def capabilities(self) -> Capabilities:
         """What it promises with these options; asked without anything running."""
 
+    def floor(self) -> str:
+        """The raw exchange beneath it, by its name in benchkit.exchange, so that reports can say "2.1x its floor".
+
+        Empty where there is none.
+        """
+        return ""
+
     @abstractmethod
     def prepare(self, setup: Setup) -> AbstractContextManager[Address]:
         """What must run or exist before either end opens; undone on exit, whatever happened.
 
         Raises StorageError or BrokerError with a remedy.
         """
+
+    def server_times(self, address: Address) -> Mapping[str, int] | None:  # noqa: ARG002  (a hook)
+        """What an external stage's own counters say so far: `requests`, `queue_ns`, `compute_ns`; None: nothing."""
+        return None
 
     @abstractmethod
     def sender(self, address: Address) -> Sender:

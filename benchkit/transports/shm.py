@@ -25,9 +25,13 @@ from benchkit.transports.base import (
     Reply,
     Sender,
     Setup,
+    Slot,
     Transport,
 )
 from benchkit.units import Seconds, show_bytes
+
+_LARGE_BYTES = 1 << 16
+"""From here on copying costs more than taking the lock once more."""
 
 
 class Shm(Transport):
@@ -38,12 +42,24 @@ class Shm(Transport):
     spin: Seconds = Field(
         50e-6,
         description="how long a party that finds nothing looks again and again before it sleeps: a message "
-        "that comes meanwhile saves a wake-up of 10 to 50 us; costs up to this much CPU time per wait",
+        "that comes meanwhile saves a wake-up of 10 to 50 us; costs up to this much CPU time per wait, and is left "
+        "out while waits are longer than that",
+    )
+    loan: bool = Field(
+        False,
+        description="messages stand in the slots before they are due, as those of a camera or a decoder that writes "
+        "into shared memory by itself: sending one costs its envelope and no copy",
     )
 
     def capabilities(self) -> Capabilities:
         """At least once; outlives both ends, not the machine."""
-        return Capabilities("at-least-once", "memory", "fifo", zero_copy=True, same_host=True)
+        return Capabilities(
+            "at-least-once", "memory", "fifo", zero_copy=True, same_host=True, loans=True, in_place=self.loan
+        )
+
+    def floor(self) -> str:
+        """A copy into shared memory and a flag."""
+        return "memcpy-spin"
 
     @contextmanager
     def prepare(self, setup: Setup) -> Iterator[Address]:
@@ -71,8 +87,37 @@ class Shm(Transport):
         return ShmReceiver(address, worker, self.spin)
 
 
+class ShmSlot(Slot):
+    """A reserved slot; ends with its sender, however that ends."""
+
+    __slots__ = ("_sender", "_used", "place", "view")
+
+    def __init__(self, sender: ShmSender, place: int, view: memoryview) -> None:
+        self._sender = sender
+        self._used = False
+        self.place = place
+        self.view = view
+
+    def send(self, nbytes: int) -> None:
+        """The slot's words and its lock, whatever `nbytes` is."""
+        if nbytes > len(self.view):
+            raise Rejected(f"{nbytes} bytes of a slot that was lent for {len(self.view)}")
+        if self._used or self._sender.closed:
+            raise BrokerError(
+                "this slot was sent or given back, or its sender was closed", remedy="loan another"
+            )
+        self._used = True
+        self._sender.publish(self.place, nbytes)
+
+    def give_back(self) -> None:
+        """Free for the next loan."""
+        if not self._used and not self._sender.closed:
+            self._used = True
+            self._sender.take_back(self.place)
+
+
 class ShmSender(Sender):
-    """Writes into a slot that it reserved when it published the last one."""
+    """Writes into a slot that it reserved before."""
 
     def __init__(self, address: Address, spin_s: float) -> None:
         self._party = party = Party(address, SENDER_PARTY, spin_s)
@@ -81,6 +126,10 @@ class ShmSender(Sender):
         self._slots_byte, self._replies_byte = layout.slots_byte, layout.replies_byte
         self._table, self._lock = party.table, party.lock
         self._data, self._readonly = party.segment.data, party.segment.readonly
+        self._replied = party.table.replied.__bool__
+        self._large = False
+        """Whether the last message was."""
+        self._quick_bytes = min(_LARGE_BYTES, layout.slot_bytes)
         self._reserved = -1
         self._viewed = -1
         self._set_aside: deque[bytes] = deque()
@@ -88,42 +137,56 @@ class ShmSender(Sender):
     def send(self, parts: Sequence[Buffer], timeout: float) -> bool:
         """One copy per part; raises Rejected for a message larger than a slot."""
         length = total_bytes(parts)
-        if length > self._slot_bytes:
-            raise Rejected(
-                f"a message of {length} bytes exceeds the slot of {self._slot_bytes} bytes",
-                remedy="the slots are sized for the largest message that the cell announced",
-            )
-        if self._reserved < 0:
-            self._reserved = self._reserve(timeout)
-            if self._reserved < 0:
+        slot = self._reserved
+        if slot < 0 or length > self._quick_bytes:
+            slot = self._slot(length, timeout)
+            if slot < 0:
                 return False
-        data, slot = self._data, self._reserved
+        data = self._data
         start = self._slots_byte + slot * self._slot_bytes
         for part in parts:
             end = start + len(part)
             data[start:end] = part
             start = end
-        table, party = self._table, self._party
+        # First: an interrupt after publishing must not leave the slot ours to write into.
+        self._reserved = -1
+        self.publish(slot, length)
+        return True
+
+    def loan(self, nbytes: int, timeout: float) -> ShmSlot | None:
+        """A slot of the ring itself."""
+        slot = self._slot(nbytes, timeout)
+        if slot < 0:
+            return None
+        self._reserved = -1
+        start = self._slots_byte + slot * self._slot_bytes
+        return ShmSlot(self, slot, self._data[start : start + nbytes])
+
+    def publish(self, slot: int, length: int) -> None:
+        """Hand over the `length` bytes in a slot that is ours."""
+        party, publish = self._party, self._table.publish
         with self._lock:
-            # First: an interrupt after publishing must not leave the slot ours to write into.
-            self._reserved = -1
-            table.publish(slot, length)
-            self._drop_viewed()
-            self._reserved = table.reserve()
             sleeper = party.sleeper()
+            # Last: a worker that sees it wants the lock next.
+            publish(slot, length)
         if sleeper:
             party.rouse(sleeper)
-        return True
+
+    def take_back(self, slot: int) -> None:
+        """A lent slot is free again."""
+        with self._lock:
+            self._table.give_back(slot)
 
     def reply(self, timeout: float) -> Reply | None:
         """The oldest unread reply."""
         if self._set_aside:
             return Reply(memoryview(self._set_aside.popleft()))
-        taken = self._take_reply()
-        if taken is None and timeout > 0:
-            replied = self._table.replied
-            if self._party.wait(replied.__bool__, time.monotonic() + timeout):
-                taken = self._take_reply()
+        if self._viewed >= 0 or self._replied():
+            taken = self._take_reply()
+        else:
+            taken = None
+        if taken is None and timeout > 0 and self._party.wait(self._replied, time.monotonic() + timeout):
+            taken = self._take_reply()
         if taken is None:
             return None
         slot, length = taken
@@ -135,6 +198,15 @@ class ShmSender(Sender):
         """Of the mapping and of how this party sleeps."""
         return self._party.path()
 
+    def spun_s(self) -> float:
+        """By the clock of the deadlines."""
+        return self._party.spun_s
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._party.closed
+
     def close(self) -> None:
         """What was sent stays for the workers; the reply seen last is seen."""
         with self._lock:
@@ -144,12 +216,33 @@ class ShmSender(Sender):
     def _take_reply(self) -> tuple[int, int] | None:
         with self._lock:
             self._drop_viewed()
-            return self._table.take_reply()
+            taken = self._table.take_reply()
+            if self._reserved < 0 and not self._large:
+                # Here, where the lock is held anyway, and not on the way of the next message.
+                self._reserved = self._table.reserve()
+        return taken
 
     def _drop_viewed(self) -> None:
         if self._viewed >= 0:
             self._table.drop_reply(self._viewed)
             self._viewed = -1
+
+    def _slot(self, length: int, timeout: float) -> int:
+        """The reserved slot for so many bytes, or -1; raises Rejected for more than a slot has."""
+        if length > self._slot_bytes:
+            raise Rejected(
+                f"a message of {length} bytes exceeds the slot of {self._slot_bytes} bytes",
+                remedy="the slots are sized for the largest message that the cell announced",
+            )
+        # A large one takes the slot that was freed last, as late as possible: what is in the caches still is worth
+        # more than the lock.
+        self._large = length > _LARGE_BYTES
+        if self._reserved < 0:
+            self._reserved = self._reserve(timeout)
+        elif self._large and self._table.free:
+            with self._lock:
+                self._reserved = self._table.exchange(self._reserved)
+        return self._reserved
 
     def _reserve(self, timeout: float) -> int:
         until_s = time.monotonic() + timeout
@@ -186,29 +279,36 @@ class ShmReceiver(Receiver):
             raise UsageError(f"worker {worker} of a segment for {workers} workers")
         self._worker = worker
         self.party = party = Party(address, 1 + worker, spin_s)
-        self._table, self._lock, self._readonly = party.table, party.lock, party.segment.readonly
-        self._ready = party.table.ready.__bool__
+        self._lock, self._readonly = party.lock, party.segment.readonly
+        self._claim, self._ready = party.table.claim, party.table.ready.__bool__
         self._slots_byte, self._slot_bytes = party.segment.layout.slots_byte, party.segment.layout.slot_bytes
 
     def receive(self, timeout: float) -> ShmDelivery | None:
         """The view is the slot."""
         until_s = -1.0
+        claim, ready = self._claim, self._ready
+        found = ready()
         while True:
-            if self._ready():
+            if found:
                 with self._lock:
-                    claimed = self._table.claim(self._worker)
+                    claimed = claim(self._worker)
                 if claimed is not None:
                     slot, word, length = claimed
                     start = self._slots_byte + slot * self._slot_bytes
                     return ShmDelivery(self.party, slot, word, self._readonly[start : start + length])
             if until_s < 0:
                 until_s = time.monotonic() + timeout
-            if not self.party.wait(self._ready, until_s):
+            found = self.party.wait(ready, until_s)
+            if not found:
                 return None
 
     def path(self) -> Mapping[str, str]:
         """Of the mapping and of how this party sleeps."""
         return self.party.path()
+
+    def spun_s(self) -> float:
+        """By the clock of the deadlines."""
+        return self.party.spun_s
 
     def close(self) -> None:
         """What was not acknowledged is ready for any worker again."""

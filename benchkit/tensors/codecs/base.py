@@ -16,6 +16,9 @@ class Codec(Plugin):
     lossy: ClassVar[bool] = False
     """True where decoded arrays differ from what was encoded (always in the same way)."""
 
+    in_place: ClassVar[bool] = False
+    """True where what is encoded are the arrays' own bytes, so that arrays can be made where a message stands."""
+
     @abstractmethod
     def encode(self, arrays: Arrays, metadata: bytes) -> list[Buffer]:
         """Buffers that are sent one after the other, never joined; arrays of allowed dtypes only.

@@ -50,6 +50,7 @@ class Npy(Codec):
     """
 
     kind: ClassVar[str] = "npy"
+    in_place: ClassVar[bool] = True
 
     def encode(self, arrays: Arrays, metadata: bytes) -> list[Buffer]:
         """The files' headers and, between them, views of the arrays; Fortran order becomes C order."""

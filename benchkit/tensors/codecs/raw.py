@@ -49,6 +49,7 @@ class Raw(Codec):
     """
 
     kind: ClassVar[str] = "raw"
+    in_place: ClassVar[bool] = True
 
     def encode(self, arrays: Arrays, metadata: bytes) -> list[Buffer]:
         """Views of the arrays; only non-contiguous or big-endian ones are copied."""

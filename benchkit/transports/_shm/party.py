@@ -19,14 +19,20 @@ from benchkit.transports.base import Address
 
 _SLICE_S: Final = 0.05
 """A sleeper looks around this often: for a wake-up that died with its messenger, and for dead workers."""
+_ALL: Final = 0xFFFF
+"""The last sixteen waits, a bit each: 1 where it was short enough for spinning to catch its end."""
+_PAYS: Final = 4
+"""Spin while so many of them were: a hit saves about half of what a whole spin in vain costs."""
+_WAKE_S: Final = 50e-6
+"""Of a wait that was slept through, so much may have been the wake-up (10 to 50 us; more on a busy machine)."""
 
 
 class Party:
     """Party 0 is the sender, party w + 1 worker w; raises BrokerError when that party is there already."""
 
     __slots__ = (
-        "_clock", "_looked_s", "_number", "_peers", "_sleep_words", "_spin_s", "_undo",
-        "closed", "lock", "segment", "table", "wake",
+        "_clock", "_looked_s", "_number", "_peers", "_short", "_sleep_words", "_spin_s", "_undo", "_worker_words",
+        "closed", "lock", "segment", "spun_s", "table", "wake",
     )  # fmt: skip
 
     def __init__(self, address: Address, number: int, spin_s: float) -> None:
@@ -38,7 +44,11 @@ class Party:
         self._spin_s = spin_s
         self._clock = time.monotonic
         self._looked_s = 0.0
+        self._short = _ALL
+        self.spun_s = 0.0
+        """Spent on spinning, by the clock."""
         self._sleep_words = [layout.sleep_byte(party) // 4 for party in range(1 + layout.workers)]
+        self._worker_words = tuple(enumerate(self._sleep_words))[1:]
         with ExitStack() as undo:
             self.segment = segment = Segment(Path(str(where["path"])), layout)
             undo.callback(segment.close)
@@ -100,8 +110,7 @@ class Party:
     def sleeper(self) -> int:
         """A worker's party that said it sleeps, no longer marked so; 0 for none. Under the lock."""
         sleeps = self.segment.sleeps
-        for party in range(1, len(self._sleep_words)):
-            word = self._sleep_words[party]
+        for party, word in self._worker_words:
             if sleeps[word]:
                 sleeps[word] = 0
                 return party
@@ -132,13 +141,26 @@ class Party:
     # Waiting
 
     def wait(self, ready: Callable[[], bool], until_s: float) -> bool:
-        """Whether `ready()` before the monotonic clock shows `until_s`: spin, then sleep."""
+        """Whether `ready()` before the monotonic clock shows `until_s`: spin where that pays, then sleep."""
         clock = self._clock
-        spin_until_s = min(until_s, clock() + self._spin_s)
-        while clock() < spin_until_s:
-            if ready():
-                return True
-        return self._sleep(ready, until_s)
+        began_s = now_s = clock()
+        if self._short.bit_count() >= _PAYS:
+            spin_until_s = min(until_s, began_s + self._spin_s)
+            while now_s < spin_until_s:
+                if ready():
+                    self.spun_s += now_s - began_s
+                    if self._short != _ALL:
+                        self._short = self._short << 1 & _ALL | 1
+                    return True
+                now_s = clock()
+            self.spun_s += now_s - began_s
+        found = self._sleep(ready, until_s)
+        waited_s = clock() - began_s
+        # What was awaited for less than the budget says nothing of how long waits are.
+        if found or waited_s > self._spin_s:
+            spun = now_s > began_s
+            self._short = self._short << 1 & _ALL | (found and not spun and waited_s < self._spin_s + _WAKE_S)
+        return found
 
     def _sleep(self, ready: Callable[[], bool], until_s: float) -> bool:
         sleeps, word = self.segment.sleeps, self._sleep_words[self._number]

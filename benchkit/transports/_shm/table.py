@@ -41,6 +41,13 @@ _GENERATION_SHIFT: Final = 24
 _GENERATION_MASK: Final = (1 << 40) - 1
 _REPLY_SHIFT: Final = 8  # of its length, above its state
 
+_WORD: Final = (1 << 64) - 1
+_RAISED: Final = 1 << _GENERATION_SHIFT
+_WRITING_TO_READY: Final = _RAISED + READY - WRITING
+_READY_TO_HELD: Final = _RAISED + HELD - READY
+"""What is added to a word that has no worker."""
+_READY_TAIL: Final = READY_WORD + 1
+
 Words = npt.NDArray[np.uint64]
 
 
@@ -90,18 +97,57 @@ class Queue:
             self.push(slot)
 
 
+class Stack:
+    """Free slots, the one freed last on top: its memory is most likely in the caches still."""
+
+    __slots__ = ("_count", "_entries", "_words")
+
+    def __init__(self, words: memoryview, count: int, entries: int) -> None:
+        self._words = words
+        self._count = count
+        self._entries = entries
+
+    def __bool__(self) -> bool:
+        return bool(self._words[self._count])
+
+    def push(self, slot: int) -> None:
+        """On top."""
+        words = self._words
+        count = words[self._count]
+        words[self._entries + count] = slot
+        words[self._count] = count + 1
+
+    def pop(self) -> int:
+        """The top, or -1."""
+        words = self._words
+        count = words[self._count]
+        if not count:
+            return -1
+        words[self._count] = count - 1
+        slot: int = words[self._entries + count - 1]
+        return slot
+
+    def fill(self, slots: npt.NDArray[np.intp]) -> None:
+        """Exactly these."""
+        self._words[self._count] = 0
+        for slot in slots.tolist():
+            self.push(slot)
+
+
 class Table:
     """What may happen to a slot, step by step; see the head of the package."""
 
-    __slots__ = ("_first", "_headers", "_words", "free", "ready", "replied")
+    __slots__ = ("_depth", "_first", "_headers", "_ready_entries", "_words", "free", "ready", "replied")
 
     def __init__(self, words: memoryview, layout: Layout) -> None:
         self._words = words
         self._first = layout.headers_word
+        self._depth = layout.depth
+        self._ready_entries = layout.entries_word(1)
         headers: npt.NDArray[Any] = np.frombuffer(words, np.uint64)
         end = self._first + layout.depth * HEADER_WORDS
         self._headers: Words = headers[self._first : end].reshape(layout.depth, HEADER_WORDS)
-        self.free = Queue(words, FREE_WORD, layout.entries_word(0), layout.depth)
+        self.free = Stack(words, FREE_WORD, layout.entries_word(0))
         self.ready = Queue(words, READY_WORD, layout.entries_word(1), layout.depth)
         self.replied = Queue(words, REPLIED_WORD, layout.entries_word(2), layout.depth)
 
@@ -119,6 +165,20 @@ class Table:
             self._words[state] = _next(self._words[state], WRITING)
         return slot
 
+    def exchange(self, slot: int) -> int:
+        """A reserved slot that was free more recently, for this one; the same one if there is none."""
+        fresher = self.reserve()
+        if fresher < 0:
+            return slot
+        self.give_back(slot)
+        return fresher
+
+    def give_back(self, slot: int) -> None:
+        """A reserved slot is not needed."""
+        words, state = self._words, self._first + slot * HEADER_WORDS
+        words[state] = _next(words[state], FREE)
+        self.free.push(slot)
+
     def publish(self, slot: int, length: int) -> None:
         """A reserved slot has its `length` bytes."""
         words, state = self._words, self._first + slot * HEADER_WORDS
@@ -127,8 +187,11 @@ class Table:
         words[state + SEQUENCE] = sequence
         words[state + LENGTH] = length
         words[state + REPLY] = NONE
-        words[state] = _next(words[state], READY)
-        self.ready.push(slot)
+        words[state] = words[state] + _WRITING_TO_READY & _WORD
+        # As `push` does, without the call: this and `claim` are in the way of every message.
+        count = words[_READY_TAIL]
+        words[self._ready_entries + count % self._depth] = slot
+        words[_READY_TAIL] = count + 1
 
     def take_reply(self) -> tuple[int, int] | None:
         """Slot and length of the next reply, the sender's until `drop_reply`."""
@@ -159,11 +222,14 @@ class Table:
 
     def claim(self, worker: int) -> tuple[int, int, int] | None:
         """Slot, state word and length of the oldest message, now held by `worker`."""
-        slot = self.ready.pop()
-        if slot < 0:
+        words = self._words
+        count = words[READY_WORD]
+        if count == words[_READY_TAIL]:
             return None
-        words, state = self._words, self._first + slot * HEADER_WORDS
-        held = _next(words[state], HELD, worker)
+        slot: int = words[self._ready_entries + count % self._depth]
+        words[READY_WORD] = count + 1
+        state = self._first + slot * HEADER_WORDS
+        held = words[state] + _READY_TO_HELD + (worker << _WORKER_SHIFT) & _WORD
         words[state] = held
         return slot, held, words[state + LENGTH]
 
