@@ -32,7 +32,7 @@ class Usage:
     """Time spent on checksums outside the stamped phases."""
     pacing_cpu_ns: int = 0
     spin_ns: int = 0
-    """Part of `cpu_ns` (by the clock): spent by the transport's ends on looking again and again for what they waited for."""
+    """Part of `cpu_ns`, by the clock: the transport's ends looked again and again for what they waited for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,9 @@ def place_keeps_its_bytes(check: Check) -> None:
             slot = _lent(rig, 5000)
             if slot.place in kept:
                 again += 1
-                promise(bytes(slot.view) == kept[slot.place], f"place {slot.place} holds other bytes than before")
+                promise(
+                    bytes(slot.view) == kept[slot.place], f"place {slot.place} holds other bytes than before"
+                )
             each = letter(seq, 5000)
             _fill(slot, each)
             kept[slot.place] = bytes(slot.view)

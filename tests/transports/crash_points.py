@@ -156,7 +156,7 @@ def child(run: Callable[[], None]) -> int:
     status = 0
     try:
         run()
-    except BaseException:
+    except BaseException:  # noqa: BLE001  (whatever it is, the parent sees the status)
         sys.settrace(None)
         traceback.print_exc()
         status = 1
@@ -166,9 +166,7 @@ def child(run: Callable[[], None]) -> int:
 class Victim:
     """A child with a doom, and what it said."""
 
-    def __init__(
-        self, run: Callable[[Address, Doom, Voice], None], address: Address, doom: Doom
-    ) -> None:
+    def __init__(self, run: Callable[[Address, Doom, Voice], None], address: Address, doom: Doom) -> None:
         self._said_fd, voice = os.pipe()
         self._ended_fd, ended = os.pipe()
         os.set_inheritable(ended, True)
@@ -321,7 +319,7 @@ def drive(way: str, first: int, step: int, pipe: Connection, *, bytecodes: bool)
                 if not WAYS[way](address, Doom(point, bytecodes=bytecodes)):
                     break
             point += step
-    except BaseException:
+    except BaseException:  # noqa: BLE001  (whatever it is, the test shows it)
         pipe.send((point, traceback.format_exc()))
     else:
         pipe.send((point, ""))
