@@ -32,9 +32,9 @@ one freed last is in the caches still. What a slot held stays in it until it is 
 
 *Sleep.* Who finds nothing says so under the lock (its sleep word), after looking once more; who brings
 something looks at the sleep words under the same lock. So no wake-up is lost, and nobody pays a system call
-for a party that is awake. Before it sleeps, a party spins for its budget, but only while at least a quarter of its
-last sixteen waits were short enough for that to catch their end (`party.py`). Sleeps are bounded besides, because a party may be killed between being woken and
-taking its message.
+for a party that is awake. Sleeps are bounded besides, because a party may be killed between being woken and
+taking its message. Before it sleeps a party spins for its budget, but only while at least a quarter of its
+last sixteen waits were short enough for that to catch their end (`party.py`).
 
 *Replies.* Each message slot has its own reply slot, so a reply has its place from the moment its message was
 sent: `reply` never waits, whatever the producer does. A slot whose reply was not looked at is not free; a
