@@ -112,3 +112,12 @@ def show_us(microseconds: float | None) -> str:
         if abs(value) < 999.5 or unit == "s":
             return f"{value:.0f} {unit}" if abs(value) >= 99.95 else f"{value:.1f} {unit}"
     raise AssertionError("unreachable")
+
+
+def show_seconds(seconds: float) -> str:
+    """45 -> '45 s', 90 -> '1.5 min', 7200 -> '2 h'."""
+    for unit, scale in (("s", 1.0), ("min", 60.0), ("h", 3600.0)):
+        value = seconds / scale
+        if value < 60 or unit == "h":
+            return f"{value:.3g} {unit}"
+    raise AssertionError("unreachable")

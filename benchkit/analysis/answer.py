@@ -5,11 +5,11 @@ Written from run.json alone. No difference is claimed without its interval, and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from benchkit.analysis.search_words import is_search, rates
-from benchkit.analysis.words import largest_phases, times_with_interval, us_with_interval
+from benchkit.analysis.words import largest_phases, times, times_with_interval, us_with_interval
 from benchkit.units import show_us
 
 Entry = Mapping[str, Any]
@@ -38,6 +38,7 @@ def _group(places: Sequence[tuple[Entry, Entry]], invalid: Sequence[Entry]) -> l
     if places:
         title = places[0][0]["labels"]["group"]
         found = [f"{title}: {_ranked(places)}.", f"{title}: where the mean latency goes: {_time(places)}."]
+        found += [f"{title}: {above}." for above in _above_floors(places)]
     if invalid:
         title = invalid[0]["labels"]["group"]
         each = "; ".join(f"{_row(cell)} ({', '.join(_codes(cell))})" for cell in invalid)
@@ -112,3 +113,14 @@ def _guarantees(cells: Sequence[Entry]) -> str:
 def _time(places: Sequence[tuple[Entry, Entry]]) -> str:
     ends = [places[0][0]] if len(places) == 1 else [places[0][0], places[-1][0]]
     return "; ".join(f"{_row(cell)}: {largest_phases(dict(cell))}" for cell in ends)
+
+
+def _above_floors(places: Sequence[tuple[Entry, Entry]]) -> Iterator[str]:
+    """How many times its floor each transport takes; nothing where no floor was measured."""
+    said = []
+    for cell, _ in places:
+        floor = cell.get("floor")
+        if floor and floor["ratio"] is not None:
+            said.append(f"{_row(cell)} {times(floor['ratio'])} ({floor['name'].partition(',')[0]})")
+    if said:
+        yield f"times its floor, the same bytes moved by hand: {', '.join(said)}"

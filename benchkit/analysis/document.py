@@ -9,12 +9,14 @@ from typing import Any, Final
 import numpy as np
 
 from benchkit import __version__
-from benchkit.analysis import bottleneck, noise
-from benchkit.analysis.account import account, open_blocks
+from benchkit.analysis import bottleneck, external, noise
+from benchkit.analysis.account import account, fates, open_blocks
 from benchkit.analysis.answer import answer
 from benchkit.analysis.backlog import Drained, drained
 from benchkit.analysis.backlog import as_document as backlog_document
+from benchkit.analysis.beneath import beneath
 from benchkit.analysis.disturbance import disturbed
+from benchkit.analysis.drift import Drift, drifts
 from benchkit.analysis.found import Found, of_blocks
 from benchkit.analysis.found import as_document as capacity_document
 from benchkit.analysis.found import found as find
@@ -30,7 +32,7 @@ from benchkit.analysis.validity import Facts, Reason, is_valid, reason, reasons
 from benchkit.records.folder import SCHEMA, sample_file
 from benchkit.records.plain import storable
 from benchkit.records.run import Block, Cell, Failure, Run
-from benchkit.records.samples import PHASES, SAMPLE, Samples
+from benchkit.records.samples import PHASES, SAMPLE
 from benchkit.units import show_us
 
 ROLES: Final = ("producer", "stage", "broker")
@@ -42,9 +44,10 @@ class Analysed:
 
     cell: Cell
     blocks: list[Block]
-    samples: Samples
+    warmup: int
     account: dict[str, int]
     measure: Measure
+    drift: Mapping[str, Drift]
     reasons: list[Reason]
     failures: tuple[Failure, ...] = ()
     """Of all its blocks; a search shows the figures of some of them only."""
@@ -64,7 +67,7 @@ def document(run: Run) -> dict[str, Any]:
     places = _places(cells, noise.ruler_ns(run.floor))
     cells = _with_noise(cells, places)
     names = labels(run.cells)
-    entries = [_entry(each, names[each.cell.id], each.cell.id in run.samples) for each in cells]
+    entries = [_entry(run, each, names[each.cell.id]) for each in cells]
     ranking = _ranking(cells, places)
     whole = {
         "schema": SCHEMA,
@@ -72,8 +75,11 @@ def document(run: Run) -> dict[str, Any]:
         "started_utc": run.started_utc,
         "duration_s": run.duration_s,
         "seed": run.seed,
+        "seeds": run.seeds,
         "quick": run.quick,
         "interrupted": run.interrupted,
+        "resumed": run.resumed,
+        "measured_s": run.measured_s,
         "scenario": run.scenario,
         "environment": run.environment,
         "floor": run.floor,
@@ -99,14 +105,16 @@ def _analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
         # The figures of a search are those of the level that it found.
         blocks = list(capacity.shown.blocks)
         samples = of_blocks(samples, blocks)
-    kept = account(samples, blocks)
+    counted = fates(samples)
+    kept = account(counted, blocks)
     figures = measure(samples)
     cores = run.environment.get("cores")
+    trend = drifts(blocks, figures.blocks, [each.block for each in run.resumed])
     facts = Facts(
         cell=cell,
         blocks=blocks,
         account=kept,
-        open_blocks=open_blocks(samples, blocks),
+        open_blocks=open_blocks(counted, blocks),
         measure=figures,
         cores=cores if isinstance(cores, int) else 0,
         floor_us=run.floor.null_us.get("p50") if run.floor else None,
@@ -114,12 +122,22 @@ def _analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
         stops_on_error=run.scenario.get("on_error") == "stop",
         disturbed=upset,
         placement=run.placement,
+        drift=trend,
     )
     why = reasons(facts)
     if capacity is not None:
         why = search_reasons(capacity, why)
     return Analysed(
-        cell, blocks, samples, kept, figures, why, failures, capacity, drained(cell, blocks, samples)
+        cell,
+        blocks,
+        counted.warmup,
+        kept,
+        figures,
+        trend,
+        why,
+        failures,
+        capacity,
+        drained(cell, blocks, samples),
     )
 
 
@@ -223,7 +241,7 @@ def _entrant(done: Analysed) -> Entrant | None:
     return Entrant(done.cell.id, p50, medians_ns, noise.spins(done.blocks))
 
 
-def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
+def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
     cell, figures = done.cell, done.measure
     return {
         "id": cell.id,
@@ -240,11 +258,13 @@ def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
         "payload_bytes": cell.payload_bytes,
         "wire_bytes": cell.wire_bytes,
         "lossy": cell.lossy,
+        "psnr_db": cell.psnr_db,
         "zero_copy": cell.zero_copy,
         "path": cell.path,
         "stage_facts": cell.stage_facts,
+        "server": external.means_us(done.blocks) if cell.external_stage else None,
         "blocks": len(done.blocks),
-        "warmup": int(np.count_nonzero(done.samples["warmup"])),
+        "warmup": done.warmup,
         "load": _load(done),
         "account": done.account,
         "checks": {
@@ -255,16 +275,18 @@ def _entry(done: Analysed, names: Labels, has_samples: bool) -> dict[str, Any]:
         "service_us": _distribution(figures.service),
         "phases_us": {name: _phase(figures, name) for name in PHASES},
         "residual_us": {"max": figures.residual_ns / 1e3},
+        "floor": beneath(run.floor, cell, _us(figures.moved.quantiles_ns["p50"])),
         "throughput": _throughput(figures),
         "cost": _cost(done),
         "guarantee": {"delivery": cell.delivery, "durability": cell.durability, "ordering": cell.ordering},
         "validity": {"valid": done.valid, "reasons": [asdict(reason) for reason in done.reasons]},
         "verdict": _verdict(done),
+        "drift": {name: asdict(each) for name, each in done.drift.items()},
         "blocks_detail": _blocks(done),
         "failures": _failures(done.failures),
         **({"capacity": capacity_document(done.found)} if done.found else {}),
         **({"backlog": backlog_document(done.drained)} if done.drained else {}),
-        "samples": sample_file(cell.id) if has_samples else None,
+        "samples": sample_file(cell.id) if cell.id in run.samples else None,
     }
 
 
@@ -299,6 +321,7 @@ def _latency(figures: Measure) -> dict[str, Any]:
         "mean_ci95": _interval(figures.mean_ci_ns),
         "p50_ci95": _interval(figures.p50_ci_ns),
         "p99_ci95": _interval(figures.p99_ci_ns),
+        "error": figures.latency.error,
     }
 
 
@@ -361,7 +384,10 @@ def _verdict(done: Analysed) -> Mapping[str, Any]:
     load = bottleneck.busy(
         done.measure, done.cell.workers, sum(cpu) if cpu else None, producers=done.cell.producers
     )
-    return asdict(bottleneck.verdict(done.measure, load, has_broker=done.cell.has_broker))
+    found = bottleneck.verdict(done.measure, load, has_broker=done.cell.has_broker)
+    if done.cell.external_stage:
+        found = external.explained(found, done.measure, done.blocks)
+    return asdict(found)
 
 
 def _blocks(done: Analysed) -> list[dict[str, Any]]:
@@ -376,6 +402,7 @@ def _blocks(done: Analysed) -> list[dict[str, Any]]:
             "warmup_messages": block.warmup_messages,
             "warmup_settled": block.warmup_settled,
             "latency_growing": block.latency_growing,
+            "schedule_seed": block.schedule_seed,
             "phase_means_us": {
                 name: mean / 1e3 for name, mean in zip(PHASES, found[block.index].phase_means_ns, strict=True)
             },

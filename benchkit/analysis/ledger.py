@@ -9,7 +9,8 @@ Eleven boundaries, each the end of a phase and the start of the next, so their d
 - `send` ends when `send` returned or when the message was received, whichever came first.
 - `queue` is the part of the rest during which the worker had not yet asked for its next message.
 - The end is `returned`; a message without a reply ends at `finished`, its `reply` and `return` are 0.
-- A worker that died took its stamps along: the whole way from `sent` to the end is then `transit`.
+- A worker that died took its stamps along, and a server of somebody else's as the stage has none: the whole
+  way from `sent` to the end is then `transit`.
 - A phase is never negative. Where stamps run backwards (which no correct clock does) the phases are clipped
   at 0 and no longer add up: the difference is the residual, and a residual above 0 invalidates the cell.
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from benchkit.cli.exits import code_of
-from benchkit.cli.run import measure_all, scenario_options
+from benchkit.cli.run import How, measure_all, scenario_options
 
 
 @click.command(short_help="The CI gate: fail when a promise (slo:) is broken.")
@@ -29,5 +29,5 @@ def check(
                 where=str(path),
                 remedy="add, say, slo: {p99: 100ms, loss: 0}",
             )
-    documents = measure_all(plans, out, as_json=as_json, profile=profile, quiet=quiet)
+    documents = measure_all(plans, How(out, as_json, profile, quiet))
     return code_of(documents, len(plans))

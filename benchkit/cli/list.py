@@ -42,7 +42,8 @@ def _capabilities(plugin: Any) -> str:
     if promises.max_message_bytes is not None:
         from benchkit.units import show_bytes
 
-        facts.append(f"at most {show_bytes(promises.max_message_bytes)} a message")
+        name = f" ({promises.limit_name})" if promises.limit_name else ""
+        facts.append(f"at most {show_bytes(promises.max_message_bytes)} a message{name}")
     return ", ".join(facts).replace("_", " ")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +14,12 @@ import click
 from benchkit.cli.exits import code_of
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from benchkit.cli.interrupts import Interrupts
+    from benchkit.cli.resume import Asked
+    from benchkit.records.recording import Recording
+    from benchkit.records.run import Run
     from benchkit.scenario.plan import Plan
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -61,67 +67,148 @@ def scenario_options(command: F) -> F:
 
 
 @click.command(short_help="Measure scenarios.")
-@click.argument("scenarios", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("scenarios", nargs=-1, type=click.Path(path_type=Path))
 @scenario_options
 @click.option("--dry-run", is_flag=True, help="Print the plan and its expected duration, measure nothing.")
+@click.option("--soak", metavar="TIME", help="Measure for so long, e.g. 2h, in as many rounds as fit.")
+@click.option(
+    "--resume",
+    metavar="DIR|last",
+    help="Go on with a run whose runner died: its .partial folder, or the last one under --out.",
+)
+@click.option(
+    "--checkpoint",
+    metavar="TIME",
+    default="1min",
+    show_default=True,
+    help="How often what was measured is made safe.",
+)
 def run(
     scenarios: tuple[Path, ...], sets: tuple[str, ...], only: tuple[str, ...], quick: bool, out: Path, as_json: bool,
-    profile: bool, quiet: bool, dry_run: bool,
+    profile: bool, quiet: bool, dry_run: bool, soak: str | None, resume: str | None, checkpoint: str,
 ) -> int:  # fmt: skip
     """Measure one or more scenarios."""
-    from benchkit import scenario
+    from benchkit.cli.resume import Asked, asked, find
 
+    checkpoint_s = _seconds("--checkpoint", checkpoint)
+    if soak is not None:
+        sets = (*sets, f"blocks.soak={soak}")
+    if resume is not None:
+        if len(scenarios) > 1:
+            raise click.UsageError("--resume goes on with one run: name one scenario, or none")
+        path = find(resume, out)
+        given = Asked(str(scenarios[0]) if scenarios else "", sets, only, quick)
+        wanted, out = [asked(path, given)], path.parent
+    elif scenarios:
+        path = None
+        wanted = [Asked(str(scenario), sets, only, quick) for scenario in scenarios]
+    else:
+        raise click.UsageError("Missing argument 'SCENARIOS...'.")
     # All of them are checked before the first is measured.
-    plans = [scenario.load(path, sets=sets, only=only, quick=quick) for path in scenarios]
+    plans = [each.plan() for each in wanted]
     if dry_run:
         for plan in plans:
             _show_plan(plan)
         return 0
-    return code_of(measure_all(plans, out, as_json=as_json, profile=profile, quiet=quiet), len(plans))
+    how = How(out, as_json, profile, quiet, checkpoint_s, path, tuple(wanted))
+    return code_of(measure_all(plans, how), len(plans))
 
 
-def measure_all(
-    plans: Sequence[Plan], out: Path, *, as_json: bool, profile: bool, quiet: bool
-) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class How:
+    """What the command line says about measuring and telling."""
+
+    out: Path
+    as_json: bool
+    profile: bool
+    quiet: bool
+    checkpoint_s: float = 60.0
+    resume: Path | None = None
+    """The partial folder to go on with."""
+    asked: tuple[Asked, ...] = ()
+    """How each plan was asked for; what was not written down cannot be resumed."""
+
+
+def _seconds(option: str, text: str) -> float:
+    from benchkit.units import parse_seconds
+
+    try:
+        return float(parse_seconds(text))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
+
+
+def measure_all(plans: Sequence[Plan], how: How) -> list[dict[str, Any]]:
     """Run the plans one after the other, print what `--json` promises; an interrupt leaves out the rest."""
     from benchkit.cli.interrupts import installed
 
-    _check_out(out)
+    _check_out(how.out)
     documents: list[dict[str, Any]] = []
     with installed() as interrupts:
-        for plan in plans:
-            made = _measure(plan, out, interrupts, as_json=as_json, profile=profile, quiet=quiet)
-            documents.append(made)
+        for at, plan in enumerate(plans):
+            recording, before = _recording(plan, how, at)
+            try:
+                documents.append(_measure(plan, how, interrupts, recording, before))
+            finally:
+                recording.close()
             if interrupts.came:
                 break
-    if as_json:
+    if how.as_json:
         click.echo(json.dumps(documents[0] if len(plans) == 1 else documents, indent=1))
     return documents
 
 
+def _recording(plan: Plan, how: How, at: int) -> tuple[Recording, Run | None]:
+    """Where the blocks of a plan go, and what was measured before where it is resumed."""
+    from benchkit.cli.resume import taken_up
+    from benchkit.records.recording import Recording
+
+    if how.resume is not None:
+        return taken_up(how.resume, plan, how.checkpoint_s)
+    recording = Recording(how.out, checkpoint_s=how.checkpoint_s)
+    if at < len(how.asked):
+        recording.asked = how.asked[at].plain()
+    return recording, None
+
+
 def _measure(
-    plan: Plan, out_folder: Path, interrupts: Interrupts, *, as_json: bool, profile: bool, quiet: bool
+    plan: Plan, how: How, interrupts: Interrupts, recording: Recording, before: Run | None
 ) -> dict[str, Any]:
     """Run one plan, save it, print the tables and the answer; returns the document."""
     from benchkit.analysis.document import document
     from benchkit.cli.console import out, progress
     from benchkit.engine.runner import Runner
-    from benchkit.records.folder import save
     from benchkit.report import terminal
 
-    with progress(quiet=quiet) as watch:
-        runner = Runner(plan, watch, profile=profile)
+    with progress(quiet=how.quiet) as watch:
+        runner = Runner(plan, watch, profile=how.profile, recording=recording, before=before)
         measured = runner.run()
     folder: Path | None = None
     with interrupts.held():
         made = document(measured)
         try:
-            folder = save(measured, made, out_folder)
+            folder = recording.finish(measured, made)
             _save_profiles(folder, runner.profiles)
         finally:
             # Also where the disk is full: a minute of measuring is worth reading.
-            out(err=as_json).print(terminal.report(made, folder))
+            console = out(err=how.as_json)
+            console.print(terminal.report(made, folder))
+            _mention_unfinished(console, how.out)
     return made
+
+
+def _mention_unfinished(console: Console, out_folder: Path) -> None:
+    """Nobody else says that they are there, and nobody removes them."""
+    from benchkit.records.recording import unfinished
+
+    left = unfinished(out_folder)
+    if left:
+        runs = "1 run" if len(left) == 1 else f"{len(left)} runs"
+        console.print(
+            f"{runs} under {out_folder} never ended, the last in {left[-1].name}: "
+            "go on with `benchkit run --resume last`, read it with `benchkit report`, or remove the folder",
+            markup=False,
+        )
 
 
 def _save_profiles(folder: Path, pages: Mapping[str, str]) -> None:

@@ -17,6 +17,7 @@
     a party's side
       host.py        the process: commands in, events out; work.py one command under way
       handlers.py    prepare, foresee, produce, serve
+      specs.py       what a cell's arrays are called and shaped
       feed.py        messages made ahead of their time
       producer.py    due -> taken -> encoded -> sent ... returned; pacing.py how it waits
       worker.py      asked -> received -> decoded -> started -> finished -> replied

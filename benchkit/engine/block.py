@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchkit.analysis.warmup import Warmup, find_warmup
@@ -14,8 +14,9 @@ from benchkit.engine.fan_in import Produced
 from benchkit.engine.join import Columns, join, producer_columns, worker_columns
 from benchkit.engine.task import Task
 from benchkit.errors import BenchkitError, PartyError
-from benchkit.records.run import Block, Failure, Usage
+from benchkit.records.run import Block, Failure, ServerTimes, Usage
 from benchkit.records.samples import Samples
+from benchkit.scenario.redact import redact
 
 _OPEN_S = 30.0
 _QUIET_S = 0.25
@@ -34,6 +35,8 @@ class Place:
     offered_per_s: float | None
     broker_pid: int | None
     level_per_s: float | None = None
+    server_times: Callable[[], Mapping[str, int] | None] = lambda: None
+    """What an external stage's own counters say."""
 
 
 @dataclass(slots=True)
@@ -79,6 +82,7 @@ def run_block(
             ends.workers.append((party, party.post("serve", task=plain, worker=number)))
         _await_ready(crew, ends)
         broker = _Broker(place.broker_pid)
+        counted = place.server_times()
         for number, party in enumerate(ends.hands):
             ends.producing.append((party, party.post("produce", task=fan_in.part(task, number).plain())))
         if task.producers > 1:
@@ -90,10 +94,12 @@ def run_block(
         stage = _stop_workers(crew, ends, "now" if gave_up else "drain")
         broker_usage = broker.used()
         ended_ns = time.monotonic_ns()
+        server = _server_times(counted, place.server_times())
         _close_producers(crew, ends)
         if profiles is not None:
             profiles.update(_profiles(ends))
-        return _record(task, place, ends, produced, stage, broker_usage, ended_ns)
+        block, samples = _record(task, place, ends, produced, stage, broker_usage, ended_ns)
+        return replace(block, server=server), samples
     except BenchkitError:
         # Nobody may go on with a block that is over: its transport is taken down next.
         _stop_producers(ends)
@@ -142,7 +148,7 @@ def _start_together(crew: Crew, ends: _Ends) -> None:
     )
     start_ns = time.monotonic_ns() + fan_in.START_LEAD_NS
     for party, number in ends.producing:
-        party.post("start", of=number, start_ns=start_ns)
+        party.tell("start", of=number, start_ns=start_ns)
 
 
 def _await_measured(crew: Crew, ends: _Ends, task: Task) -> Produced | None:
@@ -184,13 +190,13 @@ def _broken(ends: _Ends) -> bool:
 
 def _stop_producers(ends: _Ends) -> None:
     for party, number in ends.producing:
-        party.post("stop", of=number, how="now")
+        party.tell("stop", of=number, how="now")
 
 
 def _let_go(ends: _Ends) -> None:
     """Workers that were held back begin; also where the block is over before anything was handed over."""
     for party, number in ends.workers:
-        party.post("go", of=number)
+        party.tell("go", of=number)
 
 
 def _await_quiet(crew: Crew, ends: _Ends, sent: int, drain_s: float) -> None:
@@ -217,7 +223,7 @@ def _await_quiet(crew: Crew, ends: _Ends, sent: int, drain_s: float) -> None:
 def _stop_workers(crew: Crew, ends: _Ends, how: str) -> list[dict[str, Any] | None]:
     """Each worker's columns, None for one that died."""
     for party, number in ends.workers:
-        party.post("stop", of=number, how=how)
+        party.tell("stop", of=number, how=how)
     _let_go(ends)
     crew.wait(
         lambda: all(party.dead or party.event(n, "done", "failed") for party, n in ends.workers), _MARGIN_S
@@ -238,7 +244,7 @@ def _stop_workers(crew: Crew, ends: _Ends, how: str) -> list[dict[str, Any] | No
 
 def _close_producers(crew: Crew, ends: _Ends) -> None:
     for party, number in ends.producing:
-        party.post("close", of=number)
+        party.tell("close", of=number)
     crew.wait(
         lambda: all(party.dead or party.event(n, "done", "failed") for party, n in ends.producing), _MARGIN_S
     )
@@ -270,7 +276,11 @@ class _Broker:
         """None where there is no broker of ours."""
         if self._pid is None:
             return None
-        return Usage(max(0, usage.cpu_ns(self._pid) - self._from_ns), usage.peak_rss_bytes(self._pid))
+        return Usage(
+            max(0, usage.cpu_ns(self._pid) - self._from_ns),
+            usage.peak_rss_bytes(self._pid),
+            rss_bytes=usage.rss_bytes(self._pid),
+        )
 
 
 def _failure(party: str, event: Mapping[str, Any]) -> Failure:
@@ -328,7 +338,9 @@ def _record(
         warmup_s=_due_s(joined.samples, warmup.messages),
         warmup_settled=warmup.settled,
         latency_growing=warmup.growing,
+        schedule_seed=task.schedule_seed,
         level_per_s=place.level_per_s,
+        foreign=sum(result["foreign"] for result in done),
         **_whereabouts(ends, stage),
     )
     return block, joined.samples
@@ -373,7 +385,8 @@ def _quiet(measured: Mapping[str, int], stage: Sequence[dict[str, Any] | None], 
     """Nothing moved any more when the drain was given up: all workers waited, no reply came; the rest is lost."""
     if any(result is None or not result["waiting_since_ns"] for result in stage):
         return False
-    last_moved_ns = max(measured["last_seen_ns"], *(result["waiting_since_ns"] for result in stage if result))
+    waiting_ns = [result["waiting_since_ns"] for result in stage if result]
+    last_moved_ns = max([measured["last_seen_ns"], *waiting_ns])
     return bool(measured["ended_ns"] - last_moved_ns >= _quiet_s(drain_s) * 1e9)
 
 
@@ -403,10 +416,20 @@ def _producer_failures(ends: _Ends) -> Iterator[Failure]:
         for what, count in report["rejections"].items():
             remedy = "raise the transport's limit or lower the load"
             yield Failure(party.role, "Rejected", what, remedy, count=count)
+        for what, count in report["stage_errors"].items():
+            yield Failure("stage", "StageError", redact(what), "read the server's log", count=count)
         if report["source_ended"]:
             what = "the source ended before the block's schedule did"
             remedy = "loop it, shorten the block, or repeat its first messages with source.distinct"
             yield Failure(party.role, "SourceEnded", what, remedy)
+
+
+def _server_times(before: Mapping[str, int] | None, after: Mapping[str, int] | None) -> ServerTimes | None:
+    """What the server's counters grew by; None where it has none, or began anew in between."""
+    if before is None or after is None:
+        return None
+    grown = {name: after[name] - before[name] for name in ("requests", "queue_ns", "compute_ns")}
+    return None if min(grown.values()) < 0 or not grown["requests"] else ServerTimes(**grown)
 
 
 def _usage(
@@ -426,6 +449,7 @@ def _usage(
             measured["peak_rss_bytes"],
             0,
             round(measured["pacing_cpu_ns"] * share),
+            measured["rss_bytes"],
             round(measured["spin_ns"] * share),
         )
     if stage:
@@ -433,9 +457,10 @@ def _usage(
             round(sum(result["cpu_ns"] for result in stage) * share),
             sum(result["peak_rss_bytes"] for result in stage),
             round(sum(result["integrity_ns"] for result in stage) * share),
+            rss_bytes=sum(result["rss_bytes"] for result in stage),
             spin_ns=round(sum(result["spin_ns"] for result in stage) * share),
         )
     if broker and measured and messages:
         # The broker is seen from outside, warm-up included: its share of the measured messages.
-        used["broker"] = Usage(round(broker.cpu_ns * (1 - warmup / messages)), broker.peak_rss_bytes)
+        used["broker"] = replace(broker, cpu_ns=round(broker.cpu_ns * (1 - warmup / messages)))
     return used

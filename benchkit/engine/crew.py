@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,7 +30,7 @@ class Party:
         self._log = log
         self.dead = ""
         """How it ended, in words; empty while it lives."""
-        self.events: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        self.events: dict[int, list[dict[str, Any]]] = {}
         self._ids = itertools.count(1)
         ours, theirs = socket.socketpair()
         # A party that was stopped in the middle of a message must not stop the run.
@@ -52,14 +51,27 @@ class Party:
     def post(self, do: str, **data: Any) -> int:
         """Give a command; its events come under the id that is returned."""
         number = next(self._ids)
+        self.events[number] = []
+        self._send(number, do, data)
+        return number
+
+    def tell(self, do: str, **data: Any) -> None:
+        """Give a command whose events nobody waits for; they are dropped."""
+        self._send(next(self._ids), do, data)
+
+    def _send(self, number: int, do: str, data: dict[str, Any]) -> None:
         # A dead party is noticed where its answer is awaited.
         with suppress(OSError):
             self.channel.send({"id": number, "do": do, **data})
-        return number
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """Keep an event of a command that is not over yet: a run of days must not gather the others'."""
+        if event["id"] in self.events:
+            self.events[event["id"]].append(event)
 
     def event(self, number: int, *names: str) -> dict[str, Any] | None:
         """The first event of a command with one of these names, if it has come."""
-        return next((event for event in self.events[number] if event["event"] in names), None)
+        return next((event for event in self.events.get(number, ()) if event["event"] in names), None)
 
     def last_words(self) -> str:
         """The last line that the process printed: why it died, often."""
@@ -114,7 +126,7 @@ class Crew:
             except (EOFError, ValueError):
                 self._bury(party)
             else:
-                party.events[event["id"]].append(event)
+                party.hear(event)
 
     def wait(self, done: Callable[[], bool], timeout_s: float) -> bool:
         """Pump until `done()`; False when the time is up first."""

@@ -24,7 +24,7 @@ _SUMS = (
     "checked_replies", "wrong_replies", "malformed",
     "spin_ns",
 )  # fmt: skip
-_LARGEST = ("ended_ns", "last_seen_ns", "peak_rss_bytes")
+_LARGEST = ("ended_ns", "last_seen_ns", "peak_rss_bytes", "rss_bytes")
 
 
 def role(producer: int) -> str:

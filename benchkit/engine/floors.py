@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.engine.beneath import paths_us
 from benchkit.engine.block import Place, run_block
 from benchkit.engine.crew import Crew
-from benchkit.engine.ready import Site, make_ready
+from benchkit.engine.ready import ReadyCell, Site, make_ready
+from benchkit.errors import PartyError
 from benchkit.load.closed import Closed
-from benchkit.records.run import Floor
-from benchkit.records.samples import Status
+from benchkit.records.run import Block, Floor
+from benchkit.records.samples import Samples, Status
 from benchkit.scenario.plan import Blocks, Plan, PlannedCell
 from benchkit.sources.sensors import Sensors
 from benchkit.stages.null import Null
@@ -24,15 +27,18 @@ _COPY_BYTES = 32 << 20
 _COPIES = 8
 _WAKES = 200
 _NULL_S = 0.12
+_TRIES = 5
+"""A machine that is busy enough lets so short a block pass without one message."""
 _PIECES = 5
 
 
-def measure(crew: Crew, site: Site) -> Floor:
-    """Clock, memory, wake-up, and an empty message through the engine and back."""
+def measure(crew: Crew, site: Site, cells: Sequence[ReadyCell] = ()) -> Floor:
+    """Clock, memory, wake-up, an empty message through the engine and back, and the floor beneath each cell."""
     null_us, spread_us = _null_us(crew, site)
     return Floor(
-        _clock_ns(), _memcpy_bytes_per_s(), _wake_us(crew), null_us, _clock_granularity_ns(), spread_us
-    )
+        _clock_ns(), _memcpy_bytes_per_s(), _wake_us(crew), null_us, _clock_granularity_ns(), spread_us,
+        paths_us(crew, site, cells),
+    )  # fmt: skip
 
 
 def _null_us(crew: Crew, site: Site) -> tuple[dict[str, float], float]:
@@ -41,27 +47,38 @@ def _null_us(crew: Crew, site: Site) -> tuple[dict[str, float], float]:
     Percentiles, and by how much the p50 of five contiguous pieces differ (the second largest less the second
     smallest: one piece may have been interrupted).
     """
-    cell = PlannedCell(
-        id="floor", group="floor", source=Sensors(samples=4, channels=4, distinct=1), codec=Raw(),
-        transport=Inproc(depth=1), stage=Null(), load=Closed(in_flight=1), workers=1,
-        batch_size=1, batch_delay_s=0.0, replies=True,
-    )  # fmt: skip
-    plan = Plan(
-        name="floor", seed=0, quick=True, cells=(cell,), order=(0,), blocks=Blocks(1, _NULL_S, _NULL_S / 4, 1.0),
-        checksum_every=0, check_replies=False, on_error="stop", slo={}, resolved={},
-    )  # fmt: skip
-    ready = make_ready(crew, plan, cell)
-    ready.open(site, crew)
-    try:
-        _, samples = run_block(crew, ready.task(plan, 0), Place(0, 0, 64, None, None), ready.hosts)
-    finally:
-        ready.close()
-    done = samples[(samples["status"] == Status.DELIVERED) & ~samples["warmup"]]
+    _, done = null_block(crew, site, in_flight=1, duration_s=_NULL_S)
     trips = (done["returned"] - done["due"]) / 1000
     p50, p99 = np.quantile(trips, [0.5, 0.99])
     pieces = np.sort([np.median(piece) for piece in np.array_split(trips, _PIECES) if len(piece)])
     spread_us = float(pieces[-2] - pieces[1]) if len(pieces) == _PIECES else 0.0
     return {"p50": float(p50), "p99": float(p99)}, spread_us
+
+
+def null_block(crew: Crew, site: Site, *, in_flight: int, duration_s: float) -> tuple[Block, Samples]:
+    """One block of empty messages through `inproc` to the `null` stage; its delivered messages after warm-up."""
+    cell = PlannedCell(
+        id="floor", group="floor", source=Sensors(samples=4, channels=4, distinct=1), codec=Raw(),
+        transport=Inproc(depth=in_flight), stage=Null(), load=Closed(in_flight=in_flight), workers=1,
+        batch_size=1, batch_delay_s=0.0, replies=True,
+    )  # fmt: skip
+    plan = Plan(
+        name="floor", seed=0, quick=True, cells=(cell,), order=(0,), blocks=Blocks(1, duration_s, duration_s / 4, 1.0),
+        checksum_every=0, check_replies=False, on_error="stop", slo={}, resolved={},
+    )  # fmt: skip
+    ready = make_ready(crew, plan, cell)
+    for _ in range(_TRIES):
+        ready.open(site, crew)
+        try:
+            block, samples = run_block(crew, ready.task(plan, 0), Place(0, 0, 64, None, None), ready.hosts)
+        finally:
+            ready.close()
+        done = samples[(samples["status"] == Status.DELIVERED) & ~samples["warmup"]]
+        if len(done):
+            return block, done
+    raise PartyError(
+        "no empty message came back", where="floor", remedy="stop what else runs on this machine"
+    )
 
 
 def _clock_granularity_ns() -> float:

@@ -14,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchkit.engine import oracle, paths, placement
+from benchkit.engine import ends, oracle, paths, placement
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
 from benchkit.engine.filling import Filling
 from benchkit.engine.in_place import InPlace
 from benchkit.engine.producer import Producer, drawn
 from benchkit.engine.profile import profiled
+from benchkit.engine.specs import specs
 from benchkit.engine.task import Task
 from benchkit.engine.work import Work, describe
 from benchkit.engine.worker import Worker
@@ -95,8 +96,10 @@ def do_prepare(work: Work) -> dict[str, Any]:
     room = longest if source.distinct else 2 * longest + 65536
     return {
         "message_bytes": ENVELOPE_BYTES + room,
+        "longest_bytes": ENVELOPE_BYTES + longest,
         "wire_bytes": ENVELOPE_BYTES + _mean([message.wire_bytes for message in made]),
         "payload_bytes": _mean([sum(a.nbytes for a in item.arrays.values()) for item in items]),
+        "arrays": specs([item.arrays for item in items]),
     }
 
 
@@ -250,4 +253,5 @@ HANDLERS: Mapping[str, Handler] = {
     "prepare-transport": do_prepare_transport,
     "produce": do_produce,
     "serve": do_serve,
+    **ends.HANDLERS,
 }

@@ -36,7 +36,7 @@ from benchkit.engine.ready import ReadyCell, Site, make_ready
 from benchkit.engine.runner import Progress, Watch
 from benchkit.errors import BenchkitError
 from benchkit.load.closed import Closed
-from benchkit.records.samples import Samples, Status
+from benchkit.records.samples import Samples, Status, next_seq
 from benchkit.runtime.folders import run_folder
 from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Blocks, Plan, PlannedCell
@@ -267,7 +267,7 @@ def _measured(members: Crew, plan: Plan, ready: ReadyCell, variant: Variant, pos
         raise BenchkitError(
             f"{failure.party} failed: {failure.what}", where=ready.cell.id, remedy=failure.remedy
         )
-    ready.keep(samples)
+    ready.count_on(next_seq(samples))
     return times(samples)
 
 

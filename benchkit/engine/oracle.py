@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchkit.engine.specs import specs
 from benchkit.errors import InputMismatch, MessageError
 from benchkit.sources.base import Item
 from benchkit.stages.base import OpenStage
 from benchkit.tensors.codecs.base import Codec
-from benchkit.tensors.message import Message
+from benchkit.tensors.fidelity import changed_db
+from benchkit.tensors.message import Arrays, Message
 from benchkit.tensors.wire import ENVELOPE_BYTES
 
 _ERROR_REPLY_BYTES = 4096
@@ -16,15 +18,19 @@ _ERROR_REPLY_BYTES = 4096
 
 
 def foresee(items: list[Item], codec: Codec, stage: OpenStage, *, deterministic: bool) -> dict[str, Any]:
-    """Expected reply bodies by the message's index, and how long a reply may be.
+    """Expected reply bodies by the message's index, how long a reply may be, and what a lossy codec leaves over.
 
     A message on which the stage raises has no expected reply; InputMismatch ends it all.
     """
     expected: dict[int, bytes] = {}
     longest = 0
+    answered: list[Arrays] = []
+    psnr_db: list[float] = []
     for index, item in enumerate(items):
         body = memoryview(b"".join(codec.encode(item.arrays, item.metadata)))
         arrays, metadata = codec.decode(body)
+        if codec.lossy:
+            psnr_db += changed_db(item.arrays, arrays)
         try:
             (outputs,) = stage.run([Message(index, arrays, metadata)])
             reply = b"".join(codec.encode(outputs, b""))
@@ -33,10 +39,16 @@ def foresee(items: list[Item], codec: Codec, stage: OpenStage, *, deterministic:
         except (Exception, SystemExit):  # noqa: BLE001, S112  (counted where it is measured: in the worker)
             continue
         longest = max(longest, len(reply))
+        answered.append(outputs)
         if deterministic:
             expected[index] = reply
     # A stage may answer other messages at more length than these.
-    return {"expected": expected, "reply_bytes": ENVELOPE_BYTES + max(2 * longest, _ERROR_REPLY_BYTES)}
+    return {
+        "expected": expected,
+        "reply_bytes": ENVELOPE_BYTES + max(2 * longest, _ERROR_REPLY_BYTES),
+        "arrays": specs(answered),
+        "psnr_db": psnr_db,
+    }
 
 
 def close_enough(codec: Codec, reply: bytes, expected: bytes) -> bool:

@@ -61,6 +61,8 @@ class Counters:
     suspects: Counter[tuple[int, bytes]] = field(default_factory=Counter)
     """Replies that differ in some bit from the expected ones, by index and body, with how often each came."""
     rejections: Counter[str] = field(default_factory=Counter)
+    stage_errors: Counter[str] = field(default_factory=Counter)
+    """What an external stage said of messages that it failed on; a worker of ours would have recorded it."""
 
 
 Schedule = npt.NDArray[np.int64]
@@ -184,6 +186,8 @@ class Producer:
         self._free(now)
         if envelope.flags & FAILED:
             self.status[index] = 4
+            if self._task.external_stage:
+                self.counters.stage_errors[bytes(body).decode(errors="replace")] += 1
         else:
             self._check(envelope.item, body)
 
@@ -369,17 +373,22 @@ class Producer:
             "pacing_cpu_ns": spun_ns,
             "spin_ns": int((self._sender.spun_s() - self._waited_from_s) * 1e9),
             "peak_rss_bytes": usage.peak_rss_bytes(os.getpid()),
+            "rss_bytes": usage.rss_bytes(os.getpid()),
             "unexpected": counters.unexpected,
             "duplicated": counters.duplicated,
             "checked_replies": counters.checked_replies,
             "wrong_replies": self._wrong_replies(),
             "malformed": counters.malformed,
             "rejections": dict(counters.rejections),
+            "stage_errors": dict(counters.stage_errors),
         }
 
     def _wrong_replies(self) -> int:
-        """Replies that are not what the stage answers locally; batches may round differently, single messages not."""
-        rounding = self._task.batch_size > 1
+        """Replies that are not what the stage answers locally.
+
+        Batches may round differently, and so may a server that runs the model another way; single messages not.
+        """
+        rounding = self._task.batch_size > 1 or self._task.external_stage
         return sum(
             count
             for (index, body), count in self.counters.suspects.items()

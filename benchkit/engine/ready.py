@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from benchkit.engine import fan_in, usage
 from benchkit.engine.crew import Crew, Party
+from benchkit.engine.specs import array_specs
 from benchkit.engine.task import Task
 from benchkit.engine.work import describe as describe_error
-from benchkit.errors import BenchkitError
+from benchkit.errors import BenchkitError, Rejected
 from benchkit.load.base import Arrival, OpenArrival
 from benchkit.load.search import Backlog, Capacity, Search
 from benchkit.plugins import Plugin
-from benchkit.records.run import Cell
+from benchkit.records.run import Cell, Psnr
 from benchkit.records.run import Search as Sought
-from benchkit.records.samples import Samples
 from benchkit.runtime.folders import PREFIX
 from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan, PlannedCell
 from benchkit.scenario.redact import recorded
-from benchkit.transports.base import Address, Setup, Transport
+from benchkit.stages.null import Null
+from benchkit.tensors.codecs.raw import Raw
+from benchkit.transports.base import Address, ArraySpec, Setup, Transport
+from benchkit.units import show_bytes
 
 T = TypeVar("T")
 
 _PREPARE_S = 120.0
+Specs = tuple[ArraySpec, ...]
 
 
 class Site:
@@ -64,14 +68,22 @@ class Site:
             self._shared.clear()
             self.deaths += len(dead)
 
-    def setup(self, message_bytes: int, reply_bytes: int, workers: int, producers: int = 1) -> Setup:
+    def setup(
+        self,
+        message_bytes: int,
+        reply_bytes: int,
+        workers: int,
+        producers: int = 1,
+        *,
+        arrays: tuple[Specs, Specs] = ((), ()),
+    ) -> Setup:
         """A fresh name and folder each time: nothing that an earlier block left behind can be met again."""
         self._opened += 1
         local = f"{self._opened:x}"
         folder = self.folder / local
         folder.mkdir(mode=0o700)
         name = f"{PREFIX}{self.name}-{local}"
-        return Setup(name, folder, message_bytes, reply_bytes, workers, self.share, producers)
+        return Setup(name, folder, message_bytes, reply_bytes, workers, self.share, producers, *arrays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +94,8 @@ class Sizes:
     reply: int
     wire_mean: int
     payload_mean: int
+    arrays: tuple[Specs, Specs] = ((), ())
+    """Of messages and of replies, where the codec sends them as they are."""
 
 
 class ReadyCell:
@@ -95,7 +109,8 @@ class ReadyCell:
         self.sizes = sizes
         self.record = record
         self.address: Address | None = None
-        self.samples: list[Samples] = []
+        self.kept = False
+        """A block of it was measured."""
         self._transport = ExitStack()
         self._next_seq = 0
 
@@ -105,8 +120,22 @@ class ReadyCell:
         return self.cell.transport.capabilities().same_process
 
     @property
+    def external_stage(self) -> bool:
+        """No worker of ours runs."""
+        return self.cell.transport.capabilities().external_stage
+
+    def server_times(self) -> Mapping[str, int] | None:
+        """What an external stage's counters say now; None where there are none."""
+        if self.address is None or not self.external_stage:
+            return None
+        with _translated(self.cell, "asked for its server's counters"):
+            return self.cell.transport.server_times(self.address)
+
+    @property
     def hosts(self) -> list[str]:
-        """Roles of the processes that serve."""
+        """Roles of the processes that serve; none where the stage is a server of somebody else's."""
+        if self.external_stage:
+            return []
         return (
             ["producer"] if self.one_process else [f"stage-{number}" for number in range(self.cell.workers)]
         )
@@ -114,8 +143,10 @@ class ReadyCell:
     def open(self, site: Site, crew: Crew) -> Address:
         """Bring up a fresh transport for one block; on a new broker where the last one died."""
         site.look()
-        setup = site.setup(self.sizes.message, self.sizes.reply, self.cell.workers, self.cell.producers)
+        cell, sizes = self.cell, self.sizes
+        setup = site.setup(sizes.message, sizes.reply, cell.workers, cell.producers, arrays=sizes.arrays)
         transport = self.cell.transport
+        self._transport.callback(_tidy, setup.folder)
         with _translated(self.cell, "prepared"):
             made = _prepared_there(crew, transport, setup) if self.one_process else transport.prepare(setup)
             address = self._transport.enter_context(made)
@@ -140,11 +171,10 @@ class ReadyCell:
         with _translated(self.cell, "taken down"):
             self._transport.close()
 
-    def keep(self, samples: Samples) -> None:
-        """Add a block's samples; the next block counts on from there."""
-        # Several producers of a closed loop leave gaps in the numbers.
-        self._next_seq = max(self._next_seq, int(samples["seq"].max(initial=-1)) + 1)
-        self.samples.append(samples)
+    def count_on(self, next_seq: int) -> None:
+        """A block of it was measured; the next one numbers its messages from here on."""
+        self._next_seq = next_seq
+        self.kept = True
 
     def offered_per_s(self, plan: Plan, round_: int) -> float | None:
         """Asked rate: of the gaps between due moments, which no block's end cuts off; None in a closed loop."""
@@ -194,8 +224,15 @@ class ReadyCell:
             checksum_every=plan.checksum_every,
             stop_on_error=plan.on_error == "stop",
             one_process=self.one_process,
+            external_stage=self.external_stage,
             producers=cell.producers,
         )
+
+
+def _tidy(folder: Path) -> None:
+    """A soak has tens of thousands of blocks; what is shared with later ones may live in an earlier one's folder."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 @contextmanager
@@ -227,7 +264,7 @@ def _prepared_there(crew: Crew, transport: Transport, setup: Setup) -> Iterator[
     try:
         yield Address(ready["where"], ready["path"], claim=ready["claim"])
     finally:
-        party.post("close", of=asked.number)
+        party.tell("close", of=asked.number)
         if not party.dead:
             crew.answer(asked, _PREPARE_S)
 
@@ -237,18 +274,39 @@ def make_ready(crew: Crew, plan: Plan, cell: PlannedCell) -> ReadyCell:
     producer, oracle = crew.get("producer"), crew.get("oracle")
     messages = _messages(plan, cell)
     preparing = crew.begin(producer, "prepare", **messages)
+    external = cell.transport.capabilities().external_stage
+    # The `null` stage stands for nothing that a server would run: there is nothing to compare its replies with.
+    check = plan.check_replies and not (external and cell.stage.kind == Null.kind)
     foreseen = crew.ask(
         oracle, "foresee", _PREPARE_S,
-        stage=cell.stage.config(), stage_seed=seed_for(plan.seed, Stream.STAGE), check=plan.check_replies, **messages,
+        stage=cell.stage.config(), stage_seed=seed_for(plan.seed, Stream.STAGE), check=check, **messages,
     )  # fmt: skip
     prepared = crew.answer(preparing, _PREPARE_S)
+    as_they_are = cell.codec.kind == Raw.kind
+    arrays = (array_specs(prepared["arrays"]), array_specs(foreseen["arrays"])) if as_they_are else ((), ())
     sizes = Sizes(
-        prepared["message_bytes"], foreseen["reply_bytes"], prepared["wire_bytes"], prepared["payload_bytes"]
+        prepared["message_bytes"], foreseen["reply_bytes"], prepared["wire_bytes"], prepared["payload_bytes"], arrays
     )  # fmt: skip
+    _fits(cell.transport, prepared["longest_bytes"])
+    psnr_db = foreseen["psnr_db"]
     record = replace(
-        describe(cell), payload_bytes=sizes.payload_mean, wire_bytes=sizes.wire_mean, stage_facts=foreseen["facts"]
+        describe(cell), payload_bytes=sizes.payload_mean, wire_bytes=sizes.wire_mean,
+        stage_facts={} if external else foreseen["facts"],
+        psnr_db=Psnr(sum(psnr_db) / len(psnr_db), min(psnr_db), len(psnr_db)) if psnr_db else None,
     )  # fmt: skip
     return ReadyCell(cell, sizes, record, foreseen["expected"])
+
+
+def _fits(transport: Transport, longest_bytes: int) -> None:
+    """Raises Rejected, with the limit's name, for messages that the transport can never take."""
+    promised = transport.capabilities()
+    limit_bytes = promised.max_message_bytes
+    if limit_bytes is not None and longest_bytes > limit_bytes:
+        raise Rejected(
+            f"messages of {longest_bytes} bytes ({show_bytes(longest_bytes)}) where {transport.kind} takes at most "
+            f"{limit_bytes} ({promised.limit_name or show_bytes(limit_bytes)})",
+            remedy="make the payload smaller, or choose a codec that packs it or a transport without this limit",
+        )
 
 
 def _messages(plan: Plan, cell: PlannedCell) -> dict[str, Any]:
@@ -303,5 +361,6 @@ def describe(cell: PlannedCell) -> Cell:
         lossy=cell.codec.lossy,
         has_broker=not cell.transport.brokerless,
         path="",
+        external_stage=promises.external_stage,
         search=asked_of(cell.load),
     )  # fmt: skip

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-
-import numpy as np
 
 from benchkit.engine import fan_in, floors, placement
 from benchkit.engine.block import Place, run_block
@@ -21,9 +18,11 @@ from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError, StorageError, UsageError
 from benchkit.load.search import Capacity
 from benchkit.records.environment import environment
-from benchkit.records.run import Block, Cell, Failure, Floor, Run
+from benchkit.records.recording import Recording
+from benchkit.records.run import Block, Cell, Failure, Resumption, Run
 from benchkit.records.samples import Samples
 from benchkit.runtime.folders import run_folder
+from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan
 from benchkit.transports.base import Address
 
@@ -47,59 +46,67 @@ _BROKER_REMEDY = "see what ended it: the system's log, a limit on memory, anothe
 class Runner:
     """One run of one plan."""
 
-    def __init__(self, plan: Plan, watch: Watch, *, profile: bool = False) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        watch: Watch,
+        *,
+        profile: bool = False,
+        recording: Recording | None = None,
+        before: Run | None = None,
+    ) -> None:
+        """`recording` takes finished blocks (default: in memory); `before` is the header of a run to resume."""
         self._plan = plan
         self._watch = watch
         self._profile = profile
+        self._recording = recording or Recording()
+        self._header = _taken_up(before, self._recording) if before else _fresh(plan)
         self.profiles: dict[str, str] = {}
         """Pages of the profiler by file name, after `run`."""
-        self._records: dict[int, Cell] = {}
+        known = {cell.id: cell for cell in self._header.cells}
+        self._records: dict[int, Cell] = {
+            index: known[cell.id] for index, cell in enumerate(plan.cells) if cell.id in known
+        }
         self._ready: dict[int, ReadyCell] = {}
-        self._blocks: list[Block] = []
-        self._failures: list[Failure] = []
+        self._failures = self._header.failures
         self._canary = Canary()
-        self._floor: Floor | None = None
         self._cores: dict[str, tuple[int, ...]] = {}
-        self._placement: dict[str, str] = {}
+        self._measured_before_s = self._header.measured_s
+        self._spent_before_s = self._header.duration_s
+        self._began_s = 0.0
 
     def run(self) -> Run:
         """Measure; whatever was measured before an interrupt or a failure is in the answer.
 
         Raises UsageError when the plan cannot be run as it is written, BenchkitError when nothing was measured.
         """
-        started, began = datetime.now(UTC), time.monotonic()
-        interrupted = False
+        self._began_s = time.monotonic()
         try:
             with run_folder() as (name, folder), crew(folder) as members, ExitStack() as services:
                 self._measure(members, Site(name, folder, services))
         except KeyboardInterrupt:
-            interrupted = True
+            self._header.interrupted = True
         except Exception as error:
             # Whatever it is, it does not undo what was measured before.
-            if not self._blocks:
+            if not self._recording.rows:
                 if isinstance(error, OSError):
                     raise _refused(error) from error
                 raise
             self._failures.append(_failure("runner", error))
-        return Run(
-            started_utc=started.isoformat(timespec="seconds").replace("+00:00", "Z"),
-            duration_s=time.monotonic() - began,
-            seed=self._plan.seed,
-            quick=self._plan.quick,
-            scenario=dict(self._plan.resolved),
-            environment=environment(),
-            floor=self._floor,
-            placement=self._placement,
-            slo=self._plan.slo,
-            cells=[self._records[index] for index in sorted(self._records)],
-            blocks=self._blocks,
-            samples={r.record.id: np.concatenate(r.samples) for r in self._ready.values() if r.samples},
-            interrupted=interrupted,
-            failures=self._failures,
-        )
+        self._header.environment = environment()
+        return self._recording.whole(self.header())
+
+    def header(self) -> Run:
+        """The run so far, without blocks and samples."""
+        now = time.monotonic()
+        header = self._header
+        header.duration_s = self._spent_before_s + now - self._began_s
+        header.written_utc = _utc()
+        header.cells = [self._records[index] for index in sorted(self._records)]
+        return header
 
     def _measure(self, members: Crew, site: Site) -> None:
-        total = len(self._plan.order)
+        total = self._plan.total or int(self._plan.blocks.soak_s or 0)
         self._watch(Progress("starting the parties", 0, total))
         self._place(members)
         producers = max(cell.producers for cell in self._plan.cells)
@@ -108,30 +115,59 @@ class Runner:
         for index in range(len(self._plan.cells)):
             self._watch(Progress("making messages", 0, total, self._plan.cells[index].id))
             self._make_ready(members, site, index)
-        self._watch(Progress("measuring the machine's floors", 0, total))
-        self._floor = floors.measure(members, site)
+        if self._header.floor is None:
+            self._watch(Progress("measuring the machine's floors", 0, total))
+            self._header.floor = floors.measure(members, site, list(self._ready.values()))
+            self._records.update({index: ready.record for index, ready in self._ready.items()})
         members.dismiss("oracle")
-        rounds: Counter[int] = Counter()
-        for position, index in enumerate(self._plan.order):
-            if index in self._ready:
-                self._watch(Progress("measuring", position, total, self._plan.cells[index].id))
-                self._one_block(members, site, index, position, rounds[index])
-            rounds[index] += 1
-        self._search(members, site)
+        measured = self._rounds(members, site)
+        measured = self._search(members, site, measured)
         if self._profile:
             for index, ready in self._ready.items():
                 if isinstance(ready.cell.load, Capacity):
                     continue
                 self._watch(Progress("profiling", index, len(self._plan.cells), ready.cell.id))
-                self._profile_block(members, site, ready)
+                self._profile_block(members, site, ready, measured)
         self._watch(Progress("done", total, total))
 
-    def _search(self, members: Crew, site: Site) -> None:
-        """Blocks of the cells that look for their capacity, until each has found it or its time is up."""
+    def _rounds(self, members: Crew, site: Site) -> int:
+        """Measure block after block, those that are recorded already left out; how many there are now."""
+        first = self._recording.next_block
+        cells, began_s, position = max(1, self._plan.interleaved), time.monotonic(), -1
+        for position, index in enumerate(self._plan.order):
+            if position < first:
+                continue
+            self._header.measured_s = self._measured_before_s + time.monotonic() - began_s
+            if position % cells == 0 and self._over():
+                return position
+            if index in self._ready:
+                self._watch(self._progress(position, index))
+                self._one_block(members, site, index, position, position // cells)
+            elif not self._ready:
+                break
+        self._header.measured_s = self._measured_before_s + time.monotonic() - began_s
+        return max(first, position + 1)
+
+    def _over(self) -> bool:
+        """A soak has lasted as long as it should."""
+        soak_s = self._plan.blocks.soak_s
+        return soak_s is not None and self._header.measured_s >= soak_s
+
+    def _progress(self, position: int, index: int) -> Progress:
+        cell, soak_s, total = self._plan.cells[index].id, self._plan.blocks.soak_s, self._plan.total
+        if soak_s is None:
+            return Progress("measuring", position, total or 0, cell)
+        return Progress("soaking, seconds", min(int(self._header.measured_s), int(soak_s)), int(soak_s), cell)
+
+    def _search(self, members: Crew, site: Site, position: int) -> int:
+        """Blocks of the cells that look for their capacity, until each has found it or its time is up.
+
+        They stand from `position` on; where the next one would stand is returned. After a resume a search
+        begins anew; what it measured before is evidence all the same when the run is analysed.
+        """
         searches = Searches(self._plan)
         for index, ready in self._ready.items():
             searches.add(index, ready.cell, ready.record.search)
-        position = len(self._plan.order)
         while (next_ := searches.next()) is not None:
             index, turn = next_
             self._watch(
@@ -150,6 +186,7 @@ class Runner:
         for index in searches.indices:
             # How a search ended is known when it is asked for another block.
             self._records[index] = replace(self._records[index], search=searches.sought(index))
+        return position
 
     def _place(self, members: Crew) -> None:
         workers = max(cell.workers for cell in self._plan.cells)
@@ -158,13 +195,13 @@ class Runner:
         roles = [*producers, *(f"stage-{i}" for i in range(workers)), *(["broker"] if brokers else [])]
         available = placement.cores()
         self._cores = placement.place(roles, available)
-        self._placement = placement.describe(roles, self._cores, available)
+        self._header.placement = placement.describe(roles, self._cores, available)
         members.place(self._cores)
 
     def _make_ready(self, members: Crew, site: Site, index: int) -> None:
         """Messages, expected replies and sizes of a cell; one that cannot be made ready is skipped."""
         cell = self._plan.cells[index]
-        self._records[index] = describe(cell)
+        known = self._records.setdefault(index, describe(cell))
         try:
             ready = make_ready(members, self._plan, cell)
         except UsageError as error:
@@ -173,8 +210,10 @@ class Runner:
         except BenchkitError as error:
             self._skip(index, error)
             return
+        if cell.id in self._recording.rows:
+            ready.count_on(self._recording.next_seq[cell.id])
         self._ready[index] = ready
-        self._records[index] = ready.record
+        ready.record = self._records[index] = replace(ready.record, path=known.path, floor=known.floor)
         site.services.callback(self._take_down, ready)
 
     def _one_block(
@@ -192,7 +231,14 @@ class Runner:
             if address.broker_pid is not None:
                 placement.pin(address.broker_pid, self._cores.get("broker", ()))
             offered_per_s = turn.level_per_s if turn else ready.offered_per_s(self._plan, round_)
-            place = Place(position, round_, ready.record.payload_bytes, offered_per_s, address.broker_pid)
+            place = Place(
+                position,
+                round_,
+                ready.record.payload_bytes,
+                offered_per_s,
+                address.broker_pid,
+                server_times=ready.server_times,
+            )
             task = ready.task(self._plan, round_)
             if turn:
                 task, place = turn.task(task, self._plan.seed), replace(place, level_per_s=turn.level_per_s)
@@ -201,18 +247,18 @@ class Runner:
             block = self._surroundings(block, before, address)
         except BenchkitError as error:
             # A mistake of the scenario ends the run, unless blocks were measured already.
-            if isinstance(error, UsageError) and not self._blocks:
+            if isinstance(error, UsageError) and not self._recording.rows:
                 raise
             self._give_up(index, error)
             return None
         except OSError as error:
             self._give_up(index, _refused(error))
             return None
-        ready.keep(samples)
-        self._blocks.append(block)
         # Every block gets a fresh transport: what is left inside one must not reach the next, and only one
         # cell at a time takes shared memory.
         self._take_down(ready)
+        self._recording.keep(self.header(), block, samples)
+        ready.count_on(self._recording.next_seq[block.cell])
         return block, samples
 
     def _surroundings(self, block: Block, before: Look, address: Address) -> Block:
@@ -228,10 +274,10 @@ class Runner:
         except BenchkitError as error:
             self._failures.append(_failure(ready.cell.id, error))
 
-    def _profile_block(self, members: Crew, site: Site, ready: ReadyCell) -> None:
+    def _profile_block(self, members: Crew, site: Site, ready: ReadyCell, position: int) -> None:
         """One more block under the profiler, kept out of the samples."""
         pages: dict[str, dict[str, str]] = {}
-        place = Place(len(self._plan.order), 0, ready.record.payload_bytes, None, None)
+        place = Place(position, 0, ready.record.payload_bytes, None, None)
         try:
             ready.open(site, members)
             run_block(members, replace(ready.task(self._plan, 0), profile=True), place, ready.hosts, pages)
@@ -247,7 +293,7 @@ class Runner:
         """A block that could not even start: a cell without any block is skipped, another one goes on."""
         ready = self._ready[index]
         self._take_down(ready)
-        if ready.samples:
+        if ready.kept:
             self._failures.append(_failure(ready.cell.id, error))
         else:
             del self._ready[index]
@@ -255,8 +301,42 @@ class Runner:
 
     def _skip(self, index: int, error: BenchkitError) -> None:
         record = self._records[index]
-        self._records[index] = replace(record, skipped=_told(error), skipped_remedy=error.remedy)
+        # What was measured of it before the runner died stays.
+        if record.id not in self._recording.rows:
+            self._records[index] = replace(record, skipped=_told(error), skipped_remedy=error.remedy)
         self._failures.append(_failure(record.id, error))
+
+
+def _utc() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _fresh(plan: Plan) -> Run:
+    return Run(
+        started_utc=_utc(),
+        duration_s=0.0,
+        seed=plan.seed,
+        quick=plan.quick,
+        scenario=dict(plan.resolved),
+        environment=environment(),
+        floor=None,
+        placement={},
+        slo=plan.slo,
+        seeds={
+            stream.name.lower(): seed_for(plan.seed, stream)
+            for stream in (Stream.ORDER, Stream.PAYLOAD, Stream.STAGE)
+        },
+    )
+
+
+def _taken_up(before: Run, recording: Recording) -> Run:
+    """The header of a run whose runner died; the blocks from here on come after a new start of all parties."""
+    now = environment()
+    changed = now.get("fingerprint") != before.environment.get("fingerprint")
+    again = Resumption(recording.next_block, before.written_utc, _utc(), changed)
+    return replace(
+        before, interrupted=False, environment=now, resumed=[*before.resumed, again], blocks=[], samples={}
+    )
 
 
 def _told(error: BenchkitError) -> str:

@@ -35,6 +35,8 @@ class Task:
     stop_on_error: bool
     one_process: bool
     """Producer and worker are threads of one process: who spins holds the other up, CPU time is a thread's."""
+    external_stage: bool = False
+    """No worker of ours runs: the transport's other side is a server of somebody else's."""
     warmup_max_s: float = 0.0
     """Warm-up may be found to end as late as this; no later than `warmup_s`: only that is cut."""
     hold: bool = False

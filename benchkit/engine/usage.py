@@ -35,6 +35,13 @@ def peak_rss_bytes(pid: int) -> int:
     return 0
 
 
+def rss_bytes(pid: int) -> int:
+    """Resident memory now; 0 when the process is gone."""
+    with suppress(psutil.Error):
+        return int(psutil.Process(pid).memory_info().rss)
+    return 0
+
+
 def lives(pid: int) -> bool:
     """The process is there and has not ended; one that nobody has waited for yet has."""
     try:

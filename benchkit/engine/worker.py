@@ -25,7 +25,17 @@ from benchkit.stages.base import OpenStage
 from benchkit.tensors import integrity
 from benchkit.tensors.codecs.base import Codec
 from benchkit.tensors.message import Arrays, Message
-from benchkit.tensors.wire import FAILED, REPLY, WARMUP, Buffer, Envelope, header, total_bytes, unpack
+from benchkit.tensors.wire import (
+    FAILED,
+    FOREIGN,
+    REPLY,
+    WARMUP,
+    Buffer,
+    Envelope,
+    header,
+    total_bytes,
+    unpack,
+)
 from benchkit.transports.base import Delivery, Receiver
 
 _POLL_S = 0.02
@@ -62,11 +72,14 @@ class Worker:
         self._rows = array("q")
         """Row after row of COLUMNS: one call a message, and as compact as columns."""
         self.corrupted = 0
+        self.foreign = 0
+        """Messages of other clients, answered and in no account."""
         self.failures: dict[tuple[str, str], dict[str, Any]] = {}
         self.gave_up = False
         self.waiting_since_ns = 0
         """When it began to wait for a message that did not come before it was told to stop; 0 if it did not wait."""
         self._last_failure = ""
+        self._only_others = False
         self._measuring = False
         self._cpu_from_ns = 0
         self._spun_from_s = 0.0
@@ -97,9 +110,21 @@ class Worker:
             if held is not None:
                 batch = self._gather(held) if batched else [held]
                 self._handle(batch)
-            if self._stopped() == "now":
+            stopped = self._stopped()
+            if stopped == "now" or (stopped and held is not None and self._others_alone(batch)):
+                self.waiting_since_ns = asked if stopped == "drain" else 0
                 return
             asked = clock()
+
+    def _others_alone(self, batch: list[_Held]) -> bool:
+        """Told to stop, it has twice got nothing but what other clients sent, who may go on for ever.
+
+        Twice: the first may have been received before it was told. A transport gives ours first.
+        """
+        if not all(held.envelope.flags & FOREIGN for held in batch):
+            return False
+        again, self._only_others = self._only_others, True
+        return again
 
     def _mark(self) -> None:
         """Costs are counted from here: before the first measured message is received."""
@@ -118,7 +143,7 @@ class Worker:
             delivery.release()
             return None
         decoded = self._clock()
-        if not envelope.flags & WARMUP:
+        if not envelope.flags & (WARMUP | FOREIGN):
             self._measuring = True
         return _Held(
             delivery, envelope, body, Message(envelope.seq, arrays, metadata), asked, received, decoded
@@ -151,14 +176,18 @@ class Worker:
                 raise BenchkitError(f"the stage answered {len(outputs)} messages of a batch of {len(batch)}")  # noqa: TRY301
         except (Exception, SystemExit) as error:  # noqa: BLE001  (a stage is anybody's code; the block decides what follows)
             outputs = [None] * len(batch)
-            self._fail(error)
+            self._stage_failed(error, batch)
         finished = clock()
         for held, arrays in zip(batch, outputs, strict=True):
             ok = arrays is not None
-            if self._task.replies:
+            foreign = held.envelope.flags & FOREIGN
+            if self._task.replies or foreign:
                 ok = self._reply(held, arrays) and ok
             held.delivery.ack()
             replied = clock()
+            if foreign:
+                self.foreign += 1
+                continue
             record(
                 (held.envelope.seq, held.asked, held.received, held.decoded, started, finished, replied, ok)
             )
@@ -191,8 +220,18 @@ class Worker:
         head = header(envelope.seq, total_bytes(parts), flags, item=envelope.item)
         held.delivery.reply([head, *parts])
 
+    def _stage_failed(self, error: Exception | SystemExit, batch: list[_Held]) -> None:
+        """What another client asked for and the stage cannot do is told that client alone."""
+        if all(held.envelope.flags & FOREIGN for held in batch):
+            self._last_failure = _in_words(error)
+        else:
+            self._fail(error)
+
     def _verify(self, held: _Held) -> None:
         envelope = held.envelope
+        if envelope.flags & FOREIGN:
+            held.delivery.release()
+            return
         every = self._task.checksum_every
         bad = envelope.fingerprint != integrity.fingerprint(held.body)
         if not bad and every and envelope.seq % every == 0:
@@ -201,7 +240,7 @@ class Worker:
         held.delivery.release()
 
     def _fail(self, error: Exception | SystemExit) -> None:
-        what = error.what if isinstance(error, BenchkitError) else redact(str(error))
+        what = _in_words(error)
         self._last_failure = f"{type(error).__name__}: {what}"
         known = self.failures.setdefault(
             (type(error).__name__, what[:500]),
@@ -223,11 +262,17 @@ class Worker:
             * self._measuring,
             "spin_ns": int((self._receiver.spun_s() - self._spun_from_s) * 1e9) * self._measuring,
             "peak_rss_bytes": usage.peak_rss_bytes(os.getpid()),
+            "rss_bytes": usage.rss_bytes(os.getpid()),
             "integrity_ns": self._integrity_ns,
             "corrupted": self.corrupted,
+            "foreign": self.foreign,
             "failures": [[*key, known] for key, known in self.failures.items()],
             "waiting_since_ns": self.waiting_since_ns,
         }
+
+
+def _in_words(error: BaseException) -> str:
+    return error.what if isinstance(error, BenchkitError) else redact(str(error))
 
 
 def _release(held: _Held) -> None:

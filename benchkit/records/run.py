@@ -31,8 +31,10 @@ class Usage:
     integrity_ns: int = 0
     """Time spent on checksums outside the stamped phases."""
     pacing_cpu_ns: int = 0
+    rss_bytes: int = 0
+    """Resident memory at the block's end; 0 where it is unknown."""
     spin_ns: int = 0
-    """Part of `cpu_ns`, by the clock: the transport's ends looked again and again for what they waited for."""
+    """Part of `cpu_ns`, by the clock: the transport's ends looking again and again for what they waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,16 @@ class Disturbance:
     """How often a core was slowed down because it was hot."""
     waited_s: float | None = None
     """How long the runner was ready to run and had no core."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTimes:
+    """What an external stage's own counters grew by during a block, warm-up and other clients included."""
+
+    requests: int
+    queue_ns: int
+    compute_ns: int
+    """Its handling of inputs and outputs included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +107,8 @@ class Block:
     """What was kept is steady, as far as the change-point test can see."""
     latency_growing: bool = False
     """It is not, because latency still rose when the block ended: load beyond the capacity, not warm-up."""
+    schedule_seed: int = 0
+    """What its due moments were drawn with."""
     disturbance: Disturbance | None = None
     ran_on: Mapping[str, int] = field(default_factory=dict)
     """The core on which each process ran last when its part of the block was over, by role."""
@@ -104,6 +118,10 @@ class Block:
     """What each end really used, by role, as far as it could say; `opened` is what the engine saw itself."""
     level_per_s: float | None = None
     """The rate that a search tried in this block; None for the block that told it where to begin."""
+    foreign: int = 0
+    """Messages of other clients that the stage answered meanwhile; they are in no other count."""
+    server: ServerTimes | None = None
+    """Of an external stage that keeps counters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +140,16 @@ class Search:
     """What a closed loop reached in one block, where that said where to begin."""
     ended: Literal["found", "time", "given-up", ""] = ""
     """Nothing left to try; its time was up; a block could not be measured; empty: the run ended first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Psnr:
+    """Peak signal-to-noise ratio, in decibels, of the arrays that a lossy codec changed."""
+
+    mean: float
+    worst: float
+    arrays: int
+    """How many changed, of all distinct messages together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +183,8 @@ class Cell:
     has_broker: bool = False
     """Its messages pass through a broker, one of ours or the user's own."""
     stage_facts: Mapping[str, Any] = field(default_factory=dict)
+    external_stage: bool = False
+    """The stage was a server of somebody else's: no worker of ours, no stamps but the producer's."""
     skipped: str = ""
     """Why it could not be measured at all; empty when it was."""
     skipped_remedy: str = ""
@@ -162,6 +192,10 @@ class Cell:
     """Processes that sent the messages of the one schedule."""
     search: Search | None = None
     """What its load looked for; None where the load was given."""
+    psnr_db: Psnr | None = None
+    """Of what the decoder makes of the source's arrays; None where nothing was changed."""
+    floor: str = ""
+    """Which of Floor.paths_us lies beneath its transport; empty where none does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +214,23 @@ class Floor:
     null_spread_us: float = 0.0
     """By how much the p50 of the empty message differs between pieces of one block: the same thing measured
     again. A difference between cells that is smaller is no finding."""
+    paths_us: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    """Medians of raw exchanges: by the path's name (see Cell.floor), then by bytes; `exchange` (over and one byte
+    back) and `one_way`, in microseconds.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """The runner died and the run was taken up again."""
+
+    block: int
+    """Index of the first block after it; all parties were started anew before it."""
+    kept_until_utc: str
+    """The last checkpoint: blocks that were measured after it were measured again."""
+    resumed_utc: str
+    environment_changed: bool = False
+    """The machine or the software is not the one on which the run began."""
 
 
 @dataclass(slots=True)
@@ -203,3 +254,10 @@ class Run:
     interrupted: bool = False
     failures: list[Failure] = field(default_factory=list)
     """What went wrong outside any block."""
+    measured_s: float = 0.0
+    """From the first block's beginning to the last one's end, interruptions left out."""
+    written_utc: str = ""
+    """When this was written: at the last checkpoint, or at the end."""
+    resumed: list[Resumption] = field(default_factory=list)
+    seeds: dict[str, int] = field(default_factory=dict)
+    """What `seed` became for the order of blocks, the payload and the stage; a block names its schedule's."""

@@ -57,3 +57,9 @@ SAMPLE: Final = np.dtype(
 
 Samples = npt.NDArray[np.void]
 """A structured array of dtype SAMPLE, shape (n,)."""
+
+
+def next_seq(samples: Samples, least: int = 0) -> int:
+    """The first number, `least` or above, that none of the messages has and no later one may have had."""
+    # Several producers of a closed loop leave gaps in the numbers.
+    return max(least, int(samples["seq"].max(initial=-1)) + 1)

@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from benchkit.analysis.drift import in_words
+from benchkit.analysis.words import times
 from benchkit.records.run import Run
+from benchkit.report.codecs import fidelity, on_the_wire
 from benchkit.report.excerpt import excerpt, page
 from benchkit.report.groups import Entry, Row
 from benchkit.report.text import rate
@@ -44,14 +47,25 @@ def of_cell(row: Row) -> tuple[Fact, ...]:
         "account": account or "nothing was scheduled",
         "blocks": f"{entry['blocks']}: {entry['latency_us']['count']} counted, {entry['warmup']} of warm-up",
         "load": _load(entry["load"]),
-        "payload": f"{show_bytes(entry['payload_bytes'])}, {show_bytes(entry['wire_bytes'])} on the wire",
+        "payload": f"{show_bytes(entry['payload_bytes'])}, {on_the_wire(entry)} on the wire; {fidelity(entry)}",
         "guarantee": ", ".join(map(str, guarantee.values())),
+        "floor": _floor(entry.get("floor")),
         "evidence": "; ".join(map(str, entry["verdict"]["evidence"])),
+        "drift": "; ".join(in_words(name, each) for name, each in entry["drift"].items() if each["clear"]),
         "options": _flat(entry["parameters"]),
         "stage": _flat(entry["stage_facts"]),
         "samples": entry["samples"] or "none",
     }
     return tuple(Fact(name, excerpt(value, 700)) for name, value in facts.items() if value)
+
+
+def _floor(floor: Entry | None) -> str:
+    if floor is None or floor["ratio"] is None:
+        return ""
+    return (
+        f"{times(floor['ratio'])} its floor: moving takes p50 {show_us(floor['moved_p50_us'])}, "
+        f"{floor['name']} by hand {show_us(floor['p50_us'])}"
+    )
 
 
 def _load(load: Entry) -> str:
@@ -94,6 +108,9 @@ def of_run(run: Run, document: Entry) -> Iterator[Fact]:
     for name, us in (("empty message and back", null), ("waking a process", wake)):
         yield Fact(f"floor: {name}", f"p50 {show_us(us.get('p50'))}, p99 {show_us(us.get('p99'))}")
     yield Fact("floor: memory copy", f"{show_bytes(run.floor.memcpy_bytes_per_s)}/s")
+    for path, lengths in run.floor.paths_us.items():
+        each = (f"{show_bytes(int(nbytes))} {show_us(us.get('exchange'))}" for nbytes, us in lengths.items())
+        yield Fact(f"floor: {excerpt(path, 60)}, and back", excerpt(", ".join(each), 700))
     yield Fact("floor: reading the clock", f"{run.floor.clock_ns:.0f} ns")
 
 

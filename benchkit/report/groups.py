@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchkit.analysis.ledger import Column, Selection, latency_ns, select
+from benchkit.analysis.pools import EXACT_MESSAGES
 from benchkit.records.run import Block, Run
 from benchkit.records.samples import SAMPLE, Samples
 from benchkit.report.excerpt import excerpt, short
@@ -27,7 +28,12 @@ class Row:
     place: Entry | None
     blocks: tuple[Block, ...]
     samples: Samples
+    """Of a cell with more messages than are kept exactly every n-th, so that a chart fits in memory."""
     label: str
+    every: int = 1
+    """Which of its messages `samples` holds: each n-th."""
+    all_samples: Samples | None = None
+    """All of them; what looks at them does so a stretch at a time."""
 
     @property
     def valid(self) -> bool:
@@ -87,13 +93,17 @@ def groups(run: Run, document: Entry) -> list[Group]:
     order = {cell: at for at, cell in enumerate(places)}
     found: dict[str, list[Row]] = {}
     for number, entry in enumerate(document["cells"], 1):
+        samples = run.samples.get(entry["id"], np.zeros(0, SAMPLE))
+        every = max(1, -(-len(samples) // EXACT_MESSAGES))
         row = Row(
             number=number,
             entry=entry,
             place=places.get(entry["id"]),
             blocks=tuple(block for block in run.blocks if block.cell == entry["id"]),
-            samples=run.samples.get(entry["id"], np.zeros(0, SAMPLE)),
+            samples=samples[::every],
             label=short(entry["labels"]["row"]),
+            every=every,
+            all_samples=samples,
         )
         found.setdefault(entry["group"], []).append(row)
     return [

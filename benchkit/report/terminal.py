@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from benchkit.analysis.drift import in_words
 from benchkit.analysis.quantiles import PERCENTILES, minimum_samples
 from benchkit.analysis.search_words import is_search
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.report.bar import PHASES, PhaseBar, legend
+from benchkit.report.codecs import codec_table
 from benchkit.report.terminal_search import search_footnotes, search_table
 from benchkit.report.text import ascii_twin, cpu_us, rate, text, within
 from benchkit.units import show_us
@@ -58,10 +60,15 @@ def report(document: Entry, folder: Path | None = None) -> View:
             yield text(cells[0]["labels"]["group"], "bold")
             yield search_table(cells, document) if is_search(cells[0]) else _table(cells, document, width)
             yield text("")
+            for table in codec_table(cells):
+                yield table
+                yield text("")
         yield from _footnotes(document, width)
         yield from _answer(document)
         yield from _invalid(document)
         yield from _notes(document)
+        yield from _drift(document)
+        yield from _resumed(document)
         yield from _failures(document)
         yield from _promises(document)
         if folder is not None:
@@ -172,6 +179,12 @@ def _footnotes(document: Entry, width: int) -> Pieces:
     if any(cell["latency_us"]["p99"] is None for cell in valid):
         needs = minimum_samples(PERCENTILES["p99"])
         yield text(f"- in p99: the sample is too small, {needs} messages are needed", "dim")
+    errors = [cell["latency_us"].get("error") for cell in valid]
+    if any(errors):
+        most = max(filter(None, errors))
+        yield text(
+            f"percentiles of more than ten million messages: from a histogram, within {most:.1%}", "dim"
+        )
     kinds: dict[str, list[str]] = {}
     for cell in document["cells"]:
         kind = f"{cell['guarantee']['delivery']}, held in {cell['guarantee']['durability']}"
@@ -239,6 +252,28 @@ def _notes(document: Entry) -> Pieces:
         yield _entry("-", f"{where}: {first['message']} [{code}]; {first['remedy']}")
     for warning in warnings:
         yield _entry("-", warning)
+
+
+def _drift(document: Entry) -> Pieces:
+    found = [
+        (cell, in_words(name, each))
+        for cell in document["cells"]
+        for name, each in cell.get("drift", {}).items()
+        if each["clear"]
+    ]
+    if found:
+        yield from _heading("What changed while it ran")
+    for cell, words in found:
+        yield _entry("~", f"{cell['labels']['row']} ({cell['group']}): {words}")
+
+
+def _resumed(document: Entry) -> Pieces:
+    for each in document.get("resumed", []):
+        again = (
+            f"the runner died and the run was taken up again at {each['resumed_utc']}, block {each['block']}"
+        )
+        other = "; on another machine or with other software" if each["environment_changed"] else ""
+        yield _entry("-", f"{again}{other}")
 
 
 def _failures(document: Entry) -> Pieces:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchkit.scenario.describe import Description
+    from benchkit.scenario.description import Description
     from benchkit.scenario.plan import Plan
 
-__all__ = ["describe", "load", "new", "schema"]
+__all__ = ["describe", "is_public", "load", "new", "schema"]
 
 
 def load(path: Path, *, sets: Sequence[str] = (), only: Sequence[str] = (), quick: bool = False) -> Plan:
@@ -32,9 +32,16 @@ def load(path: Path, *, sets: Sequence[str] = (), only: Sequence[str] = (), quic
     return planned(path, sets=sets, only=only, quick=quick)
 
 
+def is_public(text: str) -> bool:
+    """Whether a `--set` may be written down: its value is no secret."""
+    from benchkit.scenario.overrides import is_public as public
+
+    return public(text)
+
+
 def describe(plan: Plan) -> Description:
     """A plan as rows of text for `--dry-run`."""
-    from benchkit.scenario.describe import describe as described
+    from benchkit.scenario.description import describe as described
 
     return described(plan)
 

@@ -58,6 +58,10 @@ class BlockOptions(Section):
         None, description="within it warm-up may be found to last longer; by default warmup + duration / 3"
     )
 
+    soak: Positive | None = Field(
+        None, description="measure for this long instead of `rounds`; the round under way is ended"
+    )
+
     @property
     def longest_warmup_s(self) -> float:
         """`warmup_max`, or its default."""

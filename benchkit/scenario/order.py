@@ -8,8 +8,10 @@ between cells are then the cells' own (common random numbers).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import IntEnum
+from itertools import count
 
 import numpy as np
 
@@ -30,6 +32,7 @@ QUICK_ROUNDS = 3
 QUICK_DURATION_S = 0.16
 QUICK_WARMUP_S = 0.03
 QUICK_DRAIN_S = 0.2
+QUICK_SOAK_S = 3.0
 
 
 def seed_for(seed: int, stream: Stream, *index: int) -> int:
@@ -38,12 +41,26 @@ def seed_for(seed: int, stream: Stream, *index: int) -> int:
     return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def order(cells: int, rounds: int, seed: int, *, leave_out: Collection[int] = ()) -> tuple[int, ...]:
-    """`rounds` shuffles of range(cells), one after the other, without those that are measured otherwise."""
-    generator = np.random.default_rng(seed_for(seed, Stream.ORDER))
-    return tuple(
-        int(cell) for _ in range(rounds) for cell in generator.permutation(cells) if cell not in leave_out
-    )
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Indices of cells, one a block: shuffles of range(cells) one after the other, drawn when they are asked for."""
+
+    cells: int
+    rounds: int | None
+    """None: without end, for a soak, whose end is a matter of time."""
+    seed: int
+    leave_out: frozenset[int] = frozenset()
+    """Those that are measured otherwise."""
+
+    def __iter__(self) -> Iterator[int]:
+        """Always the same for the same seed."""
+        if len(self.leave_out) == self.cells:
+            return
+        generator = np.random.default_rng(seed_for(self.seed, Stream.ORDER))
+        for _ in range(self.rounds) if self.rounds is not None else count():
+            for cell in generator.permutation(self.cells).tolist():
+                if cell not in self.leave_out:
+                    yield cell
 
 
 def quickened(blocks: BlockOptions) -> BlockOptions:
@@ -54,6 +71,7 @@ def quickened(blocks: BlockOptions) -> BlockOptions:
         duration=duration_s,
         warmup=min(blocks.warmup, QUICK_WARMUP_S),
         drain=min(blocks.drain, QUICK_DRAIN_S),
+        soak=None if blocks.soak is None else min(blocks.soak, QUICK_SOAK_S),
         warmup_max=None
         if blocks.warmup_max is None
         else min(blocks.warmup_max, QUICK_WARMUP_S + duration_s / 3),

@@ -31,6 +31,13 @@ def apply(root: Map, sets: Sequence[str], problems: Problems) -> Map:
     return root
 
 
+def is_public(text: str) -> bool:
+    """Whether a `path.to.key=value` may be written down: its value is no secret."""
+    key, equals, value = text.partition("=")
+    path = tuple(key.strip().split("."))
+    return bool(equals) and all(path) and _is_public(path) and redact(value) == value
+
+
 def _names_plugin(path: tuple[str, ...]) -> bool:
     return path[-1] in AXES or path[-1] in _NAMES
 

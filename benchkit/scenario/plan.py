@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,6 +49,8 @@ class Blocks:
     """How long after the last due moment messages may still be sent and answered."""
     warmup_max_s: float = 0.0
     """Within it a change-point test may find that warm-up lasted longer than `warmup_s`."""
+    soak_s: float | None = None
+    """The run ends with the first whole round after this time; None where `rounds` says when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Plan:
     seed: int
     quick: bool
     cells: tuple[PlannedCell, ...]
-    order: tuple[int, ...]
+    order: Iterable[int]
     """Indices into `cells`, one entry a block: every round holds each cell once, shuffled by the seed."""
     blocks: Blocks
     checksum_every: int
@@ -73,8 +76,20 @@ class Plan:
     @property
     def expected_s(self) -> float:
         """About how long it takes: blocks, warm-up, and what starting and preparing was seen to cost."""
+        if self.blocks.soak_s is not None:
+            return 3.0 + self.blocks.soak_s
         per_block = self.blocks.duration_s + self.blocks.warmup_s + 0.15
-        return 3.0 + len(self.order) * per_block + self.searching_s
+        return 3.0 + (self.total or 0) * per_block + self.searching_s
+
+    @property
+    def interleaved(self) -> int:
+        """How many cells are measured in rounds; the others search."""
+        return sum(not isinstance(cell.load, Capacity) for cell in self.cells)
+
+    @property
+    def total(self) -> int | None:
+        """How many blocks the rounds have; None for a soak, which ends by the clock."""
+        return None if self.blocks.soak_s is not None else self.blocks.rounds * self.interleaved
 
     @property
     def searching_s(self) -> float:

@@ -13,7 +13,7 @@ from benchkit.scenario.build import build
 from benchkit.scenario.cells import Cell, cells
 from benchkit.scenario.model import AXES, Rule, Scenario
 from benchkit.scenario.nodes import Map, Where
-from benchkit.scenario.order import order, quickened
+from benchkit.scenario.order import Order, quickened
 from benchkit.scenario.plan import Blocks, Plan, PlannedCell
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.reader import read_file
@@ -88,12 +88,13 @@ def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
         seed=header.seed,
         quick=quick,
         cells=tuple(map(_planned, kept)),
-        order=order(len(kept), blocks.rounds, header.seed, leave_out=_searching(kept)),
+        order=Order(len(kept), None if blocks.soak else blocks.rounds, header.seed, _searching(kept)),
         blocks=Blocks(
             rounds=blocks.rounds,
             duration_s=blocks.duration,
             warmup_s=blocks.warmup,
             drain_s=blocks.drain,
+            soak_s=blocks.soak,
             warmup_max_s=blocks.longest_warmup_s,
         ),
         checksum_every=scenario.checks.full_every,
@@ -104,9 +105,9 @@ def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
     )
 
 
-def _searching(kept: Sequence[Cell]) -> set[int]:
+def _searching(kept: Sequence[Cell]) -> frozenset[int]:
     """The cells whose blocks are not known beforehand."""
-    return {at for at, cell in enumerate(kept) if isinstance(cell.choices["load"].value, Capacity)}
+    return frozenset(at for at, cell in enumerate(kept) if isinstance(cell.choices["load"].value, Capacity))
 
 
 def _planned(cell: Cell) -> PlannedCell:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
 from benchkit.load.base import ClosedArrival
+from benchkit.load.search import Capacity
 from benchkit.scenario.cells import Cell
 from benchkit.scenario.model import BlockOptions, Choice
 from benchkit.scenario.nodes import Where
@@ -15,6 +17,7 @@ from benchkit.scenario.problems import Problems
 from benchkit.scenario.redact import seen_from, show
 from benchkit.tensors.codecs.base import Codec
 from benchkit.transports.base import Transport
+from benchkit.units import show_seconds
 
 
 def refuse(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, problems: Problems) -> None:
@@ -25,12 +28,14 @@ def refuse(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, proble
             f"a warm-up of {blocks.warmup:g} s is not shorter than the {blocks.duration:g} s measured",
             "lower blocks.warmup or raise blocks.duration",
         )
+    _soak(found, blocks, blocks_at, problems)
     _warmup_max(blocks, blocks_at, problems)
     seen: set[int] = set()
     for cell in found:
         _closed(cell, problems)
         _workers(cell, problems)
         _batch(cell, problems)
+        _external(cell, problems)
         _in_place(cell, problems)
         for axis in ("source", "stage"):
             choice = cell.choices[axis]
@@ -50,6 +55,26 @@ def _warmup_max(blocks: BlockOptions, blocks_at: Where, problems: Problems) -> N
         what = f"warmup_max of {longest:g} s would leave less than half of the {blocks.duration:g} s measured"
         most = blocks.warmup + blocks.duration / 2
         problems.add(blocks_at, what, f"blocks.warmup_max: {most:g}s, or a longer blocks.duration")
+
+
+def _soak(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, problems: Problems) -> None:
+    """A soak holds a round at least, every cell once, and ends by the clock, which no search does."""
+    if blocks.soak is None:
+        return
+    for cell in found:
+        if isinstance(cell.choices["load"].value, Capacity):
+            problems.add(
+                cell.choices["load"].where,
+                "a search ends when it has found its answer, a soak when its time is up",
+                "leave blocks.soak out, or give the load a rate",
+            )
+    count, round_s = len(found), len(found) * (blocks.warmup + blocks.duration)
+    if blocks.soak < round_s:
+        problems.add(
+            blocks_at,
+            f"a soak of {show_seconds(blocks.soak)} has no room for one block of each of {count} cell(s)",
+            f"blocks.soak: {math.ceil(round_s)}s or more, or shorter blocks (blocks.duration)",
+        )
 
 
 def _closed(cell: Cell, problems: Problems) -> None:
@@ -89,6 +114,34 @@ def _batch(cell: Cell, problems: Problems) -> None:
             f"a batch of {size} can never fill: {load.places} in flight ({load.label()})",
             f"load.in_flight: {size}, or batch.size: {load.places}",
         )
+
+
+def _external(cell: Cell, problems: Problems) -> None:
+    """A server of somebody else's takes tensors alone, answers each, and has its own workers and batches."""
+    choice = cell.choices["transport"]
+    if not cast("Transport", choice.value).capabilities().external_stage:
+        return
+    codec = cell.choices["codec"]
+    if codec.kind != "raw":
+        problems.add(
+            codec.where,
+            f"a server as the stage takes tensors, not what codec {codec.kind} makes",
+            "codec: raw",
+        )
+    load = cell.choices["load"]
+    if load.kind == "backlog":
+        problems.add(load.where, "a server cannot be held back until its queue is full", "find: capacity")
+    for axis, option, wanted, why in (
+        ("replies", "replies", True, "its reply is all that shows that a server took a message"),
+        ("workers", "workers", 1, "a server decides by itself how many work"),
+        ("batch", "size", 1, "a server decides by itself what it batches"),
+    ):
+        if _option(cell, axis, option) != wanted:
+            name = axis if axis == option else f"{axis}.{option}"
+            fix = f"{name}: {str(wanted).lower()}"
+            problems.add(
+                _place(cell.choices[axis], option), f"{why} (transport {choice.kind} with a url)", fix
+            )
 
 
 def _in_place(cell: Cell, problems: Problems) -> None:

@@ -3,7 +3,7 @@
 ::
 
     offset  0  magic      4 bytes  b"bkt1"
-            4  flags      u16      REPLY, FAILED, WARMUP
+            4  flags      u16      REPLY, FAILED, WARMUP, FOREIGN
             6  reserved   u16      0
             8  seq        u64      the engine's sequence number
            16  body       u64      bytes that follow the envelope
@@ -32,6 +32,10 @@ FAILED = 2
 """A reply whose body is the UTF-8 text of the stage's error."""
 WARMUP = 4
 """A message that no statistic counts."""
+FOREIGN = 8
+"""A message that another client asked the stage to answer: it has no number and is in no account.
+
+A transport that takes such messages gives a receiver the producer's own first."""
 
 _MAGIC = b"bkt1"
 _LAYOUT = struct.Struct("<4sHHQQQQI20x")

@@ -6,6 +6,7 @@ import json
 from contextlib import ExitStack
 
 from benchkit.engine.ready import Site
+from benchkit.errors import UsageError
 from benchkit.runtime.folders import run_folder
 from benchkit.testing import carrying, leaving, lending, letters, producers, waiting, workers
 from benchkit.testing.party import Party
@@ -71,6 +72,8 @@ def check_transport(transport: Transport, *, quick: bool = False, patience_s: fl
     Raises BrokenPromise, an AssertionError that names the first promise that is not kept, and MissingLibrary.
     A transport may take one message more than `depth` (what a receiver has fetched ahead).
     """
+    if transport.capabilities().external_stage:
+        raise UsageError("a server of somebody else's is the stage: there is no receiving end to check")
     report = Report(f"transport {transport.kind!r}")
     before = leaving.Traces.now()
     runner = Party("runner", patience_s)

@@ -27,6 +27,7 @@ from benchkit.tensors.wire import Buffer
 
 __all__ = [
     "Address",
+    "ArraySpec",
     "Buffer",
     "Capabilities",
     "Delivery",
@@ -56,14 +57,36 @@ class Capabilities:
     same_process: bool = False
     """Both ends must live in one process (the engine then runs them as threads)."""
     max_message_bytes: int | None = None
+    limit_name: str = ""
+    """What sets `max_message_bytes`, for people: "Redis: 512 MB per value"."""
     many_producers: bool = False
     """Several senders may be open at a time; each reply goes to the one that its message came from."""
+    external_stage: bool = False
+    """The stage is a server of somebody else's: no worker of ours runs, `receiver` is never asked for."""
     loans: bool = False
     """`Sender.loan` lends memory in which a message can be written where its reader will find it."""
     in_place: bool = False
     """The scenario asks for that: messages stand in lent memory before they are due, as those of a camera do
     that writes there by itself. Needs `loans`.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class ArraySpec:
+    """A named array as it will be, for transports that must tell or ask the other side."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    """-1 for a side that differs from message to message."""
+
+    def takes(self, dtype: str, shape: Sequence[int]) -> bool:
+        """Whether an array of this dtype and shape is one."""
+        return (
+            dtype == self.dtype
+            and len(shape) == len(self.shape)
+            and all(own in (-1, side) for own, side in zip(self.shape, shape, strict=True))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +128,10 @@ class Setup:
     share: Share
     producers: int = 1
     """Senders that will be open at a time; more than one only where `many_producers` is declared."""
+    inputs: tuple[ArraySpec, ...] = ()
+    """The messages' arrays, where the cell's codec sends them as they are (`raw`); else none."""
+    outputs: tuple[ArraySpec, ...] = ()
+    """The replies' arrays, likewise, as far as the stage run locally could tell."""
 
 
 @dataclass(slots=True)
@@ -235,12 +262,23 @@ class Transport(Plugin):
     def capabilities(self) -> Capabilities:
         """What it promises with these options; asked without anything running."""
 
+    def floor(self) -> str:
+        """The raw exchange beneath it, by its name in benchkit.exchange, so that reports can say "2.1x its floor".
+
+        Empty where there is none.
+        """
+        return ""
+
     @abstractmethod
     def prepare(self, setup: Setup) -> AbstractContextManager[Address]:
         """What must run or exist before either end opens; undone on exit, whatever happened.
 
         Raises StorageError or BrokerError with a remedy.
         """
+
+    def server_times(self, address: Address) -> Mapping[str, int] | None:  # noqa: ARG002  (a hook)
+        """What an external stage's own counters say so far: `requests`, `queue_ns`, `compute_ns`; None: nothing."""
+        return None
 
     @abstractmethod
     def sender(self, address: Address) -> Sender:

@@ -24,7 +24,7 @@ from benchkit.errors import BrokerError
 from benchkit.transports.base import Address, Capabilities, Delivery, Receiver, Setup, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from benchkit.transports._http.client import HttpSender
     from benchkit.transports._http.server import StageServer
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 
 
-def _bound(port: int) -> socket.socket:
+def bound(port: int) -> socket.socket:
     """A socket bound to `port` (0: any) of the loopback interface beside others of this user."""
     bound = socket.socket()
     try:
@@ -51,9 +51,9 @@ def _bound(port: int) -> socket.socket:
 class HttpReceiver(Receiver):
     """A stage worker's end: the server runs in a thread, so bodies are read while the worker computes."""
 
-    def __init__(self, server: StageServer) -> None:
+    def __init__(self, server: StageServer, take: Callable[[float], Delivery | None] | None = None) -> None:
         self._server = server
-        self._take = server.intake.take
+        self._take = take or server.intake.take
 
     def receive(self, timeout: float) -> Delivery | None:
         """See Receiver.receive."""
@@ -93,11 +93,15 @@ class Http(Transport):
             many_producers=True,
         )
 
+    def floor(self) -> str:
+        """One send over loopback TCP."""
+        return "tcp-socket"
+
     @contextmanager
     def prepare(self, setup: Setup) -> Iterator[Address]:
         """Reserve a port per worker; raises BrokerError when none is to be had."""
         with ExitStack() as held:
-            ports = [held.enter_context(_bound(0)).getsockname()[1] for _ in range(setup.workers)]
+            ports = [held.enter_context(bound(0)).getsockname()[1] for _ in range(setup.workers)]
             used = " ".join(f"{name} {version(name)}" for name in self.requires)
             yield Address(
                 {
@@ -127,10 +131,12 @@ class Http(Transport):
 
     def receiver(self, address: Address, worker: int) -> HttpReceiver:
         """Listening when it returns; raises BrokerError when it cannot."""
-        from benchkit.transports._http.server import StageServer
+        from benchkit.transports._http.server import App, StageServer
 
         where = address.where
-        listener = _bound(int(str(where["ports"]).split(",")[worker]))
+        listener = bound(int(str(where["ports"]).split(",")[worker]))
+        path = str(where["path"])
         # Each producer may have `depth` in flight, and all of them to one worker.
-        bound = self.queue or self.depth * int(where["producers"])
-        return HttpReceiver(StageServer(listener, str(where["path"]), int(where["message_bytes"]), bound))
+        queue = self.queue or self.depth * int(where["producers"])
+        server = StageServer(listener, lambda intake: App(path, intake), int(where["message_bytes"]), queue)
+        return HttpReceiver(server)

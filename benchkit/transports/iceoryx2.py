@@ -206,6 +206,10 @@ class Iceoryx2(Transport):
         """Each worker sees its messages in the order sent; one that dies takes them with it."""
         return Capabilities("at-most-once", "process", "per-worker", zero_copy=True, same_host=True)
 
+    def floor(self) -> str:
+        """A copy into shared memory and a flag."""
+        return "memcpy-spin"
+
     @contextmanager
     def prepare(self, setup: Setup) -> Iterator[Address]:
         """The services, held open here while ends come and go; their files are removed on exit.

@@ -16,10 +16,13 @@ replaced by a short marker (LSET), which LREM removes.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from benchkit.transports._redis.options import RedisTransport
 from benchkit.transports.base import Address, Receiver, Sender, Setup
+
+if TYPE_CHECKING:
+    from benchkit.transports._redis.place import Place
 
 
 class RedisList(RedisTransport):
@@ -32,27 +35,52 @@ class RedisList(RedisTransport):
 
     kind: ClassVar[str] = "redis-list"
 
+    def floor(self) -> str:
+        """The same commands on raw sockets."""
+        return "resp-list"
+
     def prepare(self, setup: Setup) -> AbstractContextManager[Address]:
         """The embedded broker or a check of the user's, and clean keys; raises BrokerError."""
         from benchkit.transports._redis.place import prepared
 
-        return prepared(self.secret_url, self.socket, setup, ())
+        claims = self.layout == "claim-check"
+        return prepared(self.secret_url, self.socket, setup, claims=claims, how=self.how)
 
     def sender(self, address: Address) -> Sender:
         """RPUSH, whose answer is the length of the list."""
+        from benchkit.transports._redis.claims import ClaimCheck, Inline
         from benchkit.transports._redis.place import place_of
         from benchkit.transports._redis.resp import command, opening
         from benchkit.transports._redis.sender import RedisSender
 
         place = place_of(address)
-        head, length = opening(3, "RPUSH", place.queue), command("LLEN", place.queue)
+        if self.client == "plain":
+            return self._plain_sender(place)
+        head = opening(3, "RPUSH", place.queue)
         # Behind the message, so that its start stays aligned where it lands.
         suffix = place.mark if place.producers > 1 else b""
-        return RedisSender(place, self.depth, head, length, asked=False, suffix=suffix)
+        envelope = ClaimCheck(place, head) if place.claims else Inline(head, suffix)
+        return RedisSender(place, self.depth, envelope, command("LLEN", place.queue))
+
+    def _plain_sender(self, place: Place) -> Sender:
+        from benchkit.transports._redis.plain import PlainSender
+
+        queue = place.queue
+        suffix = place.mark if place.producers > 1 and not place.claims else b""
+        return PlainSender(
+            place,
+            self.depth,
+            lambda client, data: client.rpush(queue, data + suffix if suffix else data),
+            lambda client: int(client.llen(queue)),
+        )
 
     def receiver(self, address: Address, worker: int) -> Receiver:
         """BLMOVE to a list of this opening; removal on `ack`, in any order."""
-        from benchkit.transports._redis.list_worker import ListReceiver
+        from benchkit.transports._redis.list_worker import ClaimedListReceiver, ListReceiver
         from benchkit.transports._redis.place import place_of
+        from benchkit.transports._redis.plain_worker import PlainListReceiver
 
-        return ListReceiver(place_of(address), worker)
+        place = place_of(address)
+        if self.client == "plain":
+            return PlainListReceiver(place, worker)
+        return ClaimedListReceiver(place, worker) if place.claims else ListReceiver(place, worker)

@@ -12,13 +12,16 @@ next one skips; the other way round a message would stay in the stream for ever.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from benchkit.transports._redis.options import RedisTransport
 from benchkit.transports.base import Address, Receiver, Sender, Setup
 from benchkit.units import Seconds
+
+if TYPE_CHECKING:
+    from benchkit.transports._redis.place import Place
 
 
 class RedisStream(RedisTransport):
@@ -37,30 +40,57 @@ class RedisStream(RedisTransport):
         "a live worker that holds one for longer has it delivered twice",
     )
 
+    def floor(self) -> str:
+        """The same commands on raw sockets."""
+        return "resp-stream"
+
     def prepare(self, setup: Setup) -> AbstractContextManager[Address]:
         """The embedded broker or a check of the user's, clean keys, stream and group; raises BrokerError."""
         from benchkit.transports._redis.place import GROUP, prepared
 
         first = ("XGROUP", "CREATE", f"{setup.name}:q", GROUP, 0, "MKSTREAM")
-        return prepared(self.secret_url, self.socket, setup, (first,))
+        claims = self.layout == "claim-check"
+        return prepared(self.secret_url, self.socket, setup, (first,), claims=claims, how=self.how)
 
     def sender(self, address: Address) -> Sender:
         """XADD, and XLEN in the same write: acknowledged messages are deleted, so it counts the rest."""
+        from benchkit.transports._redis.claims import ClaimCheck, Inline
         from benchkit.transports._redis.place import place_of
         from benchkit.transports._redis.resp import command, opening
         from benchkit.transports._redis.sender import RedisSender
 
         place = place_of(address)
+        if self.client == "plain":
+            return self._plain_sender(place)
         length = command("XLEN", place.queue)
-        if place.producers == 1:
+        # A claim names its producer itself.
+        if place.producers == 1 or place.claims:
             head = opening(5, "XADD", place.queue, "*", "m")
         else:
             head = opening(7, "XADD", place.queue, "*", "p", place.mark, "m")
-        return RedisSender(place, self.depth, head, length, asked=True)
+        envelope = ClaimCheck(place, head, length) if place.claims else Inline(head, query=length)
+        return RedisSender(place, self.depth, envelope, length)
+
+    def _plain_sender(self, place: Place) -> Sender:
+        from benchkit.transports._redis.plain import PlainSender
+
+        queue = place.queue
+        suffix = place.mark if place.producers > 1 and not place.claims else b""
+        return PlainSender(
+            place,
+            self.depth,
+            lambda client, data: client.xadd(queue, {"m": data + suffix if suffix else data}),
+            lambda client: int(client.xlen(queue)),
+        )
 
     def receiver(self, address: Address, worker: int) -> Receiver:
         """XREADGROUP as the consumer of this worker's number; XDEL and XACK on `ack`, in any order."""
         from benchkit.transports._redis.place import place_of
-        from benchkit.transports._redis.stream_worker import StreamReceiver
+        from benchkit.transports._redis.plain_worker import PlainStreamReceiver
+        from benchkit.transports._redis.stream_worker import ClaimedStreamReceiver, StreamReceiver
 
-        return StreamReceiver(place_of(address), worker, self.claim_after)
+        place = place_of(address)
+        if self.client == "plain":
+            return PlainStreamReceiver(place, worker, self.claim_after)
+        chosen = ClaimedStreamReceiver if place.claims else StreamReceiver
+        return chosen(place, worker, self.claim_after)

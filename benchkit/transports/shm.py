@@ -57,6 +57,10 @@ class Shm(Transport):
             "at-least-once", "memory", "fifo", zero_copy=True, same_host=True, loans=True, in_place=self.loan
         )
 
+    def floor(self) -> str:
+        """A copy into shared memory and a flag."""
+        return "memcpy-spin"
+
     @contextmanager
     def prepare(self, setup: Setup) -> Iterator[Address]:
         """The segment, sized for the cell; raises StorageError with needed and free bytes."""

@@ -37,6 +37,10 @@ class Unix(Transport):
         """Each worker sees its messages in the order sent; one that dies takes them with it."""
         return Capabilities("at-most-once", "process", "per-worker", same_host=True, many_producers=True)
 
+    def floor(self) -> str:
+        """One send over a Unix socket."""
+        return "unix-socket"
+
     @contextmanager
     def prepare(self, setup: Setup) -> Iterator[Address]:
         """Nothing runs yet: the workers make their sockets in the cell's folder; removed here at the end."""

@@ -20,7 +20,7 @@ from pydantic import Field
 from benchkit.errors import Rejected, StorageError
 from benchkit.tensors.wire import total_bytes
 from benchkit.transports._direct.meeting import meeting
-from benchkit.transports._zeromq.place import KEY_BYTES, bind, port_path
+from benchkit.transports._zeromq.place import KEY_BYTES, LEAST_LIMIT_BYTES, bind, port_path
 from benchkit.transports.base import (
     Address,
     Buffer,
@@ -85,7 +85,7 @@ class ZeromqReceiver(Receiver):
         self._sock = sock = self._context.socket(zmq.ROUTER)
         sock.rcvhwm = 2 * int(where["depth"])
         sock.sndhwm = 0  # no more than there are messages in flight; at a mark, a ROUTER forgets
-        sock.maxmsgsize = max(int(where["message_bytes"]), 1)
+        sock.maxmsgsize = max(int(where["message_bytes"]), LEAST_LIMIT_BYTES)
         sock.linger = _LINGER_MS
         try:
             bind(sock, where, worker)
@@ -128,6 +128,10 @@ class Zeromq(Transport):
     def capabilities(self) -> Capabilities:
         """Each worker sees its messages in the order sent; one that dies takes them with it."""
         return Capabilities("at-most-once", "process", "per-worker", same_host=True)
+
+    def floor(self) -> str:
+        """One send over the same kind of socket."""
+        return "unix-socket" if self.via == "ipc" else "tcp-socket"
 
     @contextmanager
     def prepare(self, setup: Setup) -> Iterator[Address]:

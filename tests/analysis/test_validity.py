@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from synthetic import MS, a_cell, a_run
 
-from benchkit.analysis.account import account, open_blocks
+from benchkit.analysis.account import account, fates, open_blocks
 from benchkit.analysis.document import document
 from benchkit.analysis.validity import CODES, codes
 from benchkit.records.run import Disturbance, Failure, Run, Usage
@@ -137,6 +137,7 @@ NOTES: dict[str, Callable[[Run], None]] = {
         in_block(run, wrong_replies=9, checked_replies=9),
     )[0],
     "replies-unchecked": lambda run: run.scenario.update(checks={"replies": True}),
+    "foreign-requests": lambda run: in_block(run, foreign=2),
     "source-too-slow": lambda run: in_block(run, starved=2),
     "blocks-disagree": slow_block,
     "offered-load-not-reached": lambda run: shift(run, 2 * MS, slice(100, 155)),  # 1.1%: chance explains it
@@ -185,8 +186,23 @@ def test_fewer_than_three_blocks_are_noted() -> None:
     assert found(a_run(rounds=2, count=3000))["few-blocks"]["severity"] == "note"
 
 
+def test_a_stage_that_grows_while_it_runs_is_a_note() -> None:
+    run = a_run(rounds=12, count=500, warmup=10)
+    assert "drift" not in found(run)
+    run.blocks = [
+        dataclasses.replace(
+            block, usage={"stage": Usage(200 * MS, 0, rss_bytes=90_000_000 + 3_000_000 * block.index)}
+        )
+        for block in run.blocks
+    ]
+    reason = found(run)["drift"]
+    assert reason["severity"] == "note"
+    assert "memory of the stage grew" in reason["message"]
+
+
 ELSEWHERE = {
     "few-blocks", "too-few-samples", "effect-below-noise", "search-unfinished", "search-given-up", "no-level-keeps",
+    "drift",
 }  # fmt: skip
 """Planted above, in test_noise.py, where it takes two cells, and in test_capacity.py: what a search says of itself."""
 
@@ -306,11 +322,11 @@ def test_the_account_counts_each_fate_and_closes() -> None:
     own = rows(run)
     for at, status in enumerate(Status):
         own["status"][at] = status
-    kept = account(own, run.blocks)
+    kept = account(fates(own), run.blocks)
     assert kept["scheduled"] == len(own) == sum(kept[name] for name in (
         "delivered", "dropped", "rejected", "dead_lettered", "lost", "pending"))  # fmt: skip
     assert [kept[name] for name in ("dropped", "rejected", "dead_lettered", "lost", "pending")] == [1] * 5
-    assert open_blocks(own, run.blocks) == []
+    assert open_blocks(fates(own), run.blocks) == []
 
 
 @pytest.mark.parametrize(
@@ -325,13 +341,13 @@ def test_the_account_counts_each_fate_and_closes() -> None:
 def test_an_account_does_not_close_over(spoil: Callable[[np.ndarray], None]) -> None:
     run = a_run()
     spoil(rows(run))
-    assert 0 in open_blocks(rows(run), run.blocks)
+    assert 0 in open_blocks(fates(rows(run)), run.blocks)
 
 
 def test_samples_of_no_known_block_are_strangers() -> None:
     run = a_run()
     rows(run)["block"][-1] = 99
-    assert open_blocks(rows(run), run.blocks) == [2, 99]
+    assert open_blocks(fates(rows(run)), run.blocks) == [2, 99]
 
 
 def test_two_cells_do_not_share_reasons() -> None:

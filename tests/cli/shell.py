@@ -44,7 +44,9 @@ class Done:
 
     @property
     def record(self) -> dict[str, Any]:
-        return json.loads((self.folder / "record.json").read_text("utf-8"))
+        lines = (self.folder / "blocks.jsonl").read_text("utf-8").splitlines()
+        record = json.loads((self.folder / "record.json").read_text("utf-8"))
+        return {**record, "blocks": [json.loads(line) for line in lines]}
 
     def everything(self) -> str:
         """All text that anybody could read afterwards: both streams and every file."""

@@ -104,7 +104,12 @@ def test_it_ends_well(dam: Done) -> None:
 
 def test_the_directory_is_named_and_holds_what_the_contract_says(dam: Done) -> None:
     assert re.fullmatch(r"dam-\d{8}T\d{6}Z-[0-9a-f]{6}", dam.folder.name)
-    assert {path.name for path in dam.folder.iterdir()} == {"run.json", "record.json", "samples"}
+    assert {path.name for path in dam.folder.iterdir()} == {
+        "run.json",
+        "record.json",
+        "blocks.jsonl",
+        "samples",
+    }
     assert [path.name for path in dam.out.iterdir()] == [dam.folder.name]
 
 
@@ -241,6 +246,21 @@ def test_a_rate_that_nothing_holds_is_not_valid_and_carries_no_verdict(dam: Done
         if not cell["validity"]["valid"]:
             assert cell["verdict"]["bottleneck"] == "none"
             assert cell["id"] not in ranked
+
+
+def test_the_seeds_of_order_payload_stage_and_each_blocks_schedule_are_recorded_and_apart(dam: Done) -> None:
+    seeds = dam.document["seeds"]
+    schedules = {
+        (block["round"], block["schedule_seed"])
+        for cell in dam.document["cells"]
+        for block in cell["blocks_detail"]
+    }
+    rounds = {round_ for round_, _ in schedules}
+    # One schedule a round, the same for every cell.
+    assert len(schedules) == len(rounds) > 1
+    every = [*seeds.values(), *(seed for _, seed in schedules)]
+    assert seeds.keys() == {"order", "payload", "stage"}
+    assert len(set(every)) == len(every)
 
 
 def test_the_run_loads_again_and_makes_the_same_document(dam: Done) -> None:

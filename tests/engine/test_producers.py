@@ -9,7 +9,7 @@ import numpy as np
 import psutil
 import pytest
 
-from benchkit.analysis.account import open_blocks
+from benchkit.analysis.account import fates, open_blocks
 from benchkit.analysis.document import document
 from benchkit.engine.block import Place, run_block
 from benchkit.engine.crew import crew
@@ -108,14 +108,14 @@ def test_an_open_loop_is_exactly_the_one_schedule(site, kind, replies):
     assert (samples["status"] == Status.DELIVERED).all(), block.failures
     assert (block.drained, block.unexpected, block.duplicated, block.corrupted) == (True, 0, 0, 0)
     assert (block.wrong_replies, block.checked_replies) == (0, len(offsets) if replies else 0)
-    assert not open_blocks(samples, [block])
+    assert not open_blocks(fates(samples), [block])
     assert block.usage["producer"].cpu_ns > 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_closed_loop_divides_its_places_and_its_account_closes(site, kind):
     block, samples = measure(site, planned(kind, Closed(in_flight=4)))
-    assert not open_blocks(samples, [block])
+    assert not open_blocks(fates(samples), [block])
     assert len(np.unique(samples["seq"])) == len(samples) == block.scheduled
     assert (samples["status"] == Status.DELIVERED).all(), block.failures
     assert (block.unexpected, block.duplicated, block.corrupted, block.wrong_replies) == (0, 0, 0, 0)
@@ -172,7 +172,7 @@ def test_one_killed_costs_its_block_and_leaves_nothing(site, kind, killing):
     assert (block.unexpected, block.duplicated, block.corrupted) == (0, 0, 0)
     assert (samples["status"] == Status.DELIVERED).any()
     assert Status.LOST not in samples["status"]
-    assert not open_blocks(samples, [block])
+    assert not open_blocks(fates(samples), [block])
     assert children() < before
     assert not left_of_cells(place)
     again, samples = measure(site, planned(kind, Poisson(rate=400)))

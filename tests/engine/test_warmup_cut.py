@@ -45,8 +45,14 @@ def test_where_nothing_is_looked_for_the_fixed_cut_stands() -> None:
 
 
 def test_the_cost_is_that_of_the_messages_that_count() -> None:
-    measured = {"warmup_messages": 20, "cpu_ns": 980, "peak_rss_bytes": 7, "pacing_cpu_ns": 98}
-    stage = [{"cpu_ns": 1960, "peak_rss_bytes": 5, "integrity_ns": 0}]
+    measured = {
+        "warmup_messages": 20,
+        "cpu_ns": 980,
+        "peak_rss_bytes": 7,
+        "rss_bytes": 7,
+        "pacing_cpu_ns": 98,
+    }
+    stage = [{"cpu_ns": 1960, "peak_rss_bytes": 5, "rss_bytes": 5, "integrity_ns": 0}]
     used = _usage(measured, stage, Usage(1000, 3), messages=1000, warmup=510)
     assert (used["producer"].cpu_ns, used["producer"].pacing_cpu_ns) == (490, 49)
     assert (used["stage"].cpu_ns, used["broker"].cpu_ns) == (980, 490)

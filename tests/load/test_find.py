@@ -10,7 +10,7 @@ import yaml
 from benchkit import scenario
 from benchkit.errors import ScenarioError
 from benchkit.load.search import Backlog, Capacity
-from benchkit.scenario.describe import describe
+from benchkit.scenario.description import describe
 
 BASE = {
     "name": "x",
@@ -43,7 +43,7 @@ def test_find_names_a_search_and_its_options_have_units(tmp_path):
 
 def test_blocks_of_a_search_are_not_planned_but_bounded(tmp_path):
     made = plan(tmp_path, load=[BASE["load"], {"arrival": "constant", "rate": "10/s"}])
-    assert len(made.order) == 3
+    assert len(tuple(made.order)) == 3
     assert {made.cells[at].load.kind for at in made.order} == {"constant"}
     assert 120 < made.expected_s < 135
     assert "1 cell searched for its capacity, 120 s at most" in describe(made).blocks

@@ -40,7 +40,7 @@ def test_a_run_comes_back_as_it_was(tmp_path: Path) -> None:
     folder = save(run, document(run), tmp_path / "new" / "results")
     assert re.fullmatch(r"dam-20261122T201753Z-[0-9a-f]{6}", folder.name)
     assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*")) == [
-        "record.json", "run.json", "samples", "samples/shm--raw--camera--100ps.npy",
+        "blocks.jsonl", "record.json", "run.json", "samples", "samples/shm--raw--camera--100ps.npy",
         "samples/unix--raw--camera--100ps.npy",
     ]  # fmt: skip
     for path in (folder, folder / "run.json"):
@@ -169,7 +169,9 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save(run, document(run), tmp_path_factory.mktemp("saved"))
 
 
-@pytest.mark.parametrize("name", ["run.json", "record.json", "samples/shm--raw--camera--100ps.npy"])
+@pytest.mark.parametrize(
+    "name", ["run.json", "record.json", "blocks.jsonl", "samples/shm--raw--camera--100ps.npy"]
+)
 def test_a_file_cut_anywhere_is_a_record_error(name: str, saved: Path) -> None:
     file = saved / name
     whole = file.read_bytes()
@@ -186,7 +188,9 @@ def test_a_file_cut_anywhere_is_a_record_error(name: str, saved: Path) -> None:
     load(saved)
 
 
-@pytest.mark.parametrize("name", ["run.json", "record.json", "samples/shm--raw--camera--100ps.npy"])
+@pytest.mark.parametrize(
+    "name", ["run.json", "record.json", "blocks.jsonl", "samples/shm--raw--camera--100ps.npy"]
+)
 def test_a_missing_file_is_a_record_error(name: str, saved: Path) -> None:
     file = saved / name
     whole = file.read_bytes()
@@ -198,7 +202,9 @@ def test_a_missing_file_is_a_record_error(name: str, saved: Path) -> None:
         file.write_bytes(whole)
 
 
-@pytest.mark.parametrize("name", ["run.json", "record.json", "samples/shm--raw--camera--100ps.npy"])
+@pytest.mark.parametrize(
+    "name", ["run.json", "record.json", "blocks.jsonl", "samples/shm--raw--camera--100ps.npy"]
+)
 def test_bytes_changed_at_random_raise_nothing_but_record_errors(name: str, saved: Path) -> None:
     file, rng = saved / name, np.random.default_rng(0)
     whole = file.read_bytes()

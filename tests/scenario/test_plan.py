@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from benchkit.errors import ScenarioError
 from benchkit.scenario import describe, load
-from benchkit.scenario.order import QUICK_DURATION_S, QUICK_ROUNDS, Stream, order, seed_for
+from benchkit.scenario.order import QUICK_DURATION_S, QUICK_ROUNDS, Order, Stream, seed_for
 from benchkit.scenario.plan import Plan
 
 Planner = Callable[..., Plan]
@@ -35,7 +35,12 @@ def test_defaults(plan: Planner) -> None:
     assert (cell.codec.kind, cell.stage.kind, cell.workers, cell.batch_size) == ("raw", "null", 1, 1)
     assert (cell.batch_delay_s, cell.replies, made.on_error, made.slo) == (0.0, True, "continue", {})
     assert (made.blocks.rounds, made.blocks.duration_s, made.blocks.warmup_s) == (3, 1.0, 0.2)
-    assert (made.checksum_every, made.check_replies, made.quick, made.order) == (64, True, False, (0, 0, 0))
+    assert (made.checksum_every, made.check_replies, made.quick, tuple(made.order)) == (
+        64,
+        True,
+        False,
+        (0, 0, 0),
+    )
 
 
 @SAME
@@ -76,10 +81,11 @@ def test_product(
     assert len(got) == len(set(got))
     assert set(got) == wanted
     assert len(set(ids(made))) == len(made.cells)
-    assert len(made.order) == rounds * len(made.cells)
-    for start in range(0, len(made.order), len(made.cells)):
-        assert sorted(made.order[start : start + len(made.cells)]) == list(range(len(made.cells)))
-    assert made.order == plan(text, sets=["seed=" + str(seed)]).order
+    drawn = tuple(made.order)
+    assert len(drawn) == made.total == rounds * len(made.cells)
+    for start in range(0, len(drawn), len(made.cells)):
+        assert sorted(drawn[start : start + len(made.cells)]) == list(range(len(made.cells)))
+    assert drawn == tuple(plan(text, sets=["seed=" + str(seed)]).order)
 
 
 def test_document_order_is_cell_order(plan: Planner) -> None:
@@ -317,7 +323,7 @@ def test_seeds_are_streams_of_their_own() -> None:
     assert len(seeds) == 2 * len(Stream) * 5
     assert all(0 <= seed < 1 << 63 for seed in seeds)
     assert seed_for(2024, Stream.SCHEDULE, 0) == 6180118221210629035
-    assert order(50, 1, 1) != order(50, 1, 2)
+    assert tuple(Order(50, 1, 1)) != tuple(Order(50, 1, 2))
 
 
 def test_describe(plan: Planner) -> None:

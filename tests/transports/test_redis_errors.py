@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import traceback
 from contextlib import ExitStack, contextmanager, suppress
@@ -142,8 +143,22 @@ def test_a_server_that_says_nothing(kind, monkeypatch):
         SECRET,
     ],
 )
-def test_a_text_that_is_no_redis_url(kind, url):
-    assert failure(kind(url=url)).what == "not a Redis URL"
+def test_a_text_that_is_no_redis_url_is_refused_with_the_options(kind, url):
+    with pytest.raises(ValidationError, match="not a Redis URL") as caught:
+        kind(url=url)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_plan_with_another_url_is_wrong_use(tmp_path):
+    scenario = Path(__file__).parents[2] / "scenarios" / "dam.yaml"
+    words = ["run", str(scenario), "--set", f"transport={{kind: redis-list, url: 'http://:{SECRET}@host'}}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchkit", *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert "not a Redis URL" in done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_password_is_in_no_dump_and_the_ends_do_not_need_it(kind, protected):

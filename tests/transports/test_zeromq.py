@@ -18,6 +18,14 @@ def test_tcp_keeps_the_promises_of_the_seam() -> None:
     assert len(check_transport(Zeromq(via="tcp"), quick=True).held) >= 16
 
 
+@pytest.mark.parametrize("nbytes", [1, 64])
+def test_a_limit_that_is_shorter_than_its_handshake_lets_messages_through(nbytes: int) -> None:
+    with opened(Zeromq(), message_bytes=nbytes) as place:
+        receiver, sender = place.receiver(), place.sender()
+        assert sender.send([b"x" * nbytes], PATIENCE_S)
+        assert taken(receiver).view == b"x" * nbytes
+
+
 def test_tcp_listens_on_loopback_alone() -> None:
     with opened(Zeromq(via="tcp")) as place:
         place.receiver()

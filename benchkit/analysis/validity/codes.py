@@ -17,12 +17,14 @@
 | reordered | invalid | overtook without declaring it |
 | path-not-as-claimed | invalid | used another socket family, server or mechanism than it said |
 | stamps-disagree | invalid | has stamps that run backwards |
+| foreign-requests | note | had its stage called by other clients |
 | source-too-slow | invalid | waited for its source; up to 1%: note |
 | offered-load-not-reached | invalid | was not offered the load that was asked for; within chance: note |
 | warm-up-never-ended | invalid | had not settled when measuring began; up to a third of its blocks: note |
 | too-few-samples | note | has no sample for a percentile; for p50: invalid |
 | few-blocks | note | has too few blocks to see what a fresh start changes |
 | blocks-disagree | note | has blocks that differ more than chance explains |
+| drift | note | got slower, dearer or larger by more than a tenth while it ran |
 | machine-disturbed | invalid | ran on a disturbed machine; up to a third of its blocks: note |
 | core-shared | note | had fewer cores than parties; pinned apart and yet on one core: invalid |
 | search-unfinished | note | was still searching when its time was up |
@@ -82,6 +84,7 @@ CODES: Final[Mapping[str, Kind]] = {
         "invalid", "correct the transport: what `prepare` claims is what its ends must use"
     ),
     "stamps-disagree": Kind("invalid", "run all parties on one host with one monotonic clock"),
+    "foreign-requests": Kind("note", "let no other client call the stage while it is measured"),
     "source-too-slow": Kind(
         "invalid", "use a smaller or cheaper source, fewer distinct messages, or a lower rate"
     ),
@@ -97,6 +100,10 @@ CODES: Final[Mapping[str, Kind]] = {
     "machine-disturbed": Kind(
         "invalid",
         "stop what else runs on this machine or its host, raise the CPU quota, or raise blocks.rounds",
+    ),
+    "drift": Kind(
+        "note",
+        "see the latency over time in the report; find what grows or wears out before trusting one figure",
     ),
     "core-shared": Kind("note", "use a machine with a core for every party"),
     "search-unfinished": Kind("note", "raise load.longest, or ask for less precision (load.precision)"),

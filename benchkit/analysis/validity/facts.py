@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from benchkit.analysis.drift import Drift
 from benchkit.analysis.measure import Measure
 from benchkit.analysis.validity.codes import CODES, Severity
 from benchkit.records.run import Block, Cell
@@ -51,6 +52,7 @@ class Facts:
     """By index, the run's blocks that the machine disturbed, with what it did (`analysis.disturbance`)."""
     placement: Mapping[str, str] = field(default_factory=dict)
     """Which core each role was given; no role where nothing was pinned."""
+    drift: Mapping[str, Drift] = field(default_factory=dict)
 
     @property
     def scheduled(self) -> int:

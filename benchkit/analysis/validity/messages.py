@@ -92,3 +92,10 @@ def stamps(facts: Facts) -> Iterator[Reason]:
     if facts.measure.residual_ns:
         text = f"the phases of a message miss its latency by up to {show_us(facts.measure.residual_ns / 1e3)}"
         yield reason("stamps-disagree", f"{text}: stamps run backwards")
+
+
+def foreign(facts: Facts) -> Iterator[Reason]:
+    """Nobody else asked the stage for anything."""
+    count = sum(block.foreign for block in facts.blocks)
+    if count:
+        yield reason("foreign-requests", f"the stage answered {messages(count)} of other clients meanwhile")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Final
 
 import numpy as np
 from scipy.special import fdtrc
 
+from benchkit.analysis.drift import Drift, in_words
 from benchkit.analysis.intervals import LEAST_BLOCKS
 from benchkit.analysis.quantiles import PERCENTILES, minimum_samples
 from benchkit.analysis.validity.codes import Severity
@@ -70,6 +72,18 @@ def disagree(facts: Facts) -> Iterator[Reason]:
         yield reason(
             "blocks-disagree", f"block medians range from {low} to {high}, more than chance explains"
         )
+
+
+def drift(facts: Facts) -> Iterator[Reason]:
+    """The cell's figures are means over something that moved: by more than a tenth, and not by chance."""
+    large = {name: each for name, each in facts.drift.items() if each.clear and _is_large(each)}
+    if large:
+        told = "; ".join(in_words(name, asdict(each)) for name, each in large.items())
+        yield reason("drift", f"over the run, {told}")
+
+
+def _is_large(found: Drift) -> bool:
+    return not 1 / _DISAGREE_RATIO <= 1 + found.over_run <= _DISAGREE_RATIO
 
 
 def _anova_p_value(table: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:

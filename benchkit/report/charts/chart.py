@@ -34,12 +34,13 @@ def room_for(rows: Sequence[Row], most: int) -> tuple[Sequence[Row], tuple[str, 
 
 
 def not_measured(rows: Sequence[Row]) -> tuple[str, ...]:
-    """A note that names the cells without any message to show."""
+    """Notes that name the cells without any message to show, and those of which only some are looked at."""
+    notes = tuple(f"{row.label}: every {row.every}. message is looked at" for row in rows if row.every > 1)
     empty = [row.label for row in rows if not row.count]
     if not empty:
-        return ()
+        return notes
     more = f" and {len(empty) - 4} more" if len(empty) > 4 else ""
-    return (f"nothing measured: {', '.join(empty[:4])}{more}",)
+    return (*notes, f"nothing measured: {', '.join(empty[:4])}{more}")
 
 
 def scale_us(largest_us: float) -> tuple[float, str]:

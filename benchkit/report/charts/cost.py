@@ -12,6 +12,7 @@ from benchkit.report.charts import axes as on
 from benchkit.report.charts.canvas import WIDTH_IN, figure, heading, heading_in, place
 from benchkit.report.charts.chart import Words, not_measured, room_for, scale_us
 from benchkit.report.charts.palette import GROUND, INK, PARTIES
+from benchkit.report.codecs import fidelity, on_the_wire
 from benchkit.report.groups import Group, Row
 from benchkit.units import show_bytes, show_us
 
@@ -63,7 +64,10 @@ def costs(group: Group) -> Costs | None:
         *left_out,
         *not_measured(group.rows),
     )
-    columns = ("cell", "messages", *PARTIES, "together", "95% interval", "on the wire", "peak memory")
+    columns = (
+        "cell", "messages", *PARTIES, "together", "95% interval", "peak memory",
+        "on the wire", "encode p50", "decode p50", "what arrives",
+    )  # fmt: skip
     values = tuple(_values(cost, row) for cost, row in zip(found, rows, strict=True))
     return Costs(Words(f"CPU per message: {group.title}", notes, columns, values), found)
 
@@ -96,7 +100,9 @@ def _values(cost: Cost, row: Row) -> tuple[str, ...]:
     memory = sum(row.entry["cost"]["peak_rss_bytes"].values())
     return (
         cost.name, str(cost.messages), *map(show_us, cost.by_party_us.values()), show_us(cost.total_us),
-        interval, show_bytes(row.entry["wire_bytes"]), show_bytes(memory) if memory else "-",
+        interval, show_bytes(memory) if memory else "-",
+        on_the_wire(row.entry), *(show_us(row.entry["phases_us"][phase]["p50"]) for phase in ("encode", "decode")),
+        fidelity(row.entry),
     )  # fmt: skip
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from benchkit.analysis.ledger import Column, latency_ns
-from benchkit.records.samples import Status
+from benchkit.analysis.strips import Layout, layout
+from benchkit.records.samples import Samples, Status
 from benchkit.report.charts import axes as on
 from benchkit.report.charts.canvas import figure, heading, heading_in, place
 from benchkit.report.charts.chart import Words, not_measured, room_for
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MOST_CELLS: Final = 5
 _POINTS: Final = 180
 """Pieces of a cell's time: each is drawn by its median and its maximum."""
+_LEAST_PIECES: Final = 8
+"""Of a block; where not all blocks have room for so many, windows of several blocks are drawn instead."""
 _MARKS: Final = 100
 _ROW_IN: Final = 1.72
 
@@ -82,7 +84,7 @@ def timeline(group: Group) -> Timeline | None:
     notes = (
         (
             f"At most {_POINTS} pieces of each cell's time: median (line) and maximum (band) of a piece."
-            " Blocks side by side; shaded: warm-up, not counted."
+            " Blocks side by side; shaded: warm-up, not counted (many blocks: left out)."
         ),
         "Beneath each: lateness, how long after it was due the producer turned to a message (largest).",
         *left_out,
@@ -123,32 +125,86 @@ class _Columns:
     arrived: npt.NDArray[np.bool_]
     warmup: npt.NDArray[np.bool_]
 
-    def part(self, first: int, last: int) -> _Columns:
-        own = slice(first, last)
-        return _Columns(
-            self.due_ns[own], self.latency_ns[own], self.lateness_ns[own], self.arrived[own], self.warmup[own]
-        )
-
 
 def _track(row: Row) -> Track:
-    samples = row.samples
-    rows = np.flatnonzero(samples["due"])
-    rows = rows[np.lexsort((samples["due"][rows], samples["block"][rows]))]
-    due = samples["due"][rows]
-    arrived = samples["status"][rows] == Status.DELIVERED
-    lateness = np.maximum(samples["taken"][rows] - due, 0)
-    whole = _Columns(due, latency_ns(samples)[rows], lateness, arrived, samples["warmup"][rows])
-    blocks, starts = np.unique(samples["block"][rows], return_index=True)
-    stretches: list[Stretch] = []
-    start = 0.0
-    for number, (first, last) in zip(blocks.tolist(), pairwise([*starts.tolist(), len(rows)]), strict=True):
-        stretches.append(_stretch(whole.part(first, last), number, start, max(8, _POINTS // len(blocks))))
-        start += stretches[-1].length_s * 1.04
-    details = row.entry["blocks_detail"]
-    unsettled = sum(not detail.get("warmup_settled", True) for detail in details)
+    found = layout(row.samples if row.all_samples is None else row.all_samples)
+    counts = _Counts()
+    drawn = _by_block if len(found.numbers) * _LEAST_PIECES <= _POINTS else _by_window
+    stretches = drawn(found, counts)
+    unsettled = sum(not detail.get("warmup_settled", True) for detail in row.entry["blocks_detail"])
     return Track(
-        row.entry["id"], row.name, row.transport, row.valid, row.count,
-        int(np.count_nonzero(whole.warmup)), unsettled, int(np.count_nonzero(~arrived)), tuple(stretches[:_POINTS]),
+        row.entry["id"], row.name, row.transport, row.valid, row.entry["latency_us"]["count"],
+        counts.warmup, unsettled, counts.undelivered, tuple(stretches),
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Counts:
+    warmup: int = 0
+    undelivered: int = 0
+
+    def see(self, own: _Columns) -> None:
+        self.warmup += int(np.count_nonzero(own.warmup))
+        self.undelivered += int(np.count_nonzero(~own.arrived))
+
+
+def _by_block(found: Layout, counts: _Counts) -> list[Stretch]:
+    """A block is a stretch."""
+    stretches: list[Stretch] = []
+    start, most = 0.0, max(_LEAST_PIECES, _POINTS // max(1, len(found.numbers)))
+    for at, number in enumerate(found.numbers.tolist()):
+        own = _columns(found.block(at))
+        if len(own.due_ns):
+            counts.see(own)
+            stretches.append(_stretch(own, number, start, most))
+            start += stretches[-1].length_s * 1.04
+    return stretches
+
+
+def _by_window(found: Layout, counts: _Counts) -> list[Stretch]:
+    """One stretch of as many windows as there is room for; a window is some neighbouring blocks, warm-up left out.
+
+    Only one window's messages are in memory at once. The axis is measured time: what ran between blocks,
+    interruptions too, is left out.
+    """
+    windows: dict[str, list[float]] = {"at_s": [], "median_us": [], "max_us": [], "lateness_us": []}
+    undelivered: list[float] = []
+    start = 0.0
+    for blocks in np.array_split(np.arange(len(found.numbers)), _POINTS):
+        own = _columns(found.samples[found.starts[blocks[0]] : found.starts[blocks[-1] + 1]])
+        counts.see(own)
+        spans = [_span_s(found.block(at)) for at in blocks.tolist()]
+        middle, start = start + sum(spans) / 2, start + sum(spans)
+        shown = own.arrived & ~own.warmup
+        if not own.arrived.all():
+            undelivered.append(middle)
+        if shown.any():
+            windows["at_s"].append(middle)
+            windows["median_us"].append(float(np.median(own.latency_ns[shown])) / 1e3)
+            windows["max_us"].append(float(own.latency_ns[shown].max()) / 1e3)
+            windows["lateness_us"].append(float(own.lateness_ns[shown].max()) / 1e3)
+    drawn = {name: tuple(values) for name, values in windows.items()}
+    return [
+        Stretch(
+            block=int(found.numbers[0]), start_s=0.0, length_s=max(1e-6, start), warmup_s=0.0,
+            undelivered_s=tuple(undelivered[:_MARKS]), **drawn,
+        )
+    ]  # fmt: skip
+
+
+def _span_s(samples: Samples) -> float:
+    due = samples["due"][samples["due"] != 0]
+    return float(due.max() - due.min()) / 1e9 if len(due) else 0.0
+
+
+def _columns(samples: Samples) -> _Columns:
+    """The scheduled messages of some blocks, in the order in which they were due."""
+    rows = np.flatnonzero(samples["due"])
+    rows = rows[np.argsort(samples["due"][rows], kind="stable")]
+    own = samples[rows]
+    return _Columns(
+        own["due"], latency_ns(own), np.maximum(own["taken"] - own["due"], 0),
+        own["status"] == Status.DELIVERED, own["warmup"],
     )  # fmt: skip
 
 

@@ -142,10 +142,13 @@ class HttpSender(Sender):
         return sorted(range(count), key=lambda worker: (self._busy[worker], (worker - self._turn) % count))
 
     def _connect(self, worker: int) -> Connection:
-        connection = Connection(self._endpoints[worker], worker, self._path, self._reply_bytes)
+        connection = self._new_connection(worker)
         self._selector.register(connection, selectors.EVENT_READ, connection)
         self._up[worker] = True
         return connection
+
+    def _new_connection(self, worker: int) -> Connection:
+        return Connection(self._endpoints[worker], worker, self._path, self._reply_bytes)
 
     def _idle_connection(self, worker: int) -> Connection | None:
         idle = self._idle[worker]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import socket
 import struct
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import httptools
 
@@ -20,7 +20,7 @@ from benchkit.tensors.wire import ENVELOPE_BYTES, Buffer
 from benchkit.transports.buffers import fresh
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
 MAX_HEAD_BYTES = 64 << 10
 STALL_S = 2.0
@@ -33,21 +33,22 @@ _TOUCH_REPLY_BYTES = 1 << 20
 _KNOWN = frozenset((OK, NO_CONTENT, CONTENT_TOO_LARGE, SERVICE_UNAVAILABLE))
 _REDIRECTS = range(300, 400)
 # Plain numbers: an operation on the flags' enumeration costs as much as the system call.
-_DONTWAIT = int(socket.MSG_DONTWAIT)
-_PEEK = int(socket.MSG_PEEK) | _DONTWAIT
+DONTWAIT = int(socket.MSG_DONTWAIT)
+_PEEK = int(socket.MSG_PEEK) | DONTWAIT
 
 
 class Dropped(Exception):
     """The server closed the connection."""
 
 
-class _Head:
+class Head:
     """The head of a response, as the parser reports it; raises BrokerError when it is none or unexpected."""
 
-    __slots__ = ("keep_alive", "length", "status")
+    __slots__ = ("header_bytes", "keep_alive", "length", "status")
 
-    def __init__(self, head: memoryview) -> None:
+    def __init__(self, head: memoryview, known: Container[int] = _KNOWN) -> None:
         length = self.length = -1
+        self.header_bytes: int | None = None
         parser = httptools.HttpResponseParser(self)
         try:
             parser.feed_data(head)
@@ -58,7 +59,7 @@ class _Head:
         length = 0 if status == NO_CONTENT else self.length
         if status in _REDIRECTS:
             raise BrokerError(f"the stage's HTTP server answered {status}: redirects are refused")
-        if status not in _KNOWN or length < 0:
+        if status not in known or length < 0:
             raise BrokerError(
                 f"the stage's HTTP server answered {status}"
                 + (" without a Content-Length" if length < 0 else "")
@@ -66,12 +67,18 @@ class _Head:
         self.length = length
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == b"content-length":
+        name = name.lower()
+        if name == b"content-length":
             self.length = int(value)
+        elif name == b"inference-header-content-length":
+            self.header_bytes = int(value)
 
 
 class Connection:
     """To worker number `worker`, at most one request on it; raises OSError when there is no server."""
+
+    known: ClassVar[Container[int]] = _KNOWN
+    """Statuses that mean something here; another one is a BrokerError."""
 
     __slots__ = (
         "_body",
@@ -97,7 +104,7 @@ class Connection:
         self._scratch = bytearray(MAX_HEAD_BYTES)
         self._scratch_view = memoryview(self._scratch)
         self._body = fresh(reply_bytes, touch=reply_bytes <= _TOUCH_REPLY_BYTES)
-        self._head: _Head | None = None
+        self._head: Head | None = None
         self._got = self._filled = 0
         self.awaiting = False
         self.keep_alive = True
@@ -129,8 +136,10 @@ class Connection:
         """Send the request, gathered. Unless it was sent whole, no server can have delivered it."""
         self.message_start = _start(parts, min(total, ENVELOPE_BYTES))
         head = self._request_head + b"%d\r\n\r\n" % total
-        left = len(head) + total
-        rest: list[Buffer] = [head, *parts]
+        return self._push([head, *parts], len(head) + total)
+
+    def _push(self, rest: list[Buffer], left: int) -> Literal["whole", "stalled", "broken"]:
+        """Send the `left` bytes of `rest`."""
         try:
             while left:
                 sent = self.sock.sendmsg(rest[:_IOV_MAX])
@@ -155,7 +164,7 @@ class Connection:
                 if head is None:
                     return None
             while self._filled < head.length:
-                count = self.sock.recv_into(self._body[self._filled : head.length], 0, _DONTWAIT)
+                count = self.sock.recv_into(self._body[self._filled : head.length], 0, DONTWAIT)
                 if not count:
                     raise Dropped
                 self._filled += count
@@ -168,8 +177,22 @@ class Connection:
         self.keep_alive = head.keep_alive
         return head.status, self._body[: head.length]
 
-    def _read_head(self) -> _Head | None:
-        count = self.sock.recv_into(self._scratch_view[self._got :], 0, _DONTWAIT)
+    def _read_head(self) -> Head | None:
+        received = self._receive_head()
+        if received is None:
+            return None
+        head, rest = received
+        if head.length > len(self._body) or len(rest) > head.length:
+            raise BrokerError(
+                f"the stage's HTTP server sent more than the {len(self._body)} bytes that a reply may have"
+            )
+        self._filled = len(rest)
+        self._body[: self._filled] = rest
+        return head
+
+    def _receive_head(self) -> tuple[Head, memoryview] | None:
+        """The head, once it is whole, and what came behind it."""
+        count = self.sock.recv_into(self._scratch_view[self._got :], 0, DONTWAIT)
         if not count:
             raise Dropped
         self._got += count
@@ -178,14 +201,7 @@ class Connection:
             if self._got == MAX_HEAD_BYTES:
                 raise BrokerError("the stage's HTTP server sent a head without an end")
             return None
-        head = _Head(self._scratch_view[:end])
-        if head.length > len(self._body) or self._got - end > head.length:
-            raise BrokerError(
-                f"the stage's HTTP server sent more than the {len(self._body)} bytes that a reply may have"
-            )
-        self._filled = self._got - end
-        self._body[: self._filled] = self._scratch_view[end : self._got]
-        return head
+        return Head(self._scratch_view[:end], self.known), self._scratch_view[end : self._got]
 
     def close(self) -> None:
         """Close the socket; the last response's body stays valid."""

@@ -14,10 +14,10 @@ from benchkit.transports.buffers import Pool
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-Answer = tuple[int, bytes]
-"""Status and body of a response."""
+Answer = tuple[int, bytes] | tuple[int, bytes, "Sequence[tuple[bytes, bytes]]"]
+"""Status and body of a response, and headers where it has its own."""
 
 OK, NO_CONTENT, CONTENT_TOO_LARGE, SERVICE_UNAVAILABLE = 200, 204, 413, 503
 
@@ -94,25 +94,30 @@ def settle(future: Future[Answer], answer: Answer) -> None:
 class Intake:
     """At most `bound` messages of at most `limit_bytes` wait for the worker, those being read included."""
 
-    __slots__ = ("_bound", "_taken", "abandoned", "admitted", "loop", "pool", "queue")
+    __slots__ = ("_bound", "abandoned", "admitted", "loop", "pool", "queue", "taken")
 
     def __init__(self, loop: AbstractEventLoop, limit_bytes: int, bound: int) -> None:
         self.loop = loop
         self.pool = Pool(limit_bytes, min(bound + 1, max(2, _READY_BYTES // max(1, limit_bytes))))
         self.queue: SimpleQueue[Incoming] = SimpleQueue()
         self.admitted = self.abandoned = 0
-        self._taken = 0
+        self.taken = 0
         self._bound = bound
 
-    def admit(self, answer: Future[Answer], length: int | None) -> Incoming | None:
+    def admit(
+        self,
+        answer: Future[Answer],
+        length: int | None,
+        make: Callable[[Intake, Future[Answer], int | None], Incoming] = Incoming,
+    ) -> Incoming | None:
         """Room for a message of `length` bytes (None: not known yet); refused ones have their answer set."""
         if length is not None and length > self.pool.nbytes:
             answer.set_result((CONTENT_TOO_LARGE, b""))
-        elif self.admitted - self.abandoned - self._taken >= self._bound:
+        elif self.admitted - self.abandoned - self.taken >= self._bound:
             answer.set_result((SERVICE_UNAVAILABLE, b""))
         else:
             self.admitted += 1
-            return Incoming(self, answer, length)
+            return make(self, answer, length)
         return None
 
     def take(self, timeout: float) -> Incoming | None:
@@ -121,5 +126,5 @@ class Intake:
             incoming = self.queue.get(timeout=timeout) if timeout > 0 else self.queue.get_nowait()
         except Empty:
             return None
-        self._taken += 1
+        self.taken += 1
         return incoming

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,19 @@ _STOP_S = 5.0
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = Sequence[tuple[bytes, bytes]]
+"""Names in lower case."""
+
+
+def body_bytes(headers: Headers) -> int | None:
+    """What a request's head says of its length; None when only its end will tell."""
+    length: int | None = 0
+    for name, value in headers:
+        if name == b"content-length":
+            length = int(value)
+        elif name == b"transfer-encoding":
+            length = None
+    return length
 
 
 class App:
@@ -47,10 +60,28 @@ class App:
         self.url = path.encode()
         self.intake = intake
 
+    def admit(
+        self, method: bytes, url: bytes, headers: Headers, answer: asyncio.Future[Answer]
+    ) -> Incoming | None:
+        """Room for the message of a request, from its head alone; else its answer is set."""
+        if url != self.url:
+            answer.set_result((_NOT_FOUND, b""))
+        elif method != b"POST":
+            answer.set_result((_METHOD_NOT_ALLOWED, b""))
+        else:
+            return self.intake.admit(answer, body_bytes(headers))
+        return None
+
+    def said(self, answer: Answer) -> Answer:
+        """An answer as it is given."""
+        return answer
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (ASGI's)
         """Await the answer; the body is read by the protocol, `receive` is never asked for it."""
-        status, body = await scope["extensions"][_ANSWER]
+        status, body, *more = self.said(await scope["extensions"][_ANSWER])
         headers = [] if status == 204 else [(b"content-length", b"%d" % len(body))]
+        if more:
+            headers += more[0]
         if status == SERVICE_UNAVAILABLE:
             headers.append((b"retry-after", b"1"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -101,28 +132,13 @@ class InPlaceProtocol(HttpToolsProtocol):
         answer: asyncio.Future[Answer] = self.loop.create_future()
         self.scope["extensions"] = {_ANSWER: answer}  # type: ignore[dict-item]  # (ours is a future)
         self.head_bytes = 0
-        self.incoming = self._admit(answer)
+        app: App = self.config.app  # type: ignore[assignment]  # (the one that StageServer was given)
+        self.incoming = app.admit(self.parser.get_method(), self.url, self.headers, answer)
         super().on_headers_complete()
         self.cycle.transport = _Gathered(self.transport)  # type: ignore[assignment]  # (what a response uses)
         if self.expect_100_continue and self.incoming is not None:
             self.cycle.waiting_for_100_continue = False
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def _admit(self, answer: asyncio.Future[Answer]) -> Incoming | None:
-        app: App = self.config.app  # type: ignore[assignment]  # (the one that StageServer gave)
-        length: int | None = 0
-        for name, value in self.headers:
-            if name == b"content-length":
-                length = int(value)
-            elif name == b"transfer-encoding":
-                length = None
-        if self.url != app.url:
-            answer.set_result((_NOT_FOUND, b""))
-        elif self.parser.get_method() != b"POST":
-            answer.set_result((_METHOD_NOT_ALLOWED, b""))
-        else:
-            return app.intake.admit(answer, length)
-        return None
 
     def on_body(self, body: bytes) -> None:
         """Into place, or nowhere when the request was refused: the connection stays in step and usable."""
@@ -211,11 +227,13 @@ class _Server(uvicorn.Server):
 class StageServer:
     """One worker's server: listening when the constructor returns, gone when `close` does."""
 
-    def __init__(self, listener: socket.socket, path: str, message_bytes: int, queue: int) -> None:
+    def __init__(
+        self, listener: socket.socket, app: Callable[[Intake], App], message_bytes: int, queue: int
+    ) -> None:
         self._loop = uvloop.new_event_loop()
         self.intake = Intake(self._loop, message_bytes, queue)
         config = uvicorn.Config(
-            App(path, self.intake), http=InPlaceProtocol, ws="none", lifespan="off", interface="asgi3",
+            app(self.intake), http=InPlaceProtocol, ws="none", lifespan="off", interface="asgi3",
             log_config=None, log_level="critical", access_log=False, proxy_headers=False,
             server_header=False, date_header=False, timeout_keep_alive=_KEEP_ALIVE_S,
         )  # fmt: skip

@@ -36,40 +36,64 @@ def shown(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname or ''}{'' if port is None else f':{port}'}{parts.path}"
 
 
+def check(url: str) -> None:
+    """Raises BrokerError where `url` is not that of a Redis; connects to nothing."""
+    if url.partition("://")[0] not in SCHEMES:
+        raise _no_url(url)
+    _connection(url)
+
+
 def connect(url: str) -> Resp:
-    """A fresh connection; raises BrokerError with the remedy and without the password."""
-    from redis.exceptions import RedisError
+    """A fresh connection, RESP3 where the server has it; raises BrokerError, never with the password."""
+    from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
     connection = _connection(url)
     try:
-        connection.connect()
+        try:
+            connection.connect()
+        except (ResponseError, AuthenticationError) as error:
+            if "protocol=" in url or not _without_resp3(str(error), given=bool(connection.password)):
+                raise
+            connection = _connection(url, protocol=2)
+            connection.connect()
     except (RedisError, OSError, UnicodeError) as error:
         # The library's text may hold the URL's parts: only what is known to be harmless goes on.
-        raise _translated(error, url) from None
+        raise translated(error, url) from None
     sock = connection._sock  # noqa: SLF001  (redis-py has no public name for it)
     return Resp(link(sock), connection.disconnect, sock)
 
 
-def _connection(url: str) -> Any:
+def _without_resp3(text: str, *, given: bool) -> bool:
+    # Proxies, managed servers, HELLO renamed: "unknown command 'HELLO'", "NOPROTO unsupported protocol version".
+    # With a password set the server wants that first, although the HELLO that it does not know has it.
+    return "HELLO" in text or "NOPROTO" in text or (given and text.startswith("Authentication required"))
+
+
+def _connection(url: str, protocol: int = 3) -> Any:
     from redis.connection import Connection, parse_url
 
     try:
         options: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
         make: Any = options.pop("connection_class", Connection)
-        options.setdefault("protocol", 3)
+        options.setdefault("protocol", protocol)
         options.setdefault("socket_timeout", CONNECT_S)
         options.setdefault("socket_connect_timeout", CONNECT_S)
         return make(**options)
     except Exception:  # noqa: BLE001  (any text in it may hold the password)
-        raise BrokerError(
-            "not a Redis URL",
-            where=shown(url),
-            remedy="write redis://, rediss:// or unix://, for example redis://user:password@host:6379/0;"
-            " escape special characters of the password as %40 and the like",
-        ) from None
+        raise _no_url(url) from None
 
 
-def _translated(error: Exception, url: str) -> BrokerError:
+def _no_url(url: str) -> BrokerError:
+    return BrokerError(
+        "not a Redis URL",
+        where=shown(url),
+        remedy="write redis://, rediss:// or unix://, for example redis://user:password@host:6379/0;"
+        " escape special characters of the password as %40 and the like",
+    )
+
+
+def translated(error: Exception, url: str) -> BrokerError:
+    """What the library says, for people and without the URL's secrets."""
     from redis import exceptions
 
     where = shown(url)

@@ -56,6 +56,10 @@ class ListReceiver(RedisReceiver):
         else:
             self.tell(command("LSET", self._list, index, self._marker) + self._unmark, 2)
 
+    def own(self) -> tuple[str, ...]:
+        """The processing list."""
+        return (self._list,)
+
     def look(self) -> None:
         """Put back what dead peers left."""
         self._take_over(same_number=False)
@@ -105,3 +109,24 @@ class ListReceiver(RedisReceiver):
         )
         self.tell(commands, 1)
         self.settle()
+
+
+class ClaimedListReceiver(ListReceiver):
+    """The list has claims: BLMOVE, then GET. A claim is short and unlike any other, so LREM names it."""
+
+    def taken(self) -> RedisDelivery | None:
+        """The payload of the claim that was moved; None when it was done before."""
+        claim = self.takes.read()
+        if not isinstance(claim, bytes):
+            return None
+        delivery = self.fetched(self.takes, claim)
+        if delivery is None:
+            self.tell(command("LREM", self._list, 1, claim), 1)
+        return delivery
+
+    def acknowledge(self, delivery: RedisDelivery) -> None:
+        """Delete the payload, then the claim."""
+        claim = delivery.claim
+        self.tell(
+            command("UNLINK", self.place.payload(claim)) + command("LREM", self._list, 1, claim), 2
+        )  # fmt: skip

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import ConfigDict, Field, SecretStr
+from pydantic import ConfigDict, Field, SecretStr, field_validator
 
+from benchkit.errors import BrokerError
+from benchkit.transports._redis.connect import check
 from benchkit.transports._redis.resp import MAX_VALUE_BYTES
 from benchkit.transports.base import Capabilities, Transport
 
@@ -29,6 +31,32 @@ class RedisTransport(Transport):
         "without it an embedded Valkey is started",
     )
     socket: Literal["unix", "tcp"] = Field("unix", description="how to reach the embedded broker")
+    layout: Literal["inline", "claim-check"] = Field(
+        "inline",
+        description="where the payload is: in the list or stream itself, or in a key of its own "
+        "with a short claim to it in the list or stream",
+    )
+    client: Literal["fast", "plain"] = Field(
+        "fast",
+        description="how the server is spoken to: scatter/gather on its socket, or ordinary redis-py calls",
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _is_of_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        # The ends are built from a dump, in which the URL is masked.
+        if url is not None and str(url) != url.get_secret_value():
+            try:
+                check(url.get_secret_value())
+            except BrokerError as error:
+                raise ValueError(f"{error.what}; {error.remedy}") from None
+        return url
+
+    @property
+    def how(self) -> str:
+        """What differs from the defaults, for people."""
+        plain = ", ordinary redis-py" if self.client == "plain" else ""
+        return plain + (", payloads in keys of their own" if self.layout == "claim-check" else "")
 
     @property
     def secret_url(self) -> str | None:
@@ -38,5 +66,6 @@ class RedisTransport(Transport):
     def capabilities(self) -> Capabilities:
         """At least once, first in first out; unacknowledged messages are in the server's memory."""
         return Capabilities(
-            "at-least-once", "memory", "fifo", max_message_bytes=MAX_VALUE_BYTES, many_producers=True
-        )
+            "at-least-once", "memory", "fifo", max_message_bytes=MAX_VALUE_BYTES,
+            limit_name="Redis: 512 MB per value", many_producers=True,
+        )  # fmt: skip

@@ -17,6 +17,15 @@ GROUP = "g"
 """The consumer group of a stream."""
 PRODUCER_BYTES = 2
 """A producer's number beside its messages, little-endian, where there are several."""
+KEPT_S = 3600
+"""For how long keys outlive a run that was killed: what workers renew, and payloads with keys of their own.
+
+A list that was emptied and filled again since the last renewal has no such bound: it is a new key, and giving it
+one would take a command more for each message. `redis-cli --scan --pattern 'benchkit-*'` shows what is left.
+"""
+KEEP_S = 60.0
+"""How often workers renew."""
+_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,8 @@ class Place:
     producers: int = 1
     producer: int = 0
     """Which of the producers this end is; workers do not look at it."""
+    claims: bool = False
+    """Whether payloads have keys of their own."""
 
     @property
     def queue(self) -> str:
@@ -48,6 +59,15 @@ class Place:
         if self.producers == 1:
             return (f"{self.name}:r",)
         return tuple(f"{self.name}:r:{producer}" for producer in range(self.producers))
+
+    def payload(self, claim: bytes) -> bytes:
+        """The key of the payload behind a claim."""
+        return b"%s:m:%s" % (self.name.encode(), claim)
+
+    @property
+    def lasting(self) -> tuple[str, ...]:
+        """The keys of the cell that are known to everybody."""
+        return (self.queue, self.register, *self.reply_lists)
 
     @property
     def register(self) -> str:
@@ -75,22 +95,31 @@ def place_of(address: Address) -> Place:
         int(where["workers"]),
         int(where["producers"]),
         int(where.get("producer", 0)),
+        bool(where.get("claims", 0)),
     )
 
 
 @contextmanager
 def prepared(
-    url: str | None, socket: Literal["unix", "tcp"], setup: Setup, first: Sequence[tuple[str | int, ...]]
+    url: str | None,
+    socket: Literal["unix", "tcp"],
+    setup: Setup,
+    first: Sequence[tuple[str | int, ...]] = (),
+    *,
+    claims: bool = False,
+    how: str = "",
 ) -> Iterator[Address]:
     """A server that answers, the cell's keys absent, `first` done; afterwards the keys are gone.
 
-    `url` None is the run's embedded broker. Raises BrokerError.
+    `url` None is the run's embedded broker; `how` goes into the path that people read. Raises BrokerError.
     """
     broker: Embedded | None = None
     if url is None:
         broker = setup.share("valkey", lambda: embedded(setup.folder))
         url = broker.url(socket)
-    place = Place(url, setup.name, setup.message_bytes, setup.reply_bytes, setup.workers, setup.producers)
+    place = Place(
+        url, setup.name, setup.message_bytes, setup.reply_bytes, setup.workers, setup.producers, claims=claims
+    )
     resp = connect(url)
     try:
         server = inspect(resp, url)
@@ -112,11 +141,12 @@ def prepared(
         "reply_bytes": place.reply_bytes,
         "workers": place.workers,
         "producers": place.producers,
+        "claims": int(claims),
     }
     scheme, version = url.partition(":")[0], f"{server.name} {server.version}"
     claim = {"family": FAMILIES[scheme], "server": version}
     try:
-        yield Address(where, f"{version} over {SCHEMES[scheme]}", server.pid if broker else None, claim)
+        yield Address(where, f"{version} over {SCHEMES[scheme]}{how}", server.pid if broker else None, claim)
     finally:
         # A server that has gone took the keys with it, or cannot be reached: nothing more can be done.
         with suppress(BrokerError, Refused):
@@ -128,6 +158,27 @@ def prepared(
 
 
 def _remove(resp: Resp, place: Place) -> None:
-    known = resp.call("HKEYS", place.register)
-    keys = [key for key in known if isinstance(key, bytes)] if isinstance(known, list) else []
-    resp.call("UNLINK", place.queue, *place.reply_lists, place.register, *keys)
+    found = resp.call("HKEYS", place.register)
+    # A stream's register has names of consumers, which are no keys.
+    own = f"{place.name}:p:".encode()
+    keys = found if isinstance(found, list) else []
+    lists = [key for key in keys if isinstance(key, bytes) and key.startswith(own)]
+    if place.claims:
+        for payloads in _claimed(resp, place, lists):
+            resp.call("UNLINK", *payloads)
+    resp.call("UNLINK", place.queue, *place.reply_lists, place.register, *lists)
+
+
+def _claimed(resp: Resp, place: Place, lists: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """The payloads that claims still stand for, some at a time; the claims are used up."""
+    if resp.call("TYPE", place.queue) == b"stream":
+        while isinstance(page := resp.call("XRANGE", place.queue, "-", "+", "COUNT", _PAGE), list) and page:
+            # An entry is its id, and a list of one field and its value.
+            entries = [entry for entry in page if isinstance(entry, list)]
+            resp.call("XDEL", place.queue, *(mark for mark, _ in entries if isinstance(mark, bytes)))
+            fields = [words for _, words in entries if isinstance(words, list)]
+            yield [place.payload(claim) for *_, claim in fields if isinstance(claim, bytes)]
+        return
+    for key in (place.queue.encode(), *lists):
+        while isinstance(claims := resp.call("LPOP", key, _PAGE), list) and claims:
+            yield [place.payload(claim) for claim in claims if isinstance(claim, bytes)]

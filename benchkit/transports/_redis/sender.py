@@ -16,6 +16,7 @@ from time import monotonic
 
 from benchkit.errors import BrokerError, Rejected
 from benchkit.tensors.wire import Buffer, total_bytes
+from benchkit.transports._redis.claims import Envelope
 from benchkit.transports._redis.connect import connect, path, shown
 from benchkit.transports._redis.place import Place
 from benchkit.transports._redis.resp import CRLF, MAX_VALUE_BYTES, Refused, Resp, command
@@ -31,30 +32,27 @@ _START_BYTES = 64
 _PAUSE_S = 50e-6
 _PAUSE_MOST_S = 500e-6
 _REFUSAL_S = 0.02
+_FULL = ("OOM", "EXECABORT")
+"""How an error begins that means no memory; what else spoils a transaction is told before EXECABORT."""
 
 
 class RedisSender(Sender):
-    """Sends with one command for each message; `head` ends before the value's length.
+    """Sends each message in its `envelope`, whose last number in the answers says how many the broker holds.
 
-    `query` asks how many messages the broker holds. It either follows each message (`asked`), or the answer
-    to the message itself is that number. `suffix` goes behind each message and belongs to the value.
+    `query` asks for that number alone.
 
     What the broker holds is counted whoever sent it. Between two looks of one producer the others may send, so
     that several may together exceed `depth`; no producer has more than `depth` messages of its own there.
     """
 
-    def __init__(
-        self, place: Place, depth: int, head: bytes, query: bytes, *, asked: bool, suffix: bytes = b""
-    ) -> None:
+    def __init__(self, place: Place, depth: int, envelope: Envelope, query: bytes) -> None:
         self._url = place.url
         self._where = shown(place.url)
         self._depth = depth
-        self._head = head + b"$%d\r\n"
         self._query = query
-        self._suffix_bytes = len(suffix)
-        self._tail = suffix + CRLF + (query if asked else b"")
-        self._after_bytes = len(self._tail) - len(suffix)
-        self._answers = 2 if asked else 1
+        self._around = envelope.around
+        self._answers = envelope.answers
+        self._most_bytes = MAX_VALUE_BYTES - envelope.more_bytes
         self._known = 0
         self._starts: deque[bytes] = deque()
         self._refused: deque[bytes] = deque()
@@ -76,13 +74,13 @@ class RedisSender(Sender):
             return False
         if len(starts) >= _UNANSWERED:
             self._settle()
-        nbytes = total_bytes(parts) + self._suffix_bytes
-        if nbytes > MAX_VALUE_BYTES:
+        nbytes = total_bytes(parts)
+        if nbytes > self._most_bytes:
             raise Rejected(
                 f"{nbytes} bytes; a Redis value has at most {MAX_VALUE_BYTES}", remedy="send less at once"
             )
-        head = self._head % nbytes
-        self._out.send((head, *parts, self._tail), len(head) + nbytes + self._after_bytes)
+        head, tail = self._around(nbytes)
+        self._out.send((head, *parts, tail), len(head) + nbytes + len(tail))
         starts.append(_start(parts))
         return True
 
@@ -113,14 +111,20 @@ class RedisSender(Sender):
 
     def _answer(self) -> None:
         start = self._starts.popleft()
+        refused = False
         for _ in range(self._answers):
             answer = self._out.read()
+            if isinstance(answer, list):
+                # A transaction: its last command's answer.
+                answer = answer[-1]
             if type(answer) is int:
                 self._known = answer
             elif isinstance(answer, Refused):
-                if not str(answer).startswith("OOM"):
+                if not str(answer).startswith(_FULL):
                     raise BrokerError(f"the broker refuses messages: {answer}", where=self._where)
-                self._refused.append(start)
+                refused = True
+        if refused:
+            self._refused.append(start)
 
     def _count(self, answer: object) -> int:
         if type(answer) is not int:

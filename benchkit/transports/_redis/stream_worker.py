@@ -77,8 +77,11 @@ class StreamReceiver(RedisReceiver):
             named = resp.read()
             producer = self.producer(named if isinstance(named, bytes) else b"")
         resp.read()
+        return mark, self._message(resp, mark, producer)
+
+    def _message(self, resp: Resp, mark: bytes, producer: int) -> RedisDelivery | None:
         landed = resp.payload(self.pool)
-        return mark, None if landed is None else RedisDelivery(self, *landed, mark, producer)
+        return None if landed is None else RedisDelivery(self, *landed, mark, producer)
 
     def left_behind(self) -> RedisDelivery | None:
         """A message pending from before, then one claimed from a dead peer."""
@@ -111,8 +114,11 @@ class StreamReceiver(RedisReceiver):
     def acknowledge(self, delivery: RedisDelivery) -> None:
         """Delete it and take it off this consumer's pending ones."""
         self._held.discard(delivery.mark)
+        self.tell(self._off(delivery.mark), 2)
+
+    def _off(self, mark: bytes) -> bytes:
         queue = self.place.queue
-        self.tell(command("XDEL", queue, delivery.mark) + command("XACK", queue, GROUP, delivery.mark), 2)
+        return command("XDEL", queue, mark) + command("XACK", queue, GROUP, mark)
 
     def look(self) -> None:
         """Claim what has been pending for too long; its content is read when it is delivered."""
@@ -127,6 +133,25 @@ class StreamReceiver(RedisReceiver):
                 if isinstance(mark, bytes) and mark not in self._held and mark not in self._claimed
             )
         self.behind = self.behind or bool(self._claimed)
+
+
+class ClaimedStreamReceiver(StreamReceiver):
+    """The stream has claims: XREADGROUP, then GET."""
+
+    def _message(self, resp: Resp, mark: bytes, producer: int) -> RedisDelivery | None:  # noqa: ARG002  (a claim names it)
+        claim = resp.read()
+        if not isinstance(claim, bytes):
+            return None
+        delivery = self.fetched(resp, claim, mark)
+        if delivery is None:
+            # Its message was done before; only the deletion of the claim did not come through.
+            self.tell(self._off(mark), 2)
+        return delivery
+
+    def acknowledge(self, delivery: RedisDelivery) -> None:
+        """Delete the payload, then the claim."""
+        self._held.discard(delivery.mark)
+        self.tell(command("UNLINK", self.place.payload(delivery.claim)) + self._off(delivery.mark), 3)
 
 
 def _before(mark: bytes) -> bytes:

@@ -13,9 +13,10 @@ from time import monotonic
 
 from benchkit.errors import BrokerError
 from benchkit.tensors.wire import Buffer, total_bytes
+from benchkit.transports._redis.claims import producer_of
 from benchkit.transports._redis.connect import connect, path, shown
-from benchkit.transports._redis.place import PRODUCER_BYTES, Place
-from benchkit.transports._redis.resp import CRLF, Answer, Refused, opening
+from benchkit.transports._redis.place import KEEP_S, KEPT_S, PRODUCER_BYTES, Place
+from benchkit.transports._redis.resp import CRLF, Answer, Refused, Resp, command, opening
 from benchkit.transports.base import Delivery, Receiver
 from benchkit.transports.buffers import Pool
 
@@ -28,11 +29,13 @@ _LOOK_BUSY_S = 5.0
 class RedisDelivery(Delivery):
     """A message in a slot of its receiver; `mark` is its id in a stream, empty in a list."""
 
-    __slots__ = ("_producer", "_receiver", "_slot", "mark", "view")
+    __slots__ = ("_producer", "_receiver", "_slot", "claim", "mark", "view")
 
     def __init__(
         self, receiver: RedisReceiver, slot: memoryview, nbytes: int, mark: bytes = b"", producer: int = 0
     ) -> None:
+        self.claim = b""
+        """What stands for the payload in the list or stream; empty where that is the payload itself."""
         self._producer = producer
         self.view = slot[:nbytes].toreadonly()
         self.mark = mark
@@ -77,6 +80,7 @@ class RedisReceiver(Receiver):
         try:
             self.client = self._own_id()
             self._request = self.join()
+            self._keep()
         except BaseException:
             self.takes.close()
             self.gives.close()
@@ -104,9 +108,17 @@ class RedisReceiver(Receiver):
 
     def _look(self, interval_s: float) -> None:
         # Only here is no message on its way to this worker, so that none of its own looks left behind.
-        if self.place.workers > 1 and monotonic() - self._looked_s >= interval_s:
+        now_s = monotonic()
+        if now_s >= self._keep_s:
+            self._keep()
+        if self.place.workers > 1 and now_s - self._looked_s >= interval_s:
             self.look()
             self._looked_s = monotonic()
+
+    def _keep(self) -> None:
+        keys = (*self.place.lasting, *self.own())
+        self.tell(b"".join([command("EXPIRE", key, KEPT_S) for key in keys]), len(keys))
+        self._keep_s = monotonic() + KEEP_S
 
     def push(self, parts: Sequence[Buffer], producer: int) -> None:
         """Push one reply."""
@@ -122,10 +134,27 @@ class RedisReceiver(Receiver):
 
     def producer(self, named: Buffer) -> int:
         """Whose message it is, of several producers; raises BrokerError when it is nobody's."""
-        number = int.from_bytes(named, "little")
-        if len(named) != PRODUCER_BYTES or number >= self.place.producers:
-            raise BrokerError("a message in the queue is of no producer of this cell", where=self.where)
+        number = int.from_bytes(named, "little") if len(named) == PRODUCER_BYTES else self.place.producers
+        self.check_producer(number)
         return number
+
+    def check_producer(self, number: int) -> None:
+        """Raises BrokerError where the cell has no such producer."""
+        if number >= self.place.producers:
+            raise BrokerError("a message in the queue is of no producer of this cell", where=self.where)
+
+    def fetched(self, resp: Resp, claim: bytes, mark: bytes = b"") -> RedisDelivery | None:
+        """The payload behind a claim, landed in a slot; None when it has been deleted or has expired."""
+        named = producer_of(claim)
+        producer = int(named) if named.isdigit() else self.place.producers
+        self.check_producer(producer)
+        resp.write(command("GET", self.place.payload(claim)))
+        landed = resp.payload(self.pool)
+        if landed is None:
+            return None
+        delivery = RedisDelivery(self, *landed, mark, producer)
+        delivery.claim = claim
+        return delivery
 
     def settle(self, left: int = 0) -> None:
         """Read outstanding answers until `left` remain; raises BrokerError when one is an error."""
@@ -193,6 +222,10 @@ class RedisReceiver(Receiver):
     def left_behind(self) -> RedisDelivery | None:
         """A message that an earlier worker left and that does not come by itself."""
         return None
+
+    def own(self) -> tuple[str, ...]:
+        """Keys of this worker alone."""
+        return ()
 
     def look(self) -> None:
         """Look for what dead peers hold."""

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from zmq import Socket
 
 HOST = "127.0.0.1"
+LEAST_LIMIT_BYTES = 4096
+"""libzmq counts its own handshake against a socket's limit: below about 100 bytes nothing arrives at all."""
 KEY_BYTES = 16
 """Of a producer's routing identity, whose first bytes are the cell's key: any program of this machine may
 connect to a port, and what comes without the key is not looked at."""

@@ -16,7 +16,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from benchkit.errors import BrokerError
 from benchkit.transports._direct.sender import DirectSender, Held, Link
-from benchkit.transports._zeromq.place import KEY_BYTES, endpoint
+from benchkit.transports._zeromq.place import KEY_BYTES, LEAST_LIMIT_BYTES, endpoint
 from benchkit.transports.base import Address, Buffer
 from benchkit.transports.buffers import Pool, gather
 
@@ -85,7 +85,7 @@ class ZmqLink(Link):
         sock.routing_id = bytes.fromhex(str(where["key"])) + os.urandom(KEY_BYTES)
         sock.sndhwm = 2 * int(where["depth"])
         sock.rcvhwm = 0  # acknowledgements and replies, no more than there are messages in flight
-        sock.maxmsgsize = max(int(where["reply_bytes"]), 1)
+        sock.maxmsgsize = max(int(where["reply_bytes"]), LEAST_LIMIT_BYTES)
         sock.reconnect_ivl = RECONNECT_MS
         self.events = sock.get_monitor_socket(_EVENTS)
         if self._endpoint:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 from benchkit.load.search import Capacity
 from benchkit.scenario.plan import Plan
+from benchkit.units import show_seconds
+
+_ROUNDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class Description:
     blocks: str
     """One sentence."""
     order: tuple[tuple[str, ...], ...]
-    """Ids in the order of measurement, one tuple a round."""
+    """Ids in the order of measurement, one tuple a round; the first hundred rounds."""
     expected_s: float
 
 
@@ -59,8 +63,8 @@ def describe(plan: Plan) -> Description:
         )
         for cell in plan.cells
     )
-    size = max(1, len(set(plan.order)))
-    ids = [plan.cells[index].id for index in plan.order]
+    size = max(1, plan.interleaved)
+    ids = [plan.cells[index].id for index in islice(plan.order, _ROUNDS * size)]
     return Description(
         rows=rows,
         groups=tuple(dict.fromkeys(row.group for row in rows)),
@@ -72,10 +76,15 @@ def describe(plan: Plan) -> Description:
 
 def _sentence(plan: Plan) -> str:
     blocks = plan.blocks
+    each = f"{blocks.duration_s:g} s after {blocks.warmup_s:g} s warm-up{', quick' if plan.quick else ''}"
+    if blocks.soak_s is not None:
+        return (
+            f"{_count(len(plan.cells), 'cell')}, a soak of {show_seconds(blocks.soak_s)}: "
+            f"rounds until then, blocks of {each}"
+        )
     return (
         f"{_count(len(plan.cells), 'cell')}, {_count(blocks.rounds, 'round')}: "
-        f"{_count(len(plan.order), 'block')} of {blocks.duration_s:g} s after {blocks.warmup_s:g} s warm-up"
-        f"{', quick' if plan.quick else ''}{_searches(plan)}"
+        f"{_count(plan.total or 0, 'block')} of {each}{_searches(plan)}"
     )
 
 

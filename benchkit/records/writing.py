@@ -1,0 +1,35 @@
+"""Files that are on the disk when the call returns, and whole whenever anybody looks."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replace `path` by `content` in one step: readers see the old file or the new one; raises OSError."""
+    partial = path.with_name(f".{path.name}.new")
+    with partial.open("wb") as file:
+        file.write(json.dumps(content, indent=1, allow_nan=False).encode("ascii") + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def sync(path: Path) -> None:
+    """What was written to a file or folder before is on the disk; raises OSError."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def append(path: Path, whole: int, content: bytes | memoryview) -> None:
+    """Write `content` behind the first `whole` bytes of a file; what an earlier attempt left there goes."""
+    with path.open("r+b") as file:
+        file.truncate(whole)
+        file.seek(whole)
+        file.write(content)
