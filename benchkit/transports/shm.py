@@ -181,10 +181,7 @@ class ShmSender(Sender):
         """The oldest unread reply."""
         if self._set_aside:
             return Reply(memoryview(self._set_aside.popleft()))
-        if self._viewed >= 0 or self._replied():
-            taken = self._take_reply()
-        else:
-            taken = None
+        taken = self._take_reply() if self._viewed >= 0 or self._replied() else None
         if taken is None and timeout > 0 and self._party.wait(self._replied, time.monotonic() + timeout):
             taken = self._take_reply()
         if taken is None:

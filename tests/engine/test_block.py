@@ -28,6 +28,7 @@ from benchkit.stages.null import Null
 from benchkit.stages.python import Python
 from benchkit.tensors.codecs.raw import Raw
 from benchkit.transports.base import Address, Setup
+from benchkit.transports.shm import Shm
 from benchkit.transports.unix import Unix
 
 STAGES = """
@@ -122,6 +123,16 @@ def test_a_producer_that_cannot_begin_leaves_no_worker_serving(place):
         if psutil.Process(stage.process.pid).num_threads() == before:
             break
     assert psutil.Process(stage.process.pid).num_threads() == before
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_messages_that_stand_in_lent_slots_are_answered_like_any_others(place, workers):
+    cell = planned(transport=Shm(depth=4, loan=True), workers=workers)
+    block, samples = measure(place, cell)
+    assert not block.failures
+    assert (block.corrupted, block.duplicated, block.starved) == (0, 0, 0)  # every message's checksum is looked at
+    assert len(samples) > 10
+    assert set(samples["status"].tolist()) == {Status.DELIVERED}
 
 
 def test_what_was_under_way_when_a_worker_died_is_pending_and_nobody_lost_it(place, tmp_path):

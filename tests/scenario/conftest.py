@@ -100,6 +100,10 @@ class Shm(Http):
 
     kind: ClassVar[str] = "shm"
     spin: int = Field(0, ge=0)
+    loan: bool = False
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities("at-least-once", "memory", "fifo", loans=True, in_place=self.loan)
 
 
 class Inproc(Http):
