@@ -104,7 +104,8 @@ def test_a_cell_beyond_the_bound_says_the_same_within_its_error(
     assert all(within(found.phases[name], truth.phases[name]) for name in truth.phases)
     assert within(found.pace.lateness, truth.pace.lateness)
     assert found.blocks == truth.blocks, "blocks are exact"
-    left_out = {"latency", "service", "phases", "pace", "p50_ci_ns", "p99_ci_ns"}
+    assert within(found.moved, truth.moved)
+    left_out = {"latency", "service", "phases", "moved", "pace", "p50_ci_ns", "p99_ci_ns"}
     for field in {each.name for each in dataclasses.fields(truth)} - left_out:
         assert getattr(found, field) == getattr(truth, field)
     assert truth.p50_ci_ns and found.p50_ci_ns

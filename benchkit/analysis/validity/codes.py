@@ -20,7 +20,7 @@
 | foreign-requests | note | had its stage called by other clients |
 | source-too-slow | invalid | waited for its source; up to 1%: note |
 | offered-load-not-reached | invalid | was not offered the load that was asked for; within chance: note |
-| warm-up-never-ended | invalid | had not settled when measuring began; up to a third of its blocks: note |
+| warm-up-never-ended | invalid | had not settled when measuring began; up to half of its blocks, or one: note |
 | too-few-samples | note | has no sample for a percentile; for p50: invalid |
 | few-blocks | note | has too few blocks to see what a fresh start changes |
 | blocks-disagree | note | has blocks that differ more than chance explains |

@@ -13,9 +13,10 @@ from benchkit.analysis.drift import Drift, in_words
 from benchkit.analysis.intervals import LEAST_BLOCKS
 from benchkit.analysis.quantiles import PERCENTILES, minimum_samples
 from benchkit.analysis.validity.codes import Severity
-from benchkit.analysis.validity.facts import Facts, Reason, graded_blocks, named, reason
+from benchkit.analysis.validity.facts import Facts, Reason, named, reason
 from benchkit.units import show_us
 
+_LEAST_UNSETTLED: Final = 2
 _DISAGREE_P: Final = 0.01
 _DISAGREE_RATIO: Final = 1.1
 
@@ -32,7 +33,9 @@ def warm_up(facts: Facts) -> Iterator[Reason]:
     else:
         text += " had not settled when the longest warm-up that is allowed was over"
         remedy = ""
-    severity = graded_blocks(len(unsettled), len(facts.blocks))
+    # One of a few blocks may be a false alarm, or one disturbance: most of them are neither.
+    most = len(unsettled) >= _LEAST_UNSETTLED and 2 * len(unsettled) > len(facts.blocks)
+    severity: Severity = "invalid" if most else "note"
     yield reason("warm-up-never-ended", text, severity, remedy)
 
 
