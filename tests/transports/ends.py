@@ -1,6 +1,6 @@
 """The two ends of a transport as processes of their own that a test commands, and what each has in memory.
 
-A message is the same payload again and again, behind eight bytes with its number; the payload is made before
+A message is the same payload again and again, behind an envelope with its number; the payload is made before
 memory is looked at, so that what grows is the transport's.
 """
 
@@ -20,13 +20,14 @@ from benchkit.engine.ready import Site
 from benchkit.engine.usage import peak_rss_bytes, reset_peak
 from benchkit.errors import Rejected
 from benchkit.runtime.folders import SEGMENTS, run_folder
+from benchkit.tensors.wire import ENVELOPE_BYTES, REPLY, Envelope, pack, unpack_envelope
 from benchkit.transports.base import Address, Delivery, Receiver, Sender, Transport
 
 forks = multiprocessing.get_context("forkserver")
 
 PATIENCE_S = 60.0
 NUMBER = struct.Struct("<Q")
-REPLY_BYTES = 64
+REPLY_BYTES = 4096
 _STEP = 1 << 16
 _SLICE_S = 0.02
 
@@ -46,7 +47,7 @@ class Producing:
 
     def __init__(self, transport: Transport, nbytes: int, *, sparse: bool) -> None:
         self._transport = transport
-        self._payload = payload(nbytes - NUMBER.size, sparse=sparse)
+        self._payload = payload(nbytes - ENVELOPE_BYTES, sparse=sparse)
         self._sender: Sender | None = None
         self._number = 0
         self.digest = xxh3_64_intdigest(self._payload)
@@ -60,7 +61,8 @@ class Producing:
 
     def _send(self, timeout_s: float, nbytes: int | None = None) -> bool:
         assert self._sender is not None
-        sent = self._sender.send((NUMBER.pack(self._number), self._payload[:nbytes]), timeout_s)
+        body = self._payload[:nbytes]
+        sent = self._sender.send((pack(Envelope(self._number, body.nbytes)), body), timeout_s)
         self._number += sent
         return sent
 
@@ -132,7 +134,7 @@ class Serving:
         for _ in range(count):
             if (delivery := self._take()) is None:
                 break
-            found.append(xxh3_64_intdigest(delivery.view[NUMBER.size :]))
+            found.append(xxh3_64_intdigest(delivery.view[ENVELOPE_BYTES:]))
             self._held.append(delivery)
             del delivery
         return found
@@ -154,7 +156,8 @@ class Serving:
 
 def _settle(delivery: Delivery, *, reply: bool) -> None:
     if reply:
-        delivery.reply((bytes(REPLY_BYTES),))
+        number = unpack_envelope(delivery.view).seq
+        delivery.reply((pack(Envelope(number, 0, REPLY)),))
     delivery.ack()
     delivery.release()
 
