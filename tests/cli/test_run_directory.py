@@ -133,6 +133,22 @@ def test_all_the_ways_and_payloads_of_the_issue_were_measured(dam: Done) -> None
     assert all(cell["blocks"] == 3 for cell in cells)
 
 
+def test_every_cell_knows_how_far_it_is_from_its_floor(dam: Done) -> None:
+    beneath = {
+        "http": "tcp-socket",
+        "redis-list": "resp-list",
+        "redis-stream": "resp-stream",
+        "shm": "memcpy-spin",
+    }
+    for cell in dam.document["cells"]:
+        floor = cell["floor"]
+        assert floor["name"].partition(",")[0] == beneath[cell["transport"]]
+        lengths = dam.document["floor"]["paths_us"][floor["name"]]
+        assert floor["p50_us"] == lengths[str(cell["wire_bytes"])]["exchange"] > 0
+        if floor["ratio"] is not None:
+            assert floor["ratio"] > 0
+
+
 def test_samples_have_the_columns_of_the_contract(dam: Done) -> None:
     named = {"seq", "hop", "worker", "block", "payload_bytes", "status"}
     stamps = {

@@ -196,10 +196,10 @@ class Process:
         return self.finish()
 
     def _end(self) -> None:
-        self._pipe.close()
         self.process.kill()
         self.process.join()
         self.process.close()
+        self._pipe.close()
 
 
 class Memory:

@@ -30,8 +30,9 @@ DEPTH = 4
 ROUNDS = 2
 STREAMED = 8
 MOST_BYTES = (DEPTH + 2) * PAYLOAD_BYTES
-MOST_IN_BROKER_BYTES = 2 * MOST_BYTES
-"""A server keeps the values, and copies each into the answer that a worker has not read yet."""
+MOST_IN_BROKER_BYTES = (2 * DEPTH + 2) * PAYLOAD_BYTES
+"""A server holds what waits (`depth`) and what is in workers' hands besides, one value that comes in and one answer
+that goes out."""
 CONSTANT_BYTES = PAYLOAD_BYTES // 3
 """For an interpreter and its libraries; too little for one payload more to go unseen."""
 
