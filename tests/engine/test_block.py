@@ -130,11 +130,8 @@ def test_messages_that_stand_in_lent_slots_are_answered_like_any_others(place, w
     cell = planned(transport=Shm(depth=4, loan=True), workers=workers)
     block, samples = measure(place, cell)
     assert not block.failures
-    assert (block.corrupted, block.duplicated, block.starved) == (
-        0,
-        0,
-        0,
-    )  # every message's checksum is looked at
+    # The checksum of every message is looked at.
+    assert (block.corrupted, block.duplicated, block.starved) == (0, 0, 0)
     assert len(samples) > 10
     assert set(samples["status"].tolist()) == {Status.DELIVERED}
 

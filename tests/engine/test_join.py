@@ -16,7 +16,8 @@ from benchkit.records.samples import Status
 FIRST = 100
 TOLD = (
     "outstanding", "warmup_messages", "starved", "cpu_ns", "pacing_cpu_ns", "unexpected", "duplicated",
-    "checked_replies", "wrong_replies", "malformed", "ended_ns", "last_seen_ns", "peak_rss_bytes", "rss_bytes", "spin_ns",
+    "checked_replies", "wrong_replies", "malformed", "ended_ns", "last_seen_ns", "peak_rss_bytes", "rss_bytes",
+    "spin_ns",
     "started_ns",
 )  # fmt: skip
 

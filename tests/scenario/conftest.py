@@ -67,6 +67,7 @@ class JsonBase64(Raw):
     """Text."""
 
     kind: ClassVar[str] = "json-base64"
+    in_place: ClassVar[bool] = False
 
 
 class Zstd(Raw):
