@@ -51,8 +51,9 @@ def test_the_cost_is_that_of_the_messages_that_count() -> None:
         "peak_rss_bytes": 7,
         "rss_bytes": 7,
         "pacing_cpu_ns": 98,
+        "spin_ns": 490,
     }
-    stage = [{"cpu_ns": 1960, "peak_rss_bytes": 5, "rss_bytes": 5, "integrity_ns": 0}]
+    stage = [{"cpu_ns": 1960, "peak_rss_bytes": 5, "rss_bytes": 5, "integrity_ns": 0, "spin_ns": 0}]
     used = _usage(measured, stage, Usage(1000, 3), messages=1000, warmup=510)
     assert (used["producer"].cpu_ns, used["producer"].pacing_cpu_ns) == (490, 49)
     assert (used["stage"].cpu_ns, used["broker"].cpu_ns) == (980, 490)
