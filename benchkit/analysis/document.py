@@ -3,72 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Final
-
-import numpy as np
 
 from benchkit import __version__
 from benchkit.analysis import bottleneck, external, noise
-from benchkit.analysis.account import account, fates, open_blocks
+from benchkit.analysis.analysed import Analysed, analyse, promises_of
 from benchkit.analysis.answer import answer
-from benchkit.analysis.backlog import Drained, drained
 from benchkit.analysis.backlog import as_document as backlog_document
 from benchkit.analysis.beneath import beneath
 from benchkit.analysis.disturbance import disturbed
-from benchkit.analysis.drift import Drift, drifts
-from benchkit.analysis.found import Found, of_blocks
 from benchkit.analysis.found import as_document as capacity_document
-from benchkit.analysis.found import found as find
 from benchkit.analysis.intervals import Interval
 from benchkit.analysis.labels import Labels, labels
-from benchkit.analysis.measure import Distribution, Measure, measure
-from benchkit.analysis.promises import promises
-from benchkit.analysis.ranking import Entrant, Place, rank_group
-from benchkit.analysis.rates import Runner as RateRunner
-from benchkit.analysis.rates import rank_rates
-from benchkit.analysis.search_reasons import no_level, search_reasons
-from benchkit.analysis.validity import Facts, Reason, is_valid, reason, reasons
+from benchkit.analysis.measure import Distribution, Measure
+from benchkit.analysis.placing import places_of, ranking_of, with_noise
 from benchkit.records.folder import SCHEMA, sample_file
 from benchkit.records.plain import storable
-from benchkit.records.run import Block, Cell, Failure, Run
-from benchkit.records.samples import PHASES, SAMPLE
-from benchkit.units import show_us
+from benchkit.records.run import Block, Failure, Run
+from benchkit.records.samples import PHASES
 
 ROLES: Final = ("producer", "stage", "broker")
-
-
-@dataclass(frozen=True, slots=True)
-class Analysed:
-    """One cell with everything found about it."""
-
-    cell: Cell
-    blocks: list[Block]
-    warmup: int
-    account: dict[str, int]
-    measure: Measure
-    drift: Mapping[str, Drift]
-    reasons: list[Reason]
-    failures: tuple[Failure, ...] = ()
-    """Of all its blocks; a search shows the figures of some of them only."""
-    found: Found | None = None
-    drained: Drained | None = None
-
-    @property
-    def valid(self) -> bool:
-        """It may be ranked and carries a verdict."""
-        return is_valid(self.reasons)
 
 
 def document(run: Run) -> dict[str, Any]:
     """The content of run.json: plain data, safe for JSON (no NaN, no infinity)."""
     upset = disturbed(run.blocks)
-    cells = [_analyse(run, cell, upset) for cell in run.cells]
-    places = _places(cells, noise.ruler_ns(run.floor))
-    cells = _with_noise(cells, places)
+    cells = [analyse(run, cell, upset) for cell in run.cells]
+    places = places_of(cells, noise.ruler_ns(run.floor))
+    cells = with_noise(cells, places)
     names = labels(run.cells)
     entries = [_entry(run, each, names[each.cell.id]) for each in cells]
-    ranking = _ranking(cells, places)
+    ranking = ranking_of(cells, places)
     whole = {
         "schema": SCHEMA,
         "benchkit": __version__,
@@ -87,158 +53,11 @@ def document(run: Run) -> dict[str, Any]:
         "cells": entries,
         "ranking": ranking,
         "answer": answer(entries, ranking),
-        "promises": [each for done in cells for each in _promises(run, done)],
+        "promises": [each for done in cells for each in promises_of(run, done)],
         "failures": _failures(run.failures),
     }
     plain: dict[str, Any] = storable(whole)
     return plain
-
-
-def _analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
-    blocks = [block for block in run.blocks if block.cell == cell.id]
-    samples = run.samples.get(cell.id)
-    if samples is None:
-        samples = np.zeros(0, SAMPLE)
-    failures = tuple(failure for block in blocks for failure in block.failures)
-    capacity = find(cell, blocks, samples)
-    if capacity is not None and capacity.shown is not None:
-        # The figures of a search are those of the level that it found.
-        blocks = list(capacity.shown.blocks)
-        samples = of_blocks(samples, blocks)
-    counted = fates(samples)
-    kept = account(counted, blocks)
-    figures = measure(samples)
-    cores = run.environment.get("cores")
-    trend = drifts(blocks, figures.blocks, [each.block for each in run.resumed])
-    facts = Facts(
-        cell=cell,
-        blocks=blocks,
-        account=kept,
-        open_blocks=open_blocks(counted, blocks),
-        measure=figures,
-        cores=cores if isinstance(cores, int) else 0,
-        floor_us=run.floor.null_us.get("p50") if run.floor else None,
-        replies_to_check=_replies_to_check(run.scenario),
-        stops_on_error=run.scenario.get("on_error") == "stop",
-        disturbed=upset,
-        placement=run.placement,
-        drift=trend,
-    )
-    why = reasons(facts)
-    if capacity is not None:
-        why = search_reasons(capacity, why)
-    return Analysed(
-        cell,
-        blocks,
-        counted.warmup,
-        kept,
-        figures,
-        trend,
-        why,
-        failures,
-        capacity,
-        drained(cell, blocks, samples),
-    )
-
-
-def _replies_to_check(scenario: Mapping[str, Any]) -> bool:
-    checks = scenario.get("checks")
-    return isinstance(checks, Mapping) and bool(checks.get("replies"))
-
-
-def _promises(run: Run, done: Analysed) -> list[dict[str, Any]]:
-    kept = promises(done.cell.id, run.slo, done.measure, done.account, decidable=done.valid)
-    return kept + (no_level(done.cell.id, done.found, done.measure) if done.found and done.valid else [])
-
-
-def _places(cells: Sequence[Analysed], ruler_ns: float) -> dict[str, list[Place]]:
-    """By group of given loads, its valid cells from the fastest on."""
-    found: dict[str, list[Place]] = {}
-    for group in dict.fromkeys(each.cell.group for each in cells):
-        if any(each.cell.search for each in cells if each.cell.group == group):
-            continue
-        entrants = [entrant for each in cells if each.cell.group == group and (entrant := _entrant(each))]
-        found[group] = rank_group(entrants, ruler_ns)
-    return found
-
-
-def _ranking(cells: Sequence[Analysed], places: Mapping[str, Sequence[Place]]) -> list[dict[str, Any]]:
-    """Of each group: by p50 where its load was given, by rate where it was searched."""
-    found: list[dict[str, Any]] = []
-    for group in dict.fromkeys(each.cell.group for each in cells):
-        if group in places:
-            found += [_ranked(group, place) for place in places[group]]
-        else:
-            found += _by_rate(group, [each for each in cells if each.cell.group == group])
-    return found
-
-
-def _ranked(group: str, place: Place) -> dict[str, Any]:
-    return {
-        "cell": place.cell,
-        "group": group,
-        "p50_us": place.p50_ns / 1e3,
-        "ratio_to_best": place.ratio,
-        "ratio_ci95": place.interval,
-        "noise_us": place.noise_ns / 1e3,
-        "tied_with_best": place.tied,
-    }
-
-
-def _with_noise(cells: Sequence[Analysed], places: Mapping[str, Sequence[Place]]) -> list[Analysed]:
-    """A cell whose difference to the best of its group is below the noise says so."""
-    notes = {}
-    for placed in places.values():
-        for place in placed:
-            if place.below_noise:
-                more_us = (place.p50_ns - placed[0].p50_ns) / 1e3
-                text = f"p50 is {show_us(more_us)} above that of {placed[0].cell}"
-                text += f", and on this machine {show_us(place.noise_ns / 1e3)} or less is noise: a tie"
-                notes[place.cell] = reason("effect-below-noise", text)
-    return [
-        replace(each, reasons=[*each.reasons, notes[each.cell.id]]) if each.cell.id in notes else each
-        for each in cells
-    ]
-
-
-def _by_rate(group: str, cells: Sequence[Analysed]) -> list[dict[str, Any]]:
-    """Cells that looked for a rate, the highest first; `ratio_to_best` is the best rate over their own."""
-    runners = [runner for each in cells if (runner := _runner(each))]
-    return [
-        {
-            "cell": place.runner.cell,
-            "group": group,
-            "p50_us": place.runner.p50_ns / 1e3,
-            "by": "rate",
-            "rate_per_s": place.runner.rate_per_s,
-            "ratio_to_best": place.ratio,
-            "ratio_ci95": place.interval,
-            "tied_with_best": place.tied,
-        }
-        for place in rank_rates(runners)
-    ]
-
-
-def _runner(done: Analysed) -> RateRunner | None:
-    p50 = done.measure.latency.quantiles_ns["p50"]
-    if not done.valid or p50 is None:
-        return None
-    if done.drained is not None and done.drained.rate_per_s is not None:
-        return RateRunner(done.cell.id, done.drained.rate_per_s, done.drained.interval, p50)
-    if done.found is not None and done.found.answer is not None:
-        low, high = done.found.low_per_s, done.found.high_per_s
-        interval = None if low is None or high is None else (low, high)
-        return RateRunner(done.cell.id, done.found.answer.level.rate_per_s, interval, p50)
-    return None
-
-
-def _entrant(done: Analysed) -> Entrant | None:
-    p50 = done.measure.latency.quantiles_ns["p50"]
-    if not done.valid or p50 is None:
-        return None
-    rounds = {block.index: block.round for block in done.blocks}
-    medians_ns = {rounds[block.index]: block.p50_ns for block in done.measure.blocks}
-    return Entrant(done.cell.id, p50, medians_ns, noise.spins(done.blocks))
 
 
 def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:

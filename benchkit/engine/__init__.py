@@ -7,6 +7,7 @@
       ready.py       a cell that can be measured: messages made, replies foreseen, transport up
       block.py       one block: receivers open, sender opens, measure, drain, close
       fan_in.py      several producers: one schedule, one start, one result
+      underway.py    where a block stands, its parties and their commands; leaving.py what it leaves behind
       join.py        columns of all parties -> samples and counters
       crew.py        starts the parties, talks to them, notices when one dies
       placement.py   which core each party gets

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.engine.beneath import paths_us
-from benchkit.engine.block import Place, run_block
+from benchkit.engine.block import run_block
 from benchkit.engine.crew import Crew
 from benchkit.engine.ready import ReadyCell, Site, make_ready
+from benchkit.engine.underway import Place
 from benchkit.errors import PartyError
 from benchkit.load.closed import Closed
 from benchkit.records.run import Block, Floor

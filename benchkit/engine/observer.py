@@ -30,10 +30,11 @@ import numpy as np
 
 from benchkit.analysis.intervals import Interval, order_ranks
 from benchkit.engine import placement
-from benchkit.engine.block import Place, run_block
+from benchkit.engine.block import run_block
 from benchkit.engine.crew import Crew, crew
 from benchkit.engine.ready import ReadyCell, Site, make_ready
 from benchkit.engine.runner import Progress, Watch
+from benchkit.engine.underway import Place
 from benchkit.errors import BenchkitError
 from benchkit.load.closed import Closed
 from benchkit.records.samples import Samples, Status, next_seq

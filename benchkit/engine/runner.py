@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from benchkit.engine import fan_in, floors, placement
-from benchkit.engine.block import Place, run_block
+from benchkit.engine.block import run_block
 from benchkit.engine.canary import Canary, Look
 from benchkit.engine.crew import Crew, crew
 from benchkit.engine.ready import ReadyCell, Site, describe, make_ready
 from benchkit.engine.search import Searches, Turn
+from benchkit.engine.underway import Place
 from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError, StorageError, UsageError
 from benchkit.load.search import Capacity

@@ -11,10 +11,11 @@ import pytest
 
 from benchkit.analysis.account import fates, open_blocks
 from benchkit.analysis.document import document
-from benchkit.engine.block import Place, run_block
+from benchkit.engine.block import run_block
 from benchkit.engine.crew import crew
 from benchkit.engine.ready import Site, make_ready
 from benchkit.engine.runner import Runner
+from benchkit.engine.underway import Place
 from benchkit.load.closed import Closed
 from benchkit.load.poisson import Poisson
 from benchkit.records.samples import Status

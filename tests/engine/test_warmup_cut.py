@@ -7,7 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchkit.engine.block import Place, _cut_warmup, _due_s, _usage
+from benchkit.engine.leaving import cut_warmup, due_s
+from benchkit.engine.leaving import used as usage_of
+from benchkit.engine.underway import Place
 from benchkit.records.run import Usage
 from benchkit.records.samples import SAMPLE, Samples, Status
 
@@ -27,7 +29,7 @@ def slow_first_tenth() -> Samples:
 
 def cut(samples: Samples, longest_s: float, fixed: int = 20) -> int:
     task = SimpleNamespace(warmup_s=0.02, warmup_max_s=longest_s)
-    return _cut_warmup(task, samples, PLACE, fixed).messages  # type: ignore[arg-type]  # two of its fields
+    return cut_warmup(task, samples, PLACE, fixed).messages  # type: ignore[arg-type]  # two of its fields
 
 
 def test_the_samples_hold_what_was_cut() -> None:
@@ -35,7 +37,7 @@ def test_the_samples_hold_what_was_cut() -> None:
     messages = cut(samples, 0.3)
     assert 95 <= messages <= 130
     assert samples["warmup"].sum() == samples["warmup"][:messages].sum() == messages
-    assert _due_s(samples, messages) == pytest.approx(messages / 1000)
+    assert due_s(samples, messages) == pytest.approx(messages / 1000)
 
 
 def test_where_nothing_is_looked_for_the_fixed_cut_stands() -> None:
@@ -54,6 +56,6 @@ def test_the_cost_is_that_of_the_messages_that_count() -> None:
         "spin_ns": 490,
     }
     stage = [{"cpu_ns": 1960, "peak_rss_bytes": 5, "rss_bytes": 5, "integrity_ns": 0, "spin_ns": 0}]
-    used = _usage(measured, stage, Usage(1000, 3), messages=1000, warmup=510)
+    used = usage_of(measured, stage, Usage(1000, 3), messages=1000, warmup=510)
     assert (used["producer"].cpu_ns, used["producer"].pacing_cpu_ns) == (490, 49)
     assert (used["stage"].cpu_ns, used["broker"].cpu_ns) == (980, 490)
