@@ -116,7 +116,8 @@ def _bar(plan: FloorsPlan, measured: Measured, bar: Bar) -> dict[str, Any]:
         "sense": "at least" if bar.inverse else "at most",
         "limit": limit,
         "measured": _plain(shown),
-        "verdict": judged(bar, found),
+        "verdict": (verdict := judged(bar, found)),
+        "obstacle": bar.obstacle if verdict == "not met" else "",
         "why": _why(plan, measured, bar) if found is None else "",
     }
 

@@ -30,6 +30,7 @@ def report(document: Entry) -> View:
             yield text("")
         yield text("must reach (upper end of the 95% interval, two cores)", "bold")
         yield _bars(document)
+        yield from _obstacles(document)
         yield from _missing(document)
         yield from _notes(document)
 
@@ -116,7 +117,7 @@ def _bars(document: Entry) -> Table:
         style = {"met": "green", "not met": "red"}.get(verdict, "dim")
         table.add_row(
             text(_about(bar)),
-            text(_short(bar["bytes"])),
+            text(show_bytes(bar["bytes"])),
             text(_limit(bar)),
             text(_is(bar)),
             text(verdict, style),
@@ -134,10 +135,6 @@ def _about(bar: Entry) -> str:
     return f"{first} {'above' if bar['unit'] == 'us' else '/'} {second}{way}"
 
 
-def _short(nbytes: int) -> str:
-    return show_bytes(nbytes)
-
-
 def _limit(bar: Entry) -> str:
     sign = ">=" if bar["sense"] == "at least" else "<="
     return f"{sign} {show_us(bar['limit'])}" if bar["unit"] == "us" else f"{sign} {times(bar['limit'])}"
@@ -152,6 +149,19 @@ def _is(bar: Entry) -> str:
     if found["ci95"] is None:
         return f"{found['value']:.1f} us [?]"
     return f"{found['value']:.1f} us [{found['ci95'][0]:.1f}, {found['ci95'][1]:.1f}]"
+
+
+def _obstacles(document: Entry) -> Iterator[RenderableType]:
+    """What was found in the way of the bars that are not met, each once."""
+    found: dict[str, list[str]] = {}
+    for bar in document["bars"]:
+        if bar["obstacle"]:
+            found.setdefault(bar["obstacle"], []).append(f"{_about(bar)}, {show_bytes(bar['bytes'])}")
+    if found:
+        yield text("")
+        yield text("in the way", "bold")
+    for obstacle, bars in found.items():
+        yield text(f"{'; '.join(bars)}: {obstacle}.")
 
 
 def _missing(document: Entry) -> Iterator[RenderableType]:
