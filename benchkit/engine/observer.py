@@ -5,7 +5,7 @@ message in flight, and time per message is time between two `returned` over the 
 them: `returned` is kept in all variants, because a closed loop goes by it. So nine of a message's ten stamps
 are switched off (`taken`, `encoded`, `sent` and the worker's six); what a stamp costs is a ninth of the
 difference, and it is timed alone as well. For the display, which works a few times a second, it is the time of
-the whole block; for stamps and checksums the median over windows of 64 messages, each of which holds one full
+the whole block; for stamps and checksums the median over windows of 128 messages, each of which holds one full
 checksum, so that what interrupts a block now and then does not decide.
 
 Variants are measured in rounds, in a seeded random order, those of a cell next to each other (no machine stays
@@ -53,7 +53,7 @@ from benchkit.transports.shm import Shm
 ROUNDS: Final = 9
 """The fewest whose interval survives one upset round; 135 blocks, about 20 s together."""
 BLOCK_S: Final = 0.08
-CHECKSUM_EVERY: Final = 64
+CHECKSUM_EVERY: Final = 128
 """The scenarios' default: one message in so many is read whole; and so many make a window."""
 SWITCHED_OFF: Final = 9
 FRAME_SHARE: Final = 0.05

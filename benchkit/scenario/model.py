@@ -72,7 +72,7 @@ class Checks(Section):
     """How closely content is verified; the cheap fingerprint is always on."""
 
     full_every: int = Field(
-        64, ge=1, le=1_000_000, description="every how many messages all bytes are checked"
+        128, ge=1, le=1_000_000, description="every how many messages all bytes are checked"
     )
     replies: bool = Field(True, description="compare replies with a local run, where there are replies")
 

@@ -55,6 +55,8 @@ def _unfolded(axis: Axis, node: Node, problems: Problems) -> list[Node]:
     if isinstance(node, Map) and (tag := _tag(axis, node)) in node.entries:
         named = node.entries[tag]
         if isinstance(named.node, Items):
+            if not named.node.items:
+                problems.add(named.where, f"{axis.name}.{tag}: an empty list", "give at least one name")
             return [
                 replace(node, entries={**node.entries, tag: Entry(named.where, kind)})
                 for kind in named.node.items

@@ -36,7 +36,7 @@ def test_defaults(plan: Planner) -> None:
     assert (cell.batch_delay_s, cell.replies, made.on_error, made.slo) == (0.0, True, "continue", {})
     assert (made.blocks.rounds, made.blocks.duration_s, made.blocks.warmup_s) == (3, 1.0, 0.2)
     assert (made.checksum_every, made.check_replies, made.quick, tuple(made.order)) == (
-        64,
+        128,
         True,
         False,
         (0, 0, 0),
