@@ -113,7 +113,7 @@ def _verdict(found: Observer) -> Iterator[str]:
     from benchkit.engine.observer import FRAME_SHARE, STAMP_NS
 
     frame = found.frame
-    share = f"{frame.cell}: stamps and checksums are {frame.share:.1%} of the latency"
+    share = f"{frame.cell}: stamps and checksums, timed directly, are {frame.share:.1%} of the latency"
     yield f"{share}; at most {FRAME_SHARE:.0%}: {found.frame_verdict}"
     if found.frame_verdict == "undecided":
         yield "remedy: stop what else runs on this machine, or ask for more --rounds"

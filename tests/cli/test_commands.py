@@ -127,7 +127,7 @@ def test_doctor_names_each_thing_it_looked_at_and_a_remedy_where_it_is_bad() -> 
 
 def test_doctor_says_what_observing_costs_as_json() -> None:
     found = json.loads(plain("doctor", "--observer", "--rounds", "2", "--json").stdout)
-    parts = {"stamps", "checksums", "stamps and checksums", "progress display"}
+    parts = {"stamps", "checksums", "stamps and checksums", "progress display", "both, timed directly"}
     assert {(cost["cell"], cost["part"]) for cost in found["costs"]} == {
         (cell, part) for cell in ("inproc 64 B", "shm 64 B", "shm 6.2 MB") for part in parts
     }
@@ -138,17 +138,17 @@ def test_doctor_says_what_observing_costs_as_json() -> None:
 
 def test_doctor_says_what_observing_costs_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     from benchkit.cli.doctor import _print
-    from benchkit.engine.observer import Cost, Observer
+    from benchkit.engine.observer import TIMED, Cost, Observer
 
     costs = tuple(
         Cost("shm 6.2 MB", 6_220_800, part, 400.0, 392.0, 0.02, (0.01, high), 9)
-        for part, high in (("stamps", 0.03), ("stamps and checksums", 0.06))
+        for part, high in (("stamps", 0.03), (TIMED, 0.06))
     )
     _print(Observer(costs, 61.0, 20.0))
     said = capsys.readouterr().out
     assert "+8.00 us" in said
     assert "[+1.0% +3.0%]" in said
-    assert "stamps and checksums are 2.0% of the latency; at most 5%: undecided" in said
+    assert "stamps and checksums, timed directly, are 2.0% of the latency; at most 5%: undecided" in said
     assert "remedy:" in said
     assert "61 ns; at most 1000 ns: kept" in said
 

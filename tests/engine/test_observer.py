@@ -143,7 +143,7 @@ def test_a_planted_cost_is_its_share_and_one_upset_round_changes_nothing():
 
 
 def test_few_rounds_have_no_interval_and_no_verdict():
-    cost = observer._cost("c", 64, "stamps and checksums", taken([1.0] * 5), taken([1.0] * 5), whole=False)
+    cost = observer._cost("c", 64, observer.TIMED, taken([1.0] * 5), taken([1.0] * 5), whole=False)
     assert cost.share_ci95 is None
     found = observer.Observer((cost,), 60.0, 1.0)
     assert (found.frame_verdict, found.stamp_verdict) == ("undecided", "kept")
@@ -152,7 +152,7 @@ def test_few_rounds_have_no_interval_and_no_verdict():
 @pytest.mark.parametrize(("share", "verdict"), [(0.01, "kept"), (0.2, "broken")])
 def test_the_bar_is_judged_by_the_whole_interval(share, verdict):
     on = taken([100.0] * 9)
-    cost = observer._cost("c", 64, "stamps and checksums", on, taken([100 * (1 - share)] * 9), whole=False)
+    cost = observer._cost("c", 64, observer.TIMED, on, taken([100 * (1 - share)] * 9), whole=False)
     assert observer.Observer((cost,), 2000.0, 1.0).frame_verdict == verdict
     assert observer.Observer((cost,), 2000.0, 1.0).stamp_verdict == "broken"
 
@@ -176,7 +176,15 @@ def test_each_variant_comes_once_a_round_in_an_order_that_the_seed_gives():
 def test_without_a_display_its_cost_is_left_out_and_with_processes_the_rest_is_there():
     chosen = [cell for cell in observer.cells() if cell.id == "shm 64 B"]
     found = observe(chosen=chosen, rounds=2, block_s=0.05)
-    assert {cost.part for cost in found.costs} == {"stamps", "checksums", "stamps and checksums"}
+    assert {cost.part for cost in found.costs} == {
+        "stamps",
+        "checksums",
+        "stamps and checksums",
+        observer.TIMED,
+    }
+    timed = next(cost for cost in found.costs if cost.part == observer.TIMED)
+    # Ten stamps, and the checks, which are more than nothing.
+    assert (timed.on_us - timed.off_us) > 10 * found.stamp_ns / 1e3
     assert {cost.payload_bytes for cost in found.costs} == {64}
     assert all(cost.on_us > 0 and cost.off_us > 0 for cost in found.costs)
     assert found.stamp_ns > 0
