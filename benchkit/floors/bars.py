@@ -33,7 +33,9 @@ class Bar:
 
 ENGINE: Final = "engine"
 """The engine with `inproc` and the `null` stage."""
-_SHM_COPY: Final = "the floor writes the same memory again and again, which stays in the cache; the transport goes round its slots"
+_SHM_COPY: Final = (
+    "the floor writes one memory again and again, in the cache; the transport goes round its slots"
+)
 _REDIS_SMALL: Final = (
     "the transport also counts what waits in the broker and writes reply and removal one by one where the floor "
     "writes once; a system call each"
