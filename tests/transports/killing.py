@@ -16,34 +16,44 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from benchkit.errors import BenchkitError
+from benchkit.errors import BenchkitError, MessageError
+from benchkit.tensors.wire import ENVELOPE_BYTES, REPLY, Envelope, pack, unpack_envelope
 from benchkit.transports.base import Address, Delivery, Transport, registry
 
 forks = multiprocessing.get_context("forkserver")
 
 MESSAGE_BYTES = 1 << 20
-REPLY_BYTES = 64
+REPLY_BYTES = ENVELOPE_BYTES
 PATIENCE_S = 30.0
 READY, BEGUN, SENT, RECEIVED, ACKED, REPLIED, TORN, BROKEN = range(8)
 PRODUCER = 255
 _RECORD = struct.Struct("<BBQ")
-_NUMBER = struct.Struct("<Q")
-_SIZES = (8, 64, 4096, 70_000, 300_000, MESSAGE_BYTES)
+_SIZES = (ENVELOPE_BYTES, 128, 4096, 70_000, 300_000, MESSAGE_BYTES)
 _FIRST_BITS = 32
 """Numbers of the producers begin this far apart."""
 
 
 def message(number: int) -> tuple[bytes, bytes]:
-    """Its number, and one byte again and again, so that a mixture of two is seen."""
-    return _NUMBER.pack(number), bytes([number % 251]) * (_SIZES[number % 6] - 8)
+    """An envelope with its number, and one byte again and again, so that a mixture of two is seen."""
+    body = bytes([number % 251]) * (_SIZES[number % 6] - ENVELOPE_BYTES)
+    return pack(Envelope(number, len(body))), body
 
 
 def number_of(view: memoryview) -> int | None:
     """The number of a message that is whole, or None."""
-    if view.nbytes < 8:
+    try:
+        number = unpack_envelope(view).seq
+    except MessageError:
         return None
-    number: int = _NUMBER.unpack_from(view)[0]
     return number if view == b"".join(message(number)) else None
+
+
+def answered(view: memoryview) -> int | None:
+    """The number of a reply that is whole, or None."""
+    try:
+        return unpack_envelope(view).seq if view.nbytes == REPLY_BYTES else None
+    except MessageError:
+        return None
 
 
 class _Voice:
@@ -65,7 +75,8 @@ def produce(config: dict[str, Any], address: Address, news: Connection, turn: in
 
         def look() -> None:
             while (reply := sender.reply(0)) is not None:
-                say(*((REPLIED, _NUMBER.unpack(reply.view)[0]) if reply.view.nbytes == 8 else (TORN, 0)))
+                told = answered(reply.view)
+                say(*((TORN, 0) if told is None else (REPLIED, told)))
 
         while True:
             say(BEGUN, number)
@@ -88,7 +99,7 @@ def work(config: dict[str, Any], address: Address, news: Connection, worker: int
             say(TORN)
             return
         say(RECEIVED, number)
-        delivery.reply((_NUMBER.pack(number),))
+        delivery.reply((pack(Envelope(number, 0, REPLY)),))
         delivery.ack()
         say(ACKED, number)
         delivery.release()
