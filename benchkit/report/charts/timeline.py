@@ -82,10 +82,8 @@ def timeline(group: Group) -> Timeline | None:
         return None
     tracks = tuple(_track(row) for row in rows)
     notes = (
-        (
-            f"At most {_POINTS} pieces of each cell's time: median (line) and maximum (band) of a piece."
-            " Blocks side by side; shaded: warm-up, not counted (many blocks: left out)."
-        ),
+        f"At most {_POINTS} pieces of each cell's time: median (line) and maximum (band) of a piece.",
+        "Blocks side by side; shaded: warm-up, not counted (many blocks: left out).",
         "Beneath each: lateness, how long after it was due the producer turned to a message (largest).",
         *left_out,
         *not_measured(group.rows),
