@@ -11,7 +11,7 @@ from typing import Final
 
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.records.run import Run
-from benchkit.report.charts.gallery import Chart, gallery
+from benchkit.report.charts.gallery import Chart, gallery, overview
 from benchkit.report.excerpt import excerpt
 from benchkit.report.facts import Fact, as_yaml, failures, of_cell, of_machine, of_run
 from benchkit.report.groups import Entry, Group, Row, groups
@@ -114,6 +114,8 @@ class Story:
     environment: tuple[Fact, ...]
     warnings: tuple[str, ...]
     scenario: str
+    overview: tuple[tuple[str, Chart], ...] = ()
+    """Charts of the whole run by name: which transport wins where, latency against throughput."""
 
 
 def story(run: Run, document: Entry) -> Story:
@@ -136,6 +138,7 @@ def story(run: Run, document: Entry) -> Story:
         environment=tuple(of_machine(document)),
         warnings=tuple(excerpt(each) for each in document["environment"].get("warnings", ())[:_MOST_LINES]),
         scenario=as_yaml(scenario),
+        overview=tuple((f"all-{at}-{chart.kind}", chart) for at, chart in enumerate(overview(found, document), 1)),
     )
 
 

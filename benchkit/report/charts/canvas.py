@@ -114,10 +114,10 @@ def marks(drawing: Figure) -> list[Artist]:
 def heading(drawing: Figure, title: str, notes: Sequence[str]) -> float:
     """Title and notes at the top left; returns the height in inches that they take."""
     height = drawing.get_figheight()
-    drawing.text(0.1 / WIDTH_IN, 1 - 0.08 / height, cut(title, _TITLE), va="top", weight="bold", size=10.5)
+    drawing.text(0.1 / WIDTH_IN, 1 - 0.08 / height, clipped(title, _TITLE), va="top", weight="bold", size=10.5)
     for at, note in enumerate(notes):
         y = 1 - (0.3 + 0.17 * at) / height
-        drawing.text(0.1 / WIDTH_IN, y, cut(note, _NOTE), va="top", size=8, color=QUIET)
+        drawing.text(0.1 / WIDTH_IN, y, clipped(note, _NOTE), va="top", size=8, color=QUIET)
     return heading_in(notes)
 
 
@@ -126,7 +126,7 @@ def heading_in(notes: Sequence[str]) -> float:
     return 0.4 + 0.17 * len(notes)
 
 
-def cut(words: str, most: int) -> str:
+def clipped(words: str, most: int) -> str:
     """A line that fits: its end is left out where it is too long."""
     return words if len(words) <= most else f"{words[: most - 1].rstrip()}…"
 

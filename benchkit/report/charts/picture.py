@@ -31,6 +31,7 @@ _SIGNS: Final = frozenset("≤≥±…–—×µ·→←↑↓∞")
 
 def png(drawing: Figure, *, dark: bool = False) -> bytes:
     """The figure as PNG, 144 dots per inch; the figure is not changed."""
+    import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image, ImageDraw
 
@@ -41,7 +42,7 @@ def png(drawing: Figure, *, dark: bool = False) -> bytes:
             text.set_visible(False)
         canvas = FigureCanvasAgg(drawing)
         canvas.draw()  # type: ignore[no-untyped-call]  # theirs
-        picture = Image.fromarray(canvas.buffer_rgba()[:, :, :3])  # type: ignore[no-untyped-call, index]  # theirs
+        picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3])  # type: ignore[no-untyped-call]  # theirs
         pen = ImageDraw.Draw(picture)
         for text in written:
             text.set_visible(True)
