@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from benchkit.report.charts.canvas import mark
+from benchkit.report.charts.canvas import WIDTH_IN, mark
 from benchkit.report.charts.palette import ALARM, GRID, GROUND, INK, PHASES, QUIET, Hue
 from benchkit.units import show_us
 
@@ -240,10 +240,16 @@ def limit(axes: Axes, x: tuple[float, float], y: float, words: str, says: str) -
 
 def swatches(drawing: Figure, hues: Mapping[str, Hue], shown: Iterable[str]) -> None:
     """What the colours of bars mean, along the lower edge."""
-    from matplotlib.patches import Patch
+    from matplotlib.patches import Rectangle
 
-    handles = [Patch(facecolor=hues[name].light, edgecolor=GROUND, label=name) for name in shown]
-    drawing.legend(
-        handles=handles, loc="lower center", ncols=10, frameon=False, fontsize=8, handlelength=1.0,
-        handletextpad=0.4, columnspacing=1.2, borderaxespad=0.1,
-    )  # fmt: skip
+    names = list(shown)
+    height = drawing.get_figheight()
+    widths = [0.36 + 0.066 * len(name) for name in names]
+    x = max(0.1, (WIDTH_IN - sum(widths)) / 2)
+    for name, width in zip(names, widths, strict=True):
+        corner = (x / WIDTH_IN, 0.08 / height)
+        drawing.add_artist(
+            Rectangle(corner, 0.12 / WIDTH_IN, 0.12 / height, facecolor=hues[name].light, linewidth=0)
+        )
+        drawing.text((x + 0.16) / WIDTH_IN, 0.14 / height, name, size=8, va="center")
+        x += width

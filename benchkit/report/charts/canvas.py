@@ -108,7 +108,16 @@ def mark(artist: Artist, words: str) -> None:
 
 def marks(drawing: Figure) -> list[Artist]:
     """The artists that carry a value, in the order in which they were added."""
-    return drawing.findobj(lambda artist: str(artist.get_gid() or "").startswith(_MARK))
+    return [artist for artist in artists(drawing) if str(artist.get_gid() or "").startswith(_MARK)]
+
+
+def artists(drawing: Figure) -> Iterator[Artist]:
+    """Everything that is drawn; `Figure.findobj` would make all the ticks of axes that show none."""
+    yield from drawing.texts
+    yield from drawing.artists
+    for axes in drawing.axes:
+        for kind in (axes.collections, axes.lines, axes.patches, axes.texts):
+            yield from kind
 
 
 def heading(drawing: Figure, title: str, notes: Sequence[str]) -> float:

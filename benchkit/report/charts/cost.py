@@ -77,9 +77,9 @@ def costs(group: Group) -> Costs | None:
     found = tuple(_cost(row) for row in rows)
     notes = (
         (
-            "CPU time of all parties and cores per delivered message and per GB of tensors, without spinning until"
-            " the next is due; whisker: 95% interval."
+            "CPU time of all cores per delivered message and per GB of tensors, without spinning until the next is due."
         ),
+        "Whisker: 95% interval over blocks. Memory: the largest of each party, added up. On the wire: envelope included.",
         *left_out,
         *not_measured(group.rows),
     )
@@ -134,7 +134,7 @@ def draw(chart: Costs) -> Figure:
     drawing = figure(heading_in(notes) + on.ROW_IN * len(chart.costs) + 1.05)
     top = heading(drawing, chart.words.title, notes) + 0.24
     names = [f"{cost.name}, n={cost.messages}" for cost in chart.costs]
-    left = on.label_width_in(names, 2.9, 8.0)
+    left = on.label_width_in(names, 2.9, 8.5)
     room = (WIDTH_IN - left) / sum(_SHARES)
     start = left
     for at, (panel, share) in enumerate(zip(_panels(chart.costs), _SHARES, strict=True)):
@@ -181,7 +181,7 @@ def _panels(found: Sequence[Cost]) -> list[Panel]:
             tuple(show_bytes(1e6 * sum(each.values())) if any(each.values()) else "-" for each in memory),
         ),
         Panel(
-            "on the wire", "kB per message", tuple({"link": cost.wire_bytes / 1e3} for cost in found),
+            "on the wire", "kB", tuple({"link": cost.wire_bytes / 1e3} for cost in found),
             (None,) * len(found), tuple(show_bytes(cost.wire_bytes) for cost in found),
         ),
     ]  # fmt: skip
@@ -204,7 +204,7 @@ def _panel(axes: Axes, panel: Panel, found: Sequence[Cost], names: Sequence[str]
     on.rows_of_labels(axes, names or [""] * len(found), [not cost.valid for cost in found], 8.0)
     on.title(axes, f"{panel.title}, {panel.unit}", 8.0)
     on.across(axes, on.linear(width, 3), size=7)
-    inches = axes.get_window_extent().width / 72 / width
+    inches = axes.get_position().width * WIDTH_IN / width if "CPU" in panel.title else 0.0  # the others are narrow
     for y, (cost, bar, whisker, said) in enumerate(zip(found, panel.bars, panel.whiskers, panel.said, strict=True)):
         says = {party: f"{cost.name}: {panel.title}, {party} {value:.4g} {panel.unit}" for party, value in bar.items()}
         end = on.stack(axes, y, bar, _HUES, inches, faint=not cost.valid, says=says)

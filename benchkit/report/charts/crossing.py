@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 Entry = Mapping[str, Any]
 MOST_PAYLOADS: Final = 10
 MOST_RATES: Final = 12
-_ROW_IN: Final = 0.62
+_ROW_IN: Final = 0.66
 _PALE: Final = 0.3
-_TIED: Final = 3
+_TIED: Final = 4
 """Of a tie so many are named."""
 
 
@@ -79,7 +79,7 @@ def _map(found: Entry, look: Mapping[str, Look]) -> Map:
     best = "the highest capacity" if found["by"] == "rate" else "the lowest p50"
     notes = (
         f"Who has {best}. Full colour: one winner, and how many times worse the next is, with its 95% interval.",
-        "Pale stripes: a tie of those named. Empty: fewer than two valid cells, or too few rounds to tell.",
+        "Pale: a tie of those named. Empty: fewer than two valid cells, or too few rounds to tell.",
         *((f"{left_out} payloads or rates are left out",) if left_out else ()),
     )
     columns = ("payload", "rate", "result", "winners", "next behind by", "compared", "not valid")
@@ -150,18 +150,17 @@ def _field(axes: Axes, plot: Plot, most: int) -> None:
         linestyle=":" if ground == GROUND else "-",
     )  # fmt: skip
     mark(field, plot.says)
-    if plot.state == "tied":
-        share = 1 / len(plot.looks)
-        for at, look in enumerate(plot.looks):
-            on.box(
-                axes, (x + 0.02 + 0.96 * at * share, y + 0.03), 0.96 * share, 0.94, facecolor=look.hue.light,
-                alpha=_PALE, linewidth=0,
-            )  # fmt: skip
-    color = plot.looks[0].hue.words if plot.state == "won" else INK if plot.state == "tied" else QUIET
     lines = _lines(plot)
+    share = 0.94 / max(1, len(lines))
+    if plot.state == "tied":
+        for at, look in enumerate(plot.looks[: len(lines)]):
+            hue = look.hue.light if at < _TIED - 1 or len(plot.looks) <= _TIED else QUIET
+            on.box(axes, (x + 0.01, y + 0.03 + at * share), 0.98, share, facecolor=hue, alpha=_PALE, linewidth=0)
+    step = share if plot.state == "tied" else 0.24
+    color = plot.looks[0].hue.words if plot.state == "won" else INK if plot.state == "tied" else QUIET
     for at, words in enumerate(lines):
         axes.text(
-            x + 0.5, y + 0.5 + 0.24 * (at - (len(lines) - 1) / 2), clipped(words, most), ha="center", va="center",
+            x + 0.5, y + 0.5 + step * (at - (len(lines) - 1) / 2), clipped(words, most), ha="center", va="center",
             size=7.5, color=color, weight="bold" if plot.state == "won" and not at else "normal",
         )  # fmt: skip
 
@@ -170,10 +169,10 @@ def _lines(plot: Plot) -> Sequence[str]:
     match plot.state:
         case "won":
             return [plot.winners[0], *([f"next {plot.margin.partition(' [')[0]}"] if plot.margin else [])]
+        case "tied" if len(plot.winners) > _TIED:
+            return [*plot.winners[: _TIED - 1], f"and {len(plot.winners) - _TIED + 1} more"]
         case "tied":
-            more = len(plot.winners) - _TIED
-            last = [f"and {more} more"] if more > 0 else []
-            return [*plot.winners[: _TIED - bool(last)], *last] if more > 0 else list(plot.winners)
+            return plot.winners
         case "undecided":
             return ["too few rounds"]
         case "alone":

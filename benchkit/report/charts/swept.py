@@ -55,7 +55,7 @@ def _chart(
     edges = tuple(_edge(own, shown, broken) for own in lines[:MOST_CELLS])
     left = [own[0].label for own in lines[MOST_CELLS:]]
     notes = (
-        f"Line: {shown} at each rate asked for, the highest percentile that all samples are large enough for.",
+        f"Line: {shown} with its 95% interval at each rate asked for; p99 where all samples are large enough for it.",
         f"{_promise(slo)} Hollow: not kept, or not valid. Band: from the highest rate kept to the lowest not kept.",
         KNEE,
         *((f"left out: {', '.join(left[:4])}{f' and {len(left) - 4} more' if left[4:] else ''}",) if left else ()),
@@ -74,7 +74,8 @@ def _promise(slo: Mapping[str, float]) -> str:
 
 def _percentile(lines: Sequence[Sequence[Row]]) -> str:
     cells = [row.entry["latency_us"] for own in lines for row in own]
-    return next((name for name in ("p99", "p90") if all(cell[name] is not None for cell in cells)), "p50")
+    # Not p90: it has no interval.
+    return "p99" if all(cell["p99"] is not None for cell in cells) else "p50"
 
 
 def _edge(own: Sequence[Row], shown: str, broken: set[str]) -> Edge:
