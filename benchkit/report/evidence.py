@@ -109,8 +109,12 @@ def _profiles(profiles: Any) -> Iterator[Table | None]:
             yield table("Operators of the model", _entries(found))
         elif isinstance(found, Mapping):
             slower = found.get("slowdown")
-            how = f", {slower:.2f}x as slow while it was looked at" if isinstance(slower, (int, float)) else ""
-            frames = [each if isinstance(each, Mapping) else {"frame": each} for each in _entries(found.get("top"))]
+            how = (
+                f", {slower:.2f}x as slow while it was looked at" if isinstance(slower, (int, float)) else ""
+            )
+            frames = [
+                each if isinstance(each, Mapping) else {"frame": each} for each in _entries(found.get("top"))
+            ]
             yield table(f"Profile of {excerpt(party, 60)}{how}", frames)
 
 

@@ -23,9 +23,7 @@ from benchkit.report.story import COLUMNS, Story
 _QUANTITY: Final = re.compile(r"(?<=\d) (?=(?:us|ms|s|min|h|B|kB|MB|GB)\b)")
 
 
-def html(
-    story: Story, charts: Mapping[str, str], commands: Sequence[str], kept: Collection[str] = ()
-) -> str:
+def html(story: Story, charts: Mapping[str, str], commands: Sequence[str], kept: Collection[str] = ()) -> str:
     """The page; `charts` holds the inline SVG of every chart by name, their ids already unique.
 
     `kept` are the paths, relative to the page, of records that lie beside it: these are links, others are words.

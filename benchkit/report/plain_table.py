@@ -68,7 +68,8 @@ def shown(key: str, value: Any) -> Value:
         share = float(value) if _is_share(key) and 0 <= value <= 1 else None
         return Value(_number(key, value), share, number=True)
     if isinstance(value, Mapping):
-        return Value(excerpt(", ".join(f"{heading(str(name))} {shown(str(name), each).text}" for name, each in value.items())))
+        named = ((str(name), each) for name, each in value.items())
+        return Value(excerpt(", ".join(f"{heading(name)} {shown(name, each).text}" for name, each in named)))
     if isinstance(value, Sequence) and not isinstance(value, str):
         parts = ", ".join(shown(key, each).text for each in value[:MOST_ROWS])
         return Value(f"[{parts}]" if "ci95" in key or "interval" in key else excerpt(parts))

@@ -178,9 +178,13 @@ def _section(group: Group, slo: dict[str, float]) -> Section:
         charts=charts,
         details=tuple(
             Detail(
-                row.number, row.label, row.valid, of_cell(row),
-                tuple(failures(row.entry["failures"])), evidence(row),
-            )  # fmt: skip
+                number=row.number,
+                label=row.label,
+                valid=row.valid,
+                facts=of_cell(row),
+                failures=tuple(failures(row.entry["failures"])),
+                evidence=evidence(row),
+            )
             for row in group.rows
         ),
         missing="" if charts else f"No charts: {why_none}.",
