@@ -89,21 +89,27 @@
   // Charts: the exact value of what is pointed at, touched, or stepped to with the arrow keys.
   const tip = by("tip");
   const reach = 24;
+  let looked = null;
+  const place = () => {
+    if (!looked) return;
+    const box = looked.getBoundingClientRect();
+    const own = tip.getBoundingClientRect();
+    const left = Math.min(box.left + box.width / 2 - own.width / 2, innerWidth - own.width - 8);
+    const above = box.top - own.height - 8;
+    tip.style.left = `${Math.max(8, left)}px`;
+    tip.style.top = `${above > 8 ? above : Math.max(8, Math.min(box.bottom + 8, innerHeight - own.height - 8))}px`;
+  };
   const show = (plot, mark, words) => {
-    for (const each of all(".mark.on", plot)) each.classList.remove("on");
+    looked?.classList.remove("on");
+    looked = mark;
     tip.hidden = !mark;
     if (!mark) return;
     mark.classList.add("on");
     tip.textContent = words;
-    plot.parentElement.append(tip);
-    const box = mark.getBoundingClientRect();
-    const own = tip.getBoundingClientRect();
-    const left = Math.min(Math.max(8, box.left + box.width / 2 - own.width / 2), innerWidth - own.width - 8);
-    const above = box.top - own.height - 8;
-    const top = above > 8 ? above : Math.min(box.bottom + 8, innerHeight - own.height - 8);
-    tip.style.left = `${Math.max(0, left)}px`;
-    tip.style.top = `${Math.max(0, top)}px`;
+    plot.parentElement.append(tip); // a dialog lies above everything that is not in it
+    place();
   };
+  addEventListener("scroll", place, { capture: true, passive: true });
   const away = (box, x, y) =>
     Math.hypot(Math.max(box.left - x, 0, x - box.right), Math.max(box.top - y, 0, y - box.bottom));
   const nearest = (marks, x, y) => {
@@ -153,7 +159,6 @@
     });
     plot.setAttribute("aria-describedby", "how");
   }
-  addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
 
   // Enlarging: the chart itself moves into the dialog and back, so that no id is there twice.
   const large = by("large");
@@ -161,14 +166,14 @@
     button.addEventListener("click", () => {
       const figure = button.closest("figure");
       const plot = figure.querySelector(".plot");
-      const place = document.createComment("");
+      const gap = document.createComment("");
       figure.style.minHeight = `${figure.offsetHeight}px`;
-      plot.replaceWith(place);
+      plot.replaceWith(gap);
       by("large-title").textContent = plot.getAttribute("aria-label");
       by("large-body").replaceChildren(plot);
       large.addEventListener("close", () => {
-        tip.hidden = true;
-        place.replaceWith(plot);
+        show(plot, null);
+        gap.replaceWith(plot);
         figure.style.minHeight = "";
         button.focus();
       }, { once: true });
