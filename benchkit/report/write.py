@@ -49,7 +49,8 @@ def _files(told: Story, how: tuple[str, ...], folder: Path) -> Iterator[Path]:
     charts.update(each for section in told.sections for each in section.charts)
     vectors = {name: chart.svg(name) for name, chart in charts.items()}
     _make(folder / "charts")
-    page = html(told, {name: each.inline for name, each in vectors.items()}, how)
+    kept = [file for file in told.files if (folder / file).is_file()]
+    page = html(told, {name: each.inline for name, each in vectors.items()}, how, kept)
     yield _whole(folder / "report.html", page)
     yield _whole(
         folder / "report.md", markdown(told, {name: f"{stem}.png" for name, stem in stems.items()}, how)

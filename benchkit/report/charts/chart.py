@@ -4,8 +4,7 @@ What a page may rely on:
 
 * `Chart.svg(name)` gives the drawing with every id prefixed by `name-`; it has a `<title>` and a `<desc>`, no style
   attribute and no style element. Its colours are the attributes `fill` and `stroke` of light ground;
-  `palette.rules()` is the style sheet that turns each into a variable, `palette.variables(dark=...)` gives the
-  variables' values for a theme. So one drawing follows whatever switches the variables.
+  `palette.dark_twins()` names the colour of each on dark ground, so that one drawing follows the page's theme.
 * `Chart.marks` are the pieces of the drawing that carry a value: `Mark.gid` is the id of the element, a `<g>`, without
   the prefix (the element is `#{name}-{gid}`, and has the class `mark`), `Mark.words` is the exact value in words,
   unescaped. The element's first child is a `<title>` with the same words, so that a browser shows them on hover without a

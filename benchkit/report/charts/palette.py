@@ -122,21 +122,6 @@ def dark_twins() -> dict[str, str]:
     return {**_GROUNDS, **{hue.light: hue.dark for hue in hues() if hue.dark != hue.light}}
 
 
-def rules() -> str:
-    """Style sheet: each colour of a chart becomes a variable, so that a drawing follows the page's theme."""
-    each = (
-        f'.chart [{name}="{color}"]{{{name}:var(--c{color[1:]})}}'
-        for color in dark_twins()
-        for name in ("fill", "stroke")
-    )
-    return "".join(each)
-
-
-def variables(*, dark: bool) -> str:
-    """Declarations of the variables of `rules()` for a theme, to stand inside a block such as `:root{...}`."""
-    return "".join(f"--c{light[1:]}:{twin if dark else light};" for light, twin in dark_twins().items())
-
-
 def dark_rules(used: str) -> str:
     """Style sheet of a drawing that stands alone: the twins of the colours in its text `used`, on dark ground."""
     each = (
