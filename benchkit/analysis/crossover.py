@@ -89,7 +89,9 @@ def crossover(cells: Sequence[Entry], ranking: Sequence[Entry]) -> list[dict[str
 
 def _map(sweep: Sweep, places: Mapping[str, Sequence[Entry]]) -> Crossover:
     outcomes = tuple(_outcome(field, places.get(field.group, ())) for field in sweep.fields)
-    by_rate = any(place.get("by") == "rate" for field in sweep.fields for place in places.get(field.group, ()))
+    by_rate = any(
+        place.get("by") == "rate" for field in sweep.fields for place in places.get(field.group, ())
+    )
     by: Literal["p50", "rate"] = "rate" if by_rate else "p50"
     lines = [
         *(("payload", rate, _row(outcomes, rate)) for rate in sweep.rates_per_s),
@@ -102,7 +104,10 @@ def _map(sweep: Sweep, places: Mapping[str, Sequence[Entry]]) -> Crossover:
         if relation(one, other) == "changed"
     )
     brokerless = {
-        str(cell["labels"]["row"]) for field in sweep.fields for cell in field.cells if not cell.get("has_broker")
+        str(cell["labels"]["row"])
+        for field in sweep.fields
+        for cell in field.cells
+        if not cell.get("has_broker")
     }
     said = sentences(
         sweep.title,

@@ -144,7 +144,9 @@ def story(run: Run, document: Entry) -> Story:
         scenario=as_yaml(scenario),
         lead=lead(document, found),
         grid=grid(found),
-        overview=tuple((f"all-{at}-{chart.kind}", chart) for at, chart in enumerate(overview(found, document), 1)),
+        overview=tuple(
+            (f"all-{at}-{chart.kind}", chart) for at, chart in enumerate(overview(found, document), 1)
+        ),
     )
 
 

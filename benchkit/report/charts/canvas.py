@@ -123,7 +123,9 @@ def artists(drawing: Figure) -> Iterator[Artist]:
 def heading(drawing: Figure, title: str, notes: Sequence[str]) -> float:
     """Title and notes at the top left; returns the height in inches that they take."""
     height = drawing.get_figheight()
-    drawing.text(0.1 / WIDTH_IN, 1 - 0.08 / height, clipped(title, _TITLE), va="top", weight="bold", size=10.5)
+    drawing.text(
+        0.1 / WIDTH_IN, 1 - 0.08 / height, clipped(title, _TITLE), va="top", weight="bold", size=10.5
+    )
     for at, note in enumerate(notes):
         y = 1 - (0.3 + 0.17 * at) / height
         drawing.text(0.1 / WIDTH_IN, y, clipped(note, _NOTE), va="top", size=8, color=QUIET)
@@ -171,11 +173,11 @@ def _tidy(raw: bytes, name: str, title: str, description: str, carry: Mapping[st
         element.text = words
         tree.insert(at, element)
     for group in tree.iter("g"):
-        words = carry.get(group.get("id", "").removeprefix(f"{name}-"))
-        if words is not None:
+        value = carry.get(group.get("id", "").removeprefix(f"{name}-"))
+        if value is not None:
             group.set("class", _MARK)
             said = ET.Element("title")
-            said.text = words
+            said.text = value
             group.insert(0, said)
     return tree
 
@@ -211,7 +213,9 @@ def _attributes(source: ET.Element, name: str) -> Iterator[tuple[str, str]]:
 
 def _value(property_: str, setting: str) -> str:
     # The letters of the two are equally wide; where both are missing any without serifs fits, because they are wide.
-    return f"{setting.strip()}, Verdana, sans-serif" if property_.strip() == "font-family" else setting.strip()
+    return (
+        f"{setting.strip()}, Verdana, sans-serif" if property_.strip() == "font-family" else setting.strip()
+    )
 
 
 def _rounded(number: re.Match[str]) -> str:

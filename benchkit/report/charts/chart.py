@@ -55,6 +55,12 @@ def room_for(rows: Sequence[Row], most: int) -> tuple[Sequence[Row], tuple[str, 
     return rows[:most], (f"{most} of {len(rows)} cells are drawn; left out: {named}{more}",)
 
 
+def left_out(names: Sequence[str]) -> tuple[str, ...]:
+    """A note that names what is not drawn."""
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return (f"left out: {', '.join(names[:4])}{more}",) if names else ()
+
+
 def not_measured(rows: Sequence[Row]) -> tuple[str, ...]:
     """Notes that name the cells without any message to show, and those of which only some are looked at."""
     notes = tuple(f"{row.label}: every {row.every}. message is looked at" for row in rows if row.every > 1)

@@ -131,7 +131,7 @@ def _values(cost: Cost, row: Row) -> tuple[str, ...]:
 def draw(chart: Costs) -> Figure:
     """A row for each cell; four panels side by side: CPU per message and per gigabyte, memory, bytes on the wire."""
     notes = chart.words.notes
-    drawing = figure(heading_in(notes) + on.ROW_IN * len(chart.costs) + 1.05)
+    drawing = figure(heading_in(notes) + on.ROW_IN * len(chart.costs) + 0.85)
     top = heading(drawing, chart.words.title, notes) + 0.24
     names = [f"{cost.name}, n={cost.messages}" for cost in chart.costs]
     left = on.label_width_in(names, 2.9, 8.5)
@@ -139,9 +139,14 @@ def draw(chart: Costs) -> Figure:
     start = left
     for at, (panel, share) in enumerate(zip(_panels(chart.costs), _SHARES, strict=True)):
         width = share * room
-        axes = place(drawing, start, 0.72, WIDTH_IN - start - width + _BESIDE_IN, top)
+        axes = place(drawing, start, 0.52, WIDTH_IN - start - width + _BESIDE_IN, top)
         start += width
-        _panel(axes, panel, chart.costs, [clipped(name, on.letters(left, 8.0)) for name in names] if not at else None)
+        _panel(
+            axes,
+            panel,
+            chart.costs,
+            [clipped(name, on.letters(left, 8.0)) for name in names] if not at else None,
+        )
     on.swatches(drawing, PARTIES, PARTIES)
     return drawing
 
@@ -162,6 +167,7 @@ def _panels(found: Sequence[Cost]) -> list[Panel]:
     divisor, unit = scale_us(_longest(found))
     per_gb = [cost.us_per_gb for cost in found]
     gb_divisor, gb_unit = scale_us(max((value for value in per_gb if value), default=1.0))
+    wire_divisor, wire_unit = (1e6, "MB") if max(cost.wire_bytes for cost in found) >= 2e6 else (1e3, "kB")
     memory = [{party: (value or 0) / 1e6 for party, value in cost.memory_bytes.items()} for cost in found]
     return [
         Panel(
@@ -181,7 +187,7 @@ def _panels(found: Sequence[Cost]) -> list[Panel]:
             tuple(show_bytes(1e6 * sum(each.values())) if any(each.values()) else "-" for each in memory),
         ),
         Panel(
-            "on the wire", "kB", tuple({"link": cost.wire_bytes / 1e3} for cost in found),
+            "on the wire", wire_unit, tuple({"link": cost.wire_bytes / wire_divisor} for cost in found),
             (None,) * len(found), tuple(show_bytes(cost.wire_bytes) for cost in found),
         ),
     ]  # fmt: skip
@@ -203,14 +209,29 @@ def _panel(axes: Axes, panel: Panel, found: Sequence[Cost], names: Sequence[str]
     axes.set_xlim(0, width)
     on.rows_of_labels(axes, names or [""] * len(found), [not cost.valid for cost in found], 8.0)
     on.title(axes, f"{panel.title}, {panel.unit}", 8.0)
-    on.across(axes, on.linear(width, 3), size=7)
-    inches = axes.get_position().width * WIDTH_IN / width if "CPU" in panel.title else 0.0  # the others are narrow
-    for y, (cost, bar, whisker, said) in enumerate(zip(found, panel.bars, panel.whiskers, panel.said, strict=True)):
-        says = {party: f"{cost.name}: {panel.title}, {party} {value:.4g} {panel.unit}" for party, value in bar.items()}
+    on.across(axes, on.linear(width, 3 if "CPU" in panel.title else 2), size=7)
+    inches = (
+        axes.get_position().width * WIDTH_IN / width if "CPU" in panel.title else 0.0
+    )  # the others are narrow
+    for y, (cost, bar, whisker, said) in enumerate(
+        zip(found, panel.bars, panel.whiskers, panel.said, strict=True)
+    ):
+        says = {
+            party: f"{cost.name}: {panel.title}, {party} {value:.4g} {panel.unit}"
+            for party, value in bar.items()
+        }
         end = on.stack(axes, y, bar, _HUES, inches, faint=not cost.valid, says=says)
         if whisker is not None:
             low, high = whisker
-            drawn = on.line(axes, (low, min(high, width)), (y + 0.3,) * 2, color=INK, linewidth=1.0, marker="|", markersize=4)
+            drawn = on.line(
+                axes,
+                (low, min(high, width)),
+                (y + 0.3,) * 2,
+                color=INK,
+                linewidth=1.0,
+                marker="|",
+                markersize=4,
+            )
             mark(drawn, f"{cost.name}: {panel.title}, 95% interval {low:.4g} to {high:.4g} {panel.unit}")
             end = max(end, high)
         on.beside(axes, min(end, width), y, said, 7.5)

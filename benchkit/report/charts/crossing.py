@@ -56,14 +56,20 @@ class Map:
 def crossings(document: Entry) -> list[Map]:
     """The maps of a run, none where run.json holds none (a record of an older version is analysed anew)."""
     look = looks(str(cell["transport"]) for cell in document["cells"])
-    return [_map(found, look) for found in document.get("crossover", ())]
+    counts = {cell["group"]: [] for cell in document["cells"]}
+    for cell in document["cells"]:
+        if cell["validity"]["valid"]:
+            counts[cell["group"]].append(int(cell["latency_us"]["count"]))
+    return [_map(found, look, counts) for found in document.get("crossover", ())]
 
 
-def _map(found: Entry, look: Mapping[str, Look]) -> Map:
+def _map(found: Entry, look: Mapping[str, Look], counts: Mapping[str, Sequence[int]]) -> Map:
     sizes = list(found["payloads_bytes"])[:MOST_PAYLOADS]
     rates = sorted(found["rates_per_s"], key=lambda rate: rate or 0.0, reverse=True)[:MOST_RATES]
     left_out = len(found["payloads_bytes"]) - len(sizes) + len(found["rates_per_s"]) - len(rates)
-    fields = [each for each in found["fields"] if each["payload_bytes"] in sizes and each["rate_per_s"] in rates]
+    fields = [
+        each for each in found["fields"] if each["payload_bytes"] in sizes and each["rate_per_s"] in rates
+    ]
     plots = tuple(
         Plot(
             column=sizes.index(each["payload_bytes"]),
@@ -76,15 +82,19 @@ def _map(found: Entry, look: Mapping[str, Look]) -> Map:
         )
         for each in fields
     )
+    sizes_seen = [count for each in fields for count in counts[each["group"]]]
     best = "the highest capacity" if found["by"] == "rate" else "the lowest p50"
     notes = (
         f"Who has {best}. Full colour: one winner, and how many times worse the next is, with its 95% interval.",
-        "Pale: a tie of those named. Empty: fewer than two valid cells, or too few rounds to tell.",
+        "Pale: a tie of those named. Empty: fewer than two valid cells, or too few rounds to tell."
+        f" n={min(sizes_seen, default=0)} to {max(sizes_seen, default=0)} messages a cell.",
         *((f"{left_out} payloads or rates are left out",) if left_out else ()),
     )
     columns = ("payload", "rate", "result", "winners", "next behind by", "compared", "not valid")
     return Map(
-        Words(f"Which wins where: {excerpt(found['title'], 100)}", notes, columns, tuple(map(_values, fields))),
+        Words(
+            f"Which wins where: {excerpt(found['title'], 100)}", notes, columns, tuple(map(_values, fields))
+        ),
         tuple(map(show_bytes, sizes)),
         tuple("" if rate is None else show_rate(rate) for rate in rates),
         plots,
@@ -100,7 +110,9 @@ def _margin(field: Entry) -> str:
 
 
 def _values(field: Entry) -> tuple[str, ...]:
-    names = (", ".join(short(name) for name in field[which]) or "-" for which in ("winners", "compared", "missing"))
+    names = (
+        ", ".join(short(name) for name in field[which]) or "-" for which in ("winners", "compared", "missing")
+    )
     winners, compared, missing = names
     rate = "-" if field["rate_per_s"] is None else show_rate(field["rate_per_s"])
     return (
@@ -113,7 +125,9 @@ def _says(field: Entry, by: str) -> str:
     where = size if rate == "-" else f"{size} at {rate}"
     verb = "holds the highest rate" if by == "rate" else "is fastest"
     said = {
-        "won": f"{winners} {verb}, the next takes {margin}" if by != "rate" else f"{winners} {verb}, {margin}",
+        "won": f"{winners} {verb}, the next takes {margin}"
+        if by != "rate"
+        else f"{winners} {verb}, {margin}",
         "tied": f"a tie of {winners}" + (f", the next behind by {margin}" if margin != "-" else ""),
         "undecided": f"too few rounds to tell {compared} apart",
         "alone": f"only {compared} is valid",
@@ -155,7 +169,9 @@ def _field(axes: Axes, plot: Plot, most: int) -> None:
     if plot.state == "tied":
         for at, look in enumerate(plot.looks[: len(lines)]):
             hue = look.hue.light if at < _TIED - 1 or len(plot.looks) <= _TIED else QUIET
-            on.box(axes, (x + 0.01, y + 0.03 + at * share), 0.98, share, facecolor=hue, alpha=_PALE, linewidth=0)
+            on.box(
+                axes, (x + 0.01, y + 0.03 + at * share), 0.98, share, facecolor=hue, alpha=_PALE, linewidth=0
+            )
     step = share if plot.state == "tied" else 0.24
     color = plot.looks[0].hue.words if plot.state == "won" else INK if plot.state == "tied" else QUIET
     for at, words in enumerate(lines):

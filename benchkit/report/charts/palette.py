@@ -105,7 +105,9 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
         known = _TRANSPORTS.get(name)
         if known is None:
             first = crc32(name.encode("utf-8", "replace"))
-            at = min(range(first, first + len(_OTHERS)), key=lambda at: taken[at % len(_OTHERS)]) % len(_OTHERS)
+            at = min(range(first, first + len(_OTHERS)), key=lambda at: taken[at % len(_OTHERS)]) % len(
+                _OTHERS
+            )
             known = Look(_OTHERS[at], _OTHER_MARKERS[(at + taken[at]) % len(_OTHER_MARKERS)])
             taken[at] += 1
         found[name] = known

@@ -69,7 +69,9 @@ def _write(pen: Any, text: Text, height: int) -> None:
     from matplotlib.colors import to_hex
 
     x, y = text.get_transform().transform(text.get_unitless_position())
-    font = _font(str(text.get_fontstyle()), str(text.get_fontweight()), round(text.get_fontsize() * DPI / 72))
+    font = _font(
+        str(text.get_fontstyle()), str(text.get_fontweight()), round(float(text.get_fontsize()) * DPI / 72)
+    )
     anchor = _ANCHORS[text.get_horizontalalignment()] + _ANCHORS[text.get_verticalalignment()]
     pen.text((float(x), height - float(y)), text.get_text(), to_hex(text.get_color()), font, anchor)
 

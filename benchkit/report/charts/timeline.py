@@ -35,9 +35,7 @@ _MARKS: Final = 100
 _EVENTS: Final = 24
 """Drawn of a cell: injected faults first, then the longest."""
 _SHAPES: Final = {"gc": ("|", QUIET), "broker": ("D", INK), "fault": ("X", ALARM)}
-_LEGEND: Final = (
-    f"At the foot, events (the longest {_EVENTS}): | garbage collector, diamond: broker, cross: fault, dot: other."
-)
+_LEGEND: Final = f"At the foot, events (the longest {_EVENTS}): | garbage collector, diamond: broker, cross: fault, dot: other."
 _ROW_IN: Final = 1.78
 
 
@@ -257,7 +255,9 @@ def _happenings(row: Row, counts: _Counts) -> tuple[tuple[Happening, ...], tuple
         for event in block.events:
             since = min(max(0.0, (event.at_ns - due_ns) / 1e9), length)
             lasted = f" for {show_us(event.duration_ns / 1e3)}" if event.duration_ns else ""
-            said = f"{excerpt(event.kind, 20)} in {excerpt(event.party, 30)}{lasted}: {excerpt(event.what, 120)}"
+            said = (
+                f"{excerpt(event.kind, 20)} in {excerpt(event.party, 30)}{lasted}: {excerpt(event.what, 120)}"
+            )
             found.append(Happening(start + since, event.duration_ns / 1e9, event.kind, said))
     longest = sorted(found, key=lambda each: (each.kind != "fault", -each.length_s))[:_EVENTS]
     kinds = Counter(excerpt(each.kind, 20) for each in found)
@@ -342,12 +342,20 @@ def _band(axes: Axes, track: Track, stretch: Stretch) -> None:
     if stretch.at_s:
         at = [stretch.start_s + each for each in stretch.at_s]
         hue = track.look.hue.light
-        outline = [*zip(at, stretch.max_us, strict=True), *zip(at[::-1], stretch.median_us[::-1], strict=True)]
+        outline = [
+            *zip(at, stretch.max_us, strict=True),
+            *zip(at[::-1], stretch.median_us[::-1], strict=True),
+        ]
         axes.add_artist(PolyCollection([outline], facecolors=hue, linewidths=0, alpha=0.3))
         on.line(axes, at, stretch.median_us, color=hue, linewidth=1.2)
         most = max(range(len(at)), key=lambda piece: stretch.max_us[piece])
         said = f"{track.name}, block {stretch.block}: largest {show_us(stretch.max_us[most])}"
-        on.spot(axes, at[most], stretch.max_us[most], f"{said}, due {stretch.largest_at_s[most]:.3f} s into the block")
+        on.spot(
+            axes,
+            at[most],
+            stretch.max_us[most],
+            f"{said}, due {stretch.largest_at_s[most]:.3f} s into the block",
+        )
     for lost_s in stretch.undelivered_s:
         x = stretch.start_s + lost_s
         on.line(axes, (x, x), (0.93, 1), transform=axes.get_xaxis_transform(), color=ALARM, linewidth=0.8)
@@ -390,5 +398,12 @@ def _mark(axes: Axes, stretch: Stretch) -> None:
     on.line(axes, (stretch.start_s,) * 2, (0, 1), transform=whole, color=QUIET, linewidth=0.6, zorder=1)
     if stretch.warmup_s:
         on.box(
-            axes, (stretch.start_s, 0), stretch.warmup_s, 1, transform=whole, facecolor=SHADE, linewidth=0, zorder=0.2
+            axes,
+            (stretch.start_s, 0),
+            stretch.warmup_s,
+            1,
+            transform=whole,
+            facecolor=SHADE,
+            linewidth=0,
+            zorder=0.2,
         )
