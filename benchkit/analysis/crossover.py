@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 from benchkit.analysis.crossover_words import relation, sentences
@@ -100,7 +101,7 @@ def _map(sweep: Sweep, places: Mapping[str, Sequence[Entry]]) -> Crossover:
     switches = tuple(
         Switch(along, fixed, (_where(one, along), _where(other, along)), one.winners, other.winners)  # type: ignore[arg-type]  # two literals
         for along, fixed, line in lines
-        for one, other in zip(line, line[1:], strict=False)
+        for one, other in pairwise(line)
         if relation(one, other) == "changed"
     )
     brokerless = {

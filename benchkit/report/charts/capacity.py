@@ -223,4 +223,5 @@ def _says(edge: Edge, point: Point, shown: str) -> str:
     interval = " to ".join(map(show_us, point.interval_us)) if point.interval_us else ""
     sure = f" [{interval}]" if interval else ""
     kept = "kept" if point.kept else "not kept"
-    return f"{edge.name}: {rate(point.delivered_per_s)} delivered{offered}, {shown} {show_us(point.latency_us)}{sure}, {kept}"
+    seen = f"{shown} {show_us(point.latency_us)}{sure}"
+    return f"{edge.name}: {rate(point.delivered_per_s)} delivered{offered}, {seen}, {kept}"

@@ -7,8 +7,8 @@ What a page may rely on:
   `palette.dark_twins()` names the colour of each on dark ground, so that one drawing follows the page's theme.
 * `Chart.marks` are the pieces of the drawing that carry a value: `Mark.gid` is the id of the element, a `<g>`, without
   the prefix (the element is `#{name}-{gid}`, and has the class `mark`), `Mark.words` is the exact value in words,
-  unescaped. The element's first child is a `<title>` with the same words, so that a browser shows them on hover without a
-  script; a page with tooltips of its own may read the words there.
+  unescaped. The element's first child is a `<title>` with the same words, so that a browser shows them on hover
+  without a script; a page with tooltips of its own may read the words there.
 * `Chart.words.values` is every value drawn as a table, `Chart.png(dark=...)` a picture of 144 dots per inch.
 """
 

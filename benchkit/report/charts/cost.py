@@ -10,7 +10,7 @@ import numpy as np
 
 from benchkit.analysis.intervals import LEAST_BLOCKS, exp, mean_error, t_interval
 from benchkit.report.charts import axes as on
-from benchkit.report.charts.canvas import WIDTH_IN, clipped, figure, heading, heading_in, mark, place
+from benchkit.report.charts.canvas import WIDTH_IN, figure, heading, heading_in, mark, place
 from benchkit.report.charts.chart import Words, not_measured, room_for, scale_us
 from benchkit.report.charts.palette import GROUND, INK, PARTIES, QUIET, Hue
 from benchkit.report.codecs import fidelity, on_the_wire
@@ -79,7 +79,7 @@ def costs(group: Group) -> Costs | None:
         (
             "CPU time of all cores per delivered message and per GB of tensors, without spinning until the next is due."
         ),
-        "Whisker: 95% interval over blocks. Memory: the largest of each party, added up. On the wire: envelope included.",
+        "Whisker: 95% interval over blocks. Memory: the largest of each party, added up. Wire: envelope included.",
         *left_out,
         *not_measured(group.rows),
     )
@@ -134,7 +134,7 @@ def draw(chart: Costs) -> Figure:
     drawing = figure(heading_in(notes) + on.ROW_IN * len(chart.costs) + 0.85)
     top = heading(drawing, chart.words.title, notes) + 0.24
     names = [f"{cost.name}, n={cost.messages}" for cost in chart.costs]
-    left = on.label_width_in(names, 2.9, 8.5)
+    left = on.label_width_in(names, 2.9, 8.0)
     room = (WIDTH_IN - left) / sum(_SHARES)
     start = left
     for at, (panel, share) in enumerate(zip(_panels(chart.costs), _SHARES, strict=True)):
@@ -145,7 +145,7 @@ def draw(chart: Costs) -> Figure:
             axes,
             panel,
             chart.costs,
-            [clipped(name, on.letters(left, 8.0)) for name in names] if not at else None,
+            names if not at else None,
         )
     on.swatches(drawing, PARTIES, PARTIES)
     return drawing
@@ -178,7 +178,9 @@ def _panels(found: Sequence[Cost]) -> list[Panel]:
         ),
         Panel(
             "CPU per GB", gb_unit,
-            tuple({party: cost.per_gb(value) / gb_divisor for party, value in cost.by_party_us.items()} for cost in found),
+            tuple(
+                {party: cost.per_gb(us) / gb_divisor for party, us in cost.by_party_us.items()} for cost in found
+            ),
             tuple(_scaled(cost.interval_us, cost.per_gb(1.0) / gb_divisor) for cost in found),
             tuple(show_us(value) for value in per_gb),
         ),

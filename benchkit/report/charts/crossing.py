@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from benchkit.analysis.crossover_words import show_rate
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.report.charts import axes as on
-from benchkit.report.charts.canvas import WIDTH_IN, clipped, figure, heading, heading_in, mark, place
+from benchkit.report.charts.canvas import WIDTH_IN, figure, heading, heading_in, mark, place
 from benchkit.report.charts.chart import Words
+from benchkit.report.charts.letters import fitted
 from benchkit.report.charts.palette import GROUND, INK, QUIET, SHADE, Look, looks
 from benchkit.report.excerpt import excerpt, short
 from benchkit.units import show_bytes
@@ -56,7 +57,7 @@ class Map:
 def crossings(document: Entry) -> list[Map]:
     """The maps of a run, none where run.json holds none (a record of an older version is analysed anew)."""
     look = looks(str(cell["transport"]) for cell in document["cells"])
-    counts = {cell["group"]: [] for cell in document["cells"]}
+    counts: dict[str, list[int]] = {cell["group"]: [] for cell in document["cells"]}
     for cell in document["cells"]:
         if cell["validity"]["valid"]:
             counts[cell["group"]].append(int(cell["latency_us"]["count"]))
@@ -86,8 +87,8 @@ def _map(found: Entry, look: Mapping[str, Look], counts: Mapping[str, Sequence[i
     best = "the highest capacity" if found["by"] == "rate" else "the lowest p50"
     notes = (
         f"Who has {best}. Full colour: one winner, and how many times worse the next is, with its 95% interval.",
-        "Pale: a tie of those named. Empty: fewer than two valid cells, or too few rounds to tell."
-        f" n={min(sizes_seen, default=0)} to {max(sizes_seen, default=0)} messages a cell.",
+        "Pale: a tie of those named. Empty: fewer than two valid cells, or too few rounds to tell.",
+        f"n={min(sizes_seen, default=0)} to {max(sizes_seen, default=0)} messages a cell.",
         *((f"{left_out} payloads or rates are left out",) if left_out else ()),
     )
     columns = ("payload", "rate", "result", "winners", "next behind by", "compared", "not valid")
@@ -147,7 +148,7 @@ def draw(chart: Map) -> Figure:
     axes.set_ylim(len(chart.rates), 0)
     width_in = (WIDTH_IN - left - 0.15) / len(chart.payloads)
     for plot in chart.plots:
-        _field(axes, plot, on.letters(width_in + 0.2, 7.5))
+        _field(axes, plot, width_in - 0.08)
     ticks = [(at + 0.5, words) for at, words in enumerate(chart.payloads)]
     on.across(axes, ticks, unit="payload", grid=False)
     place_ = on.moved(axes, axes.get_yaxis_transform(), right=-4)
@@ -156,7 +157,7 @@ def draw(chart: Map) -> Figure:
     return drawing
 
 
-def _field(axes: Axes, plot: Plot, most: int) -> None:
+def _field(axes: Axes, plot: Plot, room_in: float) -> None:
     x, y = plot.column, plot.row
     ground = {"won": plot.looks[0].hue.light if plot.looks else SHADE, "tied": SHADE}.get(plot.state, GROUND)
     field = on.box(
@@ -175,9 +176,10 @@ def _field(axes: Axes, plot: Plot, most: int) -> None:
     step = share if plot.state == "tied" else 0.24
     color = plot.looks[0].hue.words if plot.state == "won" else INK if plot.state == "tied" else QUIET
     for at, words in enumerate(lines):
+        weight = "bold" if plot.state == "won" and not at else "normal"
         axes.text(
-            x + 0.5, y + 0.5 + step * (at - (len(lines) - 1) / 2), clipped(words, most), ha="center", va="center",
-            size=7.5, color=color, weight="bold" if plot.state == "won" and not at else "normal",
+            x + 0.5, y + 0.5 + step * (at - (len(lines) - 1) / 2), fitted(words, room_in, 7.5, weight), ha="center", va="center",
+            size=7.5, color=color, weight=weight,
         )  # fmt: skip
 
 

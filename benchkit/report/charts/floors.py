@@ -94,7 +94,8 @@ def _height(row: Row) -> Height:
         row.chosen.by_block(_moved_ns(row)), "p50", PERCENTILES["p50"], round(moved_us * 1e3)
     )
     return Height(
-        row.entry["id"], row.name, row.look, row.valid, row.count, short(str(found["name"]).partition(",")[0], 24), float(found["p50_us"]),
+        row.entry["id"], row.name, row.look, row.valid, row.count, short(str(found["name"]).partition(",")[0], 24),
+        float(found["p50_us"]),
         moved_us, None if interval is None else (interval[0] / 1e3, interval[1] / 1e3), float(found["ratio"]),
     )  # fmt: skip
 

@@ -26,7 +26,10 @@ ALARM: Final = "#b3261e"
 
 @dataclass(frozen=True, slots=True)
 class Hue:
-    """A colour for light ground, its twin for dark ground, and the words' colour on top of either."""
+    """A colour for light ground, its twin for dark ground, and the words' colour on top of either.
+
+    Words in GROUND are light on the one and dark on the other.
+    """
 
     light: str
     dark: str
@@ -64,21 +67,21 @@ PARTIES: Final[Mapping[str, Hue]] = {
 }
 _TRANSPORTS: Final[Mapping[str, Look]] = {
     "http": Look(Hue("#c75000", "#ee7733", _BLACK), "s"),
-    "kserve-http": Look(Hue("#492d12", "#b08a5e", _WHITE), "P"),
-    "redis-list": Look(Hue("#0072b2", "#3399d6", _WHITE), "o"),
+    "kserve-http": Look(Hue("#492d12", "#b08a5e", GROUND), "P"),
+    "redis-list": Look(Hue("#0072b2", "#3399d6", GROUND), "o"),
     "redis-stream": Look(Hue("#56b4e9", "#7cc6f0", _BLACK), "D"),
     "shm": Look(Hue("#009e73", "#2dbb92", _BLACK), "^"),
-    "iceoryx2": Look(Hue("#22228a", "#7484f2", _WHITE), "h"),
+    "iceoryx2": Look(Hue("#22228a", "#877ef0", GROUND), "h"),
     "unix": Look(Hue("#cc79a7", "#dd92bb", _BLACK), "v"),
-    "zeromq": Look(Hue("#a50cf2", "#cd7dff", _WHITE), "p"),
+    "zeromq": Look(Hue("#a50cf2", "#9247ee", _WHITE), "p"),
     "mp-queue": Look(Hue("#7fac52", "#9ccf6b", _BLACK), "<"),
-    "inproc": Look(Hue("#666c73", "#9aa2ab", _WHITE), "X"),
+    "inproc": Look(Hue("#666c73", "#657379", _WHITE), "X"),
 }
 _OTHERS: Final = (
-    Hue("#7d066a", "#e35fcd", _WHITE),
-    Hue("#756038", "#c2a868", _WHITE),
-    Hue("#124940", "#3fa294", _WHITE),
-    Hue("#7e53d4", "#a58aec", _WHITE),
+    Hue("#7d066a", "#e35fcd", GROUND),
+    Hue("#756038", "#c2a868", GROUND),
+    Hue("#124940", "#3fa294", GROUND),
+    Hue("#7e53d4", "#b7a2f2", GROUND),
 )
 _OTHER_MARKERS: Final = (">", "d", "*", "H", "8", "1", "2", "3", "4")
 _GROUNDS: Final[Mapping[str, str]] = {

@@ -10,17 +10,16 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from benchkit.report.charts.canvas import artists
+from benchkit.report.charts.letters import font
 from benchkit.report.charts.palette import GROUND, dark_twins
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.figure import Figure
     from matplotlib.text import Text
-    from PIL.ImageFont import FreeTypeFont
 
 DPI: Final = 144
 _ANCHORS: Final = {
@@ -28,7 +27,7 @@ _ANCHORS: Final = {
 }  # fmt: skip
 _LAST_LETTER: Final = 0x24F
 """Latin letters, which the font has; what else is drawn often is in _SIGNS."""
-_SIGNS: Final = frozenset("≤≥±…–—×µ·→←↑↓∞")
+_SIGNS: Final = frozenset("≤≥±…·→")
 
 
 def png(drawing: Figure, *, dark: bool = False) -> bytes:
@@ -72,17 +71,9 @@ def _write(pen: Any, text: Text, height: int) -> None:
     font = _font(
         str(text.get_fontstyle()), str(text.get_fontweight()), round(float(text.get_fontsize()) * DPI / 72)
     )
+    written = font(str(text.get_fontstyle()), str(text.get_fontweight()), size_px)
     anchor = _ANCHORS[text.get_horizontalalignment()] + _ANCHORS[text.get_verticalalignment()]
-    pen.text((float(x), height - float(y)), text.get_text(), to_hex(text.get_color()), font, anchor)
-
-
-@cache
-def _font(style: str, weight: str, size_px: int) -> FreeTypeFont:
-    from matplotlib.font_manager import FontProperties, findfont
-    from PIL import ImageFont
-
-    found = findfont(FontProperties(family="DejaVu Sans", style=style, weight=weight))  # type: ignore[arg-type]  # words
-    return ImageFont.truetype(found, size_px, layout_engine=ImageFont.Layout.BASIC)
+    pen.text((float(x), height - float(y)), text.get_text(), to_hex(text.get_color()), written, anchor)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchkit.analysis.words import times
 from benchkit.report.charts import axes as on
-from benchkit.report.charts.canvas import clipped, figure, heading, heading_in, mark, place
+from benchkit.report.charts.canvas import figure, heading, heading_in, mark, place
 from benchkit.report.charts.chart import Words, room_for
 from benchkit.report.charts.palette import GROUND, INK, PHASES, QUIET, SHADE
 from benchkit.report.excerpt import excerpt, short
@@ -82,11 +82,10 @@ def sensitivity(group: Group) -> Sensitivity | None:
         return None
     levers = tuple(_levers(row) for row in rows)
     notes = (
-        "Left: capacity after a change, over today's. Hollow: predicted from service demands; filled: measured after"
-        " really making it, with its",
-        "95% interval. Right: what a microsecond more in a phase adds to the mean latency (circle) and to the time per"
-        " message (square);",
-        "0: off the critical path; 1: paid in full; above 1 the phase also creates queueing.",
+        "Left: capacity after a change, over today's (band: its 95% interval). Hollow: predicted from service demands;",
+        "filled: measured after really making the change, with its 95% interval.",
+        "Right, with 95% intervals: what a microsecond more in a phase adds to the mean latency (circle), to the",
+        "time per message (square); 0: off the critical path, 1: paid in full, above 1: the phase also causes queueing.",
         *left_out,
     )
     columns = ("cell", "change", "predicted", "measured", "95% interval")
@@ -189,14 +188,14 @@ def draw(chart: Sensitivity) -> Figure:
     upper = heading(drawing, chart.words.title, notes)
     for each, height in zip(chart.levers, heights, strict=True):
         bottom = drawing.get_figheight() - upper - height + 0.48
-        _changes(place(drawing, 2.55, bottom, 4.0, upper + 0.25), each)
-        _slopes(place(drawing, 5.75, bottom, 0.75, upper + 0.25), each)
+        _changes(place(drawing, 2.4, bottom, 4.95, upper + 0.25), each)
+        _slopes(place(drawing, 6.5, bottom, 0.6, upper + 0.25), each)
         upper += height
     return drawing
 
 
 def _changes(axes: Axes, each: Levers) -> None:
-    on.title(axes, clipped(f"{each.name}; now {each.now or 'unknown'}", 62))
+    on.title(axes, f"{each.name}; now {each.now or 'unknown'}")
     known = [
         value for change in each.changes for value in (change.predicted, change.measured) if value is not None
     ]
@@ -207,7 +206,7 @@ def _changes(axes: Axes, each: Levers) -> None:
         )
         return
     axes.set_xlim(min(0.9, *known) * 0.97, max(1.2, *known) * 1.05)
-    names = [clipped(change.name, on.letters(2.4, 8.0)) for change in each.changes]
+    names = [change.name for change in each.changes]
     on.rows_of_labels(axes, names, [False] * len(names), 8.0)
     low, high = axes.get_xlim()
     ticks = [(at, f"{words}x") for at, words in on.linear(high) if at >= low]

@@ -15,7 +15,7 @@ from benchkit.analysis.quantiles import median
 from benchkit.analysis.strips import Layout, layout
 from benchkit.records.samples import Samples, Status
 from benchkit.report.charts import axes as on
-from benchkit.report.charts.canvas import clipped, figure, heading, heading_in, mark, place
+from benchkit.report.charts.canvas import figure, heading, heading_in, mark, place
 from benchkit.report.charts.chart import Words, not_measured, room_for
 from benchkit.report.charts.palette import ALARM, INK, QUIET, SHADE, Look
 from benchkit.report.excerpt import excerpt
@@ -35,7 +35,7 @@ _MARKS: Final = 100
 _EVENTS: Final = 24
 """Drawn of a cell: injected faults first, then the longest."""
 _SHAPES: Final = {"gc": ("|", QUIET), "broker": ("D", INK), "fault": ("X", ALARM)}
-_LEGEND: Final = f"At the foot, events (the longest {_EVENTS}): | garbage collector, diamond: broker, cross: fault, dot: other."
+_LEGEND: Final = f"At the foot the {_EVENTS} longest events: | garbage collector, diamond broker, cross fault, dot other."
 _ROW_IN: Final = 1.78
 
 
@@ -321,7 +321,7 @@ def _latency(axes: Axes, track: Track) -> None:
     warm = f"{track.warmup} of warm-up shaded{unsettled}"
     lost = f", {track.undelivered} not delivered (ticks on top)" if track.undelivered else ""
     seen = f"; events: {_counted(track)}" if track.seen else ""
-    on.title(axes, clipped(f"{track.name}, n={track.count}, {warm}{lost}{seen}", 125))
+    on.title(axes, f"{track.name}, n={track.count}, {warm}{lost}{seen}")
     values = [value for stretch in track.stretches for value in (*stretch.median_us, *stretch.max_us)]
     low = max(0.01, min(values, default=1.0))
     high = max(2 * low, *values) if values else 2 * low

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchkit.analysis.trend import Point, Track
 from benchkit.report.charts import axes as on
-from benchkit.report.charts.canvas import clipped, figure, heading, heading_in, mark, place
+from benchkit.report.charts.canvas import figure, heading, heading_in, mark, place
 from benchkit.report.charts.chart import Words, left_out
 from benchkit.report.charts.palette import ALARM, GROUND, INK, QUIET, Look, looks
 from benchkit.report.excerpt import excerpt, short
@@ -65,7 +65,7 @@ def trends(title: str, tracks: Sequence[Track]) -> Trends | None:
     }
     left = [short(track.label) for track in tracks[MOST_TRACKS:]]
     notes = (
-        "p50 of each run with its 95% interval, oldest first; each cell has its own logarithmic scale, from the least to the most.",
+        "p50 of each run with its 95% interval, oldest first; each cell has a logarithmic scale of its own.",
         "Hollow: not valid. Ringed: a baseline. Upright line: a change for good; level: the median before and after.",
         *left_out(left),
         *((f"the {first} oldest runs are left out",) if first else ()),
@@ -137,7 +137,7 @@ def _panel(axes: Axes, panel: Panel, first: int) -> None:
     points = [point for point in panel.track.points if point.run >= first]
     counts = [point.count for point in points]
     sizes = f"n={min(counts)}" if min(counts) == max(counts) else f"n={min(counts)} to {max(counts)}"
-    on.title(axes, clipped(f"{panel.name}, {len(points)} runs, {sizes}", 120))
+    on.title(axes, f"{panel.name}, {len(points)} runs, {sizes}")
     ends = [end for point in points for end in (point.p50_us, *(point.interval_us or ()))]
     low, high = min(ends), max(ends)
     ratio = max(1.1, high / max(low, 1e-3)) ** 0.12
