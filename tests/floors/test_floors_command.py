@@ -13,6 +13,8 @@ import pytest
 
 from benchkit.exchange.catalogue import CATALOGUE
 
+pytestmark = pytest.mark.quiet
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SMALL, MIDDLE = 64, 65536

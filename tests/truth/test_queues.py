@@ -17,6 +17,8 @@ from systems import SERVICE_S, Observed, System, by_chance, in_the_long_run, obs
 
 from benchkit.scenario.plan import Blocks
 
+pytestmark = pytest.mark.quiet
+
 KINDS = (
     ("M/M/1", "exponential", 1, "sleep"),
     ("M/D/1", "constant", 1, "spin"),

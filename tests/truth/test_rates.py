@@ -23,6 +23,8 @@ from benchkit.stages.null import Null
 from benchkit.transports.inproc import Inproc
 from benchkit.transports.shm import Shm
 
+pytestmark = pytest.mark.quiet
+
 RATES_PER_S = (10, 100, 1000, 2000, 5000) if FULL else (10, 300, 5000)
 BLOCKS = Blocks(2, 1.0, 0.1, 1.0) if FULL else Blocks(1, 0.3, 0.1, 5.0)
 BAR_US = 150.0
