@@ -3,7 +3,7 @@
 The short form states no time. The full form prints how late messages leave and keeps it; 150 us at p99 is the
 bar where the machine is idle:
 
-    BENCHKIT_TRUTH=full pytest tests/truth/test_rates.py -s
+    BENCHKIT_TRUTH=full pytest tests/truth/test_rates.py -n0 -s
 """
 
 from __future__ import annotations
