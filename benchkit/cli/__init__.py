@@ -11,6 +11,7 @@ import traceback
 import click
 
 from benchkit import __version__
+from benchkit.cli.analyze import analyze
 from benchkit.cli.check import check
 from benchkit.cli.compare import compare
 from benchkit.cli.doctor import doctor
@@ -36,7 +37,7 @@ def cli() -> None:
     """
 
 
-for command in (run, compare, check, report, list_plugins, doctor, floors, schema, new):
+for command in (run, analyze, compare, check, report, list_plugins, doctor, floors, schema, new):
     cli.add_command(command)
 
 

@@ -187,6 +187,8 @@ def _footnotes(document: Entry, width: int) -> Pieces:
         )
     kinds: dict[str, list[str]] = {}
     for cell in document["cells"]:
+        if cell["guarantee"]["delivery"] == "unknown":
+            continue
         kind = f"{cell['guarantee']['delivery']}, held in {cell['guarantee']['durability']}"
         kinds.setdefault(kind, []).append(cell["transport"])
     if kinds and width < _WIDE:

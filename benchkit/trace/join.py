@@ -11,13 +11,16 @@
   later, which moves time between `queue` and `transit` and nothing else.
 - Both ends of a trace cut through messages. Those produced before the first mark that was kept, and those under
   way when the trace ended, are left out and counted; a message is lost where a later one was received, or where
-  the process that had it went on, or ended, without being done with it.
+  the process that had it went on, or ended, without being done with it. Where a trace is missing or damaged,
+  nobody knows, and open messages are left out.
+- Where a producer marks replies (`returned`), a message without one has no latency: it is lost, or cut off.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +30,16 @@ from benchkit.trace.layout import FAILED, Mark
 from benchkit.trace.reader import Traced
 
 Column = npt.NDArray[np.int64]
-_BOUNDARIES = (Mark.ASKED, Mark.RECEIVED, Mark.DONE, Mark.REPLIED)
+_BOUNDARIES: Final = (Mark.ASKED, Mark.RECEIVED, Mark.DONE, Mark.REPLIED)
 """After these a worker's thread could take its next message."""
-_STAGE = (Mark.RECEIVED, Mark.DECODED, Mark.STARTED, Mark.FINISHED, Mark.DONE, Mark.REPLIED)
+_PRODUCER_STAMPS: Final = {
+    Mark.PRODUCED: "taken", Mark.ENCODED: "encoded", Mark.SENT: "sent", Mark.RETURNED: "returned",
+}  # fmt: skip
+_STAGE_STAMPS: Final = {
+    Mark.RECEIVED: "received", Mark.DECODED: "decoded", Mark.STARTED: "started", Mark.FINISHED: "finished",
+    Mark.REPLIED: "replied",
+}  # fmt: skip
+_STAGE: Final = (Mark.RECEIVED, Mark.DECODED, Mark.STARTED, Mark.FINISHED, Mark.DONE, Mark.REPLIED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +54,10 @@ class Counted:
     """Of these, produced later: the call stands in the wrong place."""
     never_received: int = 0
     never_done: int = 0
+    never_returned: int = 0
+    """Done, and the reply that others have never came."""
     lost_in_crash: int = 0
-    """Of these, in the hands of a process that was killed."""
+    """Received and never done, in the hands of a process that was killed."""
     outside: int = 0
     """Before the first mark that was kept of some process, or still under way when the trace ended."""
 
@@ -108,8 +120,8 @@ def marks_of(traced: Sequence[Traced], hop: int) -> Marks:
     return found[np.lexsort((found.mark, found.at, found.message))]
 
 
-def join(traced: Sequence[Traced], hop: int) -> Joined:
-    """The messages of one hop."""
+def join(traced: Sequence[Traced], hop: int, *, all_there: bool = True) -> Joined:
+    """The messages of one hop; of what is open when a trace is missing (not `all_there`), nobody knows the fate."""
     marks = marks_of(traced, hop)
     own = marks[marks.message >= 0]
     starts, again, belongs, occurrence = _occurrences(own)
@@ -118,31 +130,30 @@ def join(traced: Sequence[Traced], hop: int) -> Joined:
     samples = _produced(own, occurrence, int(starts.sum()))
     chosen, received_again = _deliveries(own, occurrence)
     workers = _stage(samples, own[chosen], occurrence[chosen], _asked(marks))
+    in_crash = _fates(samples, traced, own[chosen], occurrence[chosen], all_there=all_there)
     first_kept = max((int(each.marks["at"][0]) for each in traced if each.overwritten), default=0)
-    lost, counted = _fates(samples, traced, own[chosen], occurrence[chosen])
-    outside = (samples["taken"] < first_kept) | (samples["status"] == Status.PENDING)
-    late = strangers.mark == Mark.RECEIVED
-    late &= strangers.at >= first_kept
-    nobodys = len(np.unique(strangers.message[late]))
-    early = np.isin(np.unique(strangers.message[late]), own.message).sum()
+    inside = (samples["taken"] >= first_kept) & (samples["status"] != Status.PENDING)
+    lost = inside & (samples["status"] == Status.LOST)
+    nobodys = np.unique(
+        strangers.message[(strangers.mark == Mark.RECEIVED) & (strangers.at >= first_kept)]
+    )
     counted = Counted(
         produced_again=again,
         received_again=received_again,
-        never_produced=nobodys,
-        before_produced=int(early),
-        outside=int(outside.sum()),
-        never_received=int((lost & (samples["received"] == 0) & ~outside).sum()),
-        never_done=int((lost & (samples["received"] != 0) & ~outside).sum()),
-        lost_in_crash=int((counted & ~outside).sum()),
+        never_produced=len(nobodys),
+        before_produced=int(np.isin(nobodys, own.message).sum()),
+        never_received=int((lost & (samples["received"] == 0) & (samples["finished"] == 0)).sum()),
+        never_done=int((lost & (samples["received"] != 0) & (samples["finished"] == 0)).sum()),
+        never_returned=int((lost & (samples["finished"] != 0)).sum()),
+        lost_in_crash=int((lost & in_crash).sum()),
+        outside=int((~inside).sum()),
     )
-    kept = samples[~outside]
+    kept = samples[inside]
     kept = kept[np.argsort(kept["due"], kind="stable")]
     kept["seq"] = np.arange(len(kept))
-    stage = np.isin(marks.mark, _STAGE)
-    return Joined(
-        kept, counted, tuple(np.unique(marks.process[marks.mark == Mark.PRODUCED]).tolist()),
-        tuple(np.unique(marks.process[stage]).tolist()), workers,
-    )  # fmt: skip
+    producers = np.unique(marks.process[marks.mark == Mark.PRODUCED])
+    stages = np.unique(marks.process[np.isin(marks.mark, _STAGE)])
+    return Joined(kept, counted, tuple(producers.tolist()), tuple(stages.tolist()), workers)
 
 
 def _occurrences(
@@ -168,7 +179,7 @@ def _produced(own: Marks, occurrence: Column, count: int) -> Samples:
     """Samples with what producers marked; shape (count,)."""
     samples = np.zeros(count, SAMPLE)
     samples["worker"] = -1
-    for mark, stamp in ((Mark.PRODUCED, "taken"), (Mark.ENCODED, "encoded"), (Mark.SENT, "sent"), (Mark.RETURNED, "returned")):
+    for mark, stamp in _PRODUCER_STAMPS.items():
         rows = np.flatnonzero(own.mark == mark)
         message, first = np.unique(occurrence[rows], return_index=True)
         samples[stamp][message] = own.at[rows[first]]
@@ -231,8 +242,7 @@ def _stage(
     samples: Samples, own: Marks, occurrence: Column, asked: tuple[Column, Column, Column, Column]
 ) -> tuple[tuple[int, int], ...]:
     """Fill in what workers marked; returns process and thread of each worker."""
-    for mark, stamp in ((Mark.RECEIVED, "received"), (Mark.DECODED, "decoded"), (Mark.STARTED, "started"),
-                        (Mark.FINISHED, "finished"), (Mark.REPLIED, "replied")):  # fmt: skip
+    for mark, stamp in _STAGE_STAMPS.items():
         rows = np.flatnonzero(own.mark == mark)
         message, first = np.unique(occurrence[rows], return_index=True)
         samples[stamp][message] = own.at[rows[first]]
@@ -260,23 +270,36 @@ def _stage(
 
 
 def _fates(
-    samples: Samples, traced: Sequence[Traced], own: Marks, occurrence: Column
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Set what became of messages that nobody was done with: which are lost, which of them in a crash."""
+    samples: Samples, traced: Sequence[Traced], own: Marks, occurrence: Column, *, all_there: bool
+) -> npt.NDArray[np.bool_]:
+    """Set what became of messages that nobody was done with; returns which were in a killed process's hands."""
     open_ = samples["status"] == Status.PENDING
     received = samples["received"] != 0
-    last_received = int(samples["received"].max(initial=0))
-    lost = open_ & ~received & (samples["taken"] < last_received)
-    # A process that still lives may yet be done with what it has received.
-    ended = np.array([not each.running for each in traced], np.bool_)
-    killed = np.array([not each.running and not each.ended_ns for each in traced], np.bool_)
+    overtaken = ~received & (samples["taken"] < int(samples["received"].max(initial=0)))
     rows = np.flatnonzero(own.mark == Mark.RECEIVED)
     holder = np.zeros(len(samples), np.int64)
     holder[occurrence[rows]] = own.process[rows]
     last_done = np.zeros(len(traced), np.int64)
-    np.maximum.at(last_done, own.process[own.mark == Mark.DONE], own.at[own.mark == Mark.DONE])
+    done = own.mark == Mark.DONE
+    np.maximum.at(last_done, own.process[done], own.at[done])
+    # A process that still lives may yet be done with what it received last.
+    gone = np.array([not each.running for each in traced], np.bool_)[holder]
+    killed = gone & np.array([not each.ended_ns for each in traced], np.bool_)[holder]
     went_on = last_done[holder] > samples["received"]
-    never_done = open_ & received & (ended[holder] | went_on)
-    lost |= never_done
-    samples["status"][lost] = Status.LOST
-    return lost, never_done & killed[holder] & ~went_on
+    never_done = received & (gone | went_on)
+    if all_there:
+        samples["status"][open_ & (overtaken | never_done)] = Status.LOST
+    in_crash: npt.NDArray[np.bool_] = open_ & never_done & killed & ~went_on
+    _replies(samples)
+    return in_crash
+
+
+def _replies(samples: Samples) -> None:
+    """Where producers wait for replies, a message without one was not delivered: its latency has no end."""
+    replied = samples["returned"] != 0
+    if not replied.any():
+        return
+    last = int(samples["taken"][replied].max())
+    missing = (samples["status"] == Status.DELIVERED) & ~replied
+    samples["status"][missing & (samples["taken"] < last)] = Status.LOST
+    samples["status"][missing & (samples["taken"] >= last)] = Status.PENDING

@@ -54,7 +54,7 @@ _TEXTS: Final = {"host": 64, "boot": 64, "clock": 32, "process": 64, "role": 64}
 """What the description must hold, and the most letters of each."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Traced:
     """One process's trace."""
 
