@@ -16,7 +16,9 @@ import click
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="run.json alone on standard output.")
 @click.option("--name", default="", help="What to call it; default: the folder's name.")
-@click.option("--carrier", default="traced", help="What carries the messages, e.g. redis; shown in the tables.")
+@click.option(
+    "--carrier", default="traced", help="What carries the messages, e.g. redis; shown in the tables."
+)
 @click.option("--broker", is_flag=True, help="The messages pass through a broker.")
 @click.option("--warmup", metavar="TIME", default="0s", help="Leave out at least so much at the beginning.")
 def analyze(

@@ -45,7 +45,9 @@ __all__ = [
 Id = int | str | bytes
 """A message's name; anything else is taken by its text."""
 
-_PRODUCED, _ENCODED, _SENT, _ASKED, _RECEIVED, _DECODED, _STARTED, _FINISHED, _DONE, _REPLIED, _RETURNED = map(int, _Mark)
+_PRODUCED, _ENCODED, _SENT, _RETURNED = map(int, (_Mark.PRODUCED, _Mark.ENCODED, _Mark.SENT, _Mark.RETURNED))
+_ASKED, _RECEIVED, _DECODED, _STARTED = map(int, (_Mark.ASKED, _Mark.RECEIVED, _Mark.DECODED, _Mark.STARTED))
+_FINISHED, _DONE, _REPLIED = map(int, (_Mark.FINISHED, _Mark.DONE, _Mark.REPLIED))
 _state = _states.begin()
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-
 from benchkit.errors import RecordError
 from benchkit.records.run import Gap
 from benchkit.trace.join import Joined
@@ -34,7 +33,9 @@ def _damaged(traced: Sequence[Traced], losses: Sequence[Loss]) -> Iterator[Gap]:
                 f"{each.file}: {_count(each.damaged, 'mark')} not whole, the first at byte {each.damaged_at}"
             )
         if each.refused:
-            told.append(f"{each.file}: {_count(each.refused, 'mark')} refused, for a name or number that is none")
+            told.append(
+                f"{each.file}: {_count(each.refused, 'mark')} refused, for a name or number that is none"
+            )
     if told:
         more = f"; {len(told) - _NAMED} more such" if len(told) > _NAMED else ""
         what = "; ".join(told[:_NAMED]) + more
@@ -131,6 +132,8 @@ def _names(traced: Sequence[Traced], hop: int, mark: Mark) -> str:
     for each in traced:
         rows = each.marks[(each.marks["hop"] == hop) & (each.marks["mark"] == mark)][:_NAMED]
         for length, name in zip(rows["length"].tolist(), rows["id"].tolist(), strict=True):
-            text = "a long one" if length == DIGESTED else repr(bytes(name[:length]).decode("utf-8", "replace"))
+            text = (
+                "a long one" if length == DIGESTED else repr(bytes(name[:length]).decode("utf-8", "replace"))
+            )
             found.append(text)
     return ", ".join(found[:_NAMED])

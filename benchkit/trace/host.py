@@ -35,7 +35,7 @@ def _boot() -> str:
     """What the monotonic clock counts from: this boot, in this time namespace; empty where nothing says."""
     boot = _read("/proc/sys/kernel/random/boot_id")
     try:
-        namespace = os.readlink("/proc/self/ns/time")
+        namespace = str(Path("/proc/self/ns/time").readlink())
     except OSError:
         namespace = ""
     return _digest(boot + namespace) if boot else ""

@@ -134,9 +134,7 @@ def join(traced: Sequence[Traced], hop: int, *, all_there: bool = True) -> Joine
     first_kept = max((int(each.marks["at"][0]) for each in traced if each.overwritten), default=0)
     inside = (samples["taken"] >= first_kept) & (samples["status"] != Status.PENDING)
     lost = inside & (samples["status"] == Status.LOST)
-    nobodys = np.unique(
-        strangers.message[(strangers.mark == Mark.RECEIVED) & (strangers.at >= first_kept)]
-    )
+    nobodys = np.unique(strangers.message[(strangers.mark == Mark.RECEIVED) & (strangers.at >= first_kept)])
     counted = Counted(
         produced_again=again,
         received_again=received_again,
@@ -223,7 +221,8 @@ def _first_done(own: Marks, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
         delivery[at] = last.get(process, latest)
         if own.mark[row] == Mark.DONE:
             done.append(int(delivery[at]))
-    return rows[delivery == (done[0] if done else 0)]
+    kept: npt.NDArray[np.intp] = rows[delivery == (done[0] if done else 0)]
+    return kept
 
 
 def _asked(marks: Marks) -> tuple[Column, Column, Column, Column]:

@@ -163,7 +163,11 @@ def _parse(path: Path, content: bytes, *, running: bool) -> Traced:
     if len(content) < HEADER_BYTES:
         raise _Damaged(f"cut short at byte {len(content)}, within its header")
     places, record, events, event, ended, refused, _ = COUNTERS.unpack_from(content, COUNTERS_AT)
-    if (record, event) != (RECORD.size, EVENT.size) or not 0 < places <= MOST_FILE_BYTES // record or events > places:
+    if (
+        (record, event) != (RECORD.size, EVENT.size)
+        or not 0 < places <= MOST_FILE_BYTES // record
+        or events > places
+    ):
         raise _Damaged(f"sizes that make no sense at byte {COUNTERS_AT}")
     records_at = HEADER_BYTES + events * event
     size = records_at + places * record

@@ -8,11 +8,11 @@ import mmap
 import os
 import secrets
 import time
+from _thread import get_ident
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from _thread import get_ident
 from typing import Any, Final
 
 from benchkit.trace import usage
@@ -90,15 +90,17 @@ class Ring:
         mapped, first, places, size = self._map, self._records_at, self.places, RECORD.size
         next_usage_ns = clock() + _USAGE_EVERY_NS
 
-        def write(mark: int, message: object, value: int = 0, nbytes: int = 0, hop: int = 0, flags: int = 0) -> None:
+        def write(
+            mark: int, message: object, value: int = 0, nbytes: int = 0, hop: int = 0, flags: int = 0
+        ) -> None:
             nonlocal next_usage_ns
             at = clock()
             try:
                 kind = type(message)
                 if kind is str:
-                    key = message.encode()  # type: ignore[attr-defined]  # `kind` is cheaper than isinstance
+                    key = message.encode()  # type: ignore[attr-defined]  # asking for the type is cheaper than isinstance
                 elif kind is int:
-                    key = b"%d" % message  # type: ignore[str-bytes-safe]  # as above
+                    key = b"%d" % message  # type: ignore[str-format]  # as above
                 else:
                     key = message if kind is bytes else _key(message)
                 length = len(key)

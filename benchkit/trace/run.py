@@ -19,7 +19,7 @@ from benchkit.analysis.ledger import end_ns
 from benchkit.analysis.warmup import BOUND_SHARE, find_warmup
 from benchkit.errors import RecordError
 from benchkit.records.environment import environment
-from benchkit.records.run import Block, Cell, Gap, Run
+from benchkit.records.run import Block, Cell, Event, Run, Usage
 from benchkit.records.samples import Samples, Status
 from benchkit.trace import parties as taking_part
 from benchkit.trace.gaps import gaps_of, nothing_joined
@@ -57,7 +57,9 @@ def run_of(folder: Path, told: Told) -> Run:
             where=str(folder),
             remedy="see that the programs call produced, received and done",
         )
-    cells, blocks, samples = [], [], {}
+    cells: list[Cell] = []
+    blocks: list[Block] = []
+    samples: dict[str, Samples] = {}
     for hop in hops(begun):
         joined = join(begun, hop, all_there=not losses and all(_whole(each) for each in begun))
         if not len(joined.samples):
@@ -183,7 +185,7 @@ def _block(cell: Cell, index: int, number: int, samples: Samples, who: list[Part
     ends = np.maximum(end_ns(lambda name: measured[name]), measured["due"])
     begin, end = int(measured["due"][0]), int(ends.max())
     delivered = int(np.count_nonzero(measured["status"] == Status.DELIVERED))
-    own: dict[Party, Any] = {}
+    own: dict[Party, Usage] = {}
     for party in who:
         alone = sum(each.role == party.role for each in who) == 1
         used = taking_part.usage(party, begin, end, delivered if alone else None)
@@ -212,7 +214,7 @@ def _block(cell: Cell, index: int, number: int, samples: Samples, who: list[Part
     )
 
 
-def _pauses(who: list[Party], begin: int, end: int) -> Iterator[Any]:
+def _pauses(who: list[Party], begin: int, end: int) -> Iterator[Event]:
     for party in who:
         yield from taking_part.pauses(party, begin, end)
 
