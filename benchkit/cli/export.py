@@ -64,8 +64,10 @@ def _run(source: Path) -> Run:
 
 def _write(out: Path, pieces: Iterator[str]) -> None:
     """Whole or not there; a link is replaced and not followed."""
-    from benchkit.errors import StorageError
+    from benchkit.errors import StorageError, UsageError
 
+    if out.is_dir():
+        raise UsageError("a folder, not a file", where=f"--out {out}", remedy="name the file to write")
     partial = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
     try:
         with partial.open("x", encoding="utf-8") as file:

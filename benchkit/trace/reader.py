@@ -138,20 +138,26 @@ def read_file(path: Path) -> Traced | Loss:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         return Loss(path.name, f"cannot be read: {error.strerror}")
-    with open(handle, "rb") as file:  # noqa: PTH123  (a handle)
-        told = os.fstat(handle)
-        if not stat.S_ISREG(told.st_mode):
-            return Loss(path.name, "not a file")
-        if told.st_size > MOST_FILE_BYTES:
-            return Loss(path.name, f"{told.st_size} bytes are more than {MOST_FILE_BYTES}")
-        try:
-            content = file.read(told.st_size)
-        except OSError as error:
-            return Loss(path.name, f"cannot be read: {error.strerror}")
-        try:
-            return _parse(path, content, running=_locked(handle))
-        except _Damaged as error:
-            return Loss(path.name, str(error))
+    try:
+        return _read(path, handle)
+    except OSError as error:
+        return Loss(path.name, f"cannot be read: {error.strerror}")
+    finally:
+        os.close(handle)
+
+
+def _read(path: Path, handle: int) -> Traced | Loss:
+    told = os.fstat(handle)
+    if not stat.S_ISREG(told.st_mode):
+        return Loss(path.name, "not a file")
+    if told.st_size > MOST_FILE_BYTES:
+        return Loss(path.name, f"{told.st_size} bytes are more than {MOST_FILE_BYTES}")
+    with os.fdopen(handle, "rb", closefd=False) as file:
+        content = file.read(told.st_size)
+    try:
+        return _parse(path, content, running=_locked(handle))
+    except _Damaged as error:
+        return Loss(path.name, str(error))
 
 
 class _Damaged(Exception):

@@ -95,6 +95,7 @@ class Ring:
         ) -> None:
             nonlocal next_usage_ns
             at = clock()
+            n = -1
             try:
                 kind = type(message)
                 if kind is str:
@@ -115,12 +116,16 @@ class Ring:
                     next_usage_ns = at + _USAGE_EVERY_NS
                     self._use()
             except Exception:  # noqa: BLE001  (whatever it is given, a trace must not break what it watches)
-                self._refuse()
+                self._refuse(n)
 
         return write
 
-    def _refuse(self) -> None:
+    def _refuse(self, n: int) -> None:
+        """Count a mark that could not be written; a place that was begun for it is empty again."""
         with suppress(Exception):
+            if n >= 0:
+                at = self._records_at + n % self.places * RECORD.size
+                self._map[at : at + RECORD.size] = bytes(RECORD.size)
             (refused,) = ENDED.unpack_from(self._map, REFUSED_AT)
             ENDED.pack_into(self._map, REFUSED_AT, refused + 1)
 

@@ -84,7 +84,7 @@ def _shift_ns(run: Run) -> int:
 
 
 def _of_message(message: Message, seed: str, shift: int) -> Iterator[tuple[str, Span]]:
-    trace = _hex(f"{seed}/{message.cell}/{message.hop}/{message.seq}", 16)
+    trace = _hex(f"{seed}/{message.cell}/{message.hop}/{message.seq}/{message.begin_ns}", 16)
     root = _hex(trace, 8)
     delivered = message.status == "delivered"
     told: dict[str, str | int] = {
@@ -133,10 +133,14 @@ def _span(name: str, trace: str, own: str, parent: str, begin_ns: int, end_ns: i
 
 
 def _attributes(told: Mapping[str, str | int]) -> list[dict[str, Any]]:
-    return [
-        {"key": key, "value": {"stringValue": value} if isinstance(value, str) else {"intValue": str(value)}}
-        for key, value in told.items()
-    ]
+    return [{"key": key, "value": _value(value)} for key, value in told.items()]
+
+
+def _value(value: str | int) -> dict[str, str]:
+    if isinstance(value, int):
+        return {"intValue": str(value)}
+    # Lone surrogates are no text for a parser of protocol buffers.
+    return {"stringValue": value.encode("utf-8", "replace").decode()}
 
 
 def _hex(text: str, nbytes: int) -> str:
