@@ -74,7 +74,7 @@ def to(folder: str | Path, *, role: str = "", max_bytes: int | None = None) -> _
 
     stop()
     size = DEFAULT_BYTES if max_bytes is None else max(LEAST_BYTES, max_bytes)
-    _state.arm(_states.Wish(Path(folder), role, size))
+    _state.arm(_states.Wish(Path(folder).absolute(), role, size))
     try:
         return _Tracing(_state.open())
     except OSError as error:

@@ -74,6 +74,8 @@ class Joined:
     """Indices of those that received or were done."""
     workers: tuple[tuple[int, int], ...]
     """Process and thread of each number in the samples' `worker`."""
+    made_by: Column
+    """The process that produced each message, shape (n,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ def join(traced: Sequence[Traced], hop: int, *, all_there: bool = True) -> Joine
     strangers = own[~belongs]
     own, occurrence = own[belongs], occurrence[belongs]
     samples = _produced(own, occurrence, int(starts.sum()))
+    made_by = own.process[np.searchsorted(occurrence, np.arange(len(samples)))]
     chosen, received_again = _deliveries(own, occurrence)
     workers = _stage(samples, own[chosen], occurrence[chosen], _asked(marks))
     in_crash = _fates(samples, traced, own[chosen], occurrence[chosen], all_there=all_there)
@@ -146,12 +149,13 @@ def join(traced: Sequence[Traced], hop: int, *, all_there: bool = True) -> Joine
         lost_in_crash=int((lost & in_crash).sum()),
         outside=int((~inside).sum()),
     )
-    kept = samples[inside]
-    kept = kept[np.argsort(kept["due"], kind="stable")]
+    order = np.flatnonzero(inside)
+    order = order[np.argsort(samples["due"][order], kind="stable")]
+    kept = samples[order]
     kept["seq"] = np.arange(len(kept))
     producers = np.unique(marks.process[marks.mark == Mark.PRODUCED])
     stages = np.unique(marks.process[np.isin(marks.mark, _STAGE)])
-    return Joined(kept, counted, tuple(producers.tolist()), tuple(stages.tolist()), workers)
+    return Joined(kept, counted, tuple(producers.tolist()), tuple(stages.tolist()), workers, made_by[order])
 
 
 def _occurrences(

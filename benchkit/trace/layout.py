@@ -40,8 +40,9 @@ REFUSED_AT: Final = COUNTERS_AT + 5 * 8
 RECORD: Final = struct.Struct("<QqqqQBBBB4x40sQ")
 """n + 1, moment, value (`due` of a production), payload bytes, thread, mark, length of the name, hop, flags, name,
 n + 1."""
-EVENT: Final = struct.Struct("<QqQ10qQ")
-"""n + 1, moment, kind, ten values, n + 1."""
+VALUES: Final = 12
+EVENT: Final = struct.Struct(f"<QqQ{VALUES}qQ")
+"""n + 1, moment, kind, the values, n + 1."""
 ID_BYTES: Final = 40
 DIGEST_BYTES: Final = 16
 DIGESTED: Final = 255
@@ -76,7 +77,7 @@ class Kind(IntEnum):
 
 USAGE: Final = (
     "cpu_ns", "peak_rss_bytes", "runnable_ns", "voluntary_switches", "involuntary_switches", "minor_faults",
-    "major_faults", "gc_pause_ns", "gc_pauses", "rss_bytes",
+    "major_faults", "gc_pause_ns", "gc_pauses", "rss_bytes", "threads",
 )  # fmt: skip
 UNKNOWN: Final = -1
 """In the place of a value that the kernel does not tell."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchkit.records.run import Event, Usage
+from benchkit.trace.join import Joined
 from benchkit.trace.layout import UNKNOWN, USAGE, Kind
 from benchkit.trace.reader import Traced
 
@@ -26,19 +27,35 @@ class Party:
     """One traced process and the part that it plays."""
 
     name: str
-    """`producer-0`, `stage-0`, ..."""
+    """`producer-0`, ..., `stage-0`, ... after the number in the samples' `worker`; `process-0`, ... of others."""
     role: str
+    process: int
+    """Its place among the traced."""
     traced: Traced
+    workers: int = 0
+    """Threads that received messages."""
 
 
-def parties(traced: list[Traced], producers: tuple[int, ...], stages: tuple[int, ...]) -> list[Party]:
-    """Who took part; a process that does both is named as a stage."""
-    senders = [at for at in producers if at not in stages]
-    return [
-        Party(f"{role}-{number}", role, traced[at])
-        for role, members in (("producer", senders), ("stage", stages))
-        for number, at in enumerate(members)
-    ]
+def parties(traced: Sequence[Traced], joined: Joined) -> list[Party]:
+    """Who took part; a process that produces and works is a stage, one with several workers is of none of them."""
+    senders = [at for at in joined.producers if at not in joined.stages]
+    found = [Party(f"producer-{number}", "producer", at, traced[at]) for number, at in enumerate(senders)]
+    for number, at in enumerate(joined.stages):
+        own = [worker for worker, (process, _) in enumerate(joined.workers) if process == at]
+        name = f"stage-{own[0]}" if len(own) == 1 else f"process-{number}"
+        found.append(Party(name, "stage", at, traced[at], len(own)))
+    return found
+
+
+def untold(who: Sequence[Party], joined: Joined) -> dict[str, str]:
+    """Workers of which nothing is known but their messages, with the reason."""
+    shared = {party.process: party for party in who if party.role == "stage" and party.workers > 1}
+    return {
+        f"stage-{worker}": f"its process has {shared[process].workers} threads that work: what each used is not "
+        f"known, all of it is {shared[process].name}'s"
+        for worker, (process, _) in enumerate(joined.workers)
+        if process in shared
+    }
 
 
 def usage(party: Party, begin_ns: int, end_ns: int, messages: int | None) -> Usage | None:
@@ -52,8 +69,14 @@ def usage(party: Party, begin_ns: int, end_ns: int, messages: int | None) -> Usa
     grown = {name: _grown(told, name, begin, end) for name in _GROWING}
     within = told[min(int(np.searchsorted(told["at"], end)), len(told) - 1)]
     pauses = _pauses(party.traced, begin, end)
+    threads = told["values"][:, USAGE.index("threads")]
+    # Where there is only one, what the process used is what its thread used.
+    single = bool((threads == 1).all())
     return Usage(
         cpu_ns=grown["cpu_ns"] or 0,
+        threads=None if threads[-1] == UNKNOWN else int(threads[-1]),
+        thread_cpu_ns=grown["cpu_ns"] if single else None,
+        thread_runnable_ns=grown["runnable_ns"] if single else None,
         peak_rss_bytes=max(0, _value(within, "peak_rss_bytes")),
         rss_bytes=max(0, _value(within, "rss_bytes")),
         over_ns=end - begin,

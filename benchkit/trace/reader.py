@@ -31,6 +31,7 @@ from benchkit.trace.layout import (
     MAGIC,
     RECORD,
     SUFFIX,
+    VALUES,
     Kind,
     Mark,
 )
@@ -48,7 +49,7 @@ MARKS: Final = np.dtype(
     ]
 )  # fmt: skip
 EVENTS: Final = np.dtype(
-    [("n", "<u8"), ("at", "<i8"), ("kind", "<u8"), ("values", "<i8", (10,)), ("n_again", "<u8")]
+    [("n", "<u8"), ("at", "<i8"), ("kind", "<u8"), ("values", "<i8", (VALUES,)), ("n_again", "<u8")]
 )
 _TEXTS: Final = {"host": 64, "boot": 64, "clock": 32, "process": 64, "role": 64}
 """What the description must hold, and the most letters of each."""

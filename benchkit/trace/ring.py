@@ -32,6 +32,7 @@ from benchkit.trace.layout import (
     RECORD,
     REFUSED_AT,
     SUFFIX,
+    VALUES,
     Kind,
 )
 
@@ -131,8 +132,10 @@ class Ring:
 
     def _event(self, at: int, kind: Kind, *values: int) -> None:
         n = self._next_event()
-        ten = values + (0,) * (10 - len(values))
-        EVENT.pack_into(self._map, HEADER_BYTES + n % self.events * EVENT.size, n + 1, at, kind, *ten, n + 1)
+        filled = values + (0,) * (VALUES - len(values))
+        EVENT.pack_into(
+            self._map, HEADER_BYTES + n % self.events * EVENT.size, n + 1, at, kind, *filled, n + 1
+        )
 
     def _pause(self, began_ns: int, took_ns: int, generation: int, collected: int) -> None:
         self._event(began_ns, Kind.PAUSE, took_ns, generation, collected)

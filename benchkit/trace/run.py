@@ -7,7 +7,7 @@ on each other. What a change-point test calls warm-up is cut off the front.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +15,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchkit.analysis.ledger import end_ns
+from benchkit.analysis.ledger import Column, end_ns
 from benchkit.analysis.warmup import BOUND_SHARE, find_warmup
 from benchkit.errors import RecordError
 from benchkit.records.environment import environment
-from benchkit.records.run import Block, Cell, Event, Run, Usage
+from benchkit.records.run import Block, Cell, Run, Usage
 from benchkit.records.samples import Samples, Status
 from benchkit.trace import parties as taking_part
 from benchkit.trace.gaps import gaps_of, nothing_joined
@@ -170,28 +170,45 @@ def _cut(
     edges = np.linspace(warm, len(samples), count + 1).astype(int)
     edges[0] = 0
     blocks = []
-    who = taking_part.parties(traced, joined.producers, joined.stages)
+    who = taking_part.parties(traced, joined)
+    gaps = taking_part.untold(who, joined)
     for at in range(count):
         rows = slice(int(edges[at]), int(edges[at + 1]))
         samples["block"][rows] = first + at
-        block = _block(cell, first + at, at, samples[rows], who)
+        block = _block(
+            cell, first + at, at, samples[rows], _shares(samples[rows], joined.made_by[rows], joined, who)
+        )
         again = joined.counted.received_again if at == 0 else 0
-        blocks.append(replace(block, duplicated=again))
+        blocks.append(replace(block, duplicated=again, gaps={**block.gaps, **gaps}))
     return samples, blocks
 
 
-def _block(cell: Cell, index: int, number: int, samples: Samples, who: list[Party]) -> Block:
+def _shares(samples: Samples, made_by: Column, joined: Joined, who: Sequence[Party]) -> dict[Party, int]:
+    """How many of the delivered messages each party produced or worked on."""
+    counted = (samples["status"] == Status.DELIVERED) & ~samples["warmup"]
+    processes = np.array([process for process, _ in joined.workers] or [-1], np.int64)
+    worked_by = np.where(samples["worker"] < 0, -1, processes[samples["worker"]])
+    return {
+        party: int(
+            np.count_nonzero(
+                counted & ((made_by if party.role == "producer" else worked_by) == party.process)
+            )
+        )
+        for party in who
+    }
+
+
+def _block(cell: Cell, index: int, number: int, samples: Samples, who: Mapping[Party, int]) -> Block:
     measured = samples[~samples["warmup"]]
     ends = np.maximum(end_ns(lambda name: measured[name]), measured["due"])
     begin, end = int(measured["due"][0]), int(ends.max())
-    delivered = int(np.count_nonzero(measured["status"] == Status.DELIVERED))
     own: dict[Party, Usage] = {}
-    for party in who:
-        alone = sum(each.role == party.role for each in who) == 1
-        used = taking_part.usage(party, begin, end, delivered if alone else None)
+    for party, messages in who.items():
+        used = taking_part.usage(party, begin, end, messages or None)
         if used is not None:
             own[party] = used
     roles = {role: taking_part.together(own, role) for role in ("producer", "stage")}
+    events = [event for party in who for event in taking_part.pauses(party, begin, end)]
     warm = int(np.count_nonzero(samples["warmup"]))
     return Block(
         cell=cell.id,
@@ -205,18 +222,13 @@ def _block(cell: Cell, index: int, number: int, samples: Samples, who: list[Part
         warmup_messages=warm,
         warmup_s=(begin - int(samples["due"][0])) / 1e9 if warm else 0.0,
         parties={party.name: used for party, used in own.items()},
-        events=tuple(sorted(_pauses(who, begin, end), key=lambda event: event.at_ns)),
+        events=tuple(sorted(events, key=lambda event: event.at_ns)),
         gaps={
             party.name: "its trace has no reading of what it used in this stretch"
             for party in who
             if party not in own
         },
     )
-
-
-def _pauses(who: list[Party], begin: int, end: int) -> Iterator[Event]:
-    for party in who:
-        yield from taking_part.pauses(party, begin, end)
 
 
 def _as_asked(told: Told, traced: list[Traced]) -> dict[str, Any]:

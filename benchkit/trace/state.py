@@ -116,7 +116,8 @@ def begin() -> State:
 
         wanted = os.environ.get(MAX_BYTES, "")
         size = max(LEAST_BYTES, int(wanted)) if wanted.isascii() and wanted.isdigit() else DEFAULT_BYTES
-        state.arm(Wish(Path(folder), os.environ.get(ROLE, ""), size))
+        # What changes its folder before the first mark still writes into the one that was meant.
+        state.arm(Wish(Path(folder).absolute(), os.environ.get(ROLE, ""), size))
     atexit.register(state.leave)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=state.forked)

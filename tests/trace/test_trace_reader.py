@@ -142,13 +142,13 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("fuzz")
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=6000))
 def test_any_bytes(folder, raw):
     _read(folder, raw)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.binary(min_size=1, max_size=16)), max_size=6),
        st.integers(0, len(WHOLE)))  # fmt: skip
 def test_any_changes_to_a_whole_one(folder, changes, length):
