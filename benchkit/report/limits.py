@@ -51,7 +51,7 @@ def gaps(cell: Entry) -> list[str]:
     return [f"{', '.join(names)}: {why}" for why, names in found.items()]
 
 
-def of_run(document: Entry, most: int = 4) -> list[tuple[str, str]]:
+def of_run(document: Entry, most: int = 3) -> list[tuple[str, str]]:
     """Row and sentence of the cells that the answer names: the first and the last of each group, `most` together."""
     ranked: dict[str, list[str]] = {}
     for place in document["ranking"]:
@@ -59,7 +59,7 @@ def of_run(document: Entry, most: int = 4) -> list[tuple[str, str]]:
     chosen: Sequence[str] = [cell for own in ranked.values() for cell in dict.fromkeys((own[0], own[-1]))]
     by_id = {cell["id"]: cell for cell in document["cells"]}
     return [
-        (str(by_id[name]["labels"]["row"]), words)
+        (f"{by_id[name]['labels']['row']} ({by_id[name]['group']})", words)
         for name in chosen[:most]
         for words in (limits(by_id[name]), slow(by_id[name]))
         if words
