@@ -17,6 +17,7 @@ from benchkit.analysis.search_words import is_search
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.report.bar import PHASES, PhaseBar, legend
 from benchkit.report.codecs import codec_table
+from benchkit.report.limits import of_run
 from benchkit.report.terminal_search import search_footnotes, search_table
 from benchkit.report.text import ascii_twin, cpu_us, rate, text, within
 from benchkit.units import show_us
@@ -65,6 +66,7 @@ def report(document: Entry, folder: Path | None = None) -> View:
                 yield text("")
         yield from _footnotes(document, width)
         yield from _answer(document)
+        yield from _limits(document)
         yield from _invalid(document)
         yield from _notes(document)
         yield from _drift(document)
@@ -187,6 +189,8 @@ def _footnotes(document: Entry, width: int) -> Pieces:
         )
     kinds: dict[str, list[str]] = {}
     for cell in document["cells"]:
+        if cell["guarantee"]["delivery"] == "unknown":
+            continue
         kind = f"{cell['guarantee']['delivery']}, held in {cell['guarantee']['durability']}"
         kinds.setdefault(kind, []).append(cell["transport"])
     if kinds and width < _WIDE:
@@ -216,6 +220,15 @@ def _answer(document: Entry) -> Pieces:
         yield from _heading("In words")
         for sentence in document["answer"]:
             yield _entry("*", sentence)
+
+
+def _limits(document: Entry) -> Pieces:
+    """Of the cells that the answer names."""
+    found = of_run(document)
+    if found:
+        yield from _heading("What limits it, and what its slow messages waited for")
+    for row, words in found:
+        yield _entry("*", f"{row}: {words}")
 
 
 def _invalid(document: Entry) -> Pieces:
