@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from benchkit.records.profile import Profile
 from benchkit.records.samples import Samples
 
 
@@ -196,6 +197,8 @@ class Cell:
     """Of what the decoder makes of the source's arrays; None where nothing was changed."""
     floor: str = ""
     """Which of Floor.paths_us lies beneath its transport; empty where none does."""
+    profile: Profile | None = None
+    """What the profilers saw, in a block that is not among the measured ones; None where none was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from benchkit.records.run import Run
 from benchkit.report.codecs import fidelity, on_the_wire
 from benchkit.report.excerpt import excerpt, page
 from benchkit.report.groups import Entry, Row
+from benchkit.report.profiles import lines as profile_lines
 from benchkit.report.text import rate
 from benchkit.units import show_bytes, show_us
 
@@ -51,12 +52,17 @@ def of_cell(row: Row) -> tuple[Fact, ...]:
         "guarantee": ", ".join(map(str, guarantee.values())),
         "floor": _floor(entry.get("floor")),
         "evidence": "; ".join(map(str, entry["verdict"]["evidence"])),
+        "profile": "; ".join(profile_lines(entry)),
         "drift": "; ".join(in_words(name, each) for name, each in entry["drift"].items() if each["clear"]),
         "options": _flat(entry["parameters"]),
         "stage": _flat(entry["stage_facts"]),
         "samples": entry["samples"] or "none",
     }
-    return tuple(Fact(name, excerpt(value, 700)) for name, value in facts.items() if value)
+    return tuple(
+        Fact(name, excerpt(value, 1500 if name == "profile" else 700))
+        for name, value in facts.items()
+        if value
+    )
 
 
 def _floor(floor: Entry | None) -> str:

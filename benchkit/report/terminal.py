@@ -17,6 +17,7 @@ from benchkit.analysis.search_words import is_search
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.report.bar import PHASES, PhaseBar, legend
 from benchkit.report.codecs import codec_table
+from benchkit.report.profiles import lines as profile_lines
 from benchkit.report.terminal_search import search_footnotes, search_table
 from benchkit.report.text import ascii_twin, cpu_us, rate, text, within
 from benchkit.units import show_us
@@ -68,6 +69,7 @@ def report(document: Entry, folder: Path | None = None) -> View:
         yield from _invalid(document)
         yield from _notes(document)
         yield from _drift(document)
+        yield from _profiles(document)
         yield from _resumed(document)
         yield from _failures(document)
         yield from _promises(document)
@@ -265,6 +267,16 @@ def _drift(document: Entry) -> Pieces:
         yield from _heading("What changed while it ran")
     for cell, words in found:
         yield _entry("~", f"{cell['labels']['row']} ({cell['group']}): {words}")
+
+
+def _profiles(document: Entry) -> Pieces:
+    found = [cell for cell in document["cells"] if cell.get("profiles")]
+    if found:
+        yield from _heading("Under the profiler, in blocks of their own")
+    for cell in found:
+        yield _entry("%", f"{cell['labels']['row']} ({cell['group']})")
+        for line in profile_lines(cell):
+            yield _entry(" ", line)
 
 
 def _resumed(document: Entry) -> Pieces:
