@@ -1,8 +1,4 @@
-"""A party's part of a block under pyinstrument: never mixed into the measured blocks.
-
-The profiler's clock ticks in a thread of its own. If it looked at a function when so much time had passed since
-it last looked, it would begin anew after each wait for a message and look at the same place of every message.
-"""
+"""A party's part of a block under pyinstrument: never mixed into the measured blocks."""
 
 from __future__ import annotations
 
@@ -10,9 +6,9 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from benchkit.engine.pacing import sharpen_timers
+from benchkit.engine import profile_clock
 from benchkit.engine.profile_frames import phases
 from benchkit.engine.profile_pages import pages
 from benchkit.engine.profile_phases import Rules
@@ -26,7 +22,8 @@ if TYPE_CHECKING:
     from pyinstrument import Profiler
     from pyinstrument.session import Session
 
-_LEAST_INTERVAL_S: Final = 1e-4
+LEAST_INTERVAL_S: Final = 2.117e-4
+"""A look takes some 20 us. No rate that people ask for has a period of a whole number of these."""
 _MOST_SAMPLES: Final = 20_000
 """About two kilobytes each while the block lasts: a longer block is looked at less often."""
 _MOST_OPERATORS: Final = 10
@@ -47,7 +44,7 @@ class Watch:
         self._session: Session | None = None
         self._gap = ""
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -72,7 +69,6 @@ class Watch:
 
     def _watched(self, run: Callable[[], None]) -> Callable[[], None]:
         def watched() -> None:
-            sharpen_timers()  # the thread that the profiler's clock ticks in inherits it
             profiler = self._attached()
             ours = sys.getprofile()
             try:
@@ -90,7 +86,9 @@ class Watch:
         try:
             from pyinstrument import Profiler
 
-            profiler = Profiler(self._interval_s(), async_mode="disabled", use_timing_thread=True)
+            interval_s = self._interval_s()
+            profile_clock.use(profile_clock.stepping(interval_s))
+            profiler = Profiler(interval_s, async_mode="disabled")
             profiler.start(target_description=f"{self._task.cell}, {self._work.command['do']}")
         except ImportError:
             self._gap = "pyinstrument is not installed: pip install pyinstrument"
@@ -118,7 +116,7 @@ class Watch:
     def _interval_s(self) -> float:
         task = self._task
         seconds = max(task.warmup_s, task.warmup_max_s) + task.duration_s + task.drain_s
-        return max(_LEAST_INTERVAL_S, seconds / _MOST_SAMPLES)
+        return LEAST_INTERVAL_S * max(1.0, seconds / LEAST_INTERVAL_S / _MOST_SAMPLES)
 
     def tell(self) -> None:
         """Report what was seen, when everything else of the block was; making pages takes a while."""
@@ -135,7 +133,7 @@ class Watch:
         if not session.sample_count:
             return storable(PartyProfile(gap="the profiler saw nothing: the block was too short")), files
         interval_s = self._interval_s()
-        seen = phases(session.frame_records, self._rules(), interval_s)
+        seen = phases(session.frame_records, self._rules())
         try:
             files = pages(session, MOST_FILE_BYTES)
         except Exception as error:  # noqa: BLE001  (the figures are there without the pages)
@@ -158,16 +156,26 @@ class Watch:
             kept = _kept(self._folder())
         except OSError as error:
             gap = gap or f"its file could not be kept: {_told(error)}"
-        total_ns = sum(each.total_ns for each in found.times) or 1
-        slowest = sorted(found.times, key=lambda each: -each.total_ns)[:_MOST_OPERATORS]
-        shown = tuple(
-            Operator(each.name, each.type, each.total_ns / total_ns, each.calls, each.total_ns / 1e3 / max(1, each.calls))
-            for each in slowest
-        )  # fmt: skip
+        shown = _slowest(found)
         return storable(NativeProfile(shown, found.runs, gap=gap)), kept
 
     def _folder(self) -> Path:
         return Path(self._task.profile_folder) / f"native-{self._work.command.get('worker', 0)}"
+
+
+def _slowest(found: Operators) -> tuple[Operator, ...]:
+    whole_ns = sum(each.total_ns for each in found.times) or 1
+    slowest = sorted(found.times, key=lambda each: -each.total_ns)[:_MOST_OPERATORS]
+    return tuple(
+        Operator(
+            each.name,
+            each.type,
+            each.total_ns / whole_ns,
+            each.calls,
+            each.total_ns / 1e3 / max(1, each.calls),
+        )
+        for each in slowest
+    )
 
 
 def _told(error: Exception) -> str:

@@ -39,19 +39,13 @@ class _Sums:
     callers: dict[str, Seconds] = field(default_factory=_by_function)
 
 
-def phases(
-    records: Iterable[tuple[Sequence[str], float]], rules: Rules, interval_s: float
-) -> dict[str, PhaseProfile]:
-    """By phase, from pyinstrument's records: a stack, root first, and the seconds since the last one.
-
-    A sample stands for one interval at least. The profiler looks at the first call or return after each tick of
-    its own clock; soon after a wait that is less than an interval ago, but ticks come no more often for that.
-    """
+def phases(records: Iterable[tuple[Sequence[str], float]], rules: Rules) -> dict[str, PhaseProfile]:
+    """By phase, from pyinstrument's records: a stack, root first, and the seconds that it stands for."""
     sums: defaultdict[str, _Sums] = defaultdict(_Sums)
-    for infos, since_s in records:
+    for infos, seconds in records:
         keys = [_key(info) for info in infos]
         phase, first = rules.read([_function(key) for key in keys])
-        own, seconds = sums[phase], max(since_s, interval_s)
+        own = sums[phase]
         own.samples += 1
         own.seconds += seconds
         function, builtin = _leaf(keys[first:])
