@@ -110,13 +110,13 @@ def _largest(found: Seconds) -> tuple[str, float]:
 
 
 def _name(key: str) -> str:
-    """`json.encoder.JSONEncoder.encode`; what is the engine's own says so."""
+    """`JSONEncoder.encode`, or `base64.b64encode` where there is no class; what is the engine's own says so."""
     if not key:
         return OWN
     described, _, class_ = key.partition("\1c")
     function, file, _ = described.split("\0")
-    parts = ("" if file.startswith("<") else _module(file), class_, function)
-    return _printable(".".join(part for part in parts if part))
+    within = class_ or ("" if file.startswith("<") else _module(file))
+    return _printable(f"{within}.{function}" if within else function)
 
 
 def _where(key: str) -> str:
@@ -133,17 +133,9 @@ def _printable(text: str) -> str:
 
 
 def _module(file: str) -> str:
-    found = _modules().get(file)
-    return found if found is not None else Path(file).stem
-
-
-def _modules() -> dict[str, str]:
-    # Others import while this runs, so it goes through a copy.
-    return {
-        file: name
-        for name, module in list(sys.modules.items())
-        if name != "__main__" and isinstance(file := getattr(module, "__file__", None), str)
-    }
+    """As it is imported, the last part: the file says the rest."""
+    path = Path(file)
+    return path.parent.name if path.stem == "__init__" else path.stem
 
 
 def _short(file: str) -> str:

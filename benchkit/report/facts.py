@@ -12,7 +12,7 @@ from benchkit.records.run import Run
 from benchkit.report.codecs import fidelity, on_the_wire
 from benchkit.report.excerpt import excerpt, page
 from benchkit.report.groups import Entry, Row
-from benchkit.report.profiles import lines as profile_lines
+from benchkit.report.profiles import full as profile
 from benchkit.report.text import rate
 from benchkit.units import show_bytes, show_us
 
@@ -52,7 +52,7 @@ def of_cell(row: Row) -> tuple[Fact, ...]:
         "guarantee": ", ".join(map(str, guarantee.values())),
         "floor": _floor(entry.get("floor")),
         "evidence": "; ".join(map(str, entry["verdict"]["evidence"])),
-        "profile": "; ".join(profile_lines(entry)),
+        "profile": profile(entry),
         "drift": "; ".join(in_words(name, each) for name, each in entry["drift"].items() if each["clear"]),
         "options": _flat(entry["parameters"]),
         "stage": _flat(entry["stage_facts"]),

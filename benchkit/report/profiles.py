@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 Entry = Mapping[str, Any]
@@ -10,11 +10,14 @@ _PHASES: Final = ("encode", "send", "decode", "batch", "compute", "reply")
 _NO_PARTY: Final = ("operators", "native", "slowdown", "cost", "gap")
 _MOST: Final = 2
 _LEAST: Final = 0.10
+_MATTERS: Final = 0.10
+"""Of the mean latency: smaller phases are left to the page."""
 _MOST_OPERATORS: Final = 3
+_MOSTLY: Final = 0.5
 
 
-def lines(cell: Entry) -> Iterator[str]:
-    """What was seen, line by line: what profiling cost, each phase's largest functions, operators, gaps, files."""
+def brief(cell: Entry) -> Iterator[str]:
+    """For the terminal: what profiling cost, the phases that matter, gaps and where the pages are."""
     found = cell.get("profiles")
     if not found:
         return
@@ -22,10 +25,31 @@ def lines(cell: Entry) -> Iterator[str]:
         yield f"not profiled: {found['gap']}"
         return
     yield found["cost"]
-    parties = {name: each for name, each in found.items() if name not in _NO_PARTY}
-    for name, party in parties.items():
-        told = "; ".join(_phases(party))
-        if told:
+    matter = [phase for phase in _PHASES if cell["phases_us"][phase]["share"] >= _MATTERS]
+    yield from _told(found, matter)
+    if files := [party["file"] for _, party in _parties(found) if party["file"]]:
+        yield f"pages: {', '.join(files)}"
+
+
+def full(cell: Entry) -> str:
+    """For a page: every phase; in one text, as a fact of the cell."""
+    found = cell.get("profiles")
+    if not found:
+        return ""
+    if found["gap"]:
+        return f"none: {found['gap']}"
+    files = [file for _, party in _parties(found) for file in party["files"]]
+    kept = [file for native in found["native"].values() for file in native["files"]]
+    return "; ".join([found["cost"], *_told(found, _PHASES), *files, *kept])
+
+
+def _parties(found: Entry) -> Iterator[tuple[str, Entry]]:
+    return ((name, each) for name, each in found.items() if name not in _NO_PARTY)
+
+
+def _told(found: Entry, phases: Sequence[str]) -> Iterator[str]:
+    for name, party in _parties(found):
+        if told := "; ".join(_phases(party, phases)):
             yield f"{name}: {told}"
         if party["gap"]:
             yield f"{name}: {party['gap']}"
@@ -34,20 +58,19 @@ def lines(cell: Entry) -> Iterator[str]:
     for name, native in found["native"].items():
         if native["gap"]:
             yield f"{name}, native code: {native['gap']}"
-    if files := [party["file"] for party in parties.values() if party["file"]]:
-        yield f"pages: {', '.join(files)}"
 
 
-def _phases(party: Entry) -> Iterator[str]:
-    for phase in _PHASES:
-        top = [each for each in party["top"] if each["phase"] == phase][:_MOST]
-        told = [f"{each['share']:.0%} in {_where(each)}" for each in top if each["share"] >= _LEAST]
+def _phases(party: Entry, phases: Sequence[str]) -> Iterator[str]:
+    for phase in phases:
+        top = [each for each in party["top"] if each["phase"] == phase]
+        told = [f"{each['share']:.0%} in {_where(each)}" for each in top if each["share"] >= _LEAST][:_MOST]
         if told:
             yield f"{phase} {', '.join(told)}"
 
 
 def _where(frame: Entry) -> str:
-    return f"{frame['name']} ({frame['where']})" if frame["where"] else str(frame["name"])
+    called = f", called from {frame['caller']}" if frame["caller_share"] >= _MOSTLY else ""
+    return f"{frame['name']} ({frame['where']}){called}" if frame["where"] else f"{frame['name']}{called}"
 
 
 def _operator(each: Entry) -> str:

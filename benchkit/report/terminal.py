@@ -17,7 +17,7 @@ from benchkit.analysis.search_words import is_search
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.report.bar import PHASES, PhaseBar, legend
 from benchkit.report.codecs import codec_table
-from benchkit.report.profiles import lines as profile_lines
+from benchkit.report.profiles import brief
 from benchkit.report.terminal_search import search_footnotes, search_table
 from benchkit.report.text import ascii_twin, cpu_us, rate, text, within
 from benchkit.units import show_us
@@ -275,7 +275,7 @@ def _profiles(document: Entry) -> Pieces:
         yield from _heading("Under the profiler, in blocks of their own")
     for cell in found:
         yield _entry("%", f"{cell['labels']['row']} ({cell['group']})")
-        for line in profile_lines(cell):
+        for line in brief(cell):
             yield _entry(" ", line)
 
 
