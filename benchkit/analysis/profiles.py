@@ -21,6 +21,7 @@ LEAST_SAMPLES: Final = 20
 """Of a phase: with fewer, a share of one half is known no better than between a quarter and three quarters."""
 _QUOTED: Final = 2
 _LEAST_QUOTED: Final = 0.10
+_TOLD_RARE: Final = 0.10
 
 # Whose functions a phase's time is spent in. Time in `transit` and `return` passes between the parties, where a
 # profiler of either sees it wait.
@@ -111,7 +112,11 @@ def sentence(profile: Profile, phase: str) -> str:
     quoted = [frame for frame in found.frames if frame.share >= _LEAST_QUOTED][:_QUOTED] or found.frames[:1]
     first, *others = [f"{frame.share:.0%} {{}}in {_frame(frame)}" for frame in quoted]
     told = ", ".join([first.format(f"of {largest} "), *(each.format("") for each in others)])
-    return f"profile: {told}; {found.samples} samples"
+    gap = next((each.gap for each in profile.native.values() if each.gap), "") if largest == "compute" else ""
+    native = f"; no profile of its native code: {gap}" if gap else ""
+    rare = found.rare_s / (found.seconds + found.rare_s) if found.rare_s else 0.0
+    aside = f"; {rare:.0%} of it was rare or without a core, and is not counted" if rare >= _TOLD_RARE else ""
+    return f"profile: {told}; {found.samples} samples{aside}{native}"
 
 
 def _missing(parties: Mapping[str, PartyProfile], phase: str, found: PhaseProfile | None, role: str) -> str:
@@ -143,7 +148,8 @@ def _together(found: Sequence[PhaseProfile]) -> PhaseProfile:
             shares[key] = (known, sum_s + frame.share * each.seconds)
     frames = [replace(frame, share=own_s / seconds) for frame, own_s in shares.values()]
     frames.sort(key=lambda frame: -frame.share)
-    return PhaseProfile(sum(each.samples for each in found), seconds, tuple(frames))
+    rare_s = sum(each.rare_s for each in found)
+    return PhaseProfile(sum(each.samples for each in found), seconds, tuple(frames), rare_s)
 
 
 def _frame(frame: Frame) -> str:
@@ -158,8 +164,7 @@ def _operators(profile: Profile) -> str:
     """The slowest operators of the first worker that knows any."""
     found = next((each for each in profile.native.values() if each.operators), None)
     if found is None:
-        gap = next((each.gap for each in profile.native.values() if each.gap), "")
-        return f"no profile of the native code: {gap}" if gap else ""
+        return ""
     named = ", ".join(
         f"{each.share:.0%} {{}}in {each.name}" + (f" ({each.type})" if each.type != each.name else "")
         for each in islice(found.operators, 3)
@@ -198,7 +203,8 @@ def _party(name: str, party: PartyProfile, slowed: Slowdown | None) -> dict[str,
         "interval_us": party.interval_s * 1e6,
         "slowdown": slowed.cpu.get(role) if slowed else None,
         "phases": {
-            phase: {"samples": each.samples, "seconds": each.seconds} for phase, each in party.phases.items()
+            phase: {"samples": each.samples, "seconds": each.seconds, "rare_s": each.rare_s}
+            for phase, each in party.phases.items()
         },
         "top": [
             {"phase": phase, **asdict(frame)}

@@ -6,55 +6,59 @@ import os
 import sys
 import sysconfig
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
+from statistics import median_low
 from typing import Final
 
 import benchkit
-from benchkit.engine.profile_phases import BUILT_IN, OWN, Rules
+from benchkit.engine.profile_phases import BUILT_IN, OWN, WAITING, Rules
 from benchkit.records.profile import Frame, PhaseProfile
 
+RARE: Final = 5.0
 _MOST_FRAMES: Final = 5
 _LEAST_SHARE: Final = 0.01
 _MOST_BUILTIN: Final = 0.5
 _LONGEST_NAME: Final = 120
 
 
-Seconds = defaultdict[str, float]
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a sample was taken: the function on top, the built-in one that it was in, who called it."""
 
-
-def _by_function() -> dict[str, Seconds]:
-    return defaultdict(lambda: defaultdict(float))
-
-
-@dataclass(slots=True)
-class _Sums:
-    samples: int = 0
-    seconds: float = 0.0
-    functions: Seconds = field(default_factory=lambda: defaultdict(float))
-    builtins: dict[str, Seconds] = field(default_factory=_by_function)
-    """Of each function, the built-in ones that it called."""
-    callers: dict[str, Seconds] = field(default_factory=_by_function)
+    function: str
+    builtin: str
+    caller: str
 
 
 def phases(records: Iterable[tuple[Sequence[str], float]], rules: Rules) -> dict[str, PhaseProfile]:
-    """By phase, from pyinstrument's records: a stack, root first, and the seconds that it stands for."""
-    sums: defaultdict[str, _Sums] = defaultdict(_Sums)
+    """By phase, from pyinstrument's records: a stack, root first, and the seconds that it stands for.
+
+    A sample that stands for more than RARE times the median of its place counts no more than that: there the
+    process had no core, most often, and one such moment outweighs a hundred others. The rest is told as `rare_s`.
+    """
+    taken: defaultdict[str, defaultdict[_Place, list[float]]] = defaultdict(lambda: defaultdict(list))
     for infos, seconds in records:
         keys = [_key(info) for info in infos]
         phase, first = rules.read([_function(key) for key in keys])
-        own = sums[phase]
-        own.samples += 1
-        own.seconds += seconds
-        function, builtin = _leaf(keys[first:])
-        own.functions[function] += seconds
-        if builtin:
-            own.builtins[function][builtin] += seconds
-        if caller := _caller(keys[first:], function):
-            own.callers[function][caller] += seconds
-    return {phase: PhaseProfile(each.samples, each.seconds, _frames(each)) for phase, each in sums.items()}
+        taken[phase][_place(keys[first:])].append(seconds)
+    return {phase: _phase(found, usual=phase != WAITING) for phase, found in taken.items()}
+
+
+def _phase(found: Mapping[_Place, Sequence[float]], *, usual: bool) -> PhaseProfile:
+    whole_s = sum(sum(seconds) for seconds in found.values())
+    counted = {place: _counted(seconds) if usual else sum(seconds) for place, seconds in found.items()}
+    counted_s = sum(counted.values())
+    samples = sum(len(seconds) for seconds in found.values())
+    return PhaseProfile(samples, counted_s, _frames(counted, counted_s), max(0.0, whole_s - counted_s))
+
+
+def _counted(seconds: Sequence[float]) -> float:
+    most = RARE * median_low(seconds)
+    return sum(min(each, most) for each in seconds)
 
 
 def _key(info: str) -> str:
@@ -67,46 +71,47 @@ def _function(key: str) -> str:
     return key.partition("\1")[0]
 
 
-def _leaf(inside: Sequence[str]) -> tuple[str, str]:
-    """The function on top, and the built-in one that it was in."""
+def _place(inside: Sequence[str]) -> _Place:
+    """Of the part of a stack that is not the engine's; what is built in is counted to the function that calls it."""
     if not inside:
-        return "", ""
-    name, file = inside[-1].split("\0")[:2]
-    if file != BUILT_IN or len(inside) == 1:
-        return inside[-1], ""
-    return inside[-2], name
-
-
-def _caller(inside: Sequence[str], function: str) -> str:
-    """The user's own function nearest above this one; empty where there is none."""
+        return _Place("", "", "")
+    function, builtin = inside[-1], ""
+    if len(inside) > 1 and function.split("\0")[1] == BUILT_IN:
+        function, builtin = inside[-2], function.partition("\0")[0]
     users = (each for each in reversed(inside) if each != function and _is_users(each.split("\0")[1]))
-    return next(users, "")
+    return _Place(function, builtin, next(users, ""))
 
 
-def _frames(sums: _Sums) -> tuple[Frame, ...]:
-    found = []
-    largest = sorted(sums.functions.items(), key=lambda each: -each[1])
-    for function, seconds in largest[:_MOST_FRAMES]:
-        share = seconds / sums.seconds
-        if share < _LEAST_SHARE:
-            break
-        builtin, most = _largest(sums.builtins[function])
-        caller, called = _largest(sums.callers[function])
-        found.append(
-            Frame(
-                _name(function),
-                _where(function),
-                share,
-                _printable(builtin) if most >= _MOST_BUILTIN * seconds else "",
-                f"{_name(caller)} ({_where(caller)})" if caller else "",
-                called / seconds,
-            )
-        )
-    return tuple(found)
+def _frames(counted: Mapping[_Place, float], whole_s: float) -> tuple[Frame, ...]:
+    functions: defaultdict[str, dict[_Place, float]] = defaultdict(dict)
+    for place, seconds in counted.items():
+        functions[place.function][place] = seconds
+    largest = sorted(functions.items(), key=lambda each: -sum(each[1].values()))
+    frames = (_frame(function, places, whole_s) for function, places in largest[:_MOST_FRAMES])
+    return tuple(frame for frame in frames if frame.share >= _LEAST_SHARE)
 
 
-def _largest(found: Seconds) -> tuple[str, float]:
-    return max(found.items(), key=lambda each: each[1], default=("", 0.0))
+def _frame(function: str, places: Mapping[_Place, float], whole_s: float) -> Frame:
+    own_s = sum(places.values())
+    builtin, within_s = _largest(places, attrgetter("builtin"))
+    caller, called_s = _largest(places, attrgetter("caller"))
+    return Frame(
+        _name(function),
+        _where(function),
+        own_s / whole_s if whole_s else 0.0,
+        _printable(builtin) if within_s >= _MOST_BUILTIN * own_s else "",
+        f"{_name(caller)} ({_where(caller)})" if caller else "",
+        called_s / own_s if own_s else 0.0,
+    )
+
+
+def _largest(places: Mapping[_Place, float], of: Callable[[_Place], str]) -> tuple[str, float]:
+    """The built-in function, or the caller, with most time; what is empty is none."""
+    sums: defaultdict[str, float] = defaultdict(float)
+    for place, seconds in places.items():
+        if of(place):
+            sums[of(place)] += seconds
+    return max(sums.items(), key=lambda each: each[1], default=("", 0.0))
 
 
 def _name(key: str) -> str:

@@ -32,6 +32,8 @@ class PhaseProfile:
     seconds: float
     frames: tuple[Frame, ...] = ()
     """The largest first, a few."""
+    rare_s: float = 0.0
+    """What is not in `seconds`: samples much longer than others at their place, beyond what is usual there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,8 @@ SPIN_S = 0.03
 class Told:
     """A piece of work that remembers what was reported."""
 
-    command = {"do": "serve", "worker": 0}
-
     def __init__(self) -> None:
+        self.command = {"do": "serve", "worker": 0}
         self.event: dict[str, Any] = {}
 
     def tell(self, event: str, **data: Any) -> None:
@@ -220,7 +219,10 @@ class Stage(OpenStage):
             self.entered -= 1
             if self.end:
                 raise self.end
-            found.times = [OperatorTime("slow", "Conv", 2, 3_000_000), OperatorTime("fast", "Relu", 2, 1_000_000)]
+            found.times = [
+                OperatorTime("slow", "Conv", 2, 3_000_000),
+                OperatorTime("fast", "Relu", 2, 1_000_000),
+            ]
             found.runs = 2
             if self.write:
                 self.write(folder)
@@ -229,7 +231,9 @@ class Stage(OpenStage):
 def test_operators_are_told_with_shares_and_their_file_is_kept(tmp_path):
     stage = Stage(write=lambda folder: (folder / "trace.json").write_text('[\n{"a":1}\n]\n'))
     event = watched(tmp_path, busy, stage)
-    shown = [(each["name"], each["share"], each["calls"], each["mean_us"]) for each in event["native"]["operators"]]
+    shown = [
+        (each["name"], each["share"], each["calls"], each["mean_us"]) for each in event["native"]["operators"]
+    ]
     assert shown == [("slow", 0.75, 2, 1500.0), ("fast", 0.25, 2, 500.0)]
     assert event["kept"] == {"native.json": b'[\n{"a":1}\n]\n'}
     assert stage.entered == 0

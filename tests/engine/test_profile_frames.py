@@ -94,9 +94,7 @@ def compute(tmp_path: Path, *paths: tuple[list[str], float]) -> tuple[Frame, ...
 def test_a_users_function_is_named_with_file_and_line_and_its_share(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "detector.py"
-    frames = compute(
-        tmp_path, ([users("hot", file, 12)], 3.0), ([users("cold", file, 40)], 1.0)
-    )
+    frames = compute(tmp_path, ([users("hot", file, 12)], 3.0), ([users("cold", file, 40)], 1.0))
     assert [(frame.name, frame.where, frame.share) for frame in frames] == [
         ("detector.hot", "detector.py:12", 0.75),
         ("detector.cold", "detector.py:40", 0.25),
@@ -149,3 +147,29 @@ def test_a_file_outside_of_every_import_path_shows_no_folders(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     (frame,) = compute(tmp_path, ([users("hot", secret)], 1.0))
     assert frame.where == "detector.py:3"
+
+
+def test_a_moment_without_a_core_outweighs_no_hundred_others(tmp_path):
+    file = tmp_path / "detector.py"
+    hot, cold = [users("hot", file)], [users("cold", file)]
+    samples = [(hot, 0.001)] * 75 + [(cold, 0.001)] * 24 + [(cold, 0.5)]
+    found = phases([(stack(*WORKED, Worker._handle, ENDS.run, *inner), s) for inner, s in samples], WORKER)
+    compute = found["compute"]
+    assert [(frame.name, round(frame.share, 2)) for frame in compute.frames] == [
+        ("detector.hot", 0.72),
+        ("detector.cold", 0.28),
+    ]
+    assert compute.seconds + compute.rare_s == pytest.approx(0.099 + 0.5)
+    assert compute.rare_s == pytest.approx(0.495)
+
+
+def test_what_is_always_long_counts_in_full(tmp_path):
+    long = [users("native", tmp_path / "detector.py")]
+    short = [users("python", tmp_path / "detector.py")]
+    frames = compute(tmp_path, *[(long, 0.1)] * 10, *[(short, 0.001)] * 100)
+    assert frames[0].share == pytest.approx(1.0 / 1.1)
+
+
+def test_waits_are_as_long_as_they_are():
+    samples = [(stack(*WORKED, ENDS.receive), seconds) for seconds in (0.001, 0.001, 0.001, 2.0)]
+    assert phases(samples, WORKER)[WAITING].seconds == pytest.approx(2.003)
