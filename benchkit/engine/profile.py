@@ -26,6 +26,7 @@ LEAST_INTERVAL_S: Final = 2.117e-4
 """A look takes some 20 us. No rate that people ask for has a period of a whole number of these."""
 _MOST_SAMPLES: Final = 20_000
 """About two kilobytes each while the block lasts: a longer block is looked at less often."""
+_DRAIN_S: Final = 1.0
 _MOST_OPERATORS: Final = 10
 MOST_FILE_BYTES: Final = 8 << 20
 _MOST_FILES: Final = 4
@@ -115,7 +116,9 @@ class Watch:
 
     def _interval_s(self) -> float:
         task = self._task
-        seconds = max(task.warmup_s, task.warmup_max_s) + task.duration_s + task.drain_s
+        # A drain is over in a moment, unless it is what is measured.
+        drain_s = task.drain_s if task.hold else min(task.drain_s, _DRAIN_S)
+        seconds = max(task.warmup_s, task.warmup_max_s) + task.duration_s + drain_s
         return LEAST_INTERVAL_S * max(1.0, seconds / LEAST_INTERVAL_S / _MOST_SAMPLES)
 
     def tell(self) -> None:

@@ -51,7 +51,7 @@ def watched(tmp_path, run, stage: OpenStage | None = None) -> dict[str, Any]:
     told = Told()
     task = SimpleNamespace(
         profile=True, profile_folder=str(tmp_path), cell="x", warmup_s=0.0, warmup_max_s=0.0, duration_s=0.1,
-        drain_s=0.0,
+        drain_s=0.0, hold=False,
     )  # fmt: skip
     with Watch(told, task, rules) as watch:  # type: ignore[arg-type]
         if stage is not None:
@@ -64,7 +64,7 @@ def watched(tmp_path, run, stage: OpenStage | None = None) -> dict[str, Any]:
 def test_what_ran_is_told_by_phase_with_pages_that_show_it(tmp_path):
     event = watched(tmp_path, busy)
     compute = event["party"]["phases"]["compute"]
-    assert compute["frames"][0]["name"] == "test_profile.spin"
+    assert compute["frames"][0]["name"] == "test_watch.spin"
     assert compute["frames"][0]["share"] > 0.5
     assert compute["seconds"] <= event["party"]["samples"] * event["party"]["interval_s"] * 1000
     assert b"spin" in event["files"]["html"]
@@ -161,6 +161,17 @@ def test_an_error_of_the_block_goes_through_and_the_profiler_is_gone(tmp_path):
     assert sys.getprofile() is None
 
 
+def test_a_long_block_is_looked_at_less_often():
+    def interval_s(**changes: object) -> float:
+        told = {"profile": True, "warmup_s": 0.0, "warmup_max_s": 1.0, "duration_s": 1.0, "drain_s": 10.0}
+        task = SimpleNamespace(**{**told, "hold": False, **changes})
+        return Watch(Told(), task, rules)._interval_s()  # type: ignore[arg-type]
+
+    assert interval_s() == profile.LEAST_INTERVAL_S
+    assert interval_s(duration_s=600.0) == pytest.approx(602 / 20_000)
+    assert interval_s(hold=True) == pytest.approx(12 / 20_000)
+
+
 # What lies before the part that is looked at must not decide what is seen of it.
 
 
@@ -186,7 +197,14 @@ def test_it_looks_at_every_part_of_a_message_as_often_as_it_lasts(tmp_path):
     )
     told = Told()
     task = SimpleNamespace(
-        profile=True, profile_folder="", cell="x", warmup_s=0.0, warmup_max_s=0.0, duration_s=1.0, drain_s=0.0
+        profile=True,
+        profile_folder="",
+        cell="x",
+        warmup_s=0.0,
+        warmup_max_s=0.0,
+        duration_s=1.0,
+        drain_s=0.0,
+        hold=False,
     )
     watch = Watch(told, task, lambda: table)  # type: ignore[arg-type]
     watch.around(after_a_wait)()
