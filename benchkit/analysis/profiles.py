@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
+import numpy as np
+
 from benchkit.analysis.measure import Measure, measure
 from benchkit.analysis.words import times
 from benchkit.records.profile import Frame, PartyProfile, PhaseProfile, Profile, ProfiledFigures
@@ -22,6 +24,8 @@ LEAST_SAMPLES: Final = 20
 _QUOTED: Final = 2
 _LEAST_QUOTED: Final = 0.10
 _TOLD_RARE: Final = 0.10
+
+_PROFILED: Final = ("producer", "stage")
 
 # Whose functions a phase's time is spent in. Time in `transit` and `return` passes between the parties, where a
 # profiler of either sees it wait.
@@ -36,13 +40,19 @@ _BUSY: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def figures(block: Block, samples: Samples) -> ProfiledFigures | None:
-    """Of a profiled block, from its record and its samples (shape (n,), dtype SAMPLE); None if none was delivered."""
-    found = measure(samples)
+def figures(measured: Sequence[tuple[Block, Samples]]) -> ProfiledFigures | None:
+    """Of profiled blocks, each with its samples (shape (n,), dtype SAMPLE); None if nothing was delivered."""
+    if not measured:
+        return None
+    found = measure(np.concatenate([samples for _, samples in measured]))
     count, p50_ns = found.latency.count, found.latency.quantiles_ns["p50"]
     if not count or p50_ns is None:
         return None
-    cpu = {role: used.cpu_ns / count for role, used in block.usage.items()}
+    cpu = {
+        role: sum(block.usage[role].cpu_ns for block, _ in measured if role in block.usage) / count
+        for role in _PROFILED
+        if any(role in block.usage for block, _ in measured)
+    }
     return ProfiledFigures(count, round(p50_ns), count / found.span_ns * 1e9 if found.span_ns else 0.0, cpu)
 
 
@@ -137,8 +147,21 @@ def _largest(parties: Any, wanted: Sequence[str]) -> tuple[str, PhaseProfile | N
     return (phase, each[phase]) if each[phase].samples else (phase, None)
 
 
+def together(found: Sequence[PartyProfile]) -> PartyProfile:
+    """One party in several blocks; what is missing in any of them is said."""
+    names = dict.fromkeys(phase for each in found for phase in each.phases)
+    return PartyProfile(
+        samples=sum(each.samples for each in found),
+        interval_s=max((each.interval_s for each in found), default=0.0),
+        phases={
+            name: _together([each.phases[name] for each in found if name in each.phases]) for name in names
+        },
+        gap=next((each.gap for each in found if each.gap), ""),
+    )
+
+
 def _together(found: Sequence[PhaseProfile]) -> PhaseProfile:
-    """One phase over several parties alike: shares weighted by time."""
+    """One phase of several parties or blocks: shares weighted by time."""
     seconds = sum(each.seconds for each in found)
     shares: dict[tuple[str, str], tuple[Frame, float]] = {}
     for each in found:
@@ -146,7 +169,7 @@ def _together(found: Sequence[PhaseProfile]) -> PhaseProfile:
             key = (frame.name, frame.where)
             known, sum_s = shares.get(key, (frame, 0.0))
             shares[key] = (known, sum_s + frame.share * each.seconds)
-    frames = [replace(frame, share=own_s / seconds) for frame, own_s in shares.values()]
+    frames = [replace(frame, share=own_s / seconds if seconds else 0.0) for frame, own_s in shares.values()]
     frames.sort(key=lambda frame: -frame.share)
     rare_s = sum(each.rare_s for each in found)
     return PhaseProfile(sum(each.samples for each in found), seconds, tuple(frames), rare_s)

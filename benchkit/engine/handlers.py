@@ -189,15 +189,15 @@ def do_produce(work: Work) -> dict[str, Any]:
             sender = Filling(sender, arrival, lambda: work.tell("filled"))
         try:
             schedule = drawn(arrival, task)
-            watch = Watch(work, task, lambda: profile_phases.of_producer(feed.take, sender.send))
-            _settle()
-            task = _together(work, task)
-            producer = Producer(
-                task, feed, codec, sender, SHELF.expected.get(task.cell, {}), lambda: bool(work.stopping)
-            )
-            error = _attempt(watch.around(lambda: producer.run(schedule)))
-            work.tell("measured", **producer.result(), error=error, path=path, ran_on=placement.ran_on())
-            watch.tell()
+            with Watch(work, task, lambda: profile_phases.of_producer(feed.take, sender.send)) as watch:
+                _settle()
+                task = _together(work, task)
+                producer = Producer(
+                    task, feed, codec, sender, SHELF.expected.get(task.cell, {}), lambda: bool(work.stopping)
+                )
+                error = _attempt(watch.around(lambda: producer.run(schedule)))
+                work.tell("measured", **producer.result(), error=error, path=path, ran_on=placement.ran_on())
+                watch.tell()
         finally:
             feed.close()
         work.closing.wait()

@@ -46,6 +46,10 @@ class Watch:
         self._gap = ""
 
     def __enter__(self) -> Self:
+        """Imports what the profiler needs, which takes as long as many messages; a missing one is told later."""
+        if self._task.profile:
+            with suppress(ImportError):
+                import pyinstrument.renderers  # noqa: F401  (only to have it)
         return self
 
     def __exit__(self, *_: object) -> None:

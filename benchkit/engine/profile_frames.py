@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
-from statistics import median_low
 from typing import Final
 
 import benchkit
@@ -57,7 +56,7 @@ def _phase(found: Mapping[_Place, Sequence[float]], *, usual: bool) -> PhaseProf
 
 
 def _counted(seconds: Sequence[float]) -> float:
-    most = RARE * median_low(seconds)
+    most = RARE * sorted(seconds)[(len(seconds) - 1) // 2]
     return sum(min(each, most) for each in seconds)
 
 

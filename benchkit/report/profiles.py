@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from benchkit.units import show_us
+
 Entry = Mapping[str, Any]
 _PHASES: Final = ("encode", "send", "decode", "batch", "compute", "reply")
 _NO_PARTY: Final = ("operators", "native", "slowdown", "cost", "gap")
@@ -74,4 +76,4 @@ def _where(frame: Entry) -> str:
 
 
 def _operator(each: Entry) -> str:
-    return f"{each['share']:.0%} in {each['name']} ({each['calls']} calls of {each['mean_us']:.3g} us)"
+    return f"{each['share']:.0%} in {each['name']} ({each['type']}, {show_us(each['mean_us'])} a call)"

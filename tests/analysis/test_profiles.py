@@ -10,7 +10,7 @@ from synthetic import a_block, a_cell, a_run, block_samples, np
 
 from benchkit.analysis.document import document
 from benchkit.analysis.measure import measure
-from benchkit.analysis.profiles import cost, figures, quoted, sentence, slowdown
+from benchkit.analysis.profiles import cost, figures, quoted, sentence, slowdown, together
 from benchkit.records.folder import load, save
 from benchkit.records.profile import (
     Frame,
@@ -107,6 +107,18 @@ def test_the_verdict_keeps_its_evidence_and_gains_a_line():
     assert quoted(verdict, a_cell()) == verdict
 
 
+def test_blocks_of_one_party_are_one_profile_and_a_gap_of_any_is_told():
+    blocks = [
+        PartyProfile(30, 2e-4, {"compute": phase(HOT, samples=20, seconds=1.0)}, gap="no pages"),
+        PartyProfile(10, 2e-4, {"compute": phase(replace(HOT, share=0.25), samples=10, seconds=1.0)}),
+        PartyProfile(5, 2e-4, {"encode": phase(B64, samples=5)}),
+    ]
+    whole = together(blocks)
+    assert (whole.samples, whole.gap) == (45, "no pages")
+    assert whole.phases["compute"] == PhaseProfile(30, 2.0, (replace(HOT, share=0.5),))
+    assert whole.phases["encode"] == blocks[2].phases["encode"]
+
+
 # What it cost ---------------------------------------------------------------------------------------------
 
 
@@ -117,7 +129,7 @@ def slowed(factor: float) -> tuple[Profile, object]:
         np.random.default_rng(9), 7, phase_us={"encode": 300 * factor, "compute": 2575 * factor}
     )
     block = a_block(run.cells[0], 7, samples)
-    return profile(figures=figures(block, samples)), run
+    return profile(figures=figures([(block, samples)])), run
 
 
 @pytest.mark.parametrize("factor", [1.0, 2.0])

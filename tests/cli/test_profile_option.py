@@ -158,7 +158,7 @@ def test_a_report_made_later_tells_it_from_the_record(planted: Done) -> None:
 @pytest.fixture(scope="module")
 def hindered(tmp_path_factory: pytest.TempPathFactory) -> Done:
     """Stages that do nothing but hinder the profiler, before one that does not."""
-    blocks = {"rounds": 1, "duration": "120ms", "warmup": "30ms", "warmup_max": "30ms", "drain": "300ms"}
+    blocks = {"rounds": 1, "duration": "500ms", "warmup": "30ms", "warmup_max": "30ms", "drain": "300ms"}
     stages = [python("jealous"), python("dies"), "null"]
     return run(tmp_path_factory.mktemp("hindered"), stage=stages, blocks=blocks)
 
