@@ -17,6 +17,7 @@ from benchkit.analysis.measure import Measure, measure
 from benchkit.analysis.promises import promises
 from benchkit.analysis.search_reasons import no_level, search_reasons
 from benchkit.analysis.validity import Facts, Reason, is_valid, reasons
+from benchkit.analysis.verdict.arrivals import UNKNOWN, Unevenness, unevenness
 from benchkit.records.run import Block, Cell, Failure, Run
 from benchkit.records.samples import SAMPLE
 
@@ -36,6 +37,7 @@ class Analysed:
     """Of all its blocks; a search shows the figures of some of them only."""
     found: Found | None = None
     drained: Drained | None = None
+    uneven: Unevenness = UNKNOWN
 
     @property
     def valid(self) -> bool:
@@ -88,6 +90,7 @@ def analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
         failures,
         capacity,
         drained(cell, blocks, samples),
+        unevenness(samples),
     )
 
 
