@@ -35,8 +35,13 @@ UNKNOWN: Final = Unevenness(None, None)
 def unevenness(samples: Samples) -> Unevenness:
     """Of one cell's scheduled messages after warm-up; `samples` of shape (n,), dtype SAMPLE."""
     chosen = select_scheduled(samples[:_MOST_ROWS])
-    gaps: list[Column] = [np.diff(np.sort(each)) for each in chosen.by_block(chosen.column("due"))]
+    gaps = [_gaps(each) for each in chosen.by_block(chosen.column("due"))]
     return Unevenness(_cv(gaps), _cv([_service_ns(chosen)]))
+
+
+def _gaps(due: Column) -> Column:
+    ordered = np.sort(due)
+    return ordered[1:] - ordered[:-1]
 
 
 def _service_ns(chosen: Selection) -> Column:

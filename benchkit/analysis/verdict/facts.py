@@ -76,6 +76,7 @@ def gather(
     spun = _per_message(blocks, "spin_ns", count)
     own = _summed(blocks, "producer", "cpu_ns")
     p50 = measure.latency.quantiles_ns["p50"]
+    each_ns = measure.span_ns / count
     closed = all(block.offered_per_s is None for block in blocks)
     return Facts(
         mean_us={name: measure.phases[name].mean_ns / 1e3 for name in PHASES},
@@ -90,10 +91,10 @@ def gather(
         stage_work_us=measure.stage_busy_ns / count / 1e3,
         cpu_us={role: max(0.0, each - spun.get(role, 0.0)) for role, each in cpu.items()},
         integrity_us=_per_message(blocks, "integrity_ns", count).get("stage", 0.0),
-        waiting_us=_per_message(blocks, "runnable_ns", count),
-        gc_us=_per_message(blocks, "gc_pause_ns", count),
+        waiting_us=_of_parties(blocks, "runnable_ns", each_ns),
+        gc_us=_of_parties(blocks, "gc_pause_ns", each_ns),
         switches={
-            role: each * 1e3 for role, each in _per_message(blocks, "voluntary_switches", count).items()
+            role: each * 1e3 for role, each in _of_parties(blocks, "voluntary_switches", each_ns).items()
         },
         arrivals_cv=None if closed else uneven.arrivals,
         service_cv=uneven.service,
@@ -121,6 +122,24 @@ def _per_message(blocks: Sequence[Block], name: str, count: int) -> dict[str, fl
     """Microseconds (of a count: thousandths) by role, roles that are unknown left out."""
     totals = {role: _summed(blocks, role, name) for role in ROLES}
     return {role: total / count / 1e3 for role, total in totals.items() if total is not None}
+
+
+def _of_parties(blocks: Sequence[Block], name: str, each_ns: float) -> dict[str, float]:
+    """Microseconds (of a count: thousandths) a message by role; `each_ns` is the time that one message stands for.
+
+    A process counts over a stretch a little longer than the measured part: what counts is how much in a second.
+    """
+    found: dict[str, float] = {}
+    for role in ROLES:
+        own = [
+            use for block in blocks for party, use in block.parties.items() if party.partition("-")[0] == role
+        ]
+        told = [(getattr(use, name), use.over_ns) for use in own]
+        known = [(value, over) for value, over in told if value is not None and over]
+        if known and len(known) == len(own):
+            per_block = sum(value / over for value, over in known) / max(1, len(blocks))
+            found[role] = per_block * each_ns / 1e3
+    return found
 
 
 def _one_way_us(cell: Cell, floor: Floor | None) -> float | None:
