@@ -68,8 +68,9 @@ def _on(*kinds: str, **options: Any) -> tuple[Recipe, ...]:
 
 _FRAME: Final = {"kind": "camera", "size": "64x48", "distinct": 2}
 _BIG: Final = {"kind": "camera", "size": "640x360", "distinct": 2}
+_HUGE: Final = {"kind": "camera", "size": "1920x1080", "distinct": 2}
 _WAYS: Final = ("shm", "unix", "zeromq", "redis-list", "http", "redis-stream", "mp-queue")
-_CODECS: Final = {
+_CODECS: Final[dict[str, dict[str, Any]]] = {
     "json-base64": {"codec": {"kind": "json-base64"}},
     "zstd": {"codec": {"kind": "zstd", "level": 9}},
     "jpeg": {"codec": {"kind": "jpeg"}, "source": _FRAME},
@@ -107,10 +108,7 @@ KINDS: Final[tuple[Planted, ...]] = (
     ),
     Planted(
         "ordinary redis-py", Truth(("send", "transit"), ("producer", "stage"), ("client-copy-bound",)),
-        tuple(
-            Recipe(transport={"kind": kind, "client": "plain"}, source={"kind": "camera", "size": "1920x1080", "distinct": 2})
-            for kind in ("redis-list", "redis-stream")
-        ),
+        tuple(Recipe({"kind": kind, "client": "plain"}, source=_HUGE) for kind in ("redis-list", "redis-stream")),
         shapes.natural("send", "transit"),
     ),
     Planted(

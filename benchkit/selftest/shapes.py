@@ -28,7 +28,7 @@ class Ask:
 
     recipe: Recipe
     natural: Mapping[str, float]
-    """Mean of each phase in a healthy run of this recipe, microseconds."""
+    """Median of each phase in a healthy run of this recipe, microseconds."""
     share: float
     schedule_seeds: tuple[int, ...]
     """Of the trial's blocks: what their due moments will be drawn with."""

@@ -1,6 +1,6 @@
 """How much to plant, so that the planted phase holds the share of the latency that is claimed.
 
-Given what each phase takes in a healthy run of the same pipeline (the mean, in microseconds): the target is
+Given what each phase takes in a healthy run of the same pipeline (the median, in microseconds): the target is
 drawn out, or left as it is where nature is what is planted, and the other phases that can be drawn out are
 filled up evenly from the lowest, as water fills a vessel, until the whole has the right size.
 """
