@@ -68,7 +68,7 @@ def _on(*kinds: str, **options: Any) -> tuple[Recipe, ...]:
 
 _FRAME: Final = {"kind": "camera", "size": "64x48", "distinct": 2}
 _BIG: Final = {"kind": "camera", "size": "640x360", "distinct": 2}
-_HUGE: Final = {"kind": "camera", "size": "1920x1080", "distinct": 2}
+_EMPTY: Final = {"kind": "sensors", "samples": 4, "channels": 4, "distinct": 1}
 _WAYS: Final = ("shm", "unix", "zeromq", "redis-list", "http", "redis-stream", "mp-queue")
 _CODECS: Final[dict[str, dict[str, Any]]] = {
     "json-base64": {"codec": {"kind": "json-base64"}},
@@ -86,6 +86,12 @@ def _coded(codec: str, phase: str, resource: str) -> Planted:
     return Planted(f"{codec} {phase}", truth, variants, shapes.drawn_out(phase))
 
 
+def _copying(phase: str) -> tuple[Recipe, ...]:
+    ways = [{"kind": kind} for kind in _WAYS]
+    ways.append({"kind": "redis-list", "client": "plain"})
+    return tuple(Recipe(way, source=_BIG, by={phase: "copy"}) for way in ways)
+
+
 def _stage(name: str, stage: str, kind: str) -> Planted:
     variants = _on("shm", "unix", "redis-list", stage=stage)
     return Planted(name, Truth(("compute",), ("stage",), (kind,)), variants, shapes.drawn_out("compute"))
@@ -95,21 +101,19 @@ def _healthy(*ways: str) -> Planted:
     return Planted(f"healthy, {ways[0]}", HEALTHY, _on(*ways, replies=True), shapes.even)
 
 
+_PRODUCER: Final = ("producer-bound", "serialisation-bound")
+"""It is encoding that keeps it busy, and with few messages in flight that is as large a part as their wait."""
+
 KINDS: Final[tuple[Planted, ...]] = (
     *(_coded(codec, "encode", "producer") for codec in _CODECS),
     *(_coded(codec, "decode", "stage") for codec in ("json-base64", "zstd", "jpeg")),
     Planted(
         "client copies, sending", Truth(("send",), ("producer",), ("client-copy-bound",)),
-        _on(*_WAYS, source=_BIG, by={"send": "copy"}), shapes.drawn_out("send"),
+        _copying("send"), shapes.drawn_out("send"),
     ),
     Planted(
         "client copies, receiving", Truth(("transit",), ("stage",), ("client-copy-bound",)),
-        _on(*_WAYS, source=_BIG, by={"transit": "copy"}), shapes.drawn_out("transit"),
-    ),
-    Planted(
-        "ordinary redis-py", Truth(("send", "transit"), ("producer", "stage"), ("client-copy-bound",)),
-        tuple(Recipe({"kind": kind, "client": "plain"}, source=_HUGE) for kind in ("redis-list", "redis-stream")),
-        shapes.natural("send", "transit"),
+        _copying("transit"), shapes.drawn_out("transit"),
     ),
     Planted(
         "broker with a fraction of a core", Truth(("transit",), ("broker",), ("broker-bound",)),
@@ -121,7 +125,7 @@ KINDS: Final[tuple[Planted, ...]] = (
     ),
     Planted(
         "wake-ups", Truth(("transit",), ("link", "broker"), ("wake-up-bound",)),
-        _on("unix", "zeromq", "mp-queue"), shapes.natural("transit"),
+        _on("unix", "zeromq", "redis-list", by={"transit": "wakes"}), shapes.drawn_out("transit"),
     ),
     _stage("compute, spinning", "", "compute-bound"),
     _stage("compute, numpy", "multiplying", "compute-bound"),
@@ -133,7 +137,7 @@ KINDS: Final[tuple[Planted, ...]] = (
         _on("shm", "unix", "redis-list", batch_size=4), shapes.batch,
     ),
     Planted(
-        "producer cannot keep up", Truth(("encode", "producer", "lateness"), ("producer",), ("producer-bound",)),
+        "producer cannot keep up", Truth(("encode", "producer", "lateness"), ("producer",), _PRODUCER),
         _on("shm", "unix", "zeromq", replies=True), shapes.busy_producer,
     ),
     Planted(
@@ -145,7 +149,7 @@ KINDS: Final[tuple[Planted, ...]] = (
         _on("shm", "unix"), shapes.bursts("gamma"),
     ),
     Planted(
-        "overload", Truth(("queue",), ("stage",), ("overload",)),
+        "overload", Truth(("queue", "compute"), ("stage",), ("overload", "compute-bound")),
         _on("shm", "unix", "redis-list", replies=True), shapes.busy_stage,
     ),
     Planted(
@@ -162,7 +166,7 @@ KINDS: Final[tuple[Planted, ...]] = (
     _healthy("zeromq"),
     _healthy("redis-list", "redis-stream"),
     _healthy("http"),
-    Planted("healthy, an empty message", HEALTHY, _on("inproc", replies=True), shapes.untouched),
+    Planted("healthy, an empty message", HEALTHY, _on("inproc", source=_EMPTY, stage="null", replies=True), shapes.untouched),
 )  # fmt: skip
 
 BY_NAME: Final[Mapping[str, Planted]] = {kind.name: kind for kind in KINDS}

@@ -43,13 +43,13 @@ class Recipe:
     codec: Options = field(default_factory=lambda: {"kind": "raw"})
     source: Options = field(default_factory=lambda: WINDOW)
     stage: str = ""
-    """A stage of `parts.stages` whose amount is `spent.compute`; empty: spin, `asleep`: sleep, both `synthetic`."""
-    spread: Options = field(default_factory=dict)
-    """How the synthetic stage's times vary."""
+    """A stage of `parts.stages` whose amount is `spent.compute`; empty: spin, `asleep`: sleep, both `synthetic`; or
+    `null`.
+    """
     load: Options = field(default_factory=lambda: {"kind": "constant", "rate": 100.0})
     spent: Spent = Spent()
     by: Mapping[str, str] = field(default_factory=dict)
-    """How time is spent in a phase; spun where nothing is said."""
+    """How time is spent in a phase; where nothing is said the way waits and the rest spins."""
     planted: Options = field(default_factory=dict)
     """Further options of the planting transport."""
     replies: bool = False
@@ -67,24 +67,29 @@ class Recipe:
     def _codec(self) -> codecs.Codec:
         by = {f"{phase}_by": self.by[phase] for phase in ("encode", "decode") if phase in self.by}
         amounts = {"encode_us": self.spent.encode, "decode_us": self.spent.decode}
+        if not any(amounts.values()):
+            return codecs.registry.build(dict(self.codec))
         return codecs.registry.build({"kind": "selftest-planted", "inner": dict(self.codec), **amounts, **by})
 
     def _transport(self) -> transports.Transport:
         kind = "selftest-planted-broker" if self.transport["kind"] in BROKERED else "selftest-planted"
-        names = {"send": "send", "transit": "receive"}
-        by = {f"{names[phase]}_by": self.by[phase] for phase in names if phase in self.by}
+        by = {"send_by": self.by.get("send", "wait"), "receive_by": self.by.get("transit", "wait")}
         amounts = {"send_us": self.spent.send, "receive_us": self.spent.transit}
+        if not any(amounts.values()) and not self.planted:
+            return transports.registry.build(dict(self.transport))
         options = {"kind": kind, "inner": dict(self.transport), **amounts, **by, **self.planted}
         return transports.registry.build(options)
 
     def _stage(self) -> stages.Stage:
+        if self.stage == "null":
+            return stages.registry.build({"kind": "null"})
         if self.stage and self.stage != "asleep":
             from benchkit.selftest.parts.stages import target
 
             return stages.registry.build({"kind": "python", "target": target(self.stage, self.spent.compute)})
         busy = "sleep" if self.stage == "asleep" else "spin"
         service = {"service": self.spent.compute / 1e6, "busy": busy}
-        return stages.registry.build({"kind": "synthetic", **service, **self.spread})
+        return stages.registry.build({"kind": "synthetic", **service})
 
     def spending(self, **us: float) -> Recipe:
         """The same with other amounts."""

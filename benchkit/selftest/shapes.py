@@ -63,17 +63,6 @@ def drawn_out(phase: str) -> Shape:
     return shape
 
 
-def natural(*phases: str) -> Shape:
-    """What is there by nature, with less or more around it."""
-
-    def shape(ask: Ask) -> Shaped:
-        sized = sizing.as_it_is(ask.natural, phases, ask.share)
-        recipe = replace(ask.recipe, spent=sized.spent)
-        return Shaped(paced(recipe, _whole_us(ask, sized)), sized.share)
-
-    return shape
-
-
 def _whole_us(ask: Ask, sized: sizing.Sized) -> float:
     return sum(ask.natural.values()) + sum(sized.spent.plain().values()) + sized.planted_us
 
@@ -95,91 +84,79 @@ def batch(ask: Ask) -> Shaped:
     return Shaped(paced(recipe, _whole_us(ask, sized)), sized.share)
 
 
-_PLACES: Final = ((0.45, 3), (0.7, 4), (1.0, 8))
-"""Up to which share how many are in flight."""
-
-
-def _in_flight(share: float) -> int:
-    return next(places for limit, places in _PLACES if share <= limit)
-
-
-def _saturating(ask: Ask, busy: str, others: tuple[str, ...], symptom: str) -> Shaped:
-    """A closed loop of n on one worker (or producer) that takes c: the latency is n c, all but c + o of it waiting."""
-    places = _in_flight(ask.share)
-    work_us = max(1000.0, 2 * sum(ask.natural.values()))
-    around_us = places * work_us * (1 - ask.share) - work_us
-    base = {**ask.natural, symptom: 0.0}
-    spare = max(0.0, around_us - sum(base.values()))
-    spent = replace(sizing.level(base, others, spare), **{busy: work_us - base[busy]})
-    recipe = replace(ask.recipe, spent=spent, load={"kind": "closed", "in_flight": places})
-    return Shaped(recipe, 1 - (work_us + max(around_us, sum(base.values()))) / (places * work_us))
+def _closed(ask: Ask, places: int, **spent: float) -> Recipe:
+    load = {"kind": "closed", "in_flight": places}
+    return replace(ask.recipe, spent=Spent(**spent), load=load)
 
 
 def busy_stage(ask: Ask) -> Shaped:
-    """The stage has more to do than it can: messages wait for it."""
-    return _saturating(ask, "compute", ("encode", "send", "transit"), "queue")
+    """The stage has more to do than it can: with n in flight and its work c, the latency is n c.
+
+    All of it but c, and what the producer spends, is waiting for the stage. The producer begins when a reply frees
+    a place, so it must be done before the next reply.
+    """
+    natural = ask.natural
+    places = 3 if ask.share < 0.45 else 4 if ask.share < 0.7 else 8
+    work_us = max(_WORK_US, 4 * sum(natural.values()))
+    sending_us = min(0.9 * work_us, places * work_us * (1 - ask.share) - work_us)
+    spare_us = max(0.0, sending_us - (sum(natural.values()) - natural["compute"])) / 2
+    recipe = _closed(ask, places, compute=work_us, encode=spare_us, send=spare_us)
+    return Shaped(recipe, 1 - (work_us + sending_us) / (places * work_us))
 
 
 def busy_producer(ask: Ask) -> Shaped:
-    """The producer has more to do than it can: messages leave late."""
-    return _saturating(ask, "encode", ("transit", "decode", "compute"), "lateness")
+    """The producer has more to do than it can: with n in flight and its encoding e, the latency is n e.
+
+    A reply is seen when the producer looks up from its next message: where the way there and back is shorter than
+    e it takes e, so that all but 2 e are spent before the message is turned to.
+    """
+    natural = ask.natural
+    places = 3 if ask.share < 0.45 else 5 if ask.share < 0.7 else 10
+    work_us = max(_WORK_US, 4 * sum(natural.values()))
+    spare_us = max(0.0, 0.85 * work_us - (sum(natural.values()) - natural["encode"])) / 3
+    recipe = _closed(ask, places, encode=work_us, transit=spare_us, decode=spare_us, compute=spare_us)
+    return Shaped(recipe, 1 - 2 / places)
 
 
 _WORK_US: Final = 3000.0
 _RATES: Final = np.linspace(0.05, 0.5, 46)
 """Mean loads of the stage that are tried; low all of them."""
+_LEAST_QUEUE: Final = 0.6
+"""In bursts the wait for the stage and its work fill the latency together: below, the work is the larger part."""
 
 
 def bursts(kind: str) -> Shape:
     """Messages come in bursts that leave the stage idle in between."""
 
     def shape(ask: Ask) -> Shaped:
-        others = sum(ask.natural.values()) - ask.natural["queue"] - ask.natural["compute"]
-        # All but compute stays as it is; the stage's work is cut down where the queue must be the larger part.
-        work_us = _WORK_US
-        found = [(load, _queue_share(ask, kind, load, work_us, others)) for load in _RATES]
-        load, share = min(found, key=lambda each: abs(each[1] - ask.share))
-        spread = sizing.level(
-            {**ask.natural, "compute": 0.0},
-            ("encode", "send", "transit", "decode"),
-            0.6 * work_us * (ask.share < 0.45),
-        )
-        recipe = replace(
-            ask.recipe, spent=replace(spread, compute=work_us), load=_bursty(kind, load, work_us)
-        )
-        recipe = replace(recipe, transport={**recipe.transport, "depth": 512})
-        return Shaped(recipe, share)
+        others_us = sum(ask.natural.values()) - ask.natural["queue"] - ask.natural["compute"]
+        wanted = max(_LEAST_QUEUE, ask.share)
+        found = [(load, _queue_share(ask, _bursty(kind, load), others_us)) for load in _RATES]
+        load, share = min(found, key=lambda each: abs(each[1] - wanted))
+        transport = {**ask.recipe.transport, "depth": 512}
+        spent = Spent(compute=_WORK_US)
+        return Shaped(replace(ask.recipe, spent=spent, load=_bursty(kind, load), transport=transport), share)
 
     return shape
 
 
-def _bursty(kind: str, load: float, work_us: float) -> dict[str, Any]:
-    rate = load * 1e6 / work_us
+def _bursty(kind: str, load: float) -> dict[str, Any]:
+    rate = load * 1e6 / _WORK_US
     if kind == "gamma":
         return {"kind": "gamma", "rate": rate, "cv": 2.5}
-    # Bursts of a few messages, faster than the stage and slower than the producer.
-    burst = 3e6 / work_us
-    dwell = 0.02
-    quiet = dwell * (burst / rate - 1)
-    return {
-        "kind": "mmpp",
-        "quiet_rate": 0.0,
-        "burst_rate": burst,
-        "quiet_dwell": quiet,
-        "burst_dwell": dwell,
-    }
+    # Bursts of several messages, three times as fast as the stage and slower than the producer.
+    burst, dwell_s = 3e6 / _WORK_US, 0.01
+    quiet = {"quiet_rate": 0.0, "quiet_dwell": dwell_s * (burst / rate - 1)}
+    return {"kind": "mmpp", "burst_rate": burst, "burst_dwell": dwell_s, **quiet}
 
 
-def _queue_share(ask: Ask, kind: str, load: float, work_us: float, others_us: float) -> float:
-    arrival = loads.registry.build(_bursty(kind, load, work_us))
+def _queue_share(ask: Ask, load: dict[str, Any], others_us: float) -> float:
+    arrival = loads.registry.build(load)
     assert isinstance(arrival, loads.OpenArrival)  # noqa: S101  (both kinds are)
-    waits = [
-        sizing.mean_wait_us(arrival.offsets_ns(ask.seconds, seed).tolist(), work_us)
-        for seed in ask.schedule_seeds
-    ]
-    waited = sum(waits) / len(waits)
-    around = others_us + work_us + 0.6 * work_us * (ask.share < 0.45)
-    return waited / (waited + around)
+    due = (arrival.offsets_ns(ask.seconds, seed).tolist() for seed in ask.schedule_seeds)
+    waits = [sizing.mean_wait_us(each, _WORK_US) for each in due]
+    waited_us = sum(waits) / len(waits)
+    return waited_us / (waited_us + others_us + _WORK_US)
 
 
 def one_core(ask: Ask) -> Shaped:
@@ -195,7 +172,7 @@ def one_core(ask: Ask) -> Shaped:
 
 def slow_source(ask: Ask) -> Shaped:
     """Frames are wanted faster than they can be made."""
-    return Shaped(replace(ask.recipe, load={"kind": "constant", "rate": 200.0}), 1.0)
+    return Shaped(replace(ask.recipe, load={"kind": "constant", "rate": 100.0}), 1.0)
 
 
 def even(ask: Ask) -> Shaped:
@@ -211,4 +188,4 @@ def even(ask: Ask) -> Shaped:
 
 def untouched(ask: Ask) -> Shaped:
     """As it is."""
-    return Shaped(replace(ask.recipe, spent=Spent()), 0.0)
+    return Shaped(replace(ask.recipe, spent=Spent(), load={"kind": "closed", "in_flight": 1}), 0.0)

@@ -1,8 +1,8 @@
 """How much to plant, so that the planted phase holds the share of the latency that is claimed.
 
 Given what each phase takes in a healthy run of the same pipeline (the median, in microseconds): the target is
-drawn out, or left as it is where nature is what is planted, and the other phases that can be drawn out are
-filled up evenly from the lowest, as water fills a vessel, until the whole has the right size.
+drawn out, and the other phases that can be are filled up evenly from the lowest, as water fills a vessel, until
+the whole has the right size.
 """
 
 from __future__ import annotations
@@ -33,15 +33,6 @@ def planted(natural: Mapping[str, float], target: Sequence[str], share: float, l
     whole = max(latency_us, others / (1 - share), own / share)
     spent = level(natural, [phase for phase in FILLABLE if phase not in target], whole * (1 - share) - others)
     return Sized(spent, whole * share - own, share)
-
-
-def as_it_is(natural: Mapping[str, float], target: Sequence[str], share: float) -> Sized:
-    """Fill up everything else around the target; where even that is too much, the share is smaller than asked."""
-    own = sum(natural[phase] for phase in target)
-    others = sum(natural.values()) - own
-    share = min(share, own / (own + others))
-    spent = level(natural, [phase for phase in FILLABLE if phase not in target], own / share - own - others)
-    return Sized(spent, 0.0, share)
 
 
 def level(natural: Mapping[str, float], phases: Sequence[str], budget_us: float) -> Spent:

@@ -21,7 +21,7 @@ BLOCK_S: Final = 0.35
 WARMUP_S: Final = 0.05
 CHUNK: Final = 24
 """Trials of one run of the engine: what is lost where the self-test is ended."""
-_HEALTHY_RATE: Final = 100.0
+_HEALTHY_RATE: Final = 60.0
 
 Entry = dict[str, Any]
 Naturals = dict[str, dict[str, float]]

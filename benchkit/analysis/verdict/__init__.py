@@ -8,6 +8,8 @@ What is asked is where the mean latency goes, and what would have to change for 
   no single thing to attack.
 * So `none` is said where no phase reaches the limit, and where the latency is so near that of an empty message
   through the engine and back that what is left belongs to the tool (`FLOOR_TIMES`).
+* Waiting for cores may be spread over all phases: it is found by the kernel's account, also where no phase
+  reaches the limit.
 * `unclear`, in words "no single bottleneck", is said where two phases that have nothing to do with each other
   reach the limit and neither leads, or where blocks do not agree on the largest. Both name `none` as phase.
 * Why the phase is large is decided by a table (`rules.RULES`): signs (`signs`) such as CPU per message beside the
@@ -26,11 +28,12 @@ from __future__ import annotations
 from typing import Final
 
 from benchkit.analysis.validity.facts import percent
-from benchkit.analysis.verdict import grade
+from benchkit.analysis.verdict import grade, signs
 from benchkit.analysis.verdict.busy import Busy, busy
 from benchkit.analysis.verdict.facts import Facts, gather
 from benchkit.analysis.verdict.model import KINDS, NONE, Kind, Verdict
 from benchkit.analysis.verdict.rules import called, cause_of, matching, resource_of
+from benchkit.analysis.verdict.signs import PARTIES
 from benchkit.records.samples import PHASES
 from benchkit.units import show_us
 
@@ -62,6 +65,8 @@ def verdict(facts: Facts) -> Verdict:
             f"p50 {show_us(facts.p50_us)} is the tool's own: an empty message takes {show_us(facts.null_us)}"
         )
         return _none(facts, first, [*evidence, why], f"no bottleneck: {why}", 0.9)
+    if share < grade.DOMINATES and signs.crowded(facts) >= 1:
+        return _crowded(facts, evidence)
     if share < grade.DOMINATES:
         why = f"no phase reaches {percent(grade.DOMINATES)} of the mean latency"
         line = f"no bottleneck: {why}, the largest is {first} with {percent(share)}"
@@ -86,6 +91,16 @@ def _named(facts: Facts, first: str, evidence: list[str]) -> Verdict:
     line = f"{rule.kind} ({named}, {resource}): {percent(share)} of the latency is {first}; {why}"
     confidence = grade.of_phase(facts, first, clear)
     return Verdict(named, resource, share, [*evidence[:1], why, *evidence[1:]], confidence, rule.kind, line)
+
+
+def _crowded(facts: Facts, evidence: list[str]) -> Verdict:
+    """Waiting for cores is in every phase: the largest of those that the party which waits most has to end."""
+    who = max(facts.waiting_us, key=lambda role: signs.without_core_us(facts, role))
+    phase = max((each for each in PHASES if who in PARTIES[each]), key=facts.share)
+    why = f"{who} was ready to run and had no core for {show_us(signs.without_core_us(facts, who))} a message"
+    line = f"core-contention ({phase}, {who}): no phase stands out; {why}"
+    confidence = min(1.0, signs.crowded(facts) - 0.5)
+    return Verdict(phase, who, facts.share(phase), [*evidence, why], confidence, "core-contention", line)
 
 
 def at_floor(facts: Facts) -> bool:

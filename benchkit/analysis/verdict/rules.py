@@ -70,6 +70,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("gc-bound",            ("compute",),      signs.collecting,     "stage",    say.collecting),
     Rule("lock-bound",          ("compute",),      signs.waits_within,   "stage",    say.waits_within),
     Rule("compute-bound",       ("compute",),      signs.always,         "stage",    say.computing),
+    Rule("wake-up-bound",       _WAYS,             signs.many_wake_ups, "carrier",  say.many_wake_ups),
     Rule("client-copy-bound",   ("send",),         signs.sending_cpu,    "producer", say.sending_cpu),
     Rule("client-copy-bound",   ("transit",),      signs.receiving_cpu,  "stage",    say.receiving_cpu),
     Rule("broker-bound",        ("send", "transit", "return"), signs.broker_cpu,  "broker", say.broker_cpu),
@@ -112,7 +113,7 @@ def resource_of(rule: Rule, facts: Facts, phase: str) -> str:
     if rule.resource == "carrier":
         return facts.carrier
     if rule.resource == "waiter":
-        return max(PARTIES[phase], key=lambda role: facts.waiting_us.get(role, 0.0))
+        return max(PARTIES[phase], key=lambda role: signs.without_core_us(facts, role))
     return rule.resource
 
 

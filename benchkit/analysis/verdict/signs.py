@@ -29,6 +29,10 @@ WAKES: Final = 6.0
 wake-up on an idle core takes longer than one of a core that was just used."""
 BURSTY: Final = 1.2
 """Coefficient of variation of the gaps between arrivals; independent arrivals (Poisson) have 1."""
+MANY_SLEEPS: Final = 8.0
+"""Times a message; who waits for one message, a reply and a lock sleeps less often."""
+WAKING: Final = 0.25
+"""As EXPLAINS, of wake-ups counted alone: what is done between two of them belongs to them as well."""
 SLEEPS: Final = 0.5
 """Times a message that a stage gives up its core within its work."""
 
@@ -51,8 +55,20 @@ def always(facts: Facts, phase: str) -> float:  # noqa: ARG001  (a sign's signat
 
 def no_core(facts: Facts, phase: str) -> float:
     """Who has to run waits for a core, for a good part of the phase."""
-    waited = sum(facts.waiting_us.get(role, 0.0) for role in PARTIES[phase])
+    waited = sum(without_core_us(facts, role) for role in PARTIES[phase])
     return _over(waited, EXPLAINS * facts.mean_us[phase])
+
+
+def crowded(facts: Facts) -> float:
+    """All parties together waited for cores for a good part of the latency, in whichever phases."""
+    waited = sum(without_core_us(facts, role) for role in facts.waiting_us)
+    return _over(waited, EXPLAINS * facts.latency_us)
+
+
+def without_core_us(facts: Facts, role: str) -> float:
+    """How long a party waited for a core; that a woken one does not run at once on a free core is no such wait."""
+    woken_us = facts.switches.get(role, 0.0) * (facts.wake_us or 0.0)
+    return max(0.0, facts.waiting_us.get(role, 0.0) - woken_us)
 
 
 def collecting(facts: Facts, phase: str) -> float:
@@ -69,7 +85,7 @@ def waits_within(facts: Facts, phase: str) -> float:
     if cpu is None or work_us <= 0:
         return 0.0
     others_us = facts.stage_work_us - work_us + facts.integrity_us
-    computed = max(0.0, cpu - others_us) + facts.waiting_us.get("stage", 0.0)
+    computed = max(0.0, cpu - others_us) + without_core_us(facts, "stage")
     slept = facts.switches.get("stage")
     gave_up = 2.0 if slept is None else _over(slept, SLEEPS)
     return min(_over(IDLE_CPU * work_us, max(1e-9, computed)), gave_up)
@@ -136,6 +152,14 @@ def wake_ups(facts: Facts, phase: str) -> float:
     if not facts.wake_us or facts.wire_bytes >= LARGE_BYTES:
         return 0.0
     return _over(WAKES * facts.wake_us, facts.mean_us[phase])
+
+
+def many_wake_ups(facts: Facts, phase: str) -> float:
+    """Who has to run gave up its core so often that being woken again is a good part of the phase."""
+    slept = sum(facts.switches.get(role, 0.0) for role in PARTIES[phase])
+    if slept < MANY_SLEEPS:
+        return 0.0
+    return _over(slept * (facts.wake_us or 0.0), WAKING * facts.mean_us[phase])
 
 
 def slow_broker(facts: Facts, phase: str) -> float:  # noqa: ARG001  (a sign's signature)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchkit.analysis.validity.facts import percent
 from benchkit.analysis.verdict.facts import Facts
-from benchkit.analysis.verdict.signs import PARTIES
+from benchkit.analysis.verdict.signs import PARTIES, without_core_us
 from benchkit.units import show_bytes, show_us
 
 
@@ -14,9 +14,9 @@ def _of(part_us: float, phase: str, facts: Facts) -> str:
 
 def no_core(facts: Facts, phase: str) -> str:
     """Core contention."""
-    waits = {role: facts.waiting_us.get(role, 0.0) for role in PARTIES[phase]}
+    waits = {role: without_core_us(facts, role) for role in PARTIES[phase]}
     who = max(waits, key=lambda role: waits[role])
-    return f"{who} was ready to run and had no core for {show_us(sum(waits.values()))} a message"
+    return f"{who} was ready to run and had no core for {show_us(waits[who])} a message"
 
 
 def saturated(facts: Facts, phase: str) -> str:
@@ -120,6 +120,13 @@ def wake_ups(facts: Facts, phase: str) -> str:
     """Waking."""
     took, times = show_us(facts.mean_us[phase]), facts.mean_us[phase] / (facts.wake_us or 1.0)
     return f"{show_bytes(facts.wire_bytes)} in {took}: {times:.1f} wake-ups of a sleeping process"
+
+
+def many_wake_ups(facts: Facts, phase: str) -> str:
+    """Waking again and again."""
+    slept = sum(facts.switches.get(role, 0.0) for role in PARTIES[phase])
+    took = show_us(facts.mean_us[phase])
+    return f"{' and '.join(PARTIES[phase])} slept {slept:.0f} times a message and were woken; {phase} takes {took}"
 
 
 def many_bytes(facts: Facts, phase: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -26,7 +28,7 @@ from benchkit.transports.base import (
     registry,
 )
 
-By = Literal["copy", "spin", "wait"]
+By = Literal["copy", "spin", "wait", "wakes"]
 
 
 class PlantedTransport(Transport):
@@ -101,6 +103,26 @@ def _spend(us: float, by: By, parts: Sequence[Buffer]) -> None:
         rest(us)
 
 
+class _Relay:
+    """A thread that sleeps until it is woken and then wakes who woke it: each turn is two wake-ups."""
+
+    def __init__(self) -> None:
+        self._near, self._far = socket.socketpair()
+        threading.Thread(target=self._answer, name="relay", daemon=True).start()
+
+    def _answer(self) -> None:
+        with self._far, suppress(OSError):
+            while self._far.recv(1):
+                self._far.send(b"1")
+
+    def turn(self) -> None:
+        self._near.send(b"1")
+        self._near.recv(1)
+
+    def close(self) -> None:
+        self._near.close()
+
+
 class _Sender(Sender):
     def __init__(self, options: PlantedTransport, inner: Sender) -> None:
         self._us, self._by, self._inner = options.send_us, options.send_by, inner
@@ -126,10 +148,15 @@ class _Sender(Sender):
 class _Receiver(Receiver):
     def __init__(self, options: PlantedTransport, inner: Receiver) -> None:
         self._us, self._by, self._inner = options.receive_us, options.receive_by, inner
+        self._relay = _Relay() if self._by == "wakes" else None
 
     def receive(self, timeout: float) -> Delivery | None:
         delivery = self._inner.receive(timeout)
-        if delivery is not None and self._us:
+        if delivery is None or not self._us:
+            return delivery
+        if self._relay is not None:
+            until(self._us, self._relay.turn)
+        else:
             _spend(self._us, self._by, [delivery.view])
         return delivery
 
@@ -140,4 +167,6 @@ class _Receiver(Receiver):
         return self._inner.path()
 
     def close(self) -> None:
+        if self._relay is not None:
+            self._relay.close()
         self._inner.close()
