@@ -166,7 +166,10 @@ KINDS: Final[tuple[Planted, ...]] = (
     _healthy("zeromq"),
     _healthy("redis-list", "redis-stream"),
     _healthy("http"),
-    Planted("healthy, an empty message", HEALTHY, _on("inproc", source=_EMPTY, stage="null", replies=True), shapes.untouched),
+    Planted(
+        "healthy, an empty message", HEALTHY,
+        _on("inproc", source=_EMPTY, stage="null", replies=True), shapes.untouched,
+    ),
 )  # fmt: skip
 
 BY_NAME: Final[Mapping[str, Planted]] = {kind.name: kind for kind in KINDS}
