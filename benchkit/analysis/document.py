@@ -12,6 +12,7 @@ from benchkit.analysis.analysed import Analysed, analyse, promises_of
 from benchkit.analysis.answer import answer
 from benchkit.analysis.backlog import as_document as backlog_document
 from benchkit.analysis.beneath import beneath
+from benchkit.analysis.detail import as_fields
 from benchkit.analysis.disturbance import disturbed
 from benchkit.analysis.found import as_document as capacity_document
 from benchkit.analysis.intervals import Interval
@@ -100,6 +101,7 @@ def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
         "guarantee": {"delivery": cell.delivery, "durability": cell.durability, "ordering": cell.ordering},
         "validity": {"valid": done.valid, "reasons": [asdict(reason) for reason in done.reasons]},
         "verdict": _verdict(run, done),
+        **(as_fields(cell, figures, done.detail) if done.detail else {}),
         "drift": {name: asdict(each) for name, each in done.drift.items()},
         "blocks_detail": _blocks(done),
         "failures": _failures(done.failures),

@@ -206,7 +206,7 @@ class Block:
     handled: int | None = None
     """Messages that the workers counted, warm-up included; None where one of them died, or none is ours."""
     gaps: Mapping[str, str] = field(default_factory=dict)
-    """What could not be seen and why: `stage-0.runnable_ns`, `cores`, `broker`."""
+    """What could not be seen and why: `stage-0.runnable_ns`, `stage-1` (all of it), `cores`, `broker.counts`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class Facts:
     integrity_us: float = 0.0
     """Part of the stage's CPU: checksums after the reply."""
     waiting_us: Mapping[str, float] = field(default_factory=dict)
-    """By role, per message: ready to run and without a core."""
+    """By role, per message: the thread that sends or serves was ready to run and had no core."""
     gc_us: Mapping[str, float] = field(default_factory=dict)
     """By role, per message: Python's garbage collector at work."""
     switches: Mapping[str, float] = field(default_factory=dict)
@@ -91,7 +91,7 @@ def gather(
         stage_work_us=measure.stage_busy_ns / count / 1e3,
         cpu_us={role: max(0.0, each - spun.get(role, 0.0)) for role, each in cpu.items()},
         integrity_us=_per_message(blocks, "integrity_ns", count).get("stage", 0.0),
-        waiting_us=_of_parties(blocks, "runnable_ns", each_ns),
+        waiting_us=_of_parties(blocks, "thread_runnable_ns", each_ns),
         gc_us=_of_parties(blocks, "gc_pause_ns", each_ns),
         switches={
             role: each * 1e3 for role, each in _of_parties(blocks, "voluntary_switches", each_ns).items()
