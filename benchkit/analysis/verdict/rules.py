@@ -78,7 +78,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("broker-bound",        ("send", "transit", "return"), signs.slow_broker, "broker", say.slow_broker),
     Rule("bandwidth-bound",     ("send", "transit"), signs.many_bytes,   "link",     say.many_bytes),
     Rule("serialisation-bound", ("reply",),        signs.always,         "stage",    say.replying),
-    Rule("unclear",             _WAYS,             signs.always,         "carrier",  say.way),
+    Rule("unclear",             ("send", "transit", "return"), signs.always,      "carrier",  say.way),
 )
 # fmt: on
 
