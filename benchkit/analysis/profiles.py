@@ -24,6 +24,7 @@ LEAST_SAMPLES: Final = 20
 _QUOTED: Final = 2
 _LEAST_QUOTED: Final = 0.10
 _TOLD_RARE: Final = 0.10
+_QUEUES: Final = 2.0
 
 _PROFILED: Final = ("producer", "stage")
 
@@ -98,6 +99,8 @@ def cost(slowed: Slowdown | None) -> str:
     parts += [f"CPU per message of the {role} {times(ratio)}" for role, ratio in slowed.cpu.items()]
     if slowed.throughput is not None:
         parts.append(f"throughput {times(slowed.throughput)}")
+    elif slowed.latency_p50 >= _QUEUES:
+        parts.append("the same load leaves slower parties less room, so messages queue")
     return f"under the profiler {', '.join(parts)}"
 
 
