@@ -23,6 +23,7 @@ from benchkit.cli.new import new
 from benchkit.cli.report import report
 from benchkit.cli.run import run
 from benchkit.cli.schema import schema
+from benchkit.cli.selftest import selftest
 from benchkit.errors import BenchkitError
 
 
@@ -38,7 +39,9 @@ def cli() -> None:
     """
 
 
-for command in (run, analyze, compare, check, report, export, list_plugins, doctor, floors, schema, new):
+for command in (
+    run, analyze, compare, check, report, export, list_plugins, doctor, floors, selftest, schema, new,
+):  # fmt: skip
     cli.add_command(command)
 
 

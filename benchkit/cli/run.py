@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -189,7 +189,6 @@ def _measure(
         made = document(measured)
         try:
             folder = recording.finish(measured, made)
-            _save_profiles(folder, runner.profiles)
         finally:
             # Also where the disk is full: a minute of measuring is worth reading.
             console = out(err=how.as_json)
@@ -210,20 +209,6 @@ def _mention_unfinished(console: Console, out_folder: Path) -> None:
             "go on with `benchkit run --resume last`, read it with `benchkit report`, or remove the folder",
             markup=False,
         )
-
-
-def _save_profiles(folder: Path, pages: Mapping[str, str]) -> None:
-    from benchkit.errors import StorageError
-
-    try:
-        for name, page in pages.items():
-            target = folder / "profiles" / name
-            target.parent.mkdir(exist_ok=True)
-            target.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(
-            f"the profiles could not be saved: {error.strerror or error}", where=str(folder), remedy="free some space"
-        ) from error  # fmt: skip
 
 
 def check_out(out: Path) -> None:

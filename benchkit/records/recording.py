@@ -141,6 +141,18 @@ class Recording:
         writing.sync(folder)
         self._next_checkpoint_s = time.monotonic() + self._checkpoint_s
 
+    def attach(self, run: Run, name: str, content: bytes) -> bool:
+        """Keep a file of the run beside its samples under a name made by `names`; False without a folder.
+
+        Raises OSError when the disk refuses it.
+        """
+        if self.out is None or self._refused is not None:
+            return False
+        file = self._folder(run) / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
+        return True
+
     def _append(self, run: Run, block: Block, samples: Samples) -> None:
         rows = self._write_samples(run, block.cell, samples)
         size = self._write_block(run, block)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from benchkit.records.profile import Profile
 from benchkit.records.samples import Samples
 
 
@@ -293,6 +294,8 @@ class Cell:
     """Which of Floor.paths_us lies beneath its transport; empty where none does."""
     gaps: tuple[Gap, ...] = ()
     """Of a cell that was traced in code that people already run."""
+    profile: Profile | None = None
+    """What the profilers saw, in a block that is not among the measured ones; None where none was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
