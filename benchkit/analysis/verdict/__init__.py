@@ -9,7 +9,7 @@ What is asked is where the mean latency goes, and what would have to change for 
 * So `none` is said where no phase reaches the limit, and where the latency is so near that of an empty message
   through the engine and back that what is left belongs to the tool (`FLOOR_TIMES`).
 * Waiting for cores may be spread over all phases: it is found by the kernel's account, also where no phase
-  reaches the limit.
+  reaches the limit or none leads.
 * `unclear`, in words "no single bottleneck", is said where two phases that have nothing to do with each other
   reach the limit and neither leads, or where blocks do not agree on the largest. Both name `none` as phase.
 * Why the phase is large is decided by a table (`rules.RULES`): signs (`signs`) such as CPU per message beside the
@@ -75,6 +75,8 @@ def verdict(facts: Facts) -> Verdict:
     if len(facts.block_means_us) > 1:
         evidence.append(f"{first} is the largest in {percent(agreed)} of {len(facts.block_means_us)} blocks")
     if share - grade.rival(facts, first) < _LEAD or agreed < _AGREE:
+        if signs.crowded(facts) >= 1:
+            return _crowded(facts, evidence)
         line = f"no single bottleneck: {first} {percent(share)} and {second} {percent(facts.share(second))}"
         return Verdict("none", "none", share, evidence, 0.0, "unclear", line)
     return _named(facts, first, evidence)

@@ -63,6 +63,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("serialisation-bound", ("decode",),       signs.always,         "stage",    say.coding),
     Rule("overload",            ("send", "queue"), signs.saturated,      "stage",    say.saturated),
     Rule("gc-bound",            ("queue",),        signs.collecting,     "stage",    say.collecting),
+    Rule("overload",            ("queue",),        signs.in_flight,      "stage",    say.in_flight),
     Rule("burst-queueing",      ("queue",),        signs.bursts,         "stage",    say.bursts),
     Rule("compute-bound",       ("queue",),        signs.uneven_work,    "stage",    say.uneven_work),
     Rule("burst-queueing",      ("queue",),        signs.always,         "stage",    say.bursts),
