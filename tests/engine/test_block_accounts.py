@@ -9,6 +9,7 @@ from test_block import plan_of, planned
 
 from benchkit.analysis.document import document
 from benchkit.engine.runner import Runner
+from benchkit.records.folder import SCHEMA, load, save
 from benchkit.records.run import Run
 from benchkit.stages.python import Python
 from benchkit.transports.base import registry
@@ -127,6 +128,10 @@ def test_the_broker_tells_its_bytes_and_each_party_its_memory(run: Run, cells: d
     assert all(rows[name]["memory_bytes"] > 1 << 20 for name in ("producer-0", "stage-0", "broker"))
     (block,) = [each for each in run.blocks if each.cell == cell["id"]]
     assert block.handled == block.in_flight.sends == block.scheduled
+
+
+def test_what_was_seen_survives_the_record(run: Run, tmp_path: Path) -> None:
+    assert load(save(run, {"schema": SCHEMA}, tmp_path)).blocks == run.blocks
 
 
 def test_ledgers_and_waterfalls_add_up(cells: dict[str, dict]) -> None:
