@@ -25,9 +25,6 @@ _SWITCHES: Final[Mapping[str, str]] = {
 }
 
 
-_NO_PYTHON: Final = "it is no Python process"
-
-
 class Broker:
     """A broker of ours between two moments, by the kernel's account."""
 
@@ -62,8 +59,7 @@ class Broker:
             "thread_cpu_ns": busiest.ran if busiest else None,
             "thread_runnable_ns": busiest.waited if busiest else None,
         }
-        no_python = dict.fromkeys(("gc_pause_ns", "gc_pauses", "gil_wait_at_most_ns"), _NO_PYTHON)
-        self.gaps = {**no_python, **gaps(by_thread, self._threads.gap), **gaps(told, why)}
+        self.gaps = {**gaps(by_thread, self._threads.gap), **gaps(told, why)}
         self._threads.close()
         return Usage(
             max(0, cpu_ns), usage.peak_rss_bytes(self._pid), rss_bytes=usage.rss_bytes(self._pid), over_ns=over_ns,

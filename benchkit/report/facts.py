@@ -12,6 +12,7 @@ from benchkit.records.run import Run
 from benchkit.report.codecs import fidelity, on_the_wire
 from benchkit.report.excerpt import excerpt, page
 from benchkit.report.groups import Entry, Row
+from benchkit.report.limits import gaps, limits, slow
 from benchkit.report.text import rate
 from benchkit.units import show_bytes, show_us
 
@@ -52,6 +53,9 @@ def of_cell(row: Row) -> tuple[Fact, ...]:
         "floor": _floor(entry.get("floor")),
         "verdict": str(entry["verdict"].get("line", "")),
         "evidence": "; ".join(map(str, entry["verdict"]["evidence"])),
+        "limits": limits(entry),
+        "slow messages": slow(entry),
+        "not seen": "; ".join(gaps(entry)),
         "drift": "; ".join(in_words(name, each) for name, each in entry["drift"].items() if each["clear"]),
         "options": _flat(entry["parameters"]),
         "stage": _flat(entry["stage_facts"]),

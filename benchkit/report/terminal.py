@@ -17,6 +17,7 @@ from benchkit.analysis.search_words import is_search
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.report.bar import PHASES, PhaseBar, legend
 from benchkit.report.codecs import codec_table
+from benchkit.report.limits import of_run
 from benchkit.report.terminal_search import search_footnotes, search_table
 from benchkit.report.text import ascii_twin, cpu_us, rate, text, within
 from benchkit.units import show_us
@@ -66,6 +67,7 @@ def report(document: Entry, folder: Path | None = None) -> View:
         yield from _footnotes(document, width)
         yield from _answer(document)
         yield from _verdicts(document)
+        yield from _limits(document)
         yield from _invalid(document)
         yield from _notes(document)
         yield from _drift(document)
@@ -229,6 +231,15 @@ def _verdicts(document: Entry) -> Pieces:
     for cell in cells:
         where = f" ({cell['group']})" if many else ""
         yield _entry("*", f"{cell['labels']['row']}{where}: {cell['verdict']['line']}")
+
+
+def _limits(document: Entry) -> Pieces:
+    """Of the cells that the answer names."""
+    found = of_run(document)
+    if found:
+        yield from _heading("What limits it, and what its slow messages waited for")
+    for row, words in found:
+        yield _entry("*", f"{row}: {words}")
 
 
 def _invalid(document: Entry) -> Pieces:
