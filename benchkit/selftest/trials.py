@@ -21,6 +21,8 @@ BLOCK_S: Final = 0.35
 WARMUP_S: Final = 0.05
 CHUNK: Final = 24
 """Trials of one run of the engine: what is lost where the self-test is ended."""
+HEALTHY: Final = "healthy/"
+"""Begins the names of the cells that size the trials."""
 _HEALTHY_RATE: Final = 60.0
 _HEALTHY_US: Final = 15_000.0
 """A healthy pipeline takes less than a message's share of the time; one that takes longer was disturbed."""
@@ -95,7 +97,7 @@ class Bench:
             yield line(trial, shaped.get(trial.name), found.get(trial.name))
 
     def _measure(self, fresh: Mapping[str, Recipe], seed: int) -> None:
-        names = {f"healthy/{number}": each for number, each in enumerate(fresh)}
+        names = {f"{HEALTHY}{number}": each for number, each in enumerate(fresh)}
         found = self._cells({name: _healthy(fresh[each]) for name, each in names.items()}, seed, 1)
         for name, each in names.items():
             phases = found[name]["phases_us"]

@@ -190,7 +190,7 @@ rows_of_phases = st.lists(amounts, min_size=10, max_size=10)
 def test_whatever_the_facts_the_verdict_is_whole(found: Facts) -> None:
     said = v.verdict(found)
     assert said.kind in v.KINDS
-    assert said.bottleneck in {*PHASES, "producer", "none"} - {"lateness"} or said.kind == "core-contention"
+    assert said.bottleneck in {*PHASES, "producer", "none"} - {"lateness"}
     assert said.resource in {"producer", "broker", "stage", "link", "none"}
     assert 0 <= said.share <= 1
     assert 0 <= said.confidence <= 1

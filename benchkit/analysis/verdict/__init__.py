@@ -32,7 +32,7 @@ from benchkit.analysis.verdict import grade, signs
 from benchkit.analysis.verdict.busy import Busy, busy
 from benchkit.analysis.verdict.facts import Facts, gather
 from benchkit.analysis.verdict.model import KINDS, NONE, Kind, Verdict
-from benchkit.analysis.verdict.rules import called, cause_of, matching, resource_of
+from benchkit.analysis.verdict.rules import called, cause_of, matching, name_of, resource_of
 from benchkit.analysis.verdict.signs import PARTIES
 from benchkit.records.samples import PHASES
 from benchkit.units import show_us
@@ -100,9 +100,11 @@ def _crowded(facts: Facts, evidence: list[str]) -> Verdict:
     who = max(facts.waiting_us, key=lambda role: signs.without_core_us(facts, role))
     phase = max((each for each in PHASES if who in PARTIES[each]), key=facts.share)
     why = f"{who} was ready to run and had no core for {show_us(signs.without_core_us(facts, who))} a message"
-    line = f"core-contention ({phase}, {who}): no phase stands out; {why}"
+    line = f"core-contention ({name_of(phase)}, {who}): no phase stands out; {why}"
     confidence = min(1.0, signs.crowded(facts) - 0.5)
-    return Verdict(phase, who, facts.share(phase), [*evidence, why], confidence, "core-contention", line)
+    return Verdict(
+        name_of(phase), who, facts.share(phase), [*evidence, why], confidence, "core-contention", line
+    )
 
 
 def at_floor(facts: Facts) -> bool:

@@ -122,4 +122,9 @@ def called(rule: Rule, facts: Facts, phase: str) -> str:
     """What the verdict calls the bottleneck."""
     if rule.names == "work":
         return max(("decode", "compute", "reply"), key=lambda name: facts.mean_us[name])
-    return rule.names or phase
+    return rule.names or name_of(phase)
+
+
+def name_of(phase: str) -> str:
+    """Lateness is a symptom: what a verdict names is the producer."""
+    return "producer" if phase == "lateness" else phase
