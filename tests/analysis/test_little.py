@@ -118,7 +118,7 @@ def test_one_sides_error_does_not_hide_the_others() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"in_flight": None}, "not counted"),
+        ({"in_flight": None, "handled": None}, "nobody counted"),
         ({"drained": False}, "cut short"),
         ({"failures": (Failure("stage-0", "PartyError", "it died"),)}, "cut short"),
         ({"duplicated": 1}, "twice"),
@@ -138,6 +138,15 @@ def test_so_is_one_with_a_message_that_was_lost_or_without_any() -> None:
     samples["status"][5] = Status.LOST
     assert "not delivered" in little([block], samples).left_out[3]
     assert "no messages" in little([block], samples[:0]).left_out[3]
+
+
+def test_without_replies_the_throughput_is_compared_alone() -> None:
+    block, samples = busy()
+    block = dataclasses.replace(block, in_flight=None)
+    (checked,) = little([block], samples).blocks
+    assert (checked.ratio, checked.violated) == (1.0, False)
+    without_a_worker(samples)
+    assert little([block], samples).violated
 
 
 def test_where_no_worker_is_ours_messages_in_flight_are_compared_alone() -> None:
