@@ -18,6 +18,7 @@ from benchkit.analysis.measure import Measure, measure
 from benchkit.analysis.promises import promises
 from benchkit.analysis.search_reasons import no_level, search_reasons
 from benchkit.analysis.validity import Facts, Reason, is_valid, reasons
+from benchkit.analysis.verdict.arrivals import UNKNOWN, Unevenness, unevenness
 from benchkit.records.run import Block, Cell, Failure, Run
 from benchkit.records.samples import SAMPLE
 
@@ -38,6 +39,7 @@ class Analysed:
     found: Found | None = None
     drained: Drained | None = None
     detail: Detail | None = None
+    uneven: Unevenness = UNKNOWN
 
     @property
     def valid(self) -> bool:
@@ -93,6 +95,7 @@ def analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
         capacity,
         drained(cell, blocks, samples),
         beneath,
+        unevenness(samples),
     )
 
 

@@ -28,11 +28,11 @@ def run_block(
     task: Task,
     place: Place,
     hosts: Sequence[str],
-    profiles: dict[str, dict[str, str]] | None = None,
+    profiles: dict[str, dict[str, Any]] | None = None,
 ) -> tuple[Block, Samples]:
     """Measure one block; raises BenchkitError only when an end could not even open.
 
-    `profiles` is filled with the pages of a profiled block by role.
+    `profiles` is filled with what the parties of a profiled block tell, by role; see `engine.profile`.
     """
     workers = [crew.get(role) for role in hosts]
     ends = Ends([crew.get(role) for role in fan_in.roles(task.producers)], [])
@@ -210,14 +210,11 @@ def _close_producers(crew: Crew, ends: Ends) -> None:
     )
 
 
-def _profiles(ends: Ends) -> dict[str, dict[str, str]]:
+def _profiles(ends: Ends) -> dict[str, dict[str, Any]]:
     told = {
         **{(party.role, n): party for party, n in ends.producing},
         **{(f"stage-{i}", n): p for i, (p, n) in enumerate(ends.workers)},
     }
-    events = {role: party.event(number, "profile") for (role, number), party in told.items()}
-    return {
-        role: {"html": event["html"], "speedscope": event["speedscope"]}
-        for role, event in events.items()
-        if event
-    }
+    events = {role: (party, party.event(number, "profile")) for (role, number), party in told.items()}
+    gone = "it ended before it told what its profiler saw"
+    return {role: event or {"gap": party.dead or gone} for role, (party, event) in events.items()}

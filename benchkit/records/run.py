@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from benchkit.records.profile import Profile
 from benchkit.records.samples import Samples
 
 
@@ -238,6 +239,15 @@ class Psnr:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that a traced system's files do not tell, or that their marks leave open."""
+
+    code: Literal["trace-damaged", "trace-cut", "trace-not-ended", "trace-unmatched"]
+    what: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One combination that was measured."""
 
@@ -258,7 +268,8 @@ class Cell:
     wire_bytes: int
     """Bytes that the transport carries for one message, envelope included (mean)."""
     arrival: str
-    delivery: Literal["at-most-once", "at-least-once", "exactly-once-observed"]
+    delivery: Literal["at-most-once", "at-least-once", "exactly-once-observed", "unknown"]
+    """Unknown where a system was traced that promised nobody anything."""
     durability: str
     ordering: str
     zero_copy: bool
@@ -281,6 +292,10 @@ class Cell:
     """Of what the decoder makes of the source's arrays; None where nothing was changed."""
     floor: str = ""
     """Which of Floor.paths_us lies beneath its transport; empty where none does."""
+    gaps: tuple[Gap, ...] = ()
+    """Of a cell that was traced in code that people already run."""
+    profile: Profile | None = None
+    """What the profilers saw, in a block that is not among the measured ones; None where none was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

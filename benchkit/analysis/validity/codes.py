@@ -31,6 +31,10 @@
 | search-unfinished | note | was still searching when its time was up |
 | no-level-keeps | note | found no rate that keeps its promise |
 | search-given-up | invalid | searched, and a block of the search could not be measured |
+| trace-damaged | note | was traced, and some of what was marked cannot be read |
+| trace-not-ended | note | was traced, and a process ended without closing its trace |
+| trace-unmatched | note | was traced, and has marks that no other process's marks go with |
+| trace-cut | note | was traced, and what lies before or after the trace is left out |
 | near-floor | note | takes little longer than the tool itself |
 | effect-below-noise | note | differs from the best by less than the machine's own noise: a tie |
 """
@@ -116,6 +120,10 @@ CODES: Final[Mapping[str, Kind]] = {
         "note", "promise more than the smallest latency seen, or make the stage or the path faster"
     ),
     "search-given-up": Kind("invalid", "read the failures in run.json"),
+    "trace-damaged": Kind("note", "copy the trace files again, or trace again"),
+    "trace-not-ended": Kind("note", "see why the process was killed; what it had marked is analysed"),
+    "trace-unmatched": Kind("note", "give a message the same name in every call"),
+    "trace-cut": Kind("note", "raise BENCHKIT_TRACE_BYTES to keep more of each process's marks"),
     "near-floor": Kind("note", "treat it as the cost of the tool itself; larger payloads stand clear of it"),
     "effect-below-noise": Kind(
         "note", "take the two for equal; a quieter machine or larger payloads would show a smaller difference"

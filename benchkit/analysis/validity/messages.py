@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from benchkit.analysis.validity.facts import Facts, Reason, graded, messages, named, percent, reason
 from benchkit.analysis.validity.parties import COUNTED, cut_short, failures
 from benchkit.units import show_us
+
+_MAY_LOSE: Final = frozenset({"at-most-once", "unknown"})
+_MAY_REPEAT: Final = frozenset({"at-least-once", "unknown"})
 
 
 def account(facts: Facts) -> Iterator[Reason]:
@@ -40,7 +44,7 @@ def undelivered(facts: Facts) -> Iterator[Reason]:
     if not gone:
         return
     share = sum(gone.values()) / facts.scheduled
-    broken = bool(facts.account["lost"]) and facts.cell.delivery != "at-most-once"
+    broken = bool(facts.account["lost"]) and facts.cell.delivery not in _MAY_LOSE
     text = ", ".join(f"{count} {name.replace('_', '-')}" for name, count in gone.items())
     promise = f"; it promises {facts.cell.delivery}" if broken else ""
     refusal = next((failure for failure in failures(facts) if failure.type == COUNTED), None)
@@ -78,7 +82,7 @@ def integrity(facts: Facts) -> Iterator[Reason]:
 
 def guarantee(facts: Facts) -> Iterator[Reason]:
     """Nothing came twice or out of order where the transport promises that it does not."""
-    if facts.account["duplicated"] and facts.cell.delivery != "at-least-once":
+    if facts.account["duplicated"] and facts.cell.delivery not in _MAY_REPEAT:
         text = f"{messages(facts.account['duplicated'])} arrived twice; it promises {facts.cell.delivery}"
         yield reason("duplicated", text)
     if facts.account["reordered"] and facts.cell.ordering == "fifo" and facts.cell.workers == 1:
