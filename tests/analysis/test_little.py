@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import a_block, a_cell
 
@@ -49,6 +49,7 @@ TRAFFIC = st.integers(2, 60).flatmap(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(TRAFFIC, st.integers(1, 3))
 def test_it_holds_to_the_message_on_whatever_happened(
     traffic: tuple[list[int], list[int]], producers: int
