@@ -72,6 +72,18 @@ class ServerTimes:
 
 
 @dataclass(frozen=True, slots=True)
+class Slowed:
+    """What was slowed in a block of an experiment; such a block is no measurement of its cell."""
+
+    phase: str
+    """Empty in the block that the others are compared with: nothing is slowed in it, all else is as in them."""
+    share: float
+    """Of the phase's mean; 0 in the block to compare with."""
+    added_ns: int
+    """What was added to the phase of every message (of every batch, for compute)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """One uninterrupted stretch of one cell."""
 
@@ -122,6 +134,49 @@ class Block:
     """Messages of other clients that the stage answered meanwhile; they are in no other count."""
     server: ServerTimes | None = None
     """Of an external stage that keeps counters."""
+    slowed: Slowed | None = None
+    """A block of an experiment (Run.trials); no figure of the cell is made of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a block of a what-if leaves of its messages, delivered ones after warm-up."""
+
+    count: int
+    period_ns: float
+    """Between two completions: the median over about ten windows of them, so that a hiccup does not decide."""
+    mean_ns: float
+    """Mean latency."""
+    p50_ns: int
+    phase_means_ns: Mapping[str, float]
+    phase_p50_ns: Mapping[str, float]
+    producer_ns: float
+    """How long a message kept the producer's thread, what it waited for replies left out."""
+    worker_ns: float
+    """How long a message kept its worker's thread, from asking for it to asking for the next; what the worker
+    waited for the message to be sent is left out. 0 where no worker of ours ran."""
+    batch_fill: float
+    """Messages of a batch, mean over the batches; 0 where no worker of ours ran."""
+    cpu_ns: Mapping[str, float]
+    """Of producer, stage and broker, per message; looking in vain (spinning) is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A block that was measured to answer "what if": kept beside the cells' blocks and never among them."""
+
+    number: int
+    """Place in the order of trials, from 0."""
+    mode: Literal["saturated", "paced"]
+    """In a closed loop, or at the cell's own rate."""
+    change: str
+    """`transport=shm`, `codec=msgpack`, `workers=2`, `batch=8`; empty: the cell as it is."""
+    in_flight: int | None
+    """Of the closed loop."""
+    block: Block
+    """Of the cell that the question is about, `slowed` in an experiment."""
+    figures: Figures | None
+    """None where too few messages arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +276,23 @@ class Floor:
 
 
 @dataclass(frozen=True, slots=True)
+class WhatIf:
+    """What a run with `--what-if` set out to try, as the engine understood it."""
+
+    cells: tuple[str, ...]
+    """Those with experiments and confirmations; every cell that can be saturated has a few blocks for its demands."""
+    changes: Mapping[str, tuple[str, ...]]
+    """By cell, the changes that were asked about, in the words of Trial.change."""
+    confirm: bool
+    expected_s: float
+    """How long the trials were thought to take, said before they began."""
+    left_out: Mapping[str, tuple[str, ...]]
+    """By cell, what was not tried and why."""
+    one_process: tuple[str, ...] = ()
+    """Cells whose producer and worker share an interpreter."""
+
+
+@dataclass(frozen=True, slots=True)
 class Resumption:
     """The runner died and the run was taken up again."""
 
@@ -261,3 +333,7 @@ class Run:
     resumed: list[Resumption] = field(default_factory=list)
     seeds: dict[str, int] = field(default_factory=dict)
     """What `seed` became for the order of blocks, the payload and the stage; a block names its schedule's."""
+    trials: list[Trial] = field(default_factory=list)
+    """Blocks of `--what-if`, without their samples; in no cell's figures."""
+    what_if: WhatIf | None = None
+    """What was asked for them; None where nothing was."""

@@ -1,0 +1,70 @@
+"""What a change really made, against the present in blocks of the same rounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchkit.analysis.intervals import Interval, exp, mean_error, t_interval
+from benchkit.records.run import Figures, Trial
+
+_LEAST_ROUNDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A figure now and after a change; the interval is 95%, of the mean ratio of the rounds that have both."""
+
+    now: float
+    after: float
+    interval: Interval | None
+    """None with fewer than two rounds."""
+    rounds: int
+
+    def holds(self, predicted: float | None) -> bool | None:
+        """Whether a prediction lies in the interval; None where there is none of either."""
+        if predicted is None or self.interval is None:
+            return None
+        return self.interval[0] <= predicted <= self.interval[1]
+
+
+def per_s(figures: Figures) -> float:
+    """Throughput at saturation."""
+    return 1e9 / figures.period_ns
+
+
+def p50_us(figures: Figures) -> float:
+    """Median latency."""
+    return figures.p50_ns / 1e3
+
+
+def by_round(trials: Sequence[Trial], change: str, mode: str, figure: Callable[[Figures], float]) -> dict[int, float]:
+    """A figure of the unslowed trials with this change (empty: the present), by round."""
+    return {
+        trial.block.round: figure(trial.figures)
+        for trial in trials
+        if trial.block.slowed is None and trial.change == change and trial.mode == mode and trial.figures is not None
+    }
+
+
+def compared(now: dict[int, float], after: dict[int, float]) -> Measured | None:
+    """After over now, round by round, put on what is measured now over all rounds; None where no round has both."""
+    both = sorted(now.keys() & after.keys())
+    if not both:
+        return None
+    present = center(now)
+    logs = np.array([math.log(after[at] / now[at]) for at in both])
+    ratio = float(np.mean(logs))
+    interval = None
+    if len(both) >= _LEAST_ROUNDS:
+        low, high = t_interval(*mean_error(logs))
+        interval = present * exp(low), present * exp(high)
+    return Measured(present, present * exp(ratio), interval, len(both))
+
+
+def center(by_round_: dict[int, float]) -> float:
+    """The geometric mean, which ratios are centered on as well."""
+    return exp(float(np.mean([math.log(value) for value in by_round_.values()])))
