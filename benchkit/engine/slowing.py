@@ -37,12 +37,18 @@ def spin(added_ns: int) -> None:
 
 def slowed_coder(codec: Coder, slow: Mapping[str, int], *, encode: str, decode: str) -> Coder:
     """The codec with what `slow` says for these phases, itself where it says nothing."""
-    return _Coder(codec, slow.get(encode, 0), slow.get(decode, 0)) if {encode, decode} & slow.keys() else codec
+    return (
+        _Coder(codec, slow.get(encode, 0), slow.get(decode, 0)) if {encode, decode} & slow.keys() else codec
+    )
 
 
 def slowed_sender(sender: Sender, slow: Mapping[str, int]) -> Sender:
     """The producer's end, slower in `send` (before it hands over) and in `return` (after a reply came)."""
-    return _Sender(sender, slow.get("send", 0), slow.get("return", 0)) if {"send", "return"} & slow.keys() else sender
+    return (
+        _Sender(sender, slow.get("send", 0), slow.get("return", 0))
+        if {"send", "return"} & slow.keys()
+        else sender
+    )
 
 
 def slowed_receiver(receiver: Receiver, slow: Mapping[str, int]) -> Receiver:

@@ -140,11 +140,15 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a block of a what-if leaves of its messages, delivered ones after warm-up."""
+    """What a block of a what-if leaves of its messages, delivered ones after warm-up.
+
+    Means are those of a typical stretch: the median over about ten windows of their means, so that a hiccup of the
+    machine, which one block meets and its neighbour does not, decides nothing.
+    """
 
     count: int
     period_ns: float
-    """Between two completions: the median over about ten windows of them, so that a hiccup does not decide."""
+    """Between two completions."""
     mean_ns: float
     """Mean latency."""
     p50_ns: int

@@ -18,6 +18,7 @@ from benchkit.analysis.words import times, times_with_interval
 from benchkit.report.bar import PHASES, PhaseBar, legend
 from benchkit.report.codecs import codec_table
 from benchkit.report.terminal_search import search_footnotes, search_table
+from benchkit.report.terminal_whatif import what_if
 from benchkit.report.text import ascii_twin, cpu_us, rate, text, within
 from benchkit.units import show_us
 
@@ -65,6 +66,7 @@ def report(document: Entry, folder: Path | None = None) -> View:
                 yield text("")
         yield from _footnotes(document, width)
         yield from _answer(document)
+        yield from what_if(document)
         yield from _invalid(document)
         yield from _notes(document)
         yield from _drift(document)

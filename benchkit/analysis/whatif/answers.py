@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchkit.analysis.analysed import Analysed
 from benchkit.analysis.intervals import Interval
+from benchkit.analysis.pools import Distribution
 from benchkit.analysis.whatif import confirmed as made
 from benchkit.analysis.whatif.changes import HALVED, Change, parse
 from benchkit.analysis.whatif.confirmed import Measured
 from benchkit.analysis.whatif.demands import demands, model
+from benchkit.analysis.whatif.figures import WAITS
 from benchkit.analysis.whatif.predict import Known, Outcome, Prediction, predict
 from benchkit.analysis.whatif.sensitivity import Sensitivity, Slope, sensitivities
 from benchkit.analysis.whatif.words import meaning
-from benchkit.records.run import Figures, Run, Trial
+from benchkit.records.run import Figures, Run, Trial, WhatIf
 
 Entry = dict[str, Any]
-_WAITS = ("lateness", "queue", "batch")
 
 
 def answers(run: Run, cells: Sequence[Analysed]) -> dict[str, Entry]:
@@ -28,49 +29,85 @@ def answers(run: Run, cells: Sequence[Analysed]) -> dict[str, Entry]:
     trials: dict[str, list[Trial]] = {}
     for trial in run.trials:
         trials.setdefault(trial.block.cell, []).append(trial)
-    known = {each.cell.id: found for each in cells if (found := _known(run, each, trials.get(each.cell.id, [])))}
-    asked = {**dict.fromkeys(trials), **dict.fromkeys(run.what_if.left_out)}
-    return {each.cell.id: _entry(run, each, cells, trials.get(each.cell.id, []), known) for each in cells if each.cell.id in asked}  # noqa: E501
+    known = {
+        each.cell.id: found for each in cells if (found := _known(run, each, trials.get(each.cell.id, [])))
+    }
+    asked = trials.keys() | run.what_if.left_out.keys()
+    return {
+        each.cell.id: _entry(_Case(run.what_if, each, cells, trials.get(each.cell.id, []), known))
+        for each in cells
+        if each.cell.id in asked
+    }
 
 
-def _entry(run: Run, done: Analysed, cells: Sequence[Analysed], trials: Sequence[Trial], known: Mapping[str, Known]) -> Entry:  # noqa: E501
-    assert run.what_if is not None  # noqa: S101  (asked before)
-    own = known.get(done.cell.id)
-    predictions = list(_predictions(run, done, cells, trials, known)) if own else []
-    tried = [key for key in run.what_if.changes.get(done.cell.id, ()) if any(t.change == key for t in trials)]
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One cell with what its answers are made of."""
+
+    asked: WhatIf
+    done: Analysed
+    cells: Sequence[Analysed]
+    trials: Sequence[Trial]
+    known: Mapping[str, Known]
+
+    @property
+    def own(self) -> Known | None:
+        return self.known.get(self.done.cell.id)
+
+    @property
+    def changes(self) -> list[Change]:
+        """What was asked beside the phases."""
+        return [parse(key, self.done.cell) for key in self.asked.changes.get(self.done.cell.id, ())]
+
+
+def _entry(case: _Case) -> Entry:
+    own, trials = case.own, case.trials
+    predictions = list(_predictions(case, own)) if own else []
     by_key = {each.change.key: each for each in predictions}
+    tried = {trial.change for trial in trials}
+    left = list(case.asked.left_out.get(case.done.cell.id, ()))
+    if case.done.cell.external_stage:
+        left.append("predictions: the stage is a server of its own, what a message asks of it is not seen")
     return {
         "now": _now(own, trials) if own else None,
-        "predictions": [_prediction(each, own, trials) for each in predictions] if own else [],
+        "predictions": [_prediction(each, own) for each in predictions] if own else [],
         "sensitivity": [_sensitivity(each) for each in sensitivities(trials)],
-        "confirmed": [_confirmed(parse(key, done.cell), trials, by_key.get(key)) for key in tried],
-        "left_out": list(run.what_if.left_out.get(done.cell.id, ())),
+        "confirmed": [
+            _confirmed(change, trials, by_key.get(change.key))
+            for change in case.changes
+            if change.key in tried
+        ],
+        "left_out": left,
     }
 
 
 def _known(run: Run, done: Analysed, trials: Sequence[Trial]) -> Known | None:
     """Demands at saturation; None without a saturated trial or a measured message."""
     saturated = _saturated(trials)
-    if not saturated or not done.measure.latency.count:
+    if not saturated or not done.measure.latency.count or done.cell.external_stage:
         return None
     cell, phases = done.cell, done.measure.phases
-    unloaded_us = sum(each.mean_ns for name, each in phases.items() if name not in _WAITS) / 1e3
-    cores, load, batch = (run.environment.get("cores"), cell.parameters.get("load"), cell.parameters.get("batch"))
+    cores, load = run.environment.get("cores"), cell.parameters.get("load")
     think = load.get("think") if isinstance(load, Mapping) else None
     shared = run.what_if is not None and cell.id in run.what_if.one_process
     # What a message takes when it is alone is never more than what it takes in a crowd.
-    crowded_us = min(
-        sum(value for name, value in each.phase_means_ns.items() if name not in _WAITS) for each in saturated
+    alone_us = min(
+        sum(_p50_ns(each) for name, each in phases.items() if name not in WAITS),
+        *(sum(mean for name, mean in each.phase_means_ns.items() if name not in WAITS) for each in saturated),
     ) / 1e3  # fmt: skip
     found = demands(
-        saturated, min(unloaded_us, crowded_us), producers=cell.producers, workers=cell.workers,
+        saturated, alone_us, producers=cell.producers, workers=cell.workers,
         in_flight=next(t.in_flight for t in trials if t.mode == "saturated" and not t.change) or 1,
         think_us=float(think or 0.0) * 1e6, cores=cores if isinstance(cores, int) else 1, one_process=shared,
     )  # fmt: skip
     rates = made.by_round(trials, "", "saturated", made.per_s)
     asked = [block.offered_per_s for block in done.blocks if block.offered_per_s is not None]
-    size = batch.get("size", 1) if isinstance(batch, Mapping) else 1
-    return Known(model(found, made.center(rates)), done.measure, asked[0] if asked else None, size, cell.wire_bytes)
+    return Known(model(found, made.center(rates)), done.measure, asked[0] if asked else None)
+
+
+def _p50_ns(phase: Distribution) -> float:
+    p50 = phase.quantiles_ns["p50"]
+    return phase.mean_ns if p50 is None else p50
 
 
 def _saturated(trials: Sequence[Trial]) -> list[Figures]:
@@ -112,24 +149,23 @@ def _spread(rates: Mapping[int, float]) -> list[float] | None:
     return _pair(found.interval) if found else None
 
 
-def _predictions(run: Run, done: Analysed, cells: Sequence[Analysed], trials: Sequence[Trial], known: Mapping[str, Known]):  # type: ignore[no-untyped-def]  # noqa: E501
-    own = known[done.cell.id]
+def _predictions(case: _Case, own: Known) -> Iterator[Prediction]:
     for phase in HALVED:
-        if done.measure.phases[phase].mean_ns > 0:
+        if case.done.measure.phases[phase].mean_ns > 0:
             yield predict(own, Change("phase", phase), None)
-    for key in run.what_if.changes.get(done.cell.id, ()):
-        change = parse(key, done.cell)
-        yield predict(own, change, _donor(change, done, cells, known), _in_flight(own, change, trials))
+    for change in case.changes:
+        yield predict(own, change, _donor(change, case), _in_flight(own, change, case.trials))
 
 
-def _donor(change: Change, done: Analysed, cells: Sequence[Analysed], known: Mapping[str, Known]) -> Known | None:
+def _donor(change: Change, case: _Case) -> Known | None:
+    """A cell that differs in this alone."""
     if change.kind not in ("transport", "codec"):
         return None
-    other = "codec" if change.kind == "transport" else "transport"
-    for each in cells:
-        alike = each.cell.group == done.cell.group and getattr(each.cell, other) == getattr(done.cell, other)
-        if alike and getattr(each.cell, change.kind) == change.name and each.cell.id in known:
-            return known[each.cell.id]
+    own, other = case.done.cell, "codec" if change.kind == "transport" else "transport"
+    for each in (each.cell for each in case.cells):
+        alike = each.group == own.group and getattr(each, other) == getattr(own, other)
+        if alike and getattr(each, change.kind) == change.name and each.id in case.known:
+            return case.known[each.id]
     return None
 
 
@@ -144,7 +180,7 @@ def _in_flight(own: Known, change: Change, trials: Sequence[Trial]) -> int:
     return max(1, now.in_flight * int(change.name) // int(change.before))
 
 
-def _prediction(found: Prediction, known: Known, trials: Sequence[Trial]) -> Entry:
+def _prediction(found: Prediction, known: Known) -> Entry:
     change = found.change
     return {
         "kind": change.kind,
@@ -160,13 +196,20 @@ def _prediction(found: Prediction, known: Known, trials: Sequence[Trial]) -> Ent
 
 
 def _outcome(found: Outcome, now: float | None) -> Entry:
-    return {"now": now, "predicted": found.predicted, "limited_by": found.limited_by, "why_not": found.why_not}
+    return {
+        "now": now,
+        "predicted": found.predicted,
+        "limited_by": found.limited_by,
+        "why_not": found.why_not,
+    }
 
 
 def _confirmed(change: Change, trials: Sequence[Trial], predicted: Prediction | None) -> Entry:
     capacity, latency = (
-        made.compared(made.by_round(trials, "", mode, figure), made.by_round(trials, change.key, mode, figure))
-        for mode, figure in _MODES(trials)
+        made.compared(
+            made.by_round(trials, "", mode, figure), made.by_round(trials, change.key, mode, figure)
+        )
+        for mode, figure in _read(trials)
     )
     rounds = max((each.rounds for each in (capacity, latency) if each), default=0)
     failures = [f.what for t in trials if t.change == change.key for f in t.block.failures]
@@ -180,7 +223,7 @@ def _confirmed(change: Change, trials: Sequence[Trial], predicted: Prediction | 
     }
 
 
-def _MODES(trials: Sequence[Trial]):  # type: ignore[no-untyped-def]  # noqa: N802
+def _read(trials: Sequence[Trial]) -> tuple[tuple[str, Callable[[Figures], float]], ...]:
     """Where capacity and latency are read: a closed loop's own blocks are both."""
     paced = any(trial.mode == "paced" for trial in trials)
     return ("saturated", made.per_s), ("paced" if paced else "saturated", made.p50_us)

@@ -48,4 +48,9 @@ def present(cell: Cell) -> dict[str, str]:
     """What of the cell can be swapped, as it is now."""
     batch = cell.parameters.get("batch")
     size = batch.get("size", 1) if isinstance(batch, dict) else 1
-    return {"transport": cell.transport, "codec": cell.codec, "workers": str(cell.workers), "batch": str(size)}
+    return {
+        "transport": cell.transport,
+        "codec": cell.codec,
+        "workers": str(cell.workers),
+        "batch": str(size),
+    }

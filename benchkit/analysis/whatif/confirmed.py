@@ -41,12 +41,17 @@ def p50_us(figures: Figures) -> float:
     return figures.p50_ns / 1e3
 
 
-def by_round(trials: Sequence[Trial], change: str, mode: str, figure: Callable[[Figures], float]) -> dict[int, float]:
+def by_round(
+    trials: Sequence[Trial], change: str, mode: str, figure: Callable[[Figures], float]
+) -> dict[int, float]:
     """A figure of the unslowed trials with this change (empty: the present), by round."""
     return {
         trial.block.round: figure(trial.figures)
         for trial in trials
-        if trial.block.slowed is None and trial.change == change and trial.mode == mode and trial.figures is not None
+        if trial.block.slowed is None
+        and trial.change == change
+        and trial.mode == mode
+        and trial.figures is not None
     }
 
 

@@ -101,7 +101,10 @@ def demands(
     own = {name: phase(name) for name in (*PRODUCING, "transit", "decode")}
     # A batch is computed once and answered one after the other: the k-th waits for k replies.
     own |= {"compute": phase("compute") / fill, "reply": phase("reply") * 2 / (fill + 1)}
-    cpu = {role: mean([each.cpu_ns.get(role, 0.0) for each in saturated]) for role in ("producer", "stage", "broker")}
+    cpu = {
+        role: mean([each.cpu_ns.get(role, 0.0) for each in saturated])
+        for role in ("producer", "stage", "broker")
+    }
     # What the producer does for a reply is in no stamp; its CPU time holds it.
     producer = max(mean([each.producer_ns for each in saturated]), cpu["producer"])
     worker = mean([each.worker_ns for each in saturated])
@@ -143,7 +146,9 @@ class Model:
 
 def model(found: Demands, capacity_per_s: float) -> Model:
     """The demands with the capacity that was measured with them (above 0)."""
-    beyond = {each.name for each in found.resources() if capacity_per_s / each.saturates_per_s > _CONTRADICTED}
+    beyond = {
+        each.name for each in found.resources() if capacity_per_s / each.saturates_per_s > _CONTRADICTED
+    }
     # The threads and the in-flight limit are the model; without any of them there is none.
     if len(beyond) == len(found.resources()):
         beyond = set()

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from benchkit.analysis.measure import Measure
 from benchkit.analysis.whatif.changes import Change
 from benchkit.analysis.whatif.demands import Demands, Model, scaled, swapped
+from benchkit.analysis.whatif.figures import WAITS
 from benchkit.analysis.whatif.latency import Station, wait_ratio
-
-_WAITS = ("lateness", "queue", "batch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +20,6 @@ class Known:
     measure: Measure
     rate_per_s: float | None
     """None in a closed loop."""
-    batch_size: int
-    wire_bytes: int
 
     @property
     def p50_us(self) -> float | None:
@@ -72,7 +69,9 @@ def predict(known: Known, change: Change, donor: Known | None, in_flight: int | 
         return _swapped(known, change, donor)
     count = int(change.name)
     if change.kind == "workers":
-        changed = replace(known.model.demands, workers=count, in_flight=in_flight or known.model.demands.in_flight)
+        changed = replace(
+            known.model.demands, workers=count, in_flight=in_flight or known.model.demands.in_flight
+        )
         return Prediction(
             change, _capacity(known, changed), _latency(known, changed, {}), "demands of this cell",
             "the broker and the cores do not slow each worker down",
@@ -86,10 +85,12 @@ def predict(known: Known, change: Change, donor: Known | None, in_flight: int | 
 
 
 def _halved(known: Known, change: Change) -> Prediction:
-    unloaded_us = known.measure.phases[change.name].mean_ns / 1e3
-    changed = scaled(known.model.demands, change.name, 0.5, unloaded_us)
-    less = {change.name: -known.phase_p50_us(change.name) / 2}
-    return Prediction(change, _capacity(known, changed), _latency(known, changed, less), "demands of this cell")
+    alone_us = known.phase_p50_us(change.name)
+    changed = scaled(known.model.demands, change.name, 0.5, alone_us)
+    less = {change.name: -alone_us / 2}
+    return Prediction(
+        change, _capacity(known, changed), _latency(known, changed, less), "demands of this cell"
+    )
 
 
 def _swapped(known: Known, change: Change, donor: Known) -> Prediction:
@@ -97,7 +98,7 @@ def _swapped(known: Known, change: Change, donor: Known) -> Prediction:
     other = {
         name: donor.phase_p50_us(name) - known.phase_p50_us(name)
         for name in known.measure.phases
-        if name not in _WAITS and name != "compute"
+        if name not in WAITS and name != "compute"
     }
     source = f"demands measured with {change.kind} {change.name} in this run"
     return Prediction(change, _capacity(known, changed), _latency(known, changed, other), source)
@@ -123,7 +124,11 @@ def _latency(known: Known, changed: Demands, differences_us: Mapping[str, float]
     waits_us = 0.0
     for phase, was, becomes in (
         ("queue", Station(before.worker_us, before.workers), Station(changed.worker_us, changed.workers)),
-        ("lateness", Station(before.producer_us, before.producers), Station(changed.producer_us, changed.producers)),
+        (
+            "lateness",
+            Station(before.producer_us, before.producers),
+            Station(changed.producer_us, changed.producers),
+        ),
     ):
         ratio = wait_ratio(was, becomes, rate)
         if ratio is None:

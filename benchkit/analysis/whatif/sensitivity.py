@@ -85,7 +85,9 @@ def sensitivities(trials: Sequence[Trial]) -> list[Sensitivity]:
     """Of each phase that was slowed in these trials of one cell, in the order of first trials."""
     found = []
     mine = [trial for trial in trials if trial.block.slowed is not None]
-    phases = dict.fromkeys(trial.block.slowed.phase for trial in mine if trial.block.slowed and trial.block.slowed.share)
+    phases = dict.fromkeys(
+        trial.block.slowed.phase for trial in mine if trial.block.slowed and trial.block.slowed.share
+    )
     for phase in phases:
         mean_ns = _unslowed_ns(mine, phase)
         periods, means, p50s = (_points(mine, phase, name) for name in ("period_ns", "mean_ns", "p50_ns"))
@@ -118,7 +120,9 @@ def _points(trials: Sequence[Trial], phase: str, name: str) -> Points:
 
 def _unslowed_ns(trials: Sequence[Trial], phase: str) -> float:
     """The phase's mean where nothing is slowed: at saturation, where there are such trials."""
-    still = [t for t in trials if t.figures is not None and t.block.slowed is not None and not t.block.slowed.phase]
+    still = [
+        t for t in trials if t.figures is not None and t.block.slowed is not None and not t.block.slowed.phase
+    ]
     saturated = [trial for trial in still if trial.mode == "saturated"] or still
     means = [trial.figures.phase_means_ns[phase] for trial in saturated if trial.figures]
     return float(np.mean(means)) if means else 0.0

@@ -13,8 +13,11 @@ from benchkit.tensors.wire import Buffer
 class Coder(Protocol):
     """What the ends of a transport need of a codec."""
 
-    def encode(self, arrays: Arrays, metadata: bytes) -> list[Buffer]: ...
-    def decode(self, body: memoryview) -> tuple[Arrays, bytes]: ...
+    def encode(self, arrays: Arrays, metadata: bytes) -> list[Buffer]:
+        """See Codec."""
+
+    def decode(self, body: memoryview) -> tuple[Arrays, bytes]:
+        """See Codec."""
 
 
 class Codec(Plugin):
