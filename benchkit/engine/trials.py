@@ -29,7 +29,7 @@ Mode = Literal["saturated", "paced"]
 BASE_ROUNDS: Final = 3
 DONOR_ROUNDS: Final = 2
 LEAST_ROUNDS: Final = 3
-_GOOD_ROUNDS: Final = 5
+_GOOD_ROUNDS: Final = 6
 _MESSAGES: Final = 30
 """A block lasts so many messages at the least, within the scenario's own block."""
 _OVERHEAD_S: Final = 0.25
@@ -113,11 +113,18 @@ def changes(plan: Plan, index: int, asked: WhatIfOptions) -> list[str]:
     own, near = plan.cells[index], [plan.cells[at] for at in donors(plan, index)]
     moved = [cell.transport.kind for cell in near if cell.codec == own.codec]
     packed = [cell.codec.kind for cell in near if cell.transport == own.transport]
-    found = [f"transport={kind}" for kind in asked.transport or moved if kind != own.transport.kind]
-    found += [f"codec={kind}" for kind in asked.codec or packed if kind != own.codec.kind]
+    found = [
+        f"transport={kind}"
+        for kind in (moved if asked.transport is None else asked.transport)
+        if kind != own.transport.kind
+    ]
+    found += [
+        f"codec={kind}" for kind in (packed if asked.codec is None else asked.codec) if kind != own.codec.kind
+    ]
     promised = own.transport.capabilities()
     if not promised.same_process and not promised.external_stage:
-        found += [f"workers={count}" for count in asked.workers or (2 * own.workers,) if count != own.workers]
+        counts = (2 * own.workers,) if asked.workers is None else asked.workers
+        found += [f"workers={count}" for count in counts if count != own.workers]
     if not promised.external_stage:
         found += [f"batch={size}" for size in asked.batch if size != own.batch_size]
     return list(dict.fromkeys(found))
@@ -210,18 +217,28 @@ def phases(
     whole_ns = sum(means_ns.values())
     found: dict[str, float] = {}
     left: list[str] = []
-    for name in sorted(asked.phases or own, key=lambda name: -means_ns.get(name, 0.0)):
+    little: list[str] = []
+    least = min(asked.slow)
+    for name in sorted(
+        own if asked.phases is None else asked.phases, key=lambda name: -means_ns.get(name, 0.0)
+    ):
         mean_ns = means_ns.get(name, 0.0)
-        if name not in own:
+        told = f"{name} {show_us(mean_ns / 1e3)}"
+        short = least * mean_ns < _LEAST_ADDED_NS
+        if asked.phases is None and (
+            short or mean_ns < _LEAST_SHARE * whole_ns or len(found) == _MOST_PHASES
+        ):
+            little += [told] if mean_ns else []
+        elif name not in own:
             left.append(f"{name}: the stage is a server of its own, nothing in it can be slowed")
-        elif min(asked.slow) * mean_ns < _LEAST_ADDED_NS:
-            left.append(f"{name}: {show_us(mean_ns / 1e3)}, too short to be slowed by {min(asked.slow):.0%}")
-        elif asked.phases is None and (mean_ns < _LEAST_SHARE * whole_ns or len(found) == _MOST_PHASES):
+        elif short:
             left.append(
-                f"{name}: {show_us(mean_ns / 1e3)}, little beside the others; what_if.phases can name it"
+                f"{told}: too short to be slowed by {least:.0%}, the clock would be part of the answer"
             )
         else:
             found[name] = mean_ns
+    if little:
+        left.append(f"{', '.join(little)}: little beside the others; what_if.phases can name them")
     return found, left
 
 

@@ -107,12 +107,12 @@ class WhatIfOptions(Section):
 
     run: bool = Field(True, description="false keeps the section for later")
     phases: tuple[WorkPhase, ...] | None = Field(
-        None, min_length=1, description="phases that are slowed; by default the longest ones"
+        None, description="phases that are slowed, [] for none; by default the longest ones"
     )
     slow: tuple[Level, ...] = Field(
         (0.05, 0.1, 0.2), min_length=2, max_length=8, description="by how much of its mean a phase is slowed"
     )
-    rounds: int = Field(6, ge=3, le=200, description="blocks of each level")
+    rounds: int = Field(12, ge=3, le=200, description="blocks of each level, as far as `longest` allows")
     duration: Positive = Field(0.25, description="measured part of a block, longer where messages are few")
     longest: Positive = Field(
         120.0, description="time for all of it together; fewer phases and rounds if it must be"
@@ -125,12 +125,14 @@ class WhatIfOptions(Section):
         False, description="make the changes that can be made, and compare with what was predicted"
     )
     transport: tuple[str, ...] | None = Field(
-        None, description="to ask about; by default the others of the scenario"
+        None, description="to ask about, [] for none; by default the others of the scenario"
     )
     codec: tuple[str, ...] | None = Field(
-        None, description="to ask about; by default the others of the scenario"
+        None, description="to ask about, [] for none; by default the others of the scenario"
     )
-    workers: tuple[Least1, ...] | None = Field(None, description="to ask about; by default twice as many")
+    workers: tuple[Least1, ...] | None = Field(
+        None, description="to ask about, [] for none; by default twice as many"
+    )
     batch: tuple[Least1, ...] = Field((), description="batch sizes to ask about")
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from benchkit.analysis.analysed import Analysed
+from benchkit.analysis.disturbance import disturbed
 from benchkit.analysis.intervals import Interval
 from benchkit.analysis.pools import Distribution
 from benchkit.analysis.whatif import confirmed as made
@@ -26,15 +27,17 @@ def answers(run: Run, cells: Sequence[Analysed]) -> dict[str, Entry]:
     """By cell id; cells about which nothing was asked are left out."""
     if run.what_if is None:
         return {}
-    trials: dict[str, list[Trial]] = {}
+    mine: dict[str, list[Trial]] = {}
+    upset = disturbed([trial.block for trial in run.trials])
     for trial in run.trials:
-        trials.setdefault(trial.block.cell, []).append(trial)
+        calm = trial.block.index not in upset
+        mine.setdefault(trial.block.cell, []).append(trial if calm else replace(trial, figures=None))
     known = {
-        each.cell.id: found for each in cells if (found := _known(run, each, trials.get(each.cell.id, [])))
+        each.cell.id: found for each in cells if (found := _known(run, each, mine.get(each.cell.id, [])))
     }
-    asked = trials.keys() | run.what_if.left_out.keys()
+    asked = mine.keys() | run.what_if.left_out.keys()
     return {
-        each.cell.id: _entry(_Case(run.what_if, each, cells, trials.get(each.cell.id, []), known))
+        each.cell.id: _entry(_Case(run.what_if, each, cells, mine.get(each.cell.id, []), known))
         for each in cells
         if each.cell.id in asked
     }
@@ -77,6 +80,7 @@ def _entry(case: _Case) -> Entry:
             for change in case.changes
             if change.key in tried
         ],
+        "disturbed": sum(trial.figures is None for trial in trials),
         "left_out": left,
     }
 
@@ -121,12 +125,11 @@ def _saturated(trials: Sequence[Trial]) -> list[Figures]:
 
 def _now(known: Known, trials: Sequence[Trial]) -> Entry:
     rates = made.by_round(trials, "", "saturated", made.per_s)
-    steady = made.compared(rates, rates)
     limit = known.model.bound(known.model.demands)
     return {
         "capacity_per_s": known.model.capacity_per_s,
         "capacity_ci95": _spread(rates),
-        "blocks": steady.rounds if steady else 0,
+        "blocks": len(rates),
         "in_flight": known.model.demands.in_flight,
         "limited_by": limit.name,
         "explained": known.model.explained,
@@ -143,7 +146,7 @@ def _now(known: Known, trials: Sequence[Trial]) -> Entry:
 
 
 def _spread(rates: Mapping[int, float]) -> list[float] | None:
-    """The 95% interval of the geometric mean of the rounds."""
+    """The 95% interval of the rounds' logarithms."""
     ones = dict.fromkeys(rates, 1.0)
     found = made.compared(ones, dict(rates))
     return _pair(found.interval) if found else None

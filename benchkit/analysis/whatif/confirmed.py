@@ -8,20 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchkit.analysis.intervals import Interval, exp, mean_error, t_interval
+from benchkit.analysis.intervals import Interval, exp
+from benchkit.analysis.whatif.rounds import LEAST_ROUNDS, estimate
 from benchkit.records.run import Figures, Trial
-
-_LEAST_ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A figure now and after a change; the interval is 95%, of the mean ratio of the rounds that have both."""
+    """A figure now and after a change; the interval is 95%, of the ratio in the rounds that have both."""
 
     now: float
     after: float
     interval: Interval | None
-    """None with fewer than two rounds."""
+    """None with fewer than three rounds."""
     rounds: int
 
     def holds(self, predicted: float | None) -> bool | None:
@@ -62,14 +61,12 @@ def compared(now: dict[int, float], after: dict[int, float]) -> Measured | None:
         return None
     present = center(now)
     logs = np.array([math.log(after[at] / now[at]) for at in both])
-    ratio = float(np.mean(logs))
-    interval = None
-    if len(both) >= _LEAST_ROUNDS:
-        low, high = t_interval(*mean_error(logs))
-        interval = present * exp(low), present * exp(high)
-    return Measured(present, present * exp(ratio), interval, len(both))
+    if len(both) < LEAST_ROUNDS:
+        return Measured(present, present * exp(float(np.median(logs))), None, len(both))
+    ratio, (low, high) = estimate(logs)
+    return Measured(present, present * exp(ratio), (present * exp(low), present * exp(high)), len(both))
 
 
 def center(by_round_: dict[int, float]) -> float:
-    """The geometric mean, which ratios are centered on as well."""
-    return exp(float(np.mean([math.log(value) for value in by_round_.values()])))
+    """The median of the rounds."""
+    return float(np.median(list(by_round_.values())))

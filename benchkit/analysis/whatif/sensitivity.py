@@ -2,8 +2,8 @@
 
 Every round holds each level of a phase once, in random order, next to the block in which nothing is slowed. A
 line is fitted to each round by itself (least squares), so that whatever differs between rounds falls out, and the
-slopes of the rounds are a sample of independent values: their mean with Student's t interval. That is wider than an
-interval from the residuals of all blocks together, and stays honest where rounds differ in their noise.
+slopes of the rounds are a sample of independent values. That is less exact than a fit to all blocks together, and
+stays honest where rounds differ in their noise. See `rounds.py` for how the sample is summed up.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Final
 
 import numpy as np
 
-from benchkit.analysis.intervals import Interval, mean_error, t_interval
+from benchkit.analysis.intervals import Interval
+from benchkit.analysis.whatif.rounds import LEAST_ROUNDS, estimate
 from benchkit.records.run import Trial
 
-LEAST_ROUNDS: Final = 3
 _LEAST_LEVELS: Final = 3
 """Of a round, the one without slowing included."""
 
@@ -77,8 +77,7 @@ def _lines(points: Points) -> Iterable[tuple[float, float]]:
 def _mean(slopes: Sequence[float]) -> Slope | None:
     if len(slopes) < LEAST_ROUNDS:
         return None
-    center, error, freedom = mean_error(np.array(slopes))
-    return Slope(center, t_interval(center, error, freedom), len(slopes))
+    return Slope(*estimate(np.array(slopes)), len(slopes))
 
 
 def sensitivities(trials: Sequence[Trial]) -> list[Sensitivity]:
