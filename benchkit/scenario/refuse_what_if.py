@@ -8,7 +8,7 @@ from typing import Final, cast
 from benchkit.load.search import Search
 from benchkit.scenario import sections
 from benchkit.scenario.cells import Cell
-from benchkit.scenario.model import AXES, WhatIfOptions
+from benchkit.scenario.model import AXES, Replies, WhatIfOptions
 from benchkit.scenario.nodes import Where
 from benchkit.scenario.problems import Problems
 from benchkit.transports.base import Transport
@@ -35,11 +35,18 @@ def refuse_what_if(
             "a load with a rate or a closed loop, for example load: {arrival: constant, rate: 20/s}",
         )  # fmt: skip
         return
+    if given and not any(cast("Replies", cell.choices["replies"].value).replies for cell in given):
+        problems.add(
+            places[""],
+            "what_if: without replies nothing tells how many messages are under way, so no cell can be saturated",
+            "replies: true",
+        )
+        return
     _phases(given, asked, place("phases"), problems)
 
 
 def _phases(given: Sequence[Cell], asked: WhatIfOptions, where: Where, problems: Problems) -> None:
-    """Phases that no cell has: those of a stage that is somebody else's server, and replies that nobody sends."""
+    """Phases that no cell has: those of a stage that is somebody else's server."""
     phases = set(asked.phases or ())
     external = [
         cell
@@ -51,10 +58,4 @@ def _phases(given: Sequence[Cell], asked: WhatIfOptions, where: Where, problems:
         problems.add(
             where, f"what_if: {', '.join(foreign)} cannot be slowed: with {kind} the stage is a server of its own",
             "phases: [encode, send, return]",
-        )  # fmt: skip
-    silent = [cell for cell in given if not getattr(cell.choices["replies"].value, "replies")]  # noqa: B009  (a model of the axis)
-    if given and len(silent) == len(given) and (unsent := sorted(phases & {"reply", "return"})):
-        problems.add(
-            where, f"what_if: {', '.join(unsent)} cannot be slowed: the stage sends no replies",
-            "replies: true, or leave them out",
         )  # fmt: skip

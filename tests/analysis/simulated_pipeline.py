@@ -54,7 +54,19 @@ class Pipeline:
             workers[worker] = replied = finished + time["reply"]
             returned = replied + time["return"]
             heapq.heappush(places, returned)
-            stamps = (owed, taken, encoded, sent, asked, received, decoded, decoded, finished, replied, returned)
+            stamps = (
+                owed,
+                taken,
+                encoded,
+                sent,
+                asked,
+                received,
+                decoded,
+                decoded,
+                finished,
+                replied,
+                returned,
+            )
             for name, moment in zip(_STAMPS, stamps, strict=True):
                 rows[name][at] = int(1e9 + moment * 1e3)
             rows["worker"][at], rows["seq"][at] = worker, at
@@ -67,7 +79,10 @@ class Pipeline:
         count = messages if messages is not None else self.messages - self.messages // 10
         producer = sum(self.work_us[name] for name in ("encode", "send", "return"))
         stage = sum(self.work_us[name] for name in ("transit", "decode", "reply"))
-        return {"producer": Usage(int(producer * 1e3 * count), 1), "stage": Usage(int(stage * 1e3 * count), 1)}
+        return {
+            "producer": Usage(int(producer * 1e3 * count), 1),
+            "stage": Usage(int(stage * 1e3 * count), 1),
+        }
 
     def capacity_per_s(self, seed: int = 99) -> float:
         """By a long run of the closed loop."""

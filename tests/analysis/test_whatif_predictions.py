@@ -80,7 +80,9 @@ def test_without_a_cell_that_has_it_a_swap_is_not_predicted():
 
 def test_what_was_predicted_stands_beside_what_was_measured():
     slow, fast = Pipeline(cv=0.05).with_(decode=600), Pipeline(cv=0.05)
-    found = answer(a_what_if({UNIX: slow, SHM: fast}, changes={UNIX: {"transport=shm": fast}}, rounds=8), UNIX)
+    found = answer(
+        a_what_if({UNIX: slow, SHM: fast}, changes={UNIX: {"transport=shm": fast}}, rounds=8), UNIX
+    )
     confirmed = found["confirmed"][0]["capacity_per_s"]
     low, high = confirmed["ci95"]
     assert low < confirmed["measured"] < high
@@ -101,7 +103,9 @@ def test_a_wait_that_is_not_there_stays_away():
     idle = Station(0.0, 1)
     assert wait_ratio(idle, idle, 100.0) == 1.0
     assert wait_ratio(Station(5000, 1), Station(9900, 1), 100.0) is None
-    assert wait_ratio(Station(5000, 1), Station(2500, 1), 100.0) == pytest.approx((0.25 / 0.75 / 2) / (0.5 / 0.5))
+    assert wait_ratio(Station(5000, 1), Station(2500, 1), 100.0) == pytest.approx(
+        (0.25 / 0.75 / 2) / (0.5 / 0.5)
+    )
 
 
 def test_changes_have_keys_and_words():

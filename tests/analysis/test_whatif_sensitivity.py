@@ -99,7 +99,9 @@ def test_a_known_critical_path_is_found(pipeline, phase, truth):
 
 def test_a_latency_slope_above_one_says_queueing():
     pipeline = Pipeline(rate_per_s=600, messages=1500)
-    found = answer(a_what_if({UNIX: pipeline}, trials=experiment(pipeline, "compute", 8)), UNIX)["sensitivity"][0]
+    found = answer(a_what_if({UNIX: pipeline}, trials=experiment(pipeline, "compute", 8)), UNIX)[
+        "sensitivity"
+    ][0]
     assert found["latency"]["ci95"][0] > 1
     assert "queueing" in found["words"]
 
