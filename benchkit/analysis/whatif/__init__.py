@@ -26,7 +26,7 @@ with trials, under `what_if` (None without them; microseconds and messages per s
         "capacity_per_s": {"now": 41.0, "predicted": 44.0 | None, "measured": 43.0, "ci95": [42.0, 45.0] | None,
                            "inside": True | None} | None,
         "latency_us": {the same of p50} | None, "failed": ""}],
-     "disturbed": 3,                                            trials left out: upset by the machine, or too few messages
+     "disturbed": 3,                    trials left out: upset by the machine, or too few messages
      "left_out": ["reply: 12 us, too short to be slowed by 5%"]}
 
 `throughput.slope` is the share of throughput lost per share by which the phase is slowed (0: off the critical path;

@@ -222,7 +222,7 @@ def _confirmed(change: Change, trials: Sequence[Trial], predicted: Prediction | 
         "rounds": rounds,
         "capacity_per_s": _measured(capacity, predicted.capacity if predicted else None),
         "latency_us": _measured(latency, predicted.latency if predicted else None),
-        "failed": failures[0] if failures and not rounds else "",
+        "failed": "" if rounds else next(iter(failures), "too few messages arrived"),
     }
 
 

@@ -21,8 +21,10 @@ from benchkit.records.run import Figures
 
 PRODUCING: Final = ("encode", "send")
 WORKING: Final = ("transit", "decode", "compute", "reply")
+_ESTIMATED: Final = frozenset({"cores", "interpreter"})
+"""Made of CPU times, of which some may be spent beside each other: C code gives the lock up, a core has two threads."""
 _CONTRADICTED: Final = 1.1
-"""A resource whose utilisation would be above this is not what the model takes it for."""
+"""Such a resource whose utilisation would be above this is not what the model takes it for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +149,10 @@ class Model:
 def model(found: Demands, capacity_per_s: float) -> Model:
     """The demands with the capacity that was measured with them (above 0)."""
     beyond = {
-        each.name for each in found.resources() if capacity_per_s / each.saturates_per_s > _CONTRADICTED
+        each.name
+        for each in found.resources()
+        if each.name in _ESTIMATED and capacity_per_s / each.saturates_per_s > _CONTRADICTED
     }
-    # The threads and the in-flight limit are the model; without any of them there is none.
-    if len(beyond) == len(found.resources()):
-        beyond = set()
     return Model(found, capacity_per_s, frozenset(beyond))
 
 
