@@ -249,6 +249,8 @@ class Recording:
         writing.sync(folder)
         final = folder.with_name(folder.name[1 : -len(PARTIAL)])
         folder.rename(final)
+        # Not before: killed in between, the run could not be taken up without naming its scenario again.
+        (final / "asked.json").unlink(missing_ok=True)
         writing.sync(final.parent)
         return final
 
@@ -260,7 +262,6 @@ class Recording:
                 file.flush()
                 os.fsync(file.fileno())
         os.truncate(path / "blocks.jsonl", self._marks.blocks_bytes)
-        (path / "asked.json").unlink(missing_ok=True)
         # A report on the unfinished run would be taken for one on the whole.
         for name in ("report.html", "report.md"):
             (path / name).unlink(missing_ok=True)
