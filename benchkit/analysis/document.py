@@ -7,11 +7,12 @@ from dataclasses import asdict, replace
 from typing import Any, Final
 
 from benchkit import __version__
-from benchkit.analysis import bottleneck, external, noise
+from benchkit.analysis import external, noise, verdict
 from benchkit.analysis.analysed import Analysed, analyse, promises_of
 from benchkit.analysis.answer import answer
 from benchkit.analysis.backlog import as_document as backlog_document
 from benchkit.analysis.beneath import beneath
+from benchkit.analysis.detail import as_fields
 from benchkit.analysis.disturbance import disturbed
 from benchkit.analysis.found import as_document as capacity_document
 from benchkit.analysis.intervals import Interval
@@ -103,7 +104,8 @@ def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
         "cost": _cost(done),
         "guarantee": {"delivery": cell.delivery, "durability": cell.durability, "ordering": cell.ordering},
         "validity": {"valid": done.valid, "reasons": [asdict(reason) for reason in done.reasons]},
-        "verdict": _verdict(done),
+        "verdict": _verdict(run, done),
+        **(as_fields(cell, figures, done.detail) if done.detail else {}),
         "drift": {name: asdict(each) for name, each in done.drift.items()},
         "blocks_detail": _blocks(done),
         "failures": _failures(done.failures),
@@ -200,14 +202,12 @@ def _cost(done: Analysed) -> dict[str, Any]:
     return cost
 
 
-def _verdict(done: Analysed) -> Mapping[str, Any]:
+def _verdict(run: Run, done: Analysed) -> Mapping[str, Any]:
     if not done.valid:
-        return asdict(replace(bottleneck.NONE, evidence=["the cell is not valid and carries no verdict"]))
-    cpu = _used(done.blocks, "producer", "cpu_ns")
-    load = bottleneck.busy(
-        done.measure, done.cell.workers, sum(cpu) if cpu else None, producers=done.cell.producers
-    )
-    found = bottleneck.verdict(done.measure, load, has_broker=done.cell.has_broker)
+        told = "the cell is not valid and carries no verdict"
+        return asdict(replace(verdict.NONE, evidence=[told], line=told))
+    facts = verdict.gather(done.cell, done.blocks, done.measure, done.uneven, run.floor)
+    found = verdict.verdict(facts)
     if done.cell.external_stage:
         found = external.explained(found, done.measure, done.blocks)
     return asdict(found)

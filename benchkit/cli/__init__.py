@@ -21,6 +21,7 @@ from benchkit.cli.new import new
 from benchkit.cli.report import report
 from benchkit.cli.run import run
 from benchkit.cli.schema import schema
+from benchkit.cli.selftest import selftest
 from benchkit.errors import BenchkitError
 
 
@@ -36,7 +37,7 @@ def cli() -> None:
     """
 
 
-for command in (run, compare, check, report, list_plugins, doctor, floors, schema, new):
+for command in (run, compare, check, report, list_plugins, doctor, floors, selftest, schema, new):
     cli.add_command(command)
 
 

@@ -258,6 +258,7 @@ class Runner:
                 offered_per_s,
                 address.broker_pid,
                 server_times=ready.server_times,
+                broker_counts=ready.broker_counts,
             )
             task = ready.task(self._plan, round_)
             if turn:

@@ -17,7 +17,7 @@ import numpy as np
 from benchkit.engine.slowing import PHASES, PRODUCER_PHASES
 from benchkit.load.base import ClosedArrival
 from benchkit.load.search import Search
-from benchkit.records.run import Slowed
+from benchkit.records.what_if import Slowed
 from benchkit.scenario.model import WhatIfOptions
 from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan, PlannedCell

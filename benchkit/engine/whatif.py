@@ -39,8 +39,9 @@ from benchkit.engine.underway import Place
 from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError
 from benchkit.load.closed import Closed
-from benchkit.records.run import Block, Failure, Figures, Run, Trial, WhatIf
+from benchkit.records.run import Block, Failure, Run, Trial
 from benchkit.records.samples import PHASES, Samples, next_seq
+from benchkit.records.what_if import Figures, WhatIf
 from benchkit.scenario.model import WhatIfOptions
 from benchkit.scenario.plan import Plan
 

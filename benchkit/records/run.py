@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from benchkit.records.samples import Samples
+from benchkit.records.what_if import Figures, Slowed, WhatIf
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,77 @@ class Usage:
     """Resident memory at the block's end; 0 where it is unknown."""
     spin_ns: int = 0
     """Part of `cpu_ns`, by the clock: the transport's ends looking again and again for what they waited for."""
+    # What follows is of single processes (`Block.parties`); None is what the kernel, or Python, did not say.
+    over_ns: int | None = None
+    """The stretch over which all of this was counted; it holds the measured part and a little more."""
+    messages: int | None = None
+    """Messages that the process finished with in that stretch."""
+    runnable_ns: int | None = None
+    """Ready to run and without a core, all threads together."""
+    voluntary_switches: int | None = None
+    """Gave its core away, to wait for something."""
+    involuntary_switches: int | None = None
+    """Had its core taken away."""
+    minor_faults: int | None = None
+    major_faults: int | None = None
+    """Those that had to read from a disk."""
+    gc_pause_ns: int | None = None
+    """Python's garbage collector at work, all collections together."""
+    gc_pauses: int | None = None
+    gc_longest_ns: int | None = None
+    threads: int | None = None
+    """Threads that it had at the end of the stretch."""
+    thread_cpu_ns: int | None = None
+    """CPU time of the one thread that sends or serves; of a broker, of its busiest thread."""
+    thread_runnable_ns: int | None = None
+    """For how long that thread was ready to run and had no core."""
+    gil_wait_at_most_ns: int | None = None
+    """What that thread can have waited for the interpreter at most: what the other threads of its process ran or
+    were ready to run, and what it did not run itself. CPython counts no such waits: nothing says more."""
+    shares_process: bool = False
+    """It is a thread of a process that other parties live in: memory is the process's, all else the thread's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a party at a known moment and may explain a slow message."""
+
+    at_ns: int
+    """When it began, on the clock of the stamps."""
+    duration_ns: int
+    """How long it lasted; of something that happened at an unknown moment, the stretch within which it did."""
+    party: str
+    """A key of `Block.parties`."""
+    kind: str
+    """`gc`: the garbage collector ran; `broker`: the broker's own counters tell of it; `fault`: it was injected."""
+    what: str
+    """For people: "generation 2, 1,234 objects collected"."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerCounts:
+    """What a broker's own counters grew by around a block, warm-up and other clients included; None: not told."""
+
+    received_bytes: int | None = None
+    sent_bytes: int | None = None
+    commands: int | None = None
+    memory_bytes: int | None = None
+    """What its data takes at the end."""
+    evicted_keys: int | None = None
+    rejected_connections: int | None = None
+    forks: int | None = None
+    """Copies of itself that it made, to write its data to a disk or to a replica."""
+    delayed_fsyncs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """Messages under way as the producers counted them: by counting, and by no clock."""
+
+    sends: int
+    """Measured messages that were sent, all producers together."""
+    seen: int
+    """How many of its own messages a producer had under way when it turned to each of them, summed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +141,6 @@ class ServerTimes:
     queue_ns: int
     compute_ns: int
     """Its handling of inputs and outputs included."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slowed:
-    """What was slowed in a block of an experiment; such a block is no measurement of its cell."""
-
-    phase: str
-    """Empty in the block that the others are compared with: nothing is slowed in it, all else is as in them."""
-    share: float
-    """Of the phase's mean; 0 in the block to compare with."""
-    added_ns: int
-    """What was added to the phase of every message (of every batch, for compute)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,35 +194,22 @@ class Block:
     """Messages of other clients that the stage answered meanwhile; they are in no other count."""
     server: ServerTimes | None = None
     """Of an external stage that keeps counters."""
+    parties: Mapping[str, Usage] = field(default_factory=dict)
+    """By process: `producer-0`, ..., `stage-0`, ..., `broker`. Each over a stretch of its own (`Usage.over_ns`)
+    that holds the measured part, so that sums over parties are not those of `usage`."""
+    events: tuple[Event, ...] = ()
+    """By moment; of each party the longest of the stretch, so that a long block has no more than a short one."""
+    cores: Mapping[str, float] | None = None
+    """Share of the block for which each core, by its number, was busy with anything; None: not told."""
+    broker: BrokerCounts | None = None
+    in_flight: InFlight | None = None
+    """None where there are no replies, or a producer died."""
+    handled: int | None = None
+    """Messages that the workers counted, warm-up included; None where one of them died, or none is ours."""
+    gaps: Mapping[str, str] = field(default_factory=dict)
+    """What could not be seen and why: `stage-0.runnable_ns`, `stage-1` (all of it), `cores`, `broker.counts`."""
     slowed: Slowed | None = None
     """A block of an experiment (Run.trials); no figure of the cell is made of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What a block of a what-if leaves of its messages, delivered ones after warm-up.
-
-    Means are those of a typical stretch: the median over about ten windows of their means, so that a hiccup of the
-    machine, which one block meets and its neighbour does not, decides nothing.
-    """
-
-    count: int
-    period_ns: float
-    """Between two completions."""
-    mean_ns: float
-    """Mean latency."""
-    p50_ns: int
-    phase_means_ns: Mapping[str, float]
-    phase_p50_ns: Mapping[str, float]
-    producer_ns: float
-    """How long a message kept the producer's thread, what it waited for replies left out."""
-    worker_ns: float
-    """How long a message kept its worker's thread, from asking for it to asking for the next; what the worker
-    waited for the message to be sent is left out. 0 where no worker of ours ran."""
-    batch_fill: float
-    """Messages of a batch, mean over the batches; 0 where no worker of ours ran."""
-    cpu_ns: Mapping[str, float]
-    """Of producer, stage and broker, per message; looking in vain (spinning) is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,23 +324,6 @@ class Floor:
     """Medians of raw exchanges: by the path's name (see Cell.floor), then by bytes; `exchange` (over and one byte
     back) and `one_way`, in microseconds.
     """
-
-
-@dataclass(frozen=True, slots=True)
-class WhatIf:
-    """What a run with `--what-if` set out to try, as the engine understood it."""
-
-    cells: tuple[str, ...]
-    """Those with experiments and confirmations; every cell that can be saturated has a few blocks for its demands."""
-    changes: Mapping[str, tuple[str, ...]]
-    """By cell, the changes that were asked about, in the words of Trial.change."""
-    confirm: bool
-    expected_s: float
-    """How long the trials were thought to take, said before they began."""
-    left_out: Mapping[str, tuple[str, ...]]
-    """By cell, what was not tried and why."""
-    one_process: tuple[str, ...] = ()
-    """Cells whose producer and worker share an interpreter."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ def of_cell(row: Row) -> tuple[Fact, ...]:
         "payload": f"{show_bytes(entry['payload_bytes'])}, {on_the_wire(entry)} on the wire; {fidelity(entry)}",
         "guarantee": ", ".join(map(str, guarantee.values())),
         "floor": _floor(entry.get("floor")),
+        "verdict": str(entry["verdict"].get("line", "")),
         "evidence": "; ".join(map(str, entry["verdict"]["evidence"])),
         "drift": "; ".join(in_words(name, each) for name, each in entry["drift"].items() if each["clear"]),
         "options": _flat(entry["parameters"]),

@@ -66,6 +66,7 @@ def report(document: Entry, folder: Path | None = None) -> View:
                 yield text("")
         yield from _footnotes(document, width)
         yield from _answer(document)
+        yield from _verdicts(document)
         yield from what_if(document)
         yield from _invalid(document)
         yield from _notes(document)
@@ -218,6 +219,18 @@ def _answer(document: Entry) -> Pieces:
         yield from _heading("In words")
         for sentence in document["answer"]:
             yield _entry("*", sentence)
+
+
+def _verdicts(document: Entry) -> Pieces:
+    """One sentence a cell; those of a search stand with its answer."""
+    cells = [cell for cell in document["cells"] if cell["validity"]["valid"] and not is_search(cell)]
+    cells = [cell for cell in cells if cell["verdict"].get("line")]
+    if cells:
+        yield from _heading("Where the time goes, and why")
+    many = len({cell["group"] for cell in cells}) > 1
+    for cell in cells:
+        where = f" ({cell['group']})" if many else ""
+        yield _entry("*", f"{cell['labels']['row']}{where}: {cell['verdict']['line']}")
 
 
 def _invalid(document: Entry) -> Pieces:

@@ -15,7 +15,7 @@ intervals of slopes that hold the truth in at least 90%.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -101,6 +101,8 @@ class Found:
                 "p90_error": None if p90 is None else p90 <= P90_ERROR,
                 "contained": None if held is None else held >= CONTAINED,
             },
+            "compared": [{**asdict(each), "error": each.error} for each in self.compared],
+            "sloped": [{**asdict(each), "holds": each.holds} for each in self.sloped],
             "missing": self.missing,
         }
 
@@ -108,10 +110,12 @@ class Found:
         """For people: each comparison, then the bars."""
         for each in self.compared:
             rates = f"{each.now:8.0f}/s -> {each.predicted:6.0f}/s predicted, {each.measured:6.0f}/s measured"
-            yield f"{each.family}: {each.what}\n  {rates}, error {each.error:.0%}"
+            yield f"{each.family}: {each.what}"
+            yield f"  {rates}, error {each.error:.0%}"
         for one in self.sloped:
             told = f"slope {one.value:.2f} [{one.low:.2f}, {one.high:.2f}], truth {one.truth:g}"
-            yield f"{one.family}: {one.what}\n  {told}{'' if one.holds else '  MISSED'}"
+            yield f"{one.family}: {one.what}"
+            yield f"  {told}{'' if one.holds else '  MISSED'}"
         for why in self.missing:
             yield f"not compared: {why}"
         yield from self._bars()
@@ -160,10 +164,10 @@ def plans(*, short: bool = False, seed: int = 0) -> Iterator[tuple[Family, Plan]
     kinds = ("unix", "shm") if short else ("unix", "shm", "redis-list")
     swaps = [_cell(kind, codec, frame, 0.001) for kind in kinds for codec in ("raw", "json-base64")]
     rounds = 4 if short else 5
-    yield "swaps", _plan(swaps, rounds, seed, 20 if short else 90, phases=(), confirm=True, workers=())
+    yield "swaps", _plan(swaps, rounds, seed, 20 if short else 80, phases=(), confirm=True, workers=())
     if not short:
         fast = [_cell(kind, codec, window, 0.0003) for kind in kinds for codec in ("raw", "msgpack")]
-        yield "swaps", _plan(fast, rounds, seed + 1, 90, phases=(), confirm=True, workers=())
+        yield "swaps", _plan(fast, rounds, seed + 1, 80, phases=(), confirm=True, workers=())
     pairs = [
         _cell(kind, "raw", window, service_s / part, busy=busy, group=f"{kind} {busy} {service_s * 1e3:g} ms")
         for kind in (kinds if short else (*kinds, "inproc"))
@@ -185,7 +189,7 @@ def plans(*, short: bool = False, seed: int = 0) -> Iterator[tuple[Family, Plan]
     work: tuple[Any, ...] = (
         ("encode", "compute") if short else ("encode", "send", "transit", "decode", "compute")
     )
-    yield "one in flight", _plan(loops, rounds + 1, seed + 5, 25 if short else 120, phases=work)
+    yield "one in flight", _plan(loops, rounds + 1, seed + 5, 25 if short else 100, phases=work)
     apart = [_cell("shm", "json-base64", frame, 0.006, busy="sleep")]
     if not short:
         yield "four in flight", _plan(apart, rounds + 1, seed + 6, 60, phases=("encode", "compute"))

@@ -10,7 +10,8 @@ from whatif_runs import a_what_if, answer, trial
 from benchkit.analysis.document import document
 from benchkit.analysis.whatif.figures import figures, period_ns, typical
 from benchkit.analysis.whatif.sensitivity import elasticity, slope
-from benchkit.records.run import Block, Slowed
+from benchkit.records.run import Block
+from benchkit.records.what_if import Slowed
 
 LEVELS = (0.0, 0.05, 0.1, 0.2)
 PHASE_NS, PERIOD_NS = 1e6, 2e6

@@ -12,7 +12,8 @@ from synthetic import a_block, a_cell, a_run
 
 from benchkit.analysis.document import document
 from benchkit.analysis.whatif.figures import figures
-from benchkit.records.run import Block, Cell, Run, Slowed, Trial, WhatIf
+from benchkit.records.run import Block, Cell, Run, Trial
+from benchkit.records.what_if import Slowed, WhatIf
 
 
 def trial(

@@ -17,6 +17,7 @@
 | reordered | invalid | overtook without declaring it |
 | path-not-as-claimed | invalid | used another socket family, server or mechanism than it said |
 | stamps-disagree | invalid | has stamps that run backwards |
+| little-violated | invalid | has stamps that contradict what producer and workers counted (Little's law) |
 | foreign-requests | note | had its stage called by other clients |
 | source-too-slow | invalid | waited for its source; up to 1%: note |
 | offered-load-not-reached | invalid | was not offered the load that was asked for; within chance: note |
@@ -84,6 +85,10 @@ CODES: Final[Mapping[str, Kind]] = {
         "invalid", "correct the transport: what `prepare` claims is what its ends must use"
     ),
     "stamps-disagree": Kind("invalid", "run all parties on one host with one monotonic clock"),
+    "little-violated": Kind(
+        "invalid",
+        "see whether the clock was set or the files were changed; check the transport with check_transport",
+    ),
     "foreign-requests": Kind("note", "let no other client call the stage while it is measured"),
     "source-too-slow": Kind(
         "invalid", "use a smaller or cheaper source, fewer distinct messages, or a lower rate"

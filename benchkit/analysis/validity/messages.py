@@ -94,6 +94,22 @@ def stamps(facts: Facts) -> Iterator[Reason]:
         yield reason("stamps-disagree", f"{text}: stamps run backwards")
 
 
+def little(facts: Facts) -> Iterator[Reason]:
+    """Throughput and number in the system as they were counted agree with the stamps; see `analysis.little`."""
+    found = facts.little.violated if facts.little else ()
+    if not found:
+        return
+    worst = max(found, key=lambda each: max(abs(each.in_system - 1), abs(each.throughput - 1)))
+    if abs(worst.in_system - 1) >= abs(worst.throughput - 1):
+        seen, stamped = (
+            value / max(1, worst.sends) for value in (worst.in_flight_counted, worst.in_flight_stamped)
+        )
+        text = f"the producer counted {seen:.3g} messages under way on average, by the stamps there were {stamped:.3g}"
+    else:
+        text = f"the workers counted {messages(worst.counted)}, {worst.stamped} have their stamps"
+    yield reason("little-violated", f"in {named([each.block for each in found])} {text}")
+
+
 def foreign(facts: Facts) -> Iterator[Reason]:
     """Nobody else asked the stage for anything."""
     count = sum(block.foreign for block in facts.blocks)

@@ -18,7 +18,8 @@ from benchkit.analysis.whatif.figures import WAITS
 from benchkit.analysis.whatif.predict import Known, Outcome, Prediction, predict
 from benchkit.analysis.whatif.sensitivity import Sensitivity, Slope, sensitivities
 from benchkit.analysis.whatif.words import meaning
-from benchkit.records.run import Figures, Run, Trial, WhatIf
+from benchkit.records.run import Run, Trial
+from benchkit.records.what_if import Figures, WhatIf
 
 Entry = dict[str, Any]
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from benchkit.analysis.intervals import Interval, exp
 from benchkit.analysis.whatif.rounds import LEAST_ROUNDS, estimate
-from benchkit.records.run import Figures, Trial
+from benchkit.records.run import Trial
+from benchkit.records.what_if import Figures
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from benchkit.records.run import Figures
+from benchkit.records.what_if import Figures
 
 PRODUCING: Final = ("encode", "send")
 WORKING: Final = ("transit", "decode", "compute", "reply")

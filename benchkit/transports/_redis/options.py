@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field, SecretStr, field_validator
@@ -9,7 +10,7 @@ from pydantic import ConfigDict, Field, SecretStr, field_validator
 from benchkit.errors import BrokerError
 from benchkit.transports._redis.connect import check
 from benchkit.transports._redis.resp import MAX_VALUE_BYTES
-from benchkit.transports.base import Capabilities, Transport
+from benchkit.transports.base import Address, Capabilities, Transport
 
 
 class RedisTransport(Transport):
@@ -69,3 +70,9 @@ class RedisTransport(Transport):
             "at-least-once", "memory", "fifo", max_message_bytes=MAX_VALUE_BYTES,
             limit_name="Redis: 512 MB per value", many_producers=True,
         )  # fmt: skip
+
+    def broker_counts(self, address: Address) -> Mapping[str, int]:
+        """By INFO, over a connection of its own; raises BrokerError."""
+        from benchkit.transports._redis.counts import counts
+
+        return counts(str(address.where["url"]))
