@@ -26,8 +26,8 @@ from benchkit.cli.exits import BROKEN, DONE, INVALID
 @click.option("--json", "as_json", is_flag=True, help="Everything as JSON on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def selftest(
-    truth: bool, what_if: bool, quick: bool, seeds: int | None, first_seed: int | None, levels: str | None, only: tuple[str, ...],
-    out: Path | None, as_json: bool, quiet: bool,
+    truth: bool, what_if: bool, quick: bool, seeds: int | None, first_seed: int | None, levels: str | None,
+    only: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Check the tool itself against truth, on a machine that is left alone.
 
