@@ -245,18 +245,20 @@ def phases(
 def fitted(question: Question, budget_s: float, asked: WhatIfOptions) -> tuple[Question, int, list[str]]:
     """The question, its rounds and what was given up, so that it takes no longer than it may; 0 rounds: not at all."""
     left: list[str] = []
+    dropped: list[str] = []
     wanted = min(asked.rounds, _GOOD_ROUNDS)
     while (rounds := int(budget_s / question.round_s())) < wanted and len(question.phases_ns) > 1:
-        last = list(question.phases_ns)[-1]
-        kept = {name: mean for name, mean in question.phases_ns.items() if name != last}
-        question = replace(question, phases_ns=kept)
-        left.append(f"{last}: no time for it; what_if.longest can give more")
+        *kept, last = question.phases_ns.items()
+        question = replace(question, phases_ns=dict(kept))
+        dropped.append(last[0])
+    if dropped:
+        left.append(f"{', '.join(dropped)} slowed: no time for it; what_if.longest can give more")
     if rounds < LEAST_ROUNDS and len(question.modes) > 1:
         question = replace(question, modes={"saturated": question.modes["saturated"]})
         left.append("latency at the cell's own rate: no time for it; what_if.longest can give more")
         rounds = int(budget_s / question.round_s())
     if rounds < LEAST_ROUNDS:
-        left.append(f"experiments: {LEAST_ROUNDS} rounds take longer than what_if.longest leaves")
+        left.append(f"experiments and changes: {LEAST_ROUNDS} rounds take longer than what_if.longest leaves")
         return question, 0, left
     return question, min(asked.rounds, rounds), left
 

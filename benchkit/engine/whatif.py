@@ -176,7 +176,8 @@ class Trials:
         cell = self._plan.cells[index]
         if not confirmable(change, cell, self._asked, len(placement.cores())):
             self._leave(
-                index, f"{change}: not tried, there are fewer cores than parties; what_if.workers asks for it"
+                index,
+                f"{change}: there are fewer cores than parties; what_if.workers asks for it all the same",
             )
             return False
         try:

@@ -72,7 +72,7 @@ def test_without_a_cell_that_has_it_a_swap_is_not_predicted():
     found = answer(a_what_if({UNIX: Pipeline()}, changes={UNIX: {"codec=msgpack": Pipeline()}}), UNIX)
     capacity = prediction(found, "codec=msgpack")["capacity_per_s"]
     assert capacity["predicted"] is None
-    assert "no cell of this run has codec msgpack" in capacity["why_not"]
+    assert "no cell with codec msgpack" in capacity["why_not"]
     confirmed = found["confirmed"][0]["capacity_per_s"]
     assert confirmed["inside"] is None
     assert confirmed["measured"] == pytest.approx(confirmed["now"], rel=0.05)

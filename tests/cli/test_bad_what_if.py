@@ -87,3 +87,18 @@ def test_editors_complete_it():
     section = scenario.schema()["properties"]["what_if"]["anyOf"][0]
     assert {"phases", "slow", "confirm", "longest"} <= set(section["properties"])
     assert section["additionalProperties"] is False
+
+
+def test_the_flags_are_the_section(tmp_path):
+    from click.testing import CliRunner
+
+    from benchkit.cli.run import run
+
+    path = tmp_path / "x.yaml"
+    text = TEXT.replace("TRANSPORT", "unix").replace("REPLIES", "true").replace("what_if: WHAT\n", "")
+    path.write_text(text)
+    bare, asked = (
+        CliRunner().invoke(run, [str(path), "--dry-run", *more]) for more in ([], ["--what-if", "--confirm"])
+    )
+    assert "what-if trials" not in bare.output
+    assert "then what-if trials, 120 s at most" in " ".join(asked.output.split())

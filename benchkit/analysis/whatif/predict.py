@@ -64,7 +64,7 @@ def predict(known: Known, change: Change, donor: Known | None, in_flight: int | 
         return _halved(known, change)
     if change.kind in ("transport", "codec"):
         if donor is None:
-            why = f"no cell of this run has {change.kind} {change.name} and all else alike: its demands are not known"
+            why = f"no cell with {change.kind} {change.name} and all else alike was saturated: demands not known"
             return Prediction(change, Outcome(None, why), Outcome(None, why), "")
         return _swapped(known, change, donor)
     count = int(change.name)
