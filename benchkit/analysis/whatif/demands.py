@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Final
 
 from benchkit.records.what_if import Figures
@@ -91,25 +92,25 @@ def demands(
     saturated: Sequence[Figures], unloaded_us: float, *, producers: int, workers: int, in_flight: int,
     think_us: float, cores: int, one_process: bool,
 ) -> Demands:  # fmt: skip
-    """The mean demands of blocks (at least one) that were measured at saturation."""
+    """The demands of blocks (at least one) that were measured at saturation, as the capacity the median of them."""
 
-    def mean(values: Sequence[float]) -> float:
-        return sum(values) / len(values) / 1e3
+    def middle(values: Sequence[float]) -> float:
+        return median(values) / 1e3
 
     def phase(name: str) -> float:
-        return mean([each.phase_means_ns[name] for each in saturated])
+        return middle([each.phase_means_ns[name] for each in saturated])
 
-    fill = max(1.0, sum(each.batch_fill for each in saturated) / len(saturated))
+    fill = max(1.0, median(each.batch_fill for each in saturated))
     own = {name: phase(name) for name in (*PRODUCING, "transit", "decode")}
     # A batch is computed once and answered one after the other: the k-th waits for k replies.
     own |= {"compute": phase("compute") / fill, "reply": phase("reply") * 2 / (fill + 1)}
     cpu = {
-        role: mean([each.cpu_ns.get(role, 0.0) for each in saturated])
+        role: middle([each.cpu_ns.get(role, 0.0) for each in saturated])
         for role in ("producer", "stage", "broker")
     }
     # What the producer does for a reply is in no stamp; its CPU time holds it.
-    producer = max(mean([each.producer_ns for each in saturated]), cpu["producer"])
-    worker = mean([each.worker_ns for each in saturated])
+    producer = max(middle([each.producer_ns for each in saturated]), cpu["producer"])
+    worker = middle([each.worker_ns for each in saturated])
     return Demands(
         own,
         max(0.0, producer - sum(own[name] for name in PRODUCING)),
