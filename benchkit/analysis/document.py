@@ -19,6 +19,7 @@ from benchkit.analysis.intervals import Interval
 from benchkit.analysis.labels import Labels, labels
 from benchkit.analysis.measure import Distribution, Measure
 from benchkit.analysis.placing import places_of, ranking_of, with_noise
+from benchkit.analysis.whatif.answers import answers
 from benchkit.records.folder import SCHEMA, sample_file
 from benchkit.records.plain import storable
 from benchkit.records.profile import Profile
@@ -35,7 +36,10 @@ def document(run: Run) -> dict[str, Any]:
     places = places_of(cells, noise.ruler_ns(run.floor))
     cells = with_noise(cells, places)
     names = labels(run.cells)
-    entries = [_entry(run, each, names[each.cell.id]) for each in cells]
+    supposed = answers(run, cells)
+    entries = [
+        {**_entry(run, each, names[each.cell.id]), "what_if": supposed.get(each.cell.id)} for each in cells
+    ]
     ranking = ranking_of(cells, places)
     whole = {
         "schema": SCHEMA,

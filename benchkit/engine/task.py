@@ -55,6 +55,9 @@ class Task:
     `due` and `returned`, by which a closed loop goes, are moments then. Needs replies."""
     checksums: bool = True
     """Check what arrived. Without, likewise."""
+    slow: Mapping[str, int] | None = None
+    """Nanoseconds to add to phases (`engine.slowing`), 0 for those that the experiment slows in other blocks; such
+    a block is no measurement."""
 
     def plain(self) -> dict[str, Any]:
         """For the channel."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from benchkit.records.profile import Profile
 from benchkit.records.samples import Samples
+from benchkit.records.what_if import Figures, Slowed, WhatIf
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,26 @@ class Block:
     """Messages that the workers counted, warm-up included; None where one of them died, or none is ours."""
     gaps: Mapping[str, str] = field(default_factory=dict)
     """What could not be seen and why: `stage-0.runnable_ns`, `stage-1` (all of it), `cores`, `broker.counts`."""
+    slowed: Slowed | None = None
+    """A block of an experiment (Run.trials); no figure of the cell is made of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A block that was measured to answer "what if": kept beside the cells' blocks and never among them."""
+
+    number: int
+    """Place in the order of trials, from 0."""
+    mode: Literal["saturated", "paced"]
+    """In a closed loop, or at the cell's own rate."""
+    change: str
+    """`transport=shm`, `codec=msgpack`, `workers=2`, `batch=8`; empty: the cell as it is."""
+    in_flight: int | None
+    """Of the closed loop."""
+    block: Block
+    """Of the cell that the question is about, `slowed` in an experiment."""
+    figures: Figures | None
+    """None where too few messages arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,3 +382,7 @@ class Run:
     resumed: list[Resumption] = field(default_factory=list)
     seeds: dict[str, int] = field(default_factory=dict)
     """What `seed` became for the order of blocks, the payload and the stage; a block names its schedule's."""
+    trials: list[Trial] = field(default_factory=list)
+    """Blocks of `--what-if`, without their samples; in no cell's figures."""
+    what_if: WhatIf | None = None
+    """What was asked for them; None where nothing was."""

@@ -20,6 +20,7 @@ from benchkit.report.codecs import codec_table
 from benchkit.report.limits import of_run
 from benchkit.report.profiles import brief
 from benchkit.report.terminal_search import search_footnotes, search_table
+from benchkit.report.terminal_whatif import what_if
 from benchkit.report.text import ascii_twin, cpu_us, rate, text, within
 from benchkit.units import show_us
 
@@ -69,6 +70,7 @@ def report(document: Entry, folder: Path | None = None) -> View:
         yield from _answer(document)
         yield from _verdicts(document)
         yield from _limits(document)
+        yield from what_if(document)
         yield from _invalid(document)
         yield from _notes(document)
         yield from _drift(document)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from benchkit.scenario.build import build
 from benchkit.scenario.cells import Cell, cells
 from benchkit.scenario.model import AXES, Rule, Scenario
 from benchkit.scenario.nodes import Map, Where
-from benchkit.scenario.order import Order, quickened
+from benchkit.scenario.order import Order, quickened, quickened_trials
 from benchkit.scenario.plan import Blocks, Plan, PlannedCell
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.reader import read_file
@@ -22,6 +23,7 @@ from benchkit.scenario.refuse import refuse
 from benchkit.scenario.refuse_load import refuse_load
 from benchkit.scenario.refuse_producers import refuse_producers
 from benchkit.scenario.refuse_search import refuse_search
+from benchkit.scenario.refuse_what_if import refuse_what_if
 from benchkit.scenario.resolved import resolved
 
 
@@ -35,6 +37,8 @@ def load(path: Path, *, sets: Sequence[str], only: Sequence[str], quick: bool) -
     scenario = build(root, problems, overridden=bool(sets))
     filters = select.only(only, root.where, problems)
     kept = [] if scenario is None else _kept(scenario, filters, _place(root, "blocks"), problems)
+    if scenario is not None and scenario.what_if is not None:
+        refuse_what_if(kept, scenario.what_if, _places(root, "what_if"), problems)
     if scenario is not None:
         # Who asks for seconds gets them: the record then says which promise cannot be decided.
         refuse_load(kept, scenario, {} if quick else _promised(root), problems)
@@ -44,6 +48,13 @@ def load(path: Path, *, sets: Sequence[str], only: Sequence[str], quick: bool) -
 
 def _place(root: Map, key: str) -> Where:
     return root.entries[key].where if key in root.entries else root.where
+
+
+def _places(root: Map, key: str) -> dict[str, Where]:
+    """Where each option of a section is written; the section itself under the empty name."""
+    node = root.entries[key].node if key in root.entries else None
+    within = {name: entry.node.where for name, entry in node.entries.items()} if isinstance(node, Map) else {}
+    return {"": _place(root, key), **within}
 
 
 def _promised(root: Map) -> dict[str, Where]:
@@ -83,6 +94,7 @@ def _kept(scenario: Scenario, filters: Sequence[Rule], blocks_at: Where, problem
 def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
     blocks = quickened(scenario.blocks) if quick else scenario.blocks
     header = scenario.header
+    what_if = quickened_trials(scenario.what_if) if quick and scenario.what_if else scenario.what_if
     return Plan(
         name=header.name,
         seed=header.seed,
@@ -101,7 +113,8 @@ def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
         check_replies=scenario.checks.replies,
         on_error=header.on_error,
         slo={name: float(value) for name, value in scenario.slo if value is not None},
-        resolved=resolved(scenario, blocks),
+        resolved=resolved(replace(scenario, what_if=what_if), blocks),
+        what_if=what_if,
     )
 
 

@@ -23,6 +23,8 @@ def resolved(scenario: Scenario, blocks: BlockOptions) -> dict[str, object]:
         "checks": recorded(scenario.checks.model_dump(), folder),
         "slo": recorded(scenario.slo.model_dump(exclude_none=True), folder),
     }
+    if scenario.what_if is not None:
+        whole["what_if"] = recorded(scenario.what_if.model_dump(exclude_none=True), folder)
     found = {**header, **base, **whole}
     if scenario.exclude:
         found["exclude"] = [_rule(rule) for rule in scenario.exclude]
