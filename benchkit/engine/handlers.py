@@ -179,7 +179,7 @@ def do_produce(work: Work) -> dict[str, Any]:
     before = paths.open_sockets()
     sender = transport.sender(task.address)
     try:
-        path = paths.used(sender, before)
+        path = paths.used(sender, before, task.link_ports)
         feed: Feed
         if transport.capabilities().in_place:
             feed = sender = InPlace(sender, SHELF.prepared(source, codec, task.payload_seed), codec)
@@ -230,7 +230,7 @@ def do_serve(work: Work) -> dict[str, Any]:
     before = paths.open_sockets()
     receiver = transport.receiver(task.address, work.command["worker"])
     try:
-        path = paths.used(receiver, before)
+        path = paths.used(receiver, before, task.link_ports)
         _settle()
         worker = Worker(task, codec, receiver, stage, work.stopped)
         work.progress = lambda: worker.handled

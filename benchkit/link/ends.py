@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from benchkit.link.loop import Loop, OnReady
 from benchkit.link.plan import Endpoint
@@ -14,7 +14,7 @@ LOOPBACK: Final = "127.0.0.1"
 _LINGER_NONE: Final = struct.pack("ii", 1, 0)
 
 
-def resolve(endpoint: Endpoint, kind: socket.SocketKind) -> tuple[int, tuple[str | int, ...]]:
+def resolve(endpoint: Endpoint, kind: socket.SocketKind) -> tuple[int, Any]:
     """Family and socket address; raises OSError or ValueError where it has none (yet)."""
     port = endpoint.port or int(Path(endpoint.port_file).read_text("ascii"))
     family, _, _, _, address = socket.getaddrinfo(endpoint.host, port, type=kind)[0]

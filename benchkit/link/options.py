@@ -83,6 +83,9 @@ class Numbers(BaseModel):
         None, max_length=100, description="stretches in which nothing is delivered"
     )
 
+    def __str__(self) -> str:
+        return ",".join(f"{name}={value}" for name, value in self.said().items())
+
     def said(self) -> dict[str, Any]:
         """The numbers of one direction that were given here."""
         found = {name: getattr(self, name) for name in Numbers.model_fields}
@@ -163,7 +166,7 @@ class LinkOptions(Numbers):
 def _impairment(said: dict[str, Any], way: str) -> Impairment:
     delay, jitter, floor = (said.get(name, 0.0) for name in ("delay", "jitter", "floor"))
     table = said.get("table", ())
-    distribution = said.get("distribution") or ("gamma" if jitter else "constant")
+    distribution: Distribution = said.get("distribution") or ("gamma" if jitter else "constant")
     _check_delay(way, distribution, (delay, jitter, floor), table)
     _check_packets(way, said)
     kept = {"loss", "loss_burst", "loss_in_bad", "reorder", "duplicate", "in_order"} & said.keys()

@@ -21,12 +21,14 @@ _ROOT = Path(__file__).parents[2]
 
 
 class OpenLink:
-    """One link in the proxy: a port of the loopback interface before a server."""
+    """One link in the proxy. All that is led through it shares its rate and its queue."""
 
-    def __init__(self, process: LinkProcess, number: int, port: int) -> None:
+    def __init__(self, process: LinkProcess, number: int) -> None:
         self._process, self._number = process, number
-        self.endpoint = Endpoint("127.0.0.1", port)
-        """Where to connect to instead of the server."""
+
+    def lead(self, upstream: Endpoint, protocol: Literal["tcp", "udp"] = "tcp") -> int:
+        """The port of 127.0.0.1 to go to instead of `upstream`; raises PartyError."""
+        return int(self._ask("lead", upstream=asdict(upstream), protocol=protocol)["port"])
 
     def _ask(self, do: str, **data: Any) -> dict[str, Any]:
         return self._process.ask(do, link=self._number, **data)
@@ -60,15 +62,9 @@ class LinkProcess:
         self._said = b""
         self.pid = pid
 
-    def open(
-        self, upstream: Endpoint, up: Impairment, down: Impairment, seed: str,
-        protocol: Literal["tcp", "udp"] = "tcp",
-    ) -> OpenLink:  # fmt: skip
-        """A new link before `upstream`; raises PartyError. `up` is towards the server."""
-        answer = self.ask(
-            "open", upstream=asdict(upstream), up=up.plain(), down=down.plain(), seed=seed, protocol=protocol
-        )
-        return OpenLink(self, answer["link"], answer["port"])
+    def open(self, up: Impairment, down: Impairment, seed: str) -> OpenLink:
+        """A new link; raises PartyError. `up` is towards the servers that will be behind it."""
+        return OpenLink(self, self.ask("open", up=up.plain(), down=down.plain(), seed=seed)["link"])
 
     def ask(self, do: str, **data: Any) -> dict[str, Any]:
         """A command and its answer; raises PartyError when it fails or the proxy is gone."""

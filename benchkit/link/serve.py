@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from benchkit.link.lane import Lane
@@ -23,7 +24,15 @@ from benchkit.link.tcp import TcpLink
 from benchkit.link.udp import UdpLink
 
 _CHUNK_BYTES = 1 << 16
-Link = TcpLink | UdpLink
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Two lanes, shared by the ways to all servers behind it."""
+
+    up: Lane
+    down: Lane
+    ways: list[TcpLink | UdpLink] = field(default_factory=list)
 
 
 class Server:
@@ -37,10 +46,11 @@ class Server:
         self._said = b""
         self._orders: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "open": self._open,
-            "stats": lambda said: self._stats(self._links[said["link"]]),
+            "lead": self._lead,
+            "stats": lambda said: _stats(self._links[said["link"]]),
             "close": self._close,
-            "reset": lambda said: {"connections": self._links[said["link"]].reset()},
-            "half-open": lambda said: {"connections": self._links[said["link"]].half_open()},
+            "reset": lambda said: {"connections": sum(way.reset() for way in self._ways(said))},
+            "half-open": lambda said: {"connections": sum(way.half_open() for way in self._ways(said))},
             "blackout": self._black_out,
         }
         self._loop.watch(channel.fileno(), READ, self._hear)
@@ -66,27 +76,26 @@ class Server:
             return {"done": False, "why": str(error) or type(error).__name__}
 
     def _open(self, said: dict[str, Any]) -> dict[str, Any]:
-        seed = said["seed"]
-        up = Lane(Impairment.of(said["up"]), f"{seed}/up")
-        down = Lane(Impairment.of(said["down"]), f"{seed}/down")
-        kind = UdpLink if said["protocol"] == "udp" else TcpLink
-        link = kind(self._loop, Endpoint(**said["upstream"]), up, down)
+        up, down = (Lane(Impairment.of(said[way]), f"{said['seed']}/{way}") for way in ("up", "down"))
         self._count += 1
-        self._links[self._count] = link
-        return {"link": self._count, "port": link.port}
+        self._links[self._count] = Link(up, down)
+        return {"link": self._count}
 
-    def _stats(self, link: Link) -> dict[str, Any]:
-        return {
-            **link.facts(),
-            "up": link.up.tally.plain(),
-            "down": link.down.tally.plain(),
-            "cpu_s": time.process_time(),
-        }
+    def _lead(self, said: dict[str, Any]) -> dict[str, Any]:
+        link, upstream = self._links[said["link"]], Endpoint(**said["upstream"])
+        kind = UdpLink if said["protocol"] == "udp" else TcpLink
+        way = kind(self._loop, upstream, link.up, link.down)
+        link.ways.append(way)
+        return {"port": way.port}
+
+    def _ways(self, said: dict[str, Any]) -> list[TcpLink | UdpLink]:
+        return self._links[said["link"]].ways
 
     def _close(self, said: dict[str, Any]) -> dict[str, Any]:
         link = self._links.pop(said["link"])
-        found = self._stats(link)
-        link.close()
+        found = _stats(link)
+        for way in link.ways:
+            way.close()
         return found
 
     def _black_out(self, said: dict[str, Any]) -> dict[str, Any]:
@@ -94,6 +103,16 @@ class Server:
         for lane in (link.up, link.down):
             lane.black_out(now_ns, said["lasts_ns"])
         return {}
+
+
+def _stats(link: Link) -> dict[str, Any]:
+    facts = [way.facts() for way in link.ways]
+    names = {name for each in facts for name in each}
+    return {
+        **{name: sum(each.get(name) or 0 for each in facts) for name in names},
+        "up": link.up.tally.plain(),
+        "down": link.down.tally.plain(),
+    }
 
 
 def main() -> None:

@@ -171,7 +171,7 @@ class UdpLink:
     def facts(self) -> dict[str, Any]:
         """Clients, and datagrams that the kernel lost before the link saw them."""
         socks = [self._near, *self._clients.values()]
-        return {"connections": self._seen, "open": len(self._clients), "kernel_lost": _kernel_lost(socks)}
+        return {"connections": self._seen, "open": len(self._clients), **_kernel_lost(socks)}
 
     def close(self) -> None:
         """All sockets; what is held goes nowhere."""
@@ -189,10 +189,10 @@ def _bound(family: int) -> socket.socket:
     return sock
 
 
-def _kernel_lost(socks: list[socket.socket]) -> int | None:
-    """From the last column of /proc/net/udp, by the sockets' inodes; None where the kernel does not say."""
+def _kernel_lost(socks: list[socket.socket]) -> dict[str, int]:
+    """From the last column of /proc/net/udp, by the sockets' inodes; nothing where the kernel does not say."""
     if sys.platform != "linux":
-        return None
+        return {}
     inodes = {str(os.fstat(sock.fileno()).st_ino) for sock in socks}
     lost = 0
     for table in ("udp", "udp6"):
@@ -200,4 +200,4 @@ def _kernel_lost(socks: list[socket.socket]) -> int | None:
             for line in Path(f"/proc/net/{table}").read_text("ascii").splitlines()[1:]:
                 columns = line.split()
                 lost += int(columns[-1]) if columns[9] in inodes else 0
-    return lost
+    return {"kernel_lost": lost}

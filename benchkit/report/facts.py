@@ -12,6 +12,7 @@ from benchkit.records.run import Run
 from benchkit.report.codecs import fidelity, on_the_wire
 from benchkit.report.excerpt import excerpt, page
 from benchkit.report.groups import Entry, Row
+from benchkit.report.link_words import in_words as link_in_words
 from benchkit.report.text import rate
 from benchkit.units import show_bytes, show_us
 
@@ -50,6 +51,7 @@ def of_cell(row: Row) -> tuple[Fact, ...]:
         "payload": f"{show_bytes(entry['payload_bytes'])}, {on_the_wire(entry)} on the wire; {fidelity(entry)}",
         "guarantee": ", ".join(map(str, guarantee.values())),
         "floor": _floor(entry.get("floor")),
+        "link": "; ".join((link["name"], *link_in_words(link))) if (link := entry.get("link")) else "",
         "evidence": "; ".join(map(str, entry["verdict"]["evidence"])),
         "drift": "; ".join(in_words(name, each) for name, each in entry["drift"].items() if each["clear"]),
         "options": _flat(entry["parameters"]),

@@ -17,6 +17,7 @@ from benchkit.analysis.search_words import is_search
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.report.bar import PHASES, PhaseBar, legend
 from benchkit.report.codecs import codec_table
+from benchkit.report.link_words import link_lines
 from benchkit.report.terminal_search import search_footnotes, search_table
 from benchkit.report.text import ascii_twin, cpu_us, rate, text, within
 from benchkit.units import show_us
@@ -64,6 +65,7 @@ def report(document: Entry, folder: Path | None = None) -> View:
                 yield table
                 yield text("")
         yield from _footnotes(document, width)
+        yield from _links(document)
         yield from _answer(document)
         yield from _invalid(document)
         yield from _notes(document)
@@ -192,6 +194,14 @@ def _footnotes(document: Entry, width: int) -> Pieces:
     if kinds and width < _WIDE:
         each = "; ".join(f"{', '.join(dict.fromkeys(names))}: {kind}" for kind, names in kinds.items())
         yield text(f"guarantees - {each}", "dim")
+
+
+def _links(document: Entry) -> Pieces:
+    lines = list(link_lines(document["cells"]))
+    if lines:
+        yield from _heading("What the links did, beside what was asked")
+    for row, line in lines:
+        yield _entry("=", f"{row}: {line}")
 
 
 def _heading(words: str) -> Pieces:

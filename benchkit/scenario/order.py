@@ -25,6 +25,7 @@ class Stream(IntEnum):
     SCHEDULE = 1
     PAYLOAD = 2
     STAGE = 3
+    LINK = 4
 
 
 # What `--quick` cuts a scenario to: seconds in all, every cell kept, too little for a verdict in the tails.
