@@ -5,7 +5,8 @@ Quantiles are means of the blocks', each weighted with what passed in it; the la
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from math import sqrt
 from typing import Any, Final
 
 from benchkit.records.run import Block, Cell, LinkSeen, LinkWay
@@ -16,6 +17,8 @@ DELAY_TOLERATED: Final = 0.05
 RATE_TOLERATED: Final = 0.03
 """How far what a link did may be from what was asked: the delay by a millisecond or a twentieth, the rate by 3%."""
 _COMPARED: Final = ("p50", "p90")
+_CHANCE: Final = 6.0
+"""Three standard errors of a 90th percentile, in those of a mean; 5.1 where delays are normal."""
 _COUNTS: Final = ("bytes", "packets", "lost", "overflowed", "duplicated", "reordered", "blacked_out")
 WAYS: Final = ("up", "down")
 
@@ -57,39 +60,41 @@ def _way(ways: Sequence[LinkWay], elapsed_s: float) -> dict[str, Any]:
     return {
         **counts,
         "lost_share": counts["lost"] / counts["packets"] if counts["packets"] else None,
-        "delay_us": _together([(way.delay_us, way.packets) for way in ways]),
-        "waited_us": _together([(way.waited_us, way.packets) for way in ways]),
+        "delay_us": _together([way.delay_us for way in ways]),
+        "waited_us": _together([way.waited_us for way in ways]),
         "utilisation": busy_s / elapsed_s if elapsed_s else None,
         "rate_bytes_per_s": sum(rate * busy for rate, busy in rated) / weight if weight else None,
     }
 
 
-def _together(spreads: Sequence[tuple[Any, int]]) -> dict[str, float]:
-    known = [(spread, count) for spread, count in spreads if spread and count]
-    whole = sum(count for _, count in known)
-    if not known:
+def _together(spreads: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    known = [spread for spread in spreads if spread]
+    count = sum(spread["count"] for spread in known)
+    if not count:
         return {}
     found = {
-        name: sum(spread[name] * count for spread, count in known) / whole
+        name: sum(spread[name] * spread["count"] for spread in known) / count
         for name in ("mean", "p50", "p90", "p99")
     }
-    return {**found, "max": max(spread["max"] for spread, _ in known)}
+    return {"count": count, **found, "max": max(spread["max"] for spread in known)}
 
 
-def differences(link: dict[str, Any]) -> Iterator[str]:
+def differences(link: Mapping[str, Any]) -> Iterator[str]:
     """In words, where a link of `as_document` did not what it was asked to do."""
     for side, done in link["achieved"].items():
         for way in WAYS:
             asked, got = link["asked"][way], done[way]
-            for name in _COMPARED if got["delay_us"] else ():
-                wanted, delay = asked["delay_us"][name], got["delay_us"][name]
-                if abs(delay - wanted) > max(DELAY_TOLERATED_US, DELAY_TOLERATED * wanted):
-                    yield (
-                        f"the {side}'s link was asked for a delay {way} of {name} {show_us(wanted)} "
-                        f"and took {show_us(delay)}"
-                    )
+            yield from _of_delay(f"the {side}'s link", way, asked, got["delay_us"])
             wanted, rate = asked["rate_bytes_per_s"], got["rate_bytes_per_s"]
             if wanted and rate and abs(rate / wanted - 1) > RATE_TOLERATED:
                 yield (
                     f"the {side}'s link was asked for {show_bytes(wanted)}/s {way} and let {show_bytes(rate)}/s pass"
                 )
+
+
+def _of_delay(whose: str, way: str, asked: Mapping[str, Any], got: Mapping[str, float]) -> Iterator[str]:
+    for name in _COMPARED if got else ():
+        wanted, delay = asked["delay_us"][name], got[name]
+        chance = _CHANCE * asked["jitter_us"] / sqrt(got["count"])
+        if abs(delay - wanted) > max(DELAY_TOLERATED_US, DELAY_TOLERATED * wanted) + chance:
+            yield f"{whose} was asked for a delay {way} of {name} {show_us(wanted)} and took {show_us(delay)}"

@@ -120,6 +120,7 @@ def _asked(asked: LinkOptions, way: str) -> dict[str, Any]:
             **{name: quantile_ns(one, share) / 1e3 for name, share in _QUANTILES.items()},
         },
         "distribution": one.distribution,
+        "jitter_us": one.jitter_ns / 1e3,
         "rate_bytes_per_s": one.rate_bytes_per_s or None,
         "blackouts_s": [
             {"at": dark.at_ns / 1e9, "lasts": dark.lasts_ns / 1e9, "every": dark.every_ns / 1e9 or None}

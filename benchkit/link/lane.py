@@ -17,6 +17,7 @@ _SLICE_NS: Final = 1_000_000
 """Pieces of a stream that follow within it share a delay, as what a radio sends together does; and with a rate
 no piece takes longer, so that it is shaped smoothly.
 """
+_SLOW_BYTES_PER_S: Final = 5e6
 _LEAST_PIECE_BYTES: Final = 1448
 """A segment on Ethernet."""
 MOST_PIECE_BYTES: Final = 1 << 16
@@ -43,6 +44,8 @@ class Lane:
         """How much of a stream is read at a time."""
         self.alone_ns = 1e9 / rate if rate else 0.0
         """How long the rate takes for a byte."""
+        self.slow = 0 < rate < _SLOW_BYTES_PER_S
+        """A fast lane needs the large windows that the kernel finds by itself."""
         self.limit_bytes = asked.held_bytes
         self.held_bytes = 0
         self.paused: dict[Callable[[], None], None] = {}

@@ -11,6 +11,8 @@ Distribution = Literal["constant", "uniform", "normal", "gamma", "lognormal", "t
 MOST_HELD_BYTES: Final = 64 << 20
 """No direction of a link holds more than this, whatever is asked: what comes faster is held back."""
 LEAST_HELD_BYTES: Final = 256 << 10
+_LATE_NS: Final = 10_000_000
+"""For so long the proxy may have no core, and the link still has something to send."""
 _TAIL: Final = 6
 """So many standard deviations beyond the mean delay are still no reason to hold a sender back."""
 
@@ -71,7 +73,8 @@ class Impairment:
         if not self.rate_bytes_per_s:
             return MOST_HELD_BYTES
         longest_ns = max(self.delay_ns + _TAIL * self.jitter_ns, *self.table_ns, 0)
-        return min(LEAST_HELD_BYTES + int(1.25e-9 * self.rate_bytes_per_s * longest_ns), MOST_HELD_BYTES)
+        busy_bytes = int(1.25e-9 * self.rate_bytes_per_s * (longest_ns + _LATE_NS))
+        return min(LEAST_HELD_BYTES + busy_bytes, MOST_HELD_BYTES)
 
     def plain(self) -> dict[str, Any]:
         """For the control channel and the record."""

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 _KEPT: Final = 100_000
-_LEAST_PIECES: Final = 20
-"""Fewer that stood in line say nothing of a rate."""
+_LEAST_STRETCH_NS: Final = 20_000_000
+"""What is full for a shorter time says little of a rate: a timer's lateness would be a percent of it."""
 
 
 class Spread:
@@ -40,19 +40,24 @@ class Spread:
             self._skip = self._every
 
     def us(self) -> dict[str, float]:
-        """Mean, quantiles and maximum in microseconds; empty without values."""
+        """`count`; mean, quantiles and maximum in microseconds; empty without values."""
         if not self.count:
             return {}
         kept = sorted(self._kept)
         found = {name: kept[int(share * (len(kept) - 1) + 0.5)] / 1e3 for name, share in QUANTILES.items()}
-        return {"mean": self.total / self.count / 1e3, **found, "max": self.largest / 1e3}
+        return {
+            "count": self.count,
+            "mean": self.total / self.count / 1e3,
+            **found,
+            "max": self.largest / 1e3,
+        }
 
 
 class Tally:
     """Counts of one direction, since the link opened."""
 
     __slots__ = (
-        "_departed_ns", "_queued_bytes", "_queued_ns", "_queued_pieces", "blacked_out", "busy_ns", "delay",
+        "_from_ns", "_full_bytes", "_full_ns", "_stretch_bytes", "_until_ns", "blacked_out", "busy_ns", "delay",
         "duplicated", "lost", "nbytes", "overflowed", "packets", "reordered", "waited",
     )  # fmt: skip
 
@@ -74,28 +79,38 @@ class Tally:
         """From entering to when the rate let it pass."""
         self.busy_ns = 0
         """Time for which the rate had something to do."""
-        self._departed_ns = self._queued_ns = self._queued_bytes = self._queued_pieces = 0
+        self._from_ns = self._until_ns = self._stretch_bytes = 0
+        self._full_ns = self._full_bytes = 0
 
     def departed(self, moment_ns: int, entered_ns: int, nbytes: int, *, queued: bool) -> None:
-        """The rate really let it pass at this moment; `queued`: behind others, so that the gap shows the rate."""
-        since_ns = self._departed_ns if queued and self._departed_ns else entered_ns
-        self._departed_ns = moment_ns
+        """The rate really let it pass at this moment; `queued`: it had to stand in line behind others.
+
+        A stretch without a gap, from the entering of its first to the departure of its last, shows the rate.
+        """
         self.waited.add(moment_ns - entered_ns)
-        self.busy_ns += moment_ns - since_ns
-        if queued:
-            self._queued_ns += moment_ns - since_ns
-            self._queued_bytes += nbytes
-            self._queued_pieces += 1
+        if not queued:
+            self._end_stretch()
+            self._from_ns = entered_ns
+        self._until_ns = max(self._until_ns, moment_ns)
+        self._stretch_bytes += nbytes
+
+    def _end_stretch(self) -> None:
+        length_ns = self._until_ns - self._from_ns
+        self.busy_ns += length_ns
+        if length_ns >= _LEAST_STRETCH_NS:
+            self._full_ns += length_ns
+            self._full_bytes += self._stretch_bytes
+        self._stretch_bytes = self._from_ns = self._until_ns = 0
 
     def plain(self) -> dict[str, Any]:
-        """For the control channel; microseconds and seconds."""
+        """For the control channel; microseconds and seconds. Ends the stretch under way."""
+        self._end_stretch()
         counts = ("packets", "lost", "overflowed", "duplicated", "reordered", "blacked_out")
-        known = self._queued_pieces >= _LEAST_PIECES and self._queued_ns > 0
         return {
             "bytes": self.nbytes,
             **{name: getattr(self, name) for name in counts},
             "delay_us": self.delay.us(),
             "waited_us": self.waited.us(),
             "busy_s": self.busy_ns / 1e9,
-            "rate_bytes_per_s": self._queued_bytes * 1e9 / self._queued_ns if known else None,
+            "rate_bytes_per_s": self._full_bytes * 1e9 / self._full_ns if self._full_ns else None,
         }

@@ -17,7 +17,7 @@ _WAITING: Final = 512
 _PAUSE_NS: Final = 50_000_000
 """Before another is accepted where the process has no descriptor left."""
 _WINDOW_BYTES: Final = 1 << 17
-"""Of the receiving sockets of a lane with a rate: what waits for the link should wait with its sender."""
+"""Of the receiving sockets of a slow lane: what waits for the link should wait with its sender."""
 
 
 class Connection:
@@ -121,7 +121,7 @@ class TcpLink:
         self.accepted = 0
         self._listener = socket.socket()
         try:
-            if up.alone_ns:
+            if up.slow:
                 self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _WINDOW_BYTES)
             self._listener.bind((LOOPBACK, 0))
             self._listener.listen(_WAITING)
@@ -184,5 +184,5 @@ class TcpLink:
 def _prepare(far: socket.socket, down: Lane) -> None:
     far.setblocking(False)
     far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if down.alone_ns:
+    if down.slow:
         far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _WINDOW_BYTES)

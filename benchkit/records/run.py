@@ -87,7 +87,7 @@ class LinkWay:
     blacked_out: int = 0
     """Datagrams lost, or pieces of a stream held back, in a blackout."""
     delay_us: Mapping[str, float] = field(default_factory=dict)
-    """mean, p50, p90, p99, max of the delay added; nothing where nothing passed."""
+    """count; mean, p50, p90, p99, max of the delay added; nothing where nothing passed."""
     waited_us: Mapping[str, float] = field(default_factory=dict)
     """The same of waiting for the rate, and being let through by it."""
     busy_s: float = 0.0

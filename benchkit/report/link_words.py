@@ -22,7 +22,8 @@ def in_words(link: Entry) -> Iterator[str]:
 def _facts(asked: Entry, done: Entry) -> Iterator[str]:
     delay = done["delay_us"]
     for name in ("p50", "p99") if delay else ():
-        yield f"{'delay ' if name == 'p50' else ''}{name} {show_us(delay[name])} (asked {show_us(asked['delay_us'][name])})"
+        title = "delay p50" if name == "p50" else name
+        yield f"{title} {show_us(delay[name])} (asked {show_us(asked['delay_us'][name])})"
     if asked["rate_bytes_per_s"]:
         wanted, rate = asked["rate_bytes_per_s"], done["rate_bytes_per_s"]
         full = "never full" if rate is None else f"{show_bytes(rate)}/s when full"
