@@ -360,7 +360,7 @@ def describe(cell: PlannedCell) -> Cell:
             "workers": cell.workers,
             "producers": cell.producers,
             "batch": {"size": cell.batch_size, "delay_s": cell.batch_delay_s},
-            **({"link": recorded(cell.link.model_dump(exclude_none=True), Path.cwd())} if cell.link else {}),
+            **({"link": recorded(cell.link.given(), Path.cwd())} if cell.link else {}),
         },
         workers=cell.workers,
         producers=cell.producers,

@@ -129,6 +129,11 @@ class LinkOptions(Numbers):
         """There is no link: nothing stands between the ends."""
         return self.profile == NONE and not self.said() and not self.up.said() and not self.down.said()
 
+    def given(self) -> dict[str, Any]:
+        """As plain data: the profile, the side, and what else was said."""
+        plain = self.model_dump(exclude_none=True)
+        return {name: value for name, value in plain.items() if value != {}}
+
     @property
     def label(self) -> str:
         """Short, for people: the profile's name, or that it has numbers of its own."""

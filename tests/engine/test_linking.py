@@ -4,13 +4,16 @@ import dataclasses
 import json
 import os
 import signal
+from contextlib import ExitStack
+from types import SimpleNamespace
 
-import psutil
 import pytest
 
 from benchkit.analysis.document import document
-from benchkit.engine import linking, paths
+from benchkit.engine import linking, paths, usage
+from benchkit.engine.ready import Site
 from benchkit.engine.runner import Runner
+from benchkit.errors import PartyError
 from benchkit.link.options import LinkOptions
 from benchkit.load.constant import Constant
 from benchkit.records.plain import storable
@@ -20,7 +23,7 @@ from benchkit.scenario.plan import Blocks, Plan, PlannedCell
 from benchkit.sources.sensors import Sensors
 from benchkit.stages.null import Null
 from benchkit.tensors.codecs.raw import Raw
-from benchkit.transports.base import registry
+from benchkit.transports.base import Address, registry
 from benchkit.transports.http import Http
 from benchkit.transports.redis_list import RedisList
 
@@ -173,19 +176,35 @@ def test_the_same_draws_for_every_cell_of_a_round_and_others_in_the_next(run):
     assert SEEDS == ["9/0/producer"] * 6 + ["9/0/stage"] + ["9/0/producer"] * 2 + ["9/1/producer"]
 
 
-def test_a_link_that_dies_costs_its_block_and_the_next_gets_another(monkeypatch):
-    killed = []
-    original = linking.LinkProcess.open
+def test_a_process_that_died_is_replaced_for_the_next_block(tmp_path):
+    with ExitStack() as services:
+        setup = Site("x", tmp_path, services).setup(1, 1, 1)
+        first = linking._process(setup)
+        assert linking._process(setup) is first
+        os.kill(first.pid, signal.SIGKILL)
+        # Gone, or waited for by nobody yet: either way it is dead.
+        assert until_dead(first.pid)
+        second = linking._process(setup)
+        assert second.pid != first.pid
+        assert linking._process(setup) is second
 
-    def killing(self, up, down, seed):
-        opened = original(self, up, down, seed)
-        if not killed:
-            killed.append(self.pid)
-            os.kill(self.pid, signal.SIGKILL)
-            psutil.wait_procs([psutil.Process(self.pid)], timeout=5)
-        return opened
 
-    monkeypatch.setattr(linking.LinkProcess, "open", killing)
-    run = run_of(cell(0, Http(), DELAYED), cell(1, Http(), DELAYED))
-    assert [block.cell for block in run.blocks] == ["1-http"]
-    assert any("impairs the link is gone" in failure.what for failure in run.failures)
+def until_dead(pid):
+    for _ in range(2000):
+        if not usage.lives(pid):
+            return True
+        os.sched_yield()
+    return False
+
+
+def test_a_link_whose_process_is_gone_cannot_be_opened():
+    asked = cell(0, Http(), DELAYED)
+    with ExitStack() as services, pytest.raises(PartyError, match="impairs the link is gone"):
+        process = services.enter_context(linking.link_process())
+        os.kill(process.pid, signal.SIGKILL)
+        assert until_dead(process.pid)
+        setup = SimpleNamespace(share=lambda *_: process)
+        address = Address({"ports": "1"})
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(linking.usage, "lives", lambda pid: True)
+            services.enter_context(linking.linked(setup, asked.transport, address, DELAYED, "1"))
