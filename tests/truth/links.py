@@ -14,6 +14,7 @@ from benchkit.link.plan import Endpoint, Impairment
 SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 _STAMP_BYTES = 8
 _STREAMS = 16
+_AT_A_TIME = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,30 +113,26 @@ def _flood(sock):
 
 
 def loss(process, asked: Impairment, count: int) -> tuple[float, float]:
-    """Share of `count` datagrams that did not arrive, and the mean run of them."""
+    """Share of `count` datagrams that did not arrive, and the mean run of them.
+
+    They are sent some at a time, and the next when those have passed: no kernel's buffer may add to what is lost.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, socket.socket(
         socket.AF_INET, socket.SOCK_DGRAM
     ) as client:  # fmt: skip
         server.bind(("127.0.0.1", 0))
-        server.settimeout(0.5)
+        server.settimeout(30)
         link = process.open(asked, Impairment(), "1")
         client.connect(("127.0.0.1", link.lead(Endpoint("127.0.0.1", server.getsockname()[1]), "udp")))
         arrived = np.zeros(count, bool)
-
-        def take():
-            while True:
-                try:
-                    arrived[int.from_bytes(server.recv(64)[:4], "little")] = True
-                except TimeoutError:
-                    return
-
-        taking = threading.Thread(target=take)
-        taking.start()
-        for number in range(count):
-            client.send(number.to_bytes(4, "little"))
-            if number % 20 == 19:
-                time.sleep(0.001)  # so that no kernel's buffer overflows
-        taking.join(30)
+        for first in range(0, count, _AT_A_TIME):
+            sent = range(first, min(first + _AT_A_TIME, count))
+            for number in sent:
+                client.send(number.to_bytes(4, "little"))
+            while (seen := link.stats()["up"])["packets"] < sent.stop:
+                time.sleep(0.001)  # polls: the proxy is another process
+            for _ in range(sent.stop - seen["lost"] - int(arrived.sum())):
+                arrived[int.from_bytes(server.recv(64)[:4], "little")] = True
         link.close()
     edges = np.flatnonzero(np.diff(np.concatenate(([0], ~arrived, [0])).astype(int)))
     runs = edges[1::2] - edges[::2]
