@@ -10,6 +10,7 @@ import numpy as np
 
 from benchkit.analysis.account import account, fates, open_blocks
 from benchkit.analysis.backlog import Drained, drained
+from benchkit.analysis.detail import Detail, detail
 from benchkit.analysis.drift import Drift, drifts
 from benchkit.analysis.found import Found, of_blocks
 from benchkit.analysis.found import found as find
@@ -17,6 +18,7 @@ from benchkit.analysis.measure import Measure, measure
 from benchkit.analysis.promises import promises
 from benchkit.analysis.search_reasons import no_level, search_reasons
 from benchkit.analysis.validity import Facts, Reason, is_valid, reasons
+from benchkit.analysis.verdict.arrivals import UNKNOWN, Unevenness, unevenness
 from benchkit.records.run import Block, Cell, Failure, Run
 from benchkit.records.samples import SAMPLE
 
@@ -36,6 +38,8 @@ class Analysed:
     """Of all its blocks; a search shows the figures of some of them only."""
     found: Found | None = None
     drained: Drained | None = None
+    detail: Detail | None = None
+    uneven: Unevenness = UNKNOWN
 
     @property
     def valid(self) -> bool:
@@ -60,6 +64,7 @@ def analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
     figures = measure(samples)
     cores = run.environment.get("cores")
     trend = drifts(blocks, figures.blocks, [each.block for each in run.resumed])
+    beneath = detail(cell, blocks, samples, figures, cores if isinstance(cores, int) else 0)
     facts = Facts(
         cell=cell,
         blocks=blocks,
@@ -73,6 +78,7 @@ def analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
         disturbed=upset,
         placement=run.placement,
         drift=trend,
+        little=beneath.little,
     )
     why = reasons(facts)
     if capacity is not None:
@@ -88,6 +94,8 @@ def analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
         failures,
         capacity,
         drained(cell, blocks, samples),
+        beneath,
+        unevenness(samples),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -90,7 +90,7 @@ def run(
     """Measure one or more scenarios."""
     from benchkit.cli.resume import Asked, asked, find
 
-    checkpoint_s = _seconds("--checkpoint", checkpoint)
+    checkpoint_s = seconds("--checkpoint", checkpoint)
     if soak is not None:
         sets = (*sets, f"blocks.soak={soak}")
     if resume is not None:
@@ -129,7 +129,8 @@ class How:
     """How each plan was asked for; what was not written down cannot be resumed."""
 
 
-def _seconds(option: str, text: str) -> float:
+def seconds(option: str, text: str) -> float:
+    """A duration of the command line."""
     from benchkit.units import parse_seconds
 
     try:
@@ -142,7 +143,7 @@ def measure_all(plans: Sequence[Plan], how: How) -> list[dict[str, Any]]:
     """Run the plans one after the other, print what `--json` promises; an interrupt leaves out the rest."""
     from benchkit.cli.interrupts import installed
 
-    _check_out(how.out)
+    check_out(how.out)
     documents: list[dict[str, Any]] = []
     with installed() as interrupts:
         for at, plan in enumerate(plans):
@@ -188,7 +189,6 @@ def _measure(
         made = document(measured)
         try:
             folder = recording.finish(measured, made)
-            _save_profiles(folder, runner.profiles)
         finally:
             # Also where the disk is full: a minute of measuring is worth reading.
             console = out(err=how.as_json)
@@ -211,21 +211,7 @@ def _mention_unfinished(console: Console, out_folder: Path) -> None:
         )
 
 
-def _save_profiles(folder: Path, pages: Mapping[str, str]) -> None:
-    from benchkit.errors import StorageError
-
-    try:
-        for name, page in pages.items():
-            target = folder / "profiles" / name
-            target.parent.mkdir(exist_ok=True)
-            target.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(
-            f"the profiles could not be saved: {error.strerror or error}", where=str(folder), remedy="free some space"
-        ) from error  # fmt: skip
-
-
-def _check_out(out: Path) -> None:
+def check_out(out: Path) -> None:
     """Before anything is measured: can a run directory be made there?"""
     from benchkit.errors import StorageError, UsageError
 

@@ -135,6 +135,13 @@ class ReadyCell:
         with _translated(self.cell, "asked for its server's counters"):
             return self.cell.transport.server_times(self.address)
 
+    def broker_counts(self) -> Mapping[str, int] | None:
+        """What a broker's own counters say now; None where there are none."""
+        if self.address is None:
+            return None
+        with _translated(self.cell, "asked for its broker's counters"):
+            return self.cell.transport.broker_counts(self.address)
+
     @property
     def hosts(self) -> list[str]:
         """Roles of the processes that serve; none where the stage is a server of somebody else's."""

@@ -12,12 +12,12 @@ from benchkit.engine import fan_in, floors, placement
 from benchkit.engine.block import run_block
 from benchkit.engine.canary import Canary, Look
 from benchkit.engine.crew import Crew, crew
+from benchkit.engine.profiling import profiled
 from benchkit.engine.ready import ReadyCell, Site, describe, make_ready
 from benchkit.engine.search import Searches, Turn
 from benchkit.engine.underway import Place
 from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError, StorageError, UsageError
-from benchkit.load.search import Capacity
 from benchkit.records.environment import environment
 from benchkit.records.recording import Recording
 from benchkit.records.run import Block, Cell, Failure, Resumption, Run
@@ -62,8 +62,6 @@ class Runner:
         self._profile = profile
         self._recording = recording or Recording()
         self._header = _taken_up(before, self._recording) if before else _fresh(plan)
-        self.profiles: dict[str, str] = {}
-        """Pages of the profiler by file name, after `run`."""
         known = {cell.id: cell for cell in self._header.cells}
         self._records: dict[int, Cell] = {
             index: known[cell.id] for index, cell in enumerate(plan.cells) if cell.id in known
@@ -125,10 +123,9 @@ class Runner:
         measured = self._search(members, site, measured)
         if self._profile:
             for index, ready in self._ready.items():
-                if isinstance(ready.cell.load, Capacity):
-                    continue
                 self._watch(Progress("profiling", index, len(self._plan.cells), ready.cell.id))
-                self._profile_block(members, site, ready, measured)
+                seen = profiled(members, site, self._plan, ready, measured + index, self._attach)
+                ready.record = self._records[index] = replace(self._records[index], profile=seen)
         self._watch(Progress("done", total, total))
 
     def _rounds(self, members: Crew, site: Site) -> int:
@@ -243,6 +240,7 @@ class Runner:
                 offered_per_s,
                 address.broker_pid,
                 server_times=ready.server_times,
+                broker_counts=ready.broker_counts,
             )
             task = ready.task(self._plan, round_)
             if turn:
@@ -281,20 +279,8 @@ class Runner:
         except BenchkitError as error:
             self._failures.append(_failure(ready.cell.id, error))
 
-    def _profile_block(self, members: Crew, site: Site, ready: ReadyCell, position: int) -> None:
-        """One more block under the profiler, kept out of the samples."""
-        pages: dict[str, dict[str, str]] = {}
-        place = Place(position, 0, ready.record.payload_bytes, None, None)
-        try:
-            ready.open(site, members)
-            run_block(members, replace(ready.task(self._plan, 0), profile=True), place, ready.hosts, pages)
-        except BenchkitError as error:
-            self._failures.append(_failure(f"profile of {ready.cell.id}", error))
-        self._take_down(ready)
-        for role, page in pages.items():
-            name = f"{ready.cell.id.replace('/', '--')}--{role}"
-            self.profiles[f"{name}.html"] = page["html"]
-            self.profiles[f"{name}.speedscope.json"] = page["speedscope"]
+    def _attach(self, name: str, content: bytes) -> bool:
+        return self._recording.attach(self.header(), name, content)
 
     def _give_up(self, index: int, error: BenchkitError) -> None:
         """A block that could not even start: a cell without any block is skipped, another one goes on."""

@@ -43,6 +43,8 @@ class Task:
     """Workers begin when the producer has handed over what it can."""
     profile: bool = False
     """Run under a profiler; such a block is no measurement."""
+    profile_folder: str = ""
+    """Of such a block: where a stage's own profiler may write while it lasts."""
     producers: int = 1
     producer: int = 0
     """Which of the producers this task is for; workers do not look at it."""

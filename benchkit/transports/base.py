@@ -299,6 +299,13 @@ class Transport(Plugin):
         """What an external stage's own counters say so far: `requests`, `queue_ns`, `compute_ns`; None: nothing."""
         return None
 
+    def broker_counts(self, address: Address) -> Mapping[str, int] | None:  # noqa: ARG002  (a hook)
+        """What a broker's own counters say so far, by the fields of `records.run.BrokerCounts`; None: nothing.
+
+        Asked in the runner before and after a block. A counter that the broker does not keep is left out.
+        """
+        return None
+
     @abstractmethod
     def sender(self, address: Address) -> Sender:
         """Opened in each producer, after all receivers.

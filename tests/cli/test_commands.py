@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from shell import COMMAND, ROOT, Done, benchkit, environment, measure, small
 
+pytestmark = pytest.mark.quiet
+
 HEAVY = (
     "numpy",
     "pydantic",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field, SecretStr, field_validator
@@ -78,3 +79,9 @@ class RedisTransport(Transport):
         from benchkit.transports._redis.place import led
 
         return led(address, detour)
+
+    def broker_counts(self, address: Address) -> Mapping[str, int]:
+        """By INFO, over a connection of its own; raises BrokerError."""
+        from benchkit.transports._redis.counts import counts
+
+        return counts(str(address.where["url"]))
