@@ -145,6 +145,45 @@ class ServerTimes:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkWay:
+    """What one direction of a link did during a block, as the link itself measured it."""
+
+    bytes: int
+    """Handed on."""
+    packets: int
+    """Datagrams, or pieces of a stream as they were read."""
+    lost: int = 0
+    overflowed: int = 0
+    """Datagrams for which its queue had no room."""
+    duplicated: int = 0
+    reordered: int = 0
+    blacked_out: int = 0
+    """Datagrams lost, or pieces of a stream held back, in a blackout."""
+    delay_us: Mapping[str, float] = field(default_factory=dict)
+    """count; mean, p50, p90, p99, max of the delay added; nothing where nothing passed."""
+    waited_us: Mapping[str, float] = field(default_factory=dict)
+    """The same of waiting for the rate, and being let through by it."""
+    busy_s: float = 0.0
+    """Time for which the rate had something to do."""
+    rate_bytes_per_s: float | None = None
+    """What passed while more was waiting, by its time; None where too little was."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSeen:
+    """One link of a block: of the producer or of the stage."""
+
+    side: str
+    up: LinkWay
+    down: LinkWay
+    connections: int
+    elapsed_s: float
+    """From opening it to asking it, warm-up and drain included."""
+    kernel_lost: int | None = None
+    """Datagrams that the kernel lost before the link saw them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """One uninterrupted stretch of one cell."""
 
@@ -195,6 +234,8 @@ class Block:
     """Messages of other clients that the stage answered meanwhile; they are in no other count."""
     server: ServerTimes | None = None
     """Of an external stage that keeps counters."""
+    links: tuple[LinkSeen, ...] = ()
+    """What the links that were put between its parties did."""
     parties: Mapping[str, Usage] = field(default_factory=dict)
     """By process: `producer-0`, ..., `stage-0`, ..., `broker`. Each over a stretch of its own (`Usage.over_ns`)
     that holds the measured part, so that sums over parties are not those of `usage`."""
@@ -313,6 +354,9 @@ class Cell:
     """Of what the decoder makes of the source's arrays; None where nothing was changed."""
     floor: str = ""
     """Which of Floor.paths_us lies beneath its transport; empty where none does."""
+    link: Mapping[str, Any] | None = None
+    """The link that was put between its parties, as asked: `name`, `side`, `up` and `down` (analysis.link says what
+    they hold); None where there was none."""
     gaps: tuple[Gap, ...] = ()
     """Of a cell that was traced in code that people already run."""
     profile: Profile | None = None

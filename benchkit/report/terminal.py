@@ -18,6 +18,7 @@ from benchkit.analysis.words import times, times_with_interval
 from benchkit.report.bar import PHASES, PhaseBar, legend
 from benchkit.report.codecs import codec_table
 from benchkit.report.limits import of_run
+from benchkit.report.link_words import link_lines
 from benchkit.report.profiles import brief
 from benchkit.report.terminal_search import search_footnotes, search_table
 from benchkit.report.terminal_whatif import what_if
@@ -67,6 +68,7 @@ def report(document: Entry, folder: Path | None = None) -> View:
                 yield table
                 yield text("")
         yield from _footnotes(document, width)
+        yield from _links(document)
         yield from _answer(document)
         yield from _verdicts(document)
         yield from _limits(document)
@@ -201,6 +203,14 @@ def _footnotes(document: Entry, width: int) -> Pieces:
     if kinds and width < _WIDE:
         each = "; ".join(f"{', '.join(dict.fromkeys(names))}: {kind}" for kind, names in kinds.items())
         yield text(f"guarantees - {each}", "dim")
+
+
+def _links(document: Entry) -> Pieces:
+    lines = list(link_lines(document["cells"]))
+    if lines:
+        yield from _heading("What the links did, beside what was asked")
+    for row, line in lines:
+        yield _entry("=", f"{row}: {line}")
 
 
 def _heading(words: str) -> Pieces:
