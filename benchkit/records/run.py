@@ -35,6 +35,77 @@ class Usage:
     """Resident memory at the block's end; 0 where it is unknown."""
     spin_ns: int = 0
     """Part of `cpu_ns`, by the clock: the transport's ends looking again and again for what they waited for."""
+    # What follows is of single processes (`Block.parties`); None is what the kernel, or Python, did not say.
+    over_ns: int | None = None
+    """The stretch over which all of this was counted; it holds the measured part and a little more."""
+    messages: int | None = None
+    """Messages that the process finished with in that stretch."""
+    runnable_ns: int | None = None
+    """Ready to run and without a core, all threads together."""
+    voluntary_switches: int | None = None
+    """Gave its core away, to wait for something."""
+    involuntary_switches: int | None = None
+    """Had its core taken away."""
+    minor_faults: int | None = None
+    major_faults: int | None = None
+    """Those that had to read from a disk."""
+    gc_pause_ns: int | None = None
+    """Python's garbage collector at work, all collections together."""
+    gc_pauses: int | None = None
+    gc_longest_ns: int | None = None
+    threads: int | None = None
+    """Threads that it had at the end of the stretch."""
+    thread_cpu_ns: int | None = None
+    """CPU time of the one thread that sends or serves; of a broker, of its busiest thread."""
+    thread_runnable_ns: int | None = None
+    """For how long that thread was ready to run and had no core."""
+    gil_wait_at_most_ns: int | None = None
+    """What that thread can have waited for the interpreter at most: what the other threads of its process ran or
+    were ready to run, and what it did not run itself. CPython counts no such waits: nothing says more."""
+    shares_process: bool = False
+    """It is a thread of a process that other parties live in: memory is the process's, all else the thread's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a party at a known moment and may explain a slow message."""
+
+    at_ns: int
+    """When it began, on the clock of the stamps."""
+    duration_ns: int
+    """How long it lasted; of something that happened at an unknown moment, the stretch within which it did."""
+    party: str
+    """A key of `Block.parties`."""
+    kind: str
+    """`gc`: the garbage collector ran; `broker`: the broker's own counters tell of it; `fault`: it was injected."""
+    what: str
+    """For people: "generation 2, 1,234 objects collected"."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerCounts:
+    """What a broker's own counters grew by around a block, warm-up and other clients included; None: not told."""
+
+    received_bytes: int | None = None
+    sent_bytes: int | None = None
+    commands: int | None = None
+    memory_bytes: int | None = None
+    """What its data takes at the end."""
+    evicted_keys: int | None = None
+    rejected_connections: int | None = None
+    forks: int | None = None
+    """Copies of itself that it made, to write its data to a disk or to a replica."""
+    delayed_fsyncs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """Messages under way as the producers counted them: by counting, and by no clock."""
+
+    sends: int
+    """Measured messages that were sent, all producers together."""
+    seen: int
+    """How many of its own messages a producer had under way when it turned to each of them, summed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +193,20 @@ class Block:
     """Messages of other clients that the stage answered meanwhile; they are in no other count."""
     server: ServerTimes | None = None
     """Of an external stage that keeps counters."""
+    parties: Mapping[str, Usage] = field(default_factory=dict)
+    """By process: `producer-0`, ..., `stage-0`, ..., `broker`. Each over a stretch of its own (`Usage.over_ns`)
+    that holds the measured part, so that sums over parties are not those of `usage`."""
+    events: tuple[Event, ...] = ()
+    """By moment; of each party the longest of the stretch, so that a long block has no more than a short one."""
+    cores: Mapping[str, float] | None = None
+    """Share of the block for which each core, by its number, was busy with anything; None: not told."""
+    broker: BrokerCounts | None = None
+    in_flight: InFlight | None = None
+    """None where there are no replies, or a producer died."""
+    handled: int | None = None
+    """Messages that the workers counted, warm-up included; None where one of them died, or none is ours."""
+    gaps: Mapping[str, str] = field(default_factory=dict)
+    """What could not be seen and why: `stage-0.runnable_ns`, `cores`, `broker`."""
 
 
 @dataclass(frozen=True, slots=True)

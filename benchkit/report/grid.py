@@ -112,7 +112,7 @@ def _longest_us(group: Group) -> float:
 
 def _bars(row: Row, longest_us: float) -> dict[int, tuple[Piece, ...]]:
     found: dict[int, tuple[Piece, ...]] = {}
-    color = palette.transport(row.transport).light
+    color = row.look.hue.light
     for at, name in ((0, "p50"), (2, "p99")):
         value = row.entry["latency_us"][name]
         if value is not None and value >= 0 and longest_us > 0:

@@ -27,11 +27,18 @@ class Claim:
     group: int | None
     cells: tuple[tuple[int, str], ...] = ()
     """Numbers and labels of the cells that it names."""
+    anchor: str = ""
+    """Id of a part of the page with its evidence, where that is no group."""
 
 
 def lead(document: Entry, found: Sequence[Group]) -> tuple[Claim, ...]:
     """Three sentences at most, the last one always there."""
-    return (*_best(found), *_limits(found), _trust(document, found))
+    return (*_best(document, found), *_limits(found), _trust(document, found))
+
+
+def crossings(document: Entry) -> list[str]:
+    """Sentences about where one transport overtakes another; none in a run that swept nothing."""
+    return [str(said) for each in document.get("crossover") or () for said in each.get("sentences") or ()]
 
 
 def named(sentence: str, rows: Sequence[Row]) -> tuple[tuple[int, str], ...]:
@@ -44,9 +51,12 @@ def named(sentence: str, rows: Sequence[Row]) -> tuple[tuple[int, str], ...]:
     return tuple(sorted(cells))
 
 
-def _best(found: Sequence[Group]) -> Iterator[Claim]:
+def _best(document: Entry, found: Sequence[Group]) -> Iterator[Claim]:
     ranked = [(group, rows) for group in found if (rows := [row for row in group.rows if row.place])]
     if not ranked:
+        return
+    if len(ranked) > _MOST_GROUPS and (said := crossings(document)):
+        yield Claim(excerpt(said[0], 1500), None, (), "overview")
         return
     told = ranked[:_MOST_GROUPS]
     if len(ranked) == 1:

@@ -364,6 +364,7 @@ def test_on_paper_each_part_begins_a_page_and_nothing_is_cut(
     assert texts[0].startswith("benchkit report dam")
     whole = " ".join(texts)
     assert "Reproduce" in whole
+    assert "CPU/message" in whole
     assert "Enlarge" not in whole
     assert "Show all" not in whole
     assert 8 < len(texts) < 30

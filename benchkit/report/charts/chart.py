@@ -1,4 +1,17 @@
-"""What every chart says in words beside its picture, and how many cells it has room for."""
+"""What every chart says in words beside its picture, and how many cells it has room for.
+
+What a page may rely on:
+
+* `Chart.svg(name)` gives the drawing with every id prefixed by `name-`; it has a `<title>` and a `<desc>`, no style
+  attribute and no style element. Its colours are the attributes `fill` and `stroke` of light ground;
+  `palette.rules()` is the style sheet that turns each into a variable, `palette.variables(dark=...)` gives the
+  variables' values for a theme. So one drawing follows whatever switches the variables.
+* `Chart.marks` are the pieces of the drawing that carry a value: `Mark.gid` is the id of the element, a `<g>`, without
+  the prefix (the element is `#{name}-{gid}`, and has the class `mark`), `Mark.words` is the exact value in words,
+  unescaped. The element's first child is a `<title>` with the same words, so that a browser shows them on hover without a
+  script; a page with tooltips of its own may read the words there.
+* `Chart.words.values` is every value drawn as a table, `Chart.png(dark=...)` a picture of 144 dots per inch.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +19,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchkit.report.groups import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A piece of a drawing that carries a value."""
+
+    gid: str
+    """Id of its element in the SVG, without the chart's prefix."""
+    words: str
+    """What it is and its exact value, one line, not escaped."""
 
 
 @dataclass(frozen=True, slots=True)
