@@ -41,6 +41,14 @@ class Table:
     more: int = 0
     """How many rows are left out."""
 
+    @property
+    def words(self) -> tuple[bool, ...]:
+        """By column: it holds words, which begin on the left."""
+        return tuple(
+            any(not row[at].number and row[at].text != "-" for row in self.rows)
+            for at in range(len(self.columns))
+        )
+
 
 def table(caption: str, entries: Iterable[Any], leave: Sequence[str] = ()) -> Table | None:
     """Mappings of like fields, one row each, without the fields in `leave`; None where there is none."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from chromium import Browser, Watched, started
 from hostile import LONG, SCRIPT, hostile_run
+from PIL import Image
 from runs import interrupted, page_of, planted
 from synthetic import dam
 
@@ -368,3 +371,49 @@ def test_on_paper_each_part_begins_a_page_and_nothing_is_cut(
     assert "Enlarge" not in whole
     assert "Show all" not in whole
     assert 8 < len(texts) < 30
+
+
+VIEWS = {
+    "laptop-light": ("laptop", "light", "screen"),
+    "laptop-dark": ("laptop", "dark", "screen"),
+    "phone-light": ("phone", "light", "screen"),
+    "paper": ("laptop", "dark", "print"),
+}
+REFERENCES = Path(__file__).parent / "references"
+_COARSE = (24, 15)
+_ALIKE = 14.0
+"""Of 255: mean difference of two pictures' fields; fonts and their line breaks change less, another theme more."""
+
+
+def coarse(picture: Image.Image) -> np.ndarray:
+    """Mean brightness of each field of a coarse grid, shape (15, 24)."""
+    small = picture.convert("L").resize(_COARSE, Image.Resampling.BOX)
+    return np.asarray(small, dtype=float)
+
+
+def test_the_page_looks_like_its_references(browser: Browser, pages: dict[str, Path]) -> None:
+    """The first screen of a fixed run in four views, compared in brightness over 360 coarse fields.
+
+    Fonts differ between machines, so letters are not compared: only where there is text, ground, bars and boxes.
+    BENCHKIT_REFERENCES=write keeps new ones, to be looked at before they are committed.
+    """
+    found = {}
+    for name, (size, scheme, media) in VIEWS.items():
+        with browser.open(pages["planted"], size, scheme=scheme) as shown:
+            shown.page.emulate_media(media=media)
+            picture = Image.open(io.BytesIO(shown.page.screenshot()))
+            found[name] = picture.convert("RGB")
+    if os.environ.get("BENCHKIT_REFERENCES") == "write":
+        REFERENCES.mkdir(exist_ok=True)
+        for name, picture in found.items():
+            smaller = picture.resize(
+                (picture.width * 2 // 3, picture.height * 2 // 3), Image.Resampling.LANCZOS
+            )
+            smaller.quantize(64).save(REFERENCES / f"{name}.png", optimize=True)
+    kept = {name: coarse(Image.open(REFERENCES / f"{name}.png").convert("RGB")) for name in VIEWS}
+    for name, picture in found.items():
+        differences = {other: np.abs(coarse(picture) - reference).mean() for other, reference in kept.items()}
+        assert differences[name] < _ALIKE, name
+        if name != "paper":
+            assert differences["laptop-light" if "dark" in name else "laptop-dark"] > 5 * _ALIKE
+    assert sum(file.stat().st_size for file in REFERENCES.iterdir()) < 300_000
