@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pages import Page
 from runs import interrupted, page_of, planted, planted_document
@@ -51,9 +51,10 @@ def test_where_nothing_is_valid_nothing_is_called_best() -> None:
     run = a_run([a_cell("shm/raw/x"), a_cell("http/raw/x")])
     run.samples = {}
     (only,) = led(run)
-    assert only.startswith("0 of 2 cells are valid")
+    assert only.startswith("0 of 2 cells are valid; not to be used: shm raw (")
     assert led(a_run([])) == ["Nothing was measured: the run holds no cell."]
-    assert led(interrupted())[-1].startswith("1 of 9 cells are valid")
+    assert led(interrupted())[-1].startswith("1 of 9 cells are valid; not to be used: the other 8 (")
+    assert "not-measured in 7" in led(interrupted())[-1]
 
 
 def test_a_run_that_swept_loads_opens_with_where_one_overtakes_another() -> None:
@@ -117,6 +118,7 @@ plain = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(st.lists(st.dictionaries(st.text(max_size=30), plain, max_size=6), max_size=6))
 def test_any_plain_data_becomes_a_table_of_bounded_clean_words(entries: list[dict[str, Any]]) -> None:
     found = table("caption", entries)
