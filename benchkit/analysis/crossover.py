@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 from benchkit.analysis.crossover_words import relation, sentences
@@ -89,7 +90,9 @@ def crossover(cells: Sequence[Entry], ranking: Sequence[Entry]) -> list[dict[str
 
 def _map(sweep: Sweep, places: Mapping[str, Sequence[Entry]]) -> Crossover:
     outcomes = tuple(_outcome(field, places.get(field.group, ())) for field in sweep.fields)
-    by_rate = any(place.get("by") == "rate" for field in sweep.fields for place in places.get(field.group, ()))
+    by_rate = any(
+        place.get("by") == "rate" for field in sweep.fields for place in places.get(field.group, ())
+    )
     by: Literal["p50", "rate"] = "rate" if by_rate else "p50"
     lines = [
         *(("payload", rate, _row(outcomes, rate)) for rate in sweep.rates_per_s),
@@ -98,11 +101,14 @@ def _map(sweep: Sweep, places: Mapping[str, Sequence[Entry]]) -> Crossover:
     switches = tuple(
         Switch(along, fixed, (_where(one, along), _where(other, along)), one.winners, other.winners)  # type: ignore[arg-type]  # two literals
         for along, fixed, line in lines
-        for one, other in zip(line, line[1:], strict=False)
+        for one, other in pairwise(line)
         if relation(one, other) == "changed"
     )
     brokerless = {
-        str(cell["labels"]["row"]) for field in sweep.fields for cell in field.cells if not cell.get("has_broker")
+        str(cell["labels"]["row"])
+        for field in sweep.fields
+        for cell in field.cells
+        if not cell.get("has_broker")
     }
     said = sentences(
         sweep.title,

@@ -139,7 +139,9 @@ def _caveats(line: Sequence[Outcome], way: _Way) -> str:
         if each.decided and each.missing:
             without.setdefault(each.missing, []).append(way.show(each))
     notes = [f"too few rounds to tell at {_listed(unsure)}"] if unsure else []
-    notes += [f"nothing to compare at {_listed(empty)}, where fewer than two cells are valid"] if empty else []
+    notes += (
+        [f"nothing to compare at {_listed(empty)}, where fewer than two cells are valid"] if empty else []
+    )
     notes += [f"not valid at {_listed(where)}: {_listed(names)}" for names, where in without.items()]
     return "".join(f" ({note})" for note in notes)
 

@@ -95,7 +95,13 @@ def _option(cell: Entry, axis: str) -> Mapping[str, Any]:
 def _work(field: Field) -> Key:
     cell = field.cells[0]
     searched = [name for name in ("capacity", "backlog") if name in cell]
-    facts = (cell["stage"], cell["workers"], cell.get("producers", 1), cell["replies"], cell["load"]["arrival"])
+    facts = (
+        cell["stage"],
+        cell["workers"],
+        cell.get("producers", 1),
+        cell["replies"],
+        cell["load"]["arrival"],
+    )
     return (*map(str, facts), _text(_option(cell, "batch")), *searched)
 
 
@@ -106,7 +112,9 @@ def _work_and_source(field: Field) -> Key:
 def _everything(field: Field) -> Key:
     cell = field.cells[0]
     axes = cell["parameters"] if isinstance(cell["parameters"], Mapping) else {}
-    kept = {axis: value for axis, value in axes.items() if axis not in ("transport", "codec", "source", "load")}
+    kept = {
+        axis: value for axis, value in axes.items() if axis not in ("transport", "codec", "source", "load")
+    }
     load = {name: value for name, value in _option(cell, "load").items() if name != "rate"}
     return (*_work_and_source(field), _text(kept), _text(load))
 

@@ -113,7 +113,7 @@ class Story:
     lead: tuple[Claim, ...]
     """Three sentences at most: the answer for somebody who reads no further."""
     grid: Grid
-    overview: tuple[tuple[str, Chart], ...] = ()
+    overview: tuple[tuple[str, Chart], ...]
     """Charts of the whole run by name: which transport wins where, latency against throughput."""
 
     @property

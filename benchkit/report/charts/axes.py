@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from benchkit.report.charts.canvas import mark
+from benchkit.report.charts.canvas import WIDTH_IN, mark
+from benchkit.report.charts.letters import fitted, width_in
 from benchkit.report.charts.palette import ALARM, GRID, GROUND, INK, PHASES, QUIET, Hue
 from benchkit.units import show_us
 
@@ -24,8 +25,6 @@ Ticks = Sequence[tuple[float, str]]
 ROW_IN: Final = 0.27
 _STEPS: Final = ((0.8, (1, 1.5, 2, 3, 4, 5, 7)), (1.6, (1, 2, 5)), (4.0, (1, 3)), (math.inf, (1,)))
 """Ticks of each decade for an axis of at most so many decades."""
-_LETTER_IN: Final = 0.078
-"""Width of a letter of nine points, a little more than the average."""
 
 
 def line(axes: Axes, x: Sequence[float], y: Sequence[float], **style: Any) -> Line2D:
@@ -98,7 +97,8 @@ def _lines(
 
 
 def title(axes: Axes, words: str, size: float = 8.5) -> None:
-    """Words above the axes, at the left."""
+    """Words above the axes, at the left, as many as fit."""
+    words = fitted(words, (1 - axes.get_position().x0) * WIDTH_IN - 0.05, size)
     above = moved(axes, axes.transAxes, up=3)
     axes.text(0, 1, words, transform=above, ha="left", va="bottom", size=size)
 
@@ -128,21 +128,17 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 def label_width_in(labels: Sequence[str], most: float = 3.3, size: float = 9.0) -> float:
     """Room for the longest label beside an axis."""
-    return min(most, 0.3 + _LETTER_IN * size / 9 * max(map(len, labels), default=0))
-
-
-def letters(width_in: float, size: float = 9.0) -> int:
-    """How many letters fit into so many inches."""
-    return max(1, int((width_in - 0.3) / (_LETTER_IN * size / 9)))
+    return min(most, 0.2 + max((width_in(label[:200], size) for label in labels), default=0.0))
 
 
 def rows_of_labels(axes: Axes, labels: Sequence[str], faint: Sequence[bool], size: float = 9.0) -> None:
-    """One row for each label, the first at the top; faint ones are quieter."""
+    """One row for each label, the first at the top; faint ones are quieter; as much of each as fits."""
+    room = axes.get_position().x0 * WIDTH_IN - 0.1
     axes.set_ylim(len(labels) - 0.5, -0.5)
     place = moved(axes, axes.get_yaxis_transform(), right=-4)
     for at, (words, quiet) in enumerate(zip(labels, faint, strict=True)):
         axes.text(
-            0, at, words, transform=place, ha="right", va="center", size=size,
+            0, at, fitted(words, room, size), transform=place, ha="right", va="center", size=size,
             color=QUIET if quiet else INK, style="italic" if quiet else "normal",
         )  # fmt: skip
 
@@ -184,7 +180,7 @@ def stack(
             axes, (left, y - 0.37), length, 0.74, facecolor=hues[name].light, alpha=0.45 if faint else 1.0
         )
         mark(piece, says[name])
-        if length * inches_per_unit >= 0.04 + 0.06 * len(name):
+        if length * inches_per_unit >= 0.04 + width_in(name, 7.5):
             color = INK if faint else hues[name].words
             axes.text(left + length / 2, y, name, ha="center", va="center", size=7.5, color=color)
         left += length
@@ -204,6 +200,8 @@ def named(
 
     Names are moved apart where two would touch: `least` is the height of one, as a share of the axes'.
     """
+    position = axes.get_position()
+    room = (1 - position.x1 - 0.03 * position.width) * WIDTH_IN - 0.05
     places = axes.transData.transform(ends)
     inverse = axes.transAxes.inverted()
     wanted = [(float(x), float(y)) for x, y in inverse.transform(places)]
@@ -213,7 +211,7 @@ def named(
             color=colors[at], linewidth=0.6, zorder=1,
         )  # fmt: skip
         axes.text(
-            1.03, height, names[at], transform=axes.transAxes, va="center", size=8,
+            1.03, height, fitted(names[at], room, 8), transform=axes.transAxes, va="center", size=8,
             color=QUIET if faint[at] else INK,
         )  # fmt: skip
 
@@ -240,10 +238,16 @@ def limit(axes: Axes, x: tuple[float, float], y: float, words: str, says: str) -
 
 def swatches(drawing: Figure, hues: Mapping[str, Hue], shown: Iterable[str]) -> None:
     """What the colours of bars mean, along the lower edge."""
-    from matplotlib.patches import Patch
+    from matplotlib.patches import Rectangle
 
-    handles = [Patch(facecolor=hues[name].light, edgecolor=GROUND, label=name) for name in shown]
-    drawing.legend(
-        handles=handles, loc="lower center", ncols=10, frameon=False, fontsize=8, handlelength=1.0,
-        handletextpad=0.4, columnspacing=1.2, borderaxespad=0.1,
-    )  # fmt: skip
+    names = list(shown)
+    height = drawing.get_figheight()
+    widths = [0.36 + width_in(name, 8) for name in names]
+    x = max(0.1, (WIDTH_IN - sum(widths)) / 2)
+    for name, width in zip(names, widths, strict=True):
+        corner = (x / WIDTH_IN, 0.08 / height)
+        drawing.add_artist(
+            Rectangle(corner, 0.12 / WIDTH_IN, 0.12 / height, facecolor=hues[name].light, linewidth=0)
+        )
+        drawing.text((x + 0.16) / WIDTH_IN, 0.14 / height, name, size=8, va="center")
+        x += width

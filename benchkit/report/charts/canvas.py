@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
 
 from benchkit.report.charts.chart import Mark
+from benchkit.report.charts.letters import FAMILY, fitted
 from benchkit.report.charts.palette import GRID, GROUND, INK, QUIET, dark_rules
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 WIDTH_IN: Final = 8.6
 _MARK: Final = "mark"
-_TITLE: Final = 92
-_NOTE: Final = 138
-"""Letters that fit across the figure, even wide ones."""
 _STYLE: Final[dict[str, Any]] = {
     "axes.edgecolor": QUIET,
     "axes.labelcolor": QUIET,
@@ -31,7 +29,7 @@ _STYLE: Final[dict[str, Any]] = {
     "axes.spines.top": False,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
-    "font.family": ["DejaVu Sans"],
+    "font.family": [FAMILY],
     "font.size": 9.0,
     "grid.color": GRID,
     "grid.linewidth": 0.6,
@@ -108,27 +106,33 @@ def mark(artist: Artist, words: str) -> None:
 
 def marks(drawing: Figure) -> list[Artist]:
     """The artists that carry a value, in the order in which they were added."""
-    return drawing.findobj(lambda artist: str(artist.get_gid() or "").startswith(_MARK))
+    return [artist for artist in artists(drawing) if str(artist.get_gid() or "").startswith(_MARK)]
+
+
+def artists(drawing: Figure) -> Iterator[Artist]:
+    """Everything that is drawn; `Figure.findobj` would make all the ticks of axes that show none."""
+    yield from drawing.texts
+    yield from drawing.artists
+    for axes in drawing.axes:
+        for kind in (axes.collections, axes.lines, axes.patches, axes.texts):
+            yield from kind
 
 
 def heading(drawing: Figure, title: str, notes: Sequence[str]) -> float:
     """Title and notes at the top left; returns the height in inches that they take."""
-    height = drawing.get_figheight()
-    drawing.text(0.1 / WIDTH_IN, 1 - 0.08 / height, clipped(title, _TITLE), va="top", weight="bold", size=10.5)
+    height, room = drawing.get_figheight(), WIDTH_IN - 0.2
+    drawing.text(
+        0.1 / WIDTH_IN, 1 - 0.08 / height, fitted(title, room, 10.5, "bold"), va="top", weight="bold", size=10.5
+    )
     for at, note in enumerate(notes):
         y = 1 - (0.3 + 0.17 * at) / height
-        drawing.text(0.1 / WIDTH_IN, y, clipped(note, _NOTE), va="top", size=8, color=QUIET)
+        drawing.text(0.1 / WIDTH_IN, y, fitted(note, room, 8), va="top", size=8, color=QUIET)
     return heading_in(notes)
 
 
 def heading_in(notes: Sequence[str]) -> float:
     """The height in inches that a title and these notes take."""
     return 0.4 + 0.17 * len(notes)
-
-
-def clipped(words: str, most: int) -> str:
-    """A line that fits: its end is left out where it is too long."""
-    return words if len(words) <= most else f"{words[: most - 1].rstrip()}…"
 
 
 def svg(drawing: Figure, name: str, *, title: str, description: str) -> Vectors:
@@ -162,11 +166,11 @@ def _tidy(raw: bytes, name: str, title: str, description: str, carry: Mapping[st
         element.text = words
         tree.insert(at, element)
     for group in tree.iter("g"):
-        words = carry.get(group.get("id", "").removeprefix(f"{name}-"))
-        if words is not None:
+        value = carry.get(group.get("id", "").removeprefix(f"{name}-"))
+        if value is not None:
             group.set("class", _MARK)
             said = ET.Element("title")
-            said.text = words
+            said.text = value
             group.insert(0, said)
     return tree
 
@@ -202,7 +206,9 @@ def _attributes(source: ET.Element, name: str) -> Iterator[tuple[str, str]]:
 
 def _value(property_: str, setting: str) -> str:
     # The letters of the two are equally wide; where both are missing any without serifs fits, because they are wide.
-    return f"{setting.strip()}, Verdana, sans-serif" if property_.strip() == "font-family" else setting.strip()
+    return (
+        f"{setting.strip()}, Verdana, sans-serif" if property_.strip() == "font-family" else setting.strip()
+    )
 
 
 def _rounded(number: re.Match[str]) -> str:

@@ -10,7 +10,7 @@ from benchkit.analysis.search_words import promised, rate_with_interval
 from benchkit.report.charts import axes as on
 from benchkit.report.charts.canvas import figure, heading, heading_in, mark, place
 from benchkit.report.charts.chart import Words, not_measured, room_for
-from benchkit.report.charts.palette import GROUND, INK, QUIET, Look
+from benchkit.report.charts.palette import GROUND, INK, Look
 from benchkit.report.groups import Group, Row
 from benchkit.report.text import rate
 from benchkit.units import show_us
@@ -49,6 +49,8 @@ class Edge:
     ends: tuple[float | None, float | None]
     """Of the capacity's interval: the highest rate surely kept, the lowest surely broken; None: not known."""
     points: tuple[Point, ...]
+    count: int
+    """Messages of all of them."""
     searched: bool = True
     """The rates were looked for, and not given."""
 
@@ -121,7 +123,10 @@ def _edge(row: Row, shown: str) -> Edge:
         for level in found["levels"]
         if level[f"{shown}_us"] is not None
     )
-    return Edge(row.entry["id"], row.name, row.look, row.valid, found["rate_per_s"], (low, high), points)
+    count = sum(level["scheduled"] for level in found["levels"])
+    return Edge(
+        row.entry["id"], row.name, row.look, row.valid, found["rate_per_s"], (low, high), points, count
+    )
 
 
 def _values(row: Row) -> list[tuple[str, ...]]:
@@ -167,12 +172,12 @@ def draw(chart: Capacities) -> Figure:
 
 
 def _name(edge: Edge) -> str:
+    sized = f"{edge.name}, n={edge.count}"
     if not edge.searched:
-        low, high = ("?" if end is None else rate(end) for end in edge.ends)
-        return edge.name if edge.ends[1] is None else f"{edge.name}: {low} to {high}"
+        return f"{sized}: {rate(edge.interval[0])} to {rate(edge.interval[1])}" if edge.interval else sized
     if edge.rate_per_s is None:
-        return f"{edge.name}: none"
-    return f"{edge.name}: {rate_with_interval({'rate_per_s': edge.rate_per_s, 'interval': edge.ends})}"
+        return f"{sized}: none"
+    return f"{sized}: {rate_with_interval({'rate_per_s': edge.rate_per_s, 'interval': edge.ends})}"
 
 
 def _span(chart: Capacities) -> tuple[float, float]:
@@ -187,7 +192,9 @@ def _line(axes: Axes, edge: Edge, shown: str) -> None:
     whole = axes.get_xaxis_transform()
     if edge.interval:
         low, high = edge.interval
-        band = on.box(axes, (low, 0), high - low, 1, transform=whole, facecolor=color, alpha=0.18, linewidth=0)
+        band = on.box(
+            axes, (low, 0), high - low, 1, transform=whole, facecolor=color, alpha=0.18, linewidth=0
+        )
         mark(band, f"{edge.name}: capacity between {rate(low)} and {rate(high)}")
     if edge.rate_per_s is not None:
         dotted = {"linewidth": 1.0, "linestyle": (0, (1.5, 1.5)), "alpha": alpha, "zorder": 1.5}
@@ -209,9 +216,6 @@ def _line(axes: Axes, edge: Edge, shown: str) -> None:
         knee = edge.points[edge.knee]
         ring = {"marker": "o", "markersize": 12, "markerfacecolor": "none", "markeredgecolor": INK}
         on.line(axes, [knee.delivered_per_s], [knee.latency_us], linestyle="", markeredgewidth=0.8, **ring)
-        below = on.moved(axes, axes.transData, right=7, up=-7)
-        said = (knee.delivered_per_s, knee.latency_us, "knee")
-        axes.text(*said, transform=below, size=7.5, color=QUIET, va="top")
 
 
 def _says(edge: Edge, point: Point, shown: str) -> str:
@@ -219,4 +223,5 @@ def _says(edge: Edge, point: Point, shown: str) -> str:
     interval = " to ".join(map(show_us, point.interval_us)) if point.interval_us else ""
     sure = f" [{interval}]" if interval else ""
     kept = "kept" if point.kept else "not kept"
-    return f"{edge.name}: {rate(point.delivered_per_s)} delivered{offered}, {shown} {show_us(point.latency_us)}{sure}, {kept}"
+    seen = f"{shown} {show_us(point.latency_us)}{sure}"
+    return f"{edge.name}: {rate(point.delivered_per_s)} delivered{offered}, {seen}, {kept}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchkit.analysis.intervals import LEAST_BLOCKS, exp, mean_error, t_interval
 from benchkit.report.charts import axes as on
-from benchkit.report.charts.canvas import WIDTH_IN, clipped, figure, heading, heading_in, mark, place
+from benchkit.report.charts.canvas import WIDTH_IN, figure, heading, heading_in, mark, place
 from benchkit.report.charts.chart import Words, not_measured, room_for, scale_us
 from benchkit.report.charts.palette import GROUND, INK, PARTIES, QUIET, Hue
 from benchkit.report.codecs import fidelity, on_the_wire
@@ -77,9 +77,9 @@ def costs(group: Group) -> Costs | None:
     found = tuple(_cost(row) for row in rows)
     notes = (
         (
-            "CPU time of all parties and cores per delivered message and per GB of tensors, without spinning until"
-            " the next is due; whisker: 95% interval."
+            "CPU time of all cores per delivered message and per GB of tensors, without spinning until the next is due."
         ),
+        "Whisker: 95% interval over blocks. Memory: the largest of each party, added up. Wire: envelope included.",
         *left_out,
         *not_measured(group.rows),
     )
@@ -131,7 +131,7 @@ def _values(cost: Cost, row: Row) -> tuple[str, ...]:
 def draw(chart: Costs) -> Figure:
     """A row for each cell; four panels side by side: CPU per message and per gigabyte, memory, bytes on the wire."""
     notes = chart.words.notes
-    drawing = figure(heading_in(notes) + on.ROW_IN * len(chart.costs) + 1.05)
+    drawing = figure(heading_in(notes) + on.ROW_IN * len(chart.costs) + 0.85)
     top = heading(drawing, chart.words.title, notes) + 0.24
     names = [f"{cost.name}, n={cost.messages}" for cost in chart.costs]
     left = on.label_width_in(names, 2.9, 8.0)
@@ -139,9 +139,14 @@ def draw(chart: Costs) -> Figure:
     start = left
     for at, (panel, share) in enumerate(zip(_panels(chart.costs), _SHARES, strict=True)):
         width = share * room
-        axes = place(drawing, start, 0.72, WIDTH_IN - start - width + _BESIDE_IN, top)
+        axes = place(drawing, start, 0.52, WIDTH_IN - start - width + _BESIDE_IN, top)
         start += width
-        _panel(axes, panel, chart.costs, [clipped(name, on.letters(left, 8.0)) for name in names] if not at else None)
+        _panel(
+            axes,
+            panel,
+            chart.costs,
+            names if not at else None,
+        )
     on.swatches(drawing, PARTIES, PARTIES)
     return drawing
 
@@ -162,6 +167,7 @@ def _panels(found: Sequence[Cost]) -> list[Panel]:
     divisor, unit = scale_us(_longest(found))
     per_gb = [cost.us_per_gb for cost in found]
     gb_divisor, gb_unit = scale_us(max((value for value in per_gb if value), default=1.0))
+    wire_divisor, wire_unit = (1e6, "MB") if max(cost.wire_bytes for cost in found) >= 2e6 else (1e3, "kB")
     memory = [{party: (value or 0) / 1e6 for party, value in cost.memory_bytes.items()} for cost in found]
     return [
         Panel(
@@ -172,7 +178,9 @@ def _panels(found: Sequence[Cost]) -> list[Panel]:
         ),
         Panel(
             "CPU per GB", gb_unit,
-            tuple({party: cost.per_gb(value) / gb_divisor for party, value in cost.by_party_us.items()} for cost in found),
+            tuple(
+                {party: cost.per_gb(us) / gb_divisor for party, us in cost.by_party_us.items()} for cost in found
+            ),
             tuple(_scaled(cost.interval_us, cost.per_gb(1.0) / gb_divisor) for cost in found),
             tuple(show_us(value) for value in per_gb),
         ),
@@ -181,7 +189,7 @@ def _panels(found: Sequence[Cost]) -> list[Panel]:
             tuple(show_bytes(1e6 * sum(each.values())) if any(each.values()) else "-" for each in memory),
         ),
         Panel(
-            "on the wire", "kB per message", tuple({"link": cost.wire_bytes / 1e3} for cost in found),
+            "on the wire", wire_unit, tuple({"link": cost.wire_bytes / wire_divisor} for cost in found),
             (None,) * len(found), tuple(show_bytes(cost.wire_bytes) for cost in found),
         ),
     ]  # fmt: skip
@@ -203,14 +211,29 @@ def _panel(axes: Axes, panel: Panel, found: Sequence[Cost], names: Sequence[str]
     axes.set_xlim(0, width)
     on.rows_of_labels(axes, names or [""] * len(found), [not cost.valid for cost in found], 8.0)
     on.title(axes, f"{panel.title}, {panel.unit}", 8.0)
-    on.across(axes, on.linear(width, 3), size=7)
-    inches = axes.get_window_extent().width / 72 / width
-    for y, (cost, bar, whisker, said) in enumerate(zip(found, panel.bars, panel.whiskers, panel.said, strict=True)):
-        says = {party: f"{cost.name}: {panel.title}, {party} {value:.4g} {panel.unit}" for party, value in bar.items()}
+    on.across(axes, on.linear(width, 3 if "CPU" in panel.title else 2), size=7)
+    inches = (
+        axes.get_position().width * WIDTH_IN / width if "CPU" in panel.title else 0.0
+    )  # the others are narrow
+    for y, (cost, bar, whisker, said) in enumerate(
+        zip(found, panel.bars, panel.whiskers, panel.said, strict=True)
+    ):
+        says = {
+            party: f"{cost.name}: {panel.title}, {party} {value:.4g} {panel.unit}"
+            for party, value in bar.items()
+        }
         end = on.stack(axes, y, bar, _HUES, inches, faint=not cost.valid, says=says)
         if whisker is not None:
             low, high = whisker
-            drawn = on.line(axes, (low, min(high, width)), (y + 0.3,) * 2, color=INK, linewidth=1.0, marker="|", markersize=4)
+            drawn = on.line(
+                axes,
+                (low, min(high, width)),
+                (y + 0.3,) * 2,
+                color=INK,
+                linewidth=1.0,
+                marker="|",
+                markersize=4,
+            )
             mark(drawn, f"{cost.name}: {panel.title}, 95% interval {low:.4g} to {high:.4g} {panel.unit}")
             end = max(end, high)
         on.beside(axes, min(end, width), y, said, 7.5)

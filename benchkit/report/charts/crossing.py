@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from benchkit.analysis.crossover_words import show_rate
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.report.charts import axes as on
-from benchkit.report.charts.canvas import WIDTH_IN, clipped, figure, heading, heading_in, mark, place
+from benchkit.report.charts.canvas import WIDTH_IN, figure, heading, heading_in, mark, place
 from benchkit.report.charts.chart import Words
+from benchkit.report.charts.letters import fitted
 from benchkit.report.charts.palette import GROUND, INK, QUIET, SHADE, Look, looks
 from benchkit.report.excerpt import excerpt, short
 from benchkit.units import show_bytes
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 Entry = Mapping[str, Any]
 MOST_PAYLOADS: Final = 10
 MOST_RATES: Final = 12
-_ROW_IN: Final = 0.62
+_ROW_IN: Final = 0.66
 _PALE: Final = 0.3
-_TIED: Final = 3
+_TIED: Final = 4
 """Of a tie so many are named."""
 
 
@@ -56,14 +57,20 @@ class Map:
 def crossings(document: Entry) -> list[Map]:
     """The maps of a run, none where run.json holds none (a record of an older version is analysed anew)."""
     look = looks(str(cell["transport"]) for cell in document["cells"])
-    return [_map(found, look) for found in document.get("crossover", ())]
+    counts: dict[str, list[int]] = {cell["group"]: [] for cell in document["cells"]}
+    for cell in document["cells"]:
+        if cell["validity"]["valid"]:
+            counts[cell["group"]].append(int(cell["latency_us"]["count"]))
+    return [_map(found, look, counts) for found in document.get("crossover", ())]
 
 
-def _map(found: Entry, look: Mapping[str, Look]) -> Map:
+def _map(found: Entry, look: Mapping[str, Look], counts: Mapping[str, Sequence[int]]) -> Map:
     sizes = list(found["payloads_bytes"])[:MOST_PAYLOADS]
     rates = sorted(found["rates_per_s"], key=lambda rate: rate or 0.0, reverse=True)[:MOST_RATES]
     left_out = len(found["payloads_bytes"]) - len(sizes) + len(found["rates_per_s"]) - len(rates)
-    fields = [each for each in found["fields"] if each["payload_bytes"] in sizes and each["rate_per_s"] in rates]
+    fields = [
+        each for each in found["fields"] if each["payload_bytes"] in sizes and each["rate_per_s"] in rates
+    ]
     plots = tuple(
         Plot(
             column=sizes.index(each["payload_bytes"]),
@@ -76,15 +83,19 @@ def _map(found: Entry, look: Mapping[str, Look]) -> Map:
         )
         for each in fields
     )
+    sizes_seen = [count for each in fields for count in counts[each["group"]]]
     best = "the highest capacity" if found["by"] == "rate" else "the lowest p50"
     notes = (
         f"Who has {best}. Full colour: one winner, and how many times worse the next is, with its 95% interval.",
-        "Pale stripes: a tie of those named. Empty: fewer than two valid cells, or too few rounds to tell.",
+        "Pale: a tie of those named. Empty: fewer than two valid cells, or too few rounds to tell.",
+        f"n={min(sizes_seen, default=0)} to {max(sizes_seen, default=0)} messages a cell.",
         *((f"{left_out} payloads or rates are left out",) if left_out else ()),
     )
     columns = ("payload", "rate", "result", "winners", "next behind by", "compared", "not valid")
     return Map(
-        Words(f"Which wins where: {excerpt(found['title'], 100)}", notes, columns, tuple(map(_values, fields))),
+        Words(
+            f"Which wins where: {excerpt(found['title'], 100)}", notes, columns, tuple(map(_values, fields))
+        ),
         tuple(map(show_bytes, sizes)),
         tuple("" if rate is None else show_rate(rate) for rate in rates),
         plots,
@@ -100,7 +111,9 @@ def _margin(field: Entry) -> str:
 
 
 def _values(field: Entry) -> tuple[str, ...]:
-    names = (", ".join(short(name) for name in field[which]) or "-" for which in ("winners", "compared", "missing"))
+    names = (
+        ", ".join(short(name) for name in field[which]) or "-" for which in ("winners", "compared", "missing")
+    )
     winners, compared, missing = names
     rate = "-" if field["rate_per_s"] is None else show_rate(field["rate_per_s"])
     return (
@@ -113,7 +126,9 @@ def _says(field: Entry, by: str) -> str:
     where = size if rate == "-" else f"{size} at {rate}"
     verb = "holds the highest rate" if by == "rate" else "is fastest"
     said = {
-        "won": f"{winners} {verb}, the next takes {margin}" if by != "rate" else f"{winners} {verb}, {margin}",
+        "won": f"{winners} {verb}, the next takes {margin}"
+        if by != "rate"
+        else f"{winners} {verb}, {margin}",
         "tied": f"a tie of {winners}" + (f", the next behind by {margin}" if margin != "-" else ""),
         "undecided": f"too few rounds to tell {compared} apart",
         "alone": f"only {compared} is valid",
@@ -133,7 +148,7 @@ def draw(chart: Map) -> Figure:
     axes.set_ylim(len(chart.rates), 0)
     width_in = (WIDTH_IN - left - 0.15) / len(chart.payloads)
     for plot in chart.plots:
-        _field(axes, plot, on.letters(width_in + 0.2, 7.5))
+        _field(axes, plot, width_in - 0.08)
     ticks = [(at + 0.5, words) for at, words in enumerate(chart.payloads)]
     on.across(axes, ticks, unit="payload", grid=False)
     place_ = on.moved(axes, axes.get_yaxis_transform(), right=-4)
@@ -142,7 +157,7 @@ def draw(chart: Map) -> Figure:
     return drawing
 
 
-def _field(axes: Axes, plot: Plot, most: int) -> None:
+def _field(axes: Axes, plot: Plot, room_in: float) -> None:
     x, y = plot.column, plot.row
     ground = {"won": plot.looks[0].hue.light if plot.looks else SHADE, "tied": SHADE}.get(plot.state, GROUND)
     field = on.box(
@@ -150,19 +165,21 @@ def _field(axes: Axes, plot: Plot, most: int) -> None:
         linestyle=":" if ground == GROUND else "-",
     )  # fmt: skip
     mark(field, plot.says)
-    if plot.state == "tied":
-        share = 1 / len(plot.looks)
-        for at, look in enumerate(plot.looks):
-            on.box(
-                axes, (x + 0.02 + 0.96 * at * share, y + 0.03), 0.96 * share, 0.94, facecolor=look.hue.light,
-                alpha=_PALE, linewidth=0,
-            )  # fmt: skip
-    color = plot.looks[0].hue.words if plot.state == "won" else INK if plot.state == "tied" else QUIET
     lines = _lines(plot)
+    share = 0.94 / max(1, len(lines))
+    if plot.state == "tied":
+        for at, look in enumerate(plot.looks[: len(lines)]):
+            hue = look.hue.light if at < _TIED - 1 or len(plot.looks) <= _TIED else QUIET
+            on.box(
+                axes, (x + 0.01, y + 0.03 + at * share), 0.98, share, facecolor=hue, alpha=_PALE, linewidth=0
+            )
+    step = share if plot.state == "tied" else 0.24
+    color = plot.looks[0].hue.words if plot.state == "won" else INK if plot.state == "tied" else QUIET
     for at, words in enumerate(lines):
+        weight = "bold" if plot.state == "won" and not at else "normal"
         axes.text(
-            x + 0.5, y + 0.5 + 0.24 * (at - (len(lines) - 1) / 2), clipped(words, most), ha="center", va="center",
-            size=7.5, color=color, weight="bold" if plot.state == "won" and not at else "normal",
+            x + 0.5, y + 0.5 + step * (at - (len(lines) - 1) / 2), fitted(words, room_in, 7.5, weight), ha="center", va="center",
+            size=7.5, color=color, weight=weight,
         )  # fmt: skip
 
 
@@ -170,10 +187,10 @@ def _lines(plot: Plot) -> Sequence[str]:
     match plot.state:
         case "won":
             return [plot.winners[0], *([f"next {plot.margin.partition(' [')[0]}"] if plot.margin else [])]
+        case "tied" if len(plot.winners) > _TIED:
+            return [*plot.winners[: _TIED - 1], f"and {len(plot.winners) - _TIED + 1} more"]
         case "tied":
-            more = len(plot.winners) - _TIED
-            last = [f"and {more} more"] if more > 0 else []
-            return [*plot.winners[: _TIED - bool(last)], *last] if more > 0 else list(plot.winners)
+            return plot.winners
         case "undecided":
             return ["too few rounds"]
         case "alone":

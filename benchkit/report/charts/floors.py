@@ -68,7 +68,11 @@ def floors(group: Group) -> Floors | None:
     notes = (
         "Marker: median of send, transit, reply and return together, with its 95% interval, no waiting for the stage.",
         "Bar: the same number of bytes moved by hand over the raw path, back to back, just before the run.",
-        *((f"no floor is known: {', '.join(without[:4])}{' ...' if without[4:] else ''}",) if without else ()),
+        *(
+            (f"no floor is known: {', '.join(without[:4])}{' ...' if without[4:] else ''}",)
+            if without
+            else ()
+        ),
         *left_out,
         *not_measured(group.rows),
     )
@@ -90,7 +94,8 @@ def _height(row: Row) -> Height:
         row.chosen.by_block(_moved_ns(row)), "p50", PERCENTILES["p50"], round(moved_us * 1e3)
     )
     return Height(
-        row.entry["id"], row.name, row.look, row.valid, row.count, short(found["name"]), float(found["p50_us"]),
+        row.entry["id"], row.name, row.look, row.valid, row.count, short(str(found["name"]).partition(",")[0], 24),
+        float(found["p50_us"]),
         moved_us, None if interval is None else (interval[0] / 1e3, interval[1] / 1e3), float(found["ratio"]),
     )  # fmt: skip
 
@@ -109,7 +114,9 @@ def draw(chart: Floors) -> Figure:
     top = heading(drawing, chart.words.title, notes) + 0.05
     axes = place(drawing, on.label_width_in(names), 0.5, 2.6, top)
     on.rows_of_labels(axes, names, [not each.valid for each in chart.heights])
-    ends = [end for each in chart.heights for end in (each.floor_us, each.moved_us, *(each.interval_us or ()))]
+    ends = [
+        end for each in chart.heights for end in (each.floor_us, each.moved_us, *(each.interval_us or ()))
+    ]
     low, high = max(1e-3, min(ends)) / 1.3, max(ends) * 1.3
     axes.set_xscale("log")
     axes.set_xlim(low, high)
@@ -124,13 +131,23 @@ def _row(axes: Axes, y: int, each: Height) -> None:
     ends = (each.floor_us, each.moved_us)
     on.line(axes, ends, (y, y), color=QUIET, linewidth=0.8, linestyle=(0, (1.5, 1.5)), alpha=alpha)
     base = on.line(
-        axes, [each.floor_us] * 2, (y - 0.3, y + 0.3), color=INK, linewidth=2.2, solid_capstyle="butt", alpha=alpha
+        axes,
+        [each.floor_us] * 2,
+        (y - 0.3, y + 0.3),
+        color=INK,
+        linewidth=2.2,
+        solid_capstyle="butt",
+        alpha=alpha,
     )
     mark(base, f"{each.name}: floor {each.floor}, {show_us(each.floor_us)}")
     color = each.look.hue.light
     if each.interval_us is not None:
-        on.line(axes, each.interval_us, (y, y), color=color, linewidth=1.8, marker="|", markersize=7, alpha=alpha)
-    point = on.line(axes, [each.moved_us], [y], color=color, marker=each.look.marker, markersize=7, alpha=alpha)
+        on.line(
+            axes, each.interval_us, (y, y), color=color, linewidth=1.8, marker="|", markersize=7, alpha=alpha
+        )
+    point = on.line(
+        axes, [each.moved_us], [y], color=color, marker=each.look.marker, markersize=7, alpha=alpha
+    )
     interval = " to ".join(map(show_us, each.interval_us)) if each.interval_us else ""
     sure = f" [{interval}]" if interval else ""
     mark(point, f"{each.name}: moved in {show_us(each.moved_us)}{sure}, {each.says}")

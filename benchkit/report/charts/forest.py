@@ -127,7 +127,13 @@ def _row(axes: Axes, y: int, each: Ratio, right: float) -> None:
     hollow = each.tied and not each.best
     if each.interval is not None and not each.best:
         on.line(
-            axes, each.interval, (y, y), color=color, linewidth=1.0 if hollow else 2.2, marker="|", markersize=8
+            axes,
+            each.interval,
+            (y, y),
+            color=color,
+            linewidth=1.0 if hollow else 2.2,
+            marker="|",
+            markersize=8,
         )
     point = on.line(
         axes, [each.ratio], [y], linestyle="none", marker=each.look.marker, markersize=7, markeredgewidth=1.5,

@@ -1,4 +1,4 @@
-"""All charts of a report, in the order in which a reader asks: who wins where, how much, why, how sure, at what cost."""
+"""All charts of a report, in the order in which a reader asks: who wins, how much, why, how sure, at what cost."""
 
 from __future__ import annotations
 

@@ -26,7 +26,10 @@ ALARM: Final = "#b3261e"
 
 @dataclass(frozen=True, slots=True)
 class Hue:
-    """A colour for light ground, its twin for dark ground, and the words' colour on top of either."""
+    """A colour for light ground, its twin for dark ground, and the words' colour on top of either.
+
+    Words in GROUND are light on the one and dark on the other.
+    """
 
     light: str
     dark: str
@@ -64,21 +67,21 @@ PARTIES: Final[Mapping[str, Hue]] = {
 }
 _TRANSPORTS: Final[Mapping[str, Look]] = {
     "http": Look(Hue("#c75000", "#ee7733", _BLACK), "s"),
-    "kserve-http": Look(Hue("#492d12", "#b08a5e", _WHITE), "P"),
-    "redis-list": Look(Hue("#0072b2", "#3399d6", _WHITE), "o"),
+    "kserve-http": Look(Hue("#492d12", "#b08a5e", GROUND), "P"),
+    "redis-list": Look(Hue("#0072b2", "#3399d6", GROUND), "o"),
     "redis-stream": Look(Hue("#56b4e9", "#7cc6f0", _BLACK), "D"),
     "shm": Look(Hue("#009e73", "#2dbb92", _BLACK), "^"),
-    "iceoryx2": Look(Hue("#22228a", "#7484f2", _WHITE), "h"),
+    "iceoryx2": Look(Hue("#22228a", "#877ef0", GROUND), "h"),
     "unix": Look(Hue("#cc79a7", "#dd92bb", _BLACK), "v"),
-    "zeromq": Look(Hue("#a50cf2", "#cd7dff", _WHITE), "p"),
+    "zeromq": Look(Hue("#a50cf2", "#9247ee", _WHITE), "p"),
     "mp-queue": Look(Hue("#7fac52", "#9ccf6b", _BLACK), "<"),
-    "inproc": Look(Hue("#666c73", "#9aa2ab", _WHITE), "X"),
+    "inproc": Look(Hue("#666c73", "#657379", _WHITE), "X"),
 }
 _OTHERS: Final = (
-    Hue("#7d066a", "#e35fcd", _WHITE),
-    Hue("#756038", "#c2a868", _WHITE),
-    Hue("#124940", "#3fa294", _WHITE),
-    Hue("#7e53d4", "#a58aec", _WHITE),
+    Hue("#7d066a", "#e35fcd", GROUND),
+    Hue("#756038", "#c2a868", GROUND),
+    Hue("#124940", "#3fa294", GROUND),
+    Hue("#7e53d4", "#b7a2f2", GROUND),
 )
 _OTHER_MARKERS: Final = (">", "d", "*", "H", "8", "1", "2", "3", "4")
 _GROUNDS: Final[Mapping[str, str]] = {
@@ -105,7 +108,9 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
         known = _TRANSPORTS.get(name)
         if known is None:
             first = crc32(name.encode("utf-8", "replace"))
-            at = min(range(first, first + len(_OTHERS)), key=lambda at: taken[at % len(_OTHERS)]) % len(_OTHERS)
+            at = min(range(first, first + len(_OTHERS)), key=lambda at: taken[at % len(_OTHERS)]) % len(
+                _OTHERS
+            )
             known = Look(_OTHERS[at], _OTHER_MARKERS[(at + taken[at]) % len(_OTHER_MARKERS)])
             taken[at] += 1
         found[name] = known
@@ -120,21 +125,6 @@ def hues() -> list[Hue]:
 def dark_twins() -> dict[str, str]:
     """The colour on dark ground of every colour of light ground that has another one there."""
     return {**_GROUNDS, **{hue.light: hue.dark for hue in hues() if hue.dark != hue.light}}
-
-
-def rules() -> str:
-    """Style sheet: each colour of a chart becomes a variable, so that a drawing follows the page's theme."""
-    each = (
-        f'.chart [{name}="{color}"]{{{name}:var(--c{color[1:]})}}'
-        for color in dark_twins()
-        for name in ("fill", "stroke")
-    )
-    return "".join(each)
-
-
-def variables(*, dark: bool) -> str:
-    """Declarations of the variables of `rules()` for a theme, to stand inside a block such as `:root{...}`."""
-    return "".join(f"--c{light[1:]}:{twin if dark else light};" for light, twin in dark_twins().items())
 
 
 def dark_rules(used: str) -> str:

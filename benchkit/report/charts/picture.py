@@ -10,15 +10,16 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
+from benchkit.report.charts.canvas import artists
+from benchkit.report.charts.letters import font
 from benchkit.report.charts.palette import GROUND, dark_twins
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.figure import Figure
     from matplotlib.text import Text
-    from PIL.ImageFont import FreeTypeFont
 
 DPI: Final = 144
 _ANCHORS: Final = {
@@ -26,7 +27,7 @@ _ANCHORS: Final = {
 }  # fmt: skip
 _LAST_LETTER: Final = 0x24F
 """Latin letters, which the font has; what else is drawn often is in _SIGNS."""
-_SIGNS: Final = frozenset("≤≥±…–—×µ·→←↑↓∞")
+_SIGNS: Final = frozenset("≤≥±…·→")
 
 
 def png(drawing: Figure, *, dark: bool = False) -> bytes:
@@ -37,7 +38,7 @@ def png(drawing: Figure, *, dark: bool = False) -> bytes:
 
     twins = dark_twins() if dark else {}
     with _prepared(drawing, twins):
-        written = [text for text in drawing.findobj(_is_text) if _is_plain(text)]
+        written = [text for text in artists(drawing) if _is_plain(text)]
         for text in written:
             text.set_visible(False)
         canvas = FigureCanvasAgg(drawing)
@@ -52,17 +53,14 @@ def png(drawing: Figure, *, dark: bool = False) -> bytes:
     return raw.getvalue()
 
 
-def _is_text(artist: Any) -> bool:
+def _is_plain(artist: Artist) -> TypeGuard[Text]:
     from matplotlib.text import Text
 
-    return isinstance(artist, Text) and bool(artist.get_text()) and artist.get_visible()
-
-
-def _is_plain(text: Text) -> bool:
     return (
-        not text.get_rotation()
-        and text.get_bbox_patch() is None
-        and all(ord(letter) <= _LAST_LETTER or letter in _SIGNS for letter in text.get_text())
+        isinstance(artist, Text)
+        and bool(artist.get_text())
+        and not artist.get_rotation()
+        and all(ord(letter) <= _LAST_LETTER or letter in _SIGNS for letter in artist.get_text())
     )
 
 
@@ -70,18 +68,12 @@ def _write(pen: Any, text: Text, height: int) -> None:
     from matplotlib.colors import to_hex
 
     x, y = text.get_transform().transform(text.get_unitless_position())
-    font = _font(str(text.get_fontstyle()), str(text.get_fontweight()), round(text.get_fontsize() * DPI / 72))
+    font = _font(
+        str(text.get_fontstyle()), str(text.get_fontweight()), round(float(text.get_fontsize()) * DPI / 72)
+    )
+    written = font(str(text.get_fontstyle()), str(text.get_fontweight()), size_px)
     anchor = _ANCHORS[text.get_horizontalalignment()] + _ANCHORS[text.get_verticalalignment()]
-    pen.text((float(x), height - float(y)), text.get_text(), to_hex(text.get_color()), font, anchor)
-
-
-@cache
-def _font(style: str, weight: str, size_px: int) -> FreeTypeFont:
-    from matplotlib.font_manager import FontProperties, findfont
-    from PIL import ImageFont
-
-    found = findfont(FontProperties(family="DejaVu Sans", style=style, weight=weight))  # type: ignore[arg-type]  # words
-    return ImageFont.truetype(found, size_px, layout_engine=ImageFont.Layout.BASIC)
+    pen.text((float(x), height - float(y)), text.get_text(), to_hex(text.get_color()), written, anchor)
 
 
 @contextmanager
@@ -103,7 +95,7 @@ def _prepared(drawing: Figure, twins: dict[str, str]) -> Iterator[None]:
 def _recolour(drawing: Figure, twins: dict[str, str]) -> list[tuple[Callable[[Any], None], Any]]:
     """Each colour of each artist becomes its twin, by whatever name; returns what to call to undo it."""
     undo = []
-    for artist in drawing.findobj():
+    for artist in artists(drawing):
         for name in ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor"):
             read, write = (getattr(artist, f"{verb}_{name}", None) for verb in ("get", "set"))
             if read is None or write is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchkit.analysis.words import times
 from benchkit.report.charts import axes as on
-from benchkit.report.charts.canvas import clipped, figure, heading, heading_in, mark, place
+from benchkit.report.charts.canvas import figure, heading, heading_in, mark, place
 from benchkit.report.charts.chart import Words, room_for
 from benchkit.report.charts.palette import GROUND, INK, PHASES, QUIET, SHADE
 from benchkit.report.excerpt import excerpt, short
@@ -82,11 +82,10 @@ def sensitivity(group: Group) -> Sensitivity | None:
         return None
     levers = tuple(_levers(row) for row in rows)
     notes = (
-        "Left: capacity after a change, over today's. Hollow: predicted from service demands; filled: measured after"
-        " really making it, with its",
-        "95% interval. Right: what a microsecond more in a phase adds to the mean latency (circle) and to the time per"
-        " message (square);",
-        "0: off the critical path; 1: paid in full; above 1 the phase also creates queueing.",
+        "Left: capacity after a change, over today's (band: its 95% interval). Hollow: predicted from service demands;",
+        "filled: measured after really making the change, with its 95% interval.",
+        "Right, with 95% intervals: what a microsecond more in a phase adds to the mean latency (circle), to the",
+        "time per message (square); 0: off the critical path, 1: paid in full, above 1: the phase also causes queueing.",
         *left_out,
     )
     columns = ("cell", "change", "predicted", "measured", "95% interval")
@@ -95,23 +94,28 @@ def sensitivity(group: Group) -> Sensitivity | None:
 
 
 def _has_answer(found: Any) -> bool:
-    return isinstance(found, Mapping) and any(found.get(name) for name in ("predictions", "sensitivity", "confirmed"))
+    names = ("predictions", "sensitivity", "confirmed")
+    return isinstance(found, Mapping) and any(found.get(name) for name in names)
 
 
 def _values(each: Levers) -> list[tuple[str, ...]]:
-    changes = [
-        (each.name, change.name, _times(change.predicted), _times(change.measured), _interval(change.interval))
+    changes: list[tuple[str, ...]] = [
+        (
+            each.name,
+            change.name,
+            _times(change.predicted),
+            _times(change.measured),
+            _interval(change.interval),
+        )
         for change in each.changes
     ]
-    slopes = [
-        (each.name, f"{slope.phase} slowed: latency per time added", "-", _plain(slope.latency), _interval(slope.latency_ci))
-        for slope in each.slopes
-    ]
-    paid = [
-        (each.name, f"{slope.phase} slowed: time per message per time added", "-", _plain(slope.paid), _interval(slope.paid_ci))
-        for slope in each.slopes
-    ]
-    return changes + slopes + paid
+    for slope in each.slopes:
+        for what, value, interval in (
+            ("latency", slope.latency, slope.latency_ci), ("time per message", slope.paid, slope.paid_ci)
+        ):  # fmt: skip
+            said = f"{slope.phase} slowed: {what} per time added"
+            changes.append((each.name, said, "-", _plain(value), _interval(interval)))
+    return changes
 
 
 def _times(ratio: float | None) -> str:
@@ -131,7 +135,9 @@ def _levers(row: Row) -> Levers:
     now = found.get("now") or {}
     base = now.get("capacity_per_s")
     confirmed = {each["change"]: each for each in found.get("confirmed", ())}
-    changes = [_change(each, confirmed.get(each["change"]), row.name) for each in found.get("predictions", ())]
+    changes = [
+        _change(each, confirmed.get(each["change"]), row.name) for each in found.get("predictions", ())
+    ]
     known = [each for each in changes if each.predicted is not None or each.measured is not None]
     known.sort(key=lambda each: -(each.measured or each.predicted or 0.0))
     interval = now.get("capacity_ci95")
@@ -182,21 +188,25 @@ def draw(chart: Sensitivity) -> Figure:
     upper = heading(drawing, chart.words.title, notes)
     for each, height in zip(chart.levers, heights, strict=True):
         bottom = drawing.get_figheight() - upper - height + 0.48
-        _changes(place(drawing, 2.55, bottom, 4.0, upper + 0.25), each)
-        _slopes(place(drawing, 5.75, bottom, 0.75, upper + 0.25), each)
+        _changes(place(drawing, 2.4, bottom, 4.95, upper + 0.25), each)
+        _slopes(place(drawing, 6.5, bottom, 0.6, upper + 0.25), each)
         upper += height
     return drawing
 
 
 def _changes(axes: Axes, each: Levers) -> None:
-    on.title(axes, clipped(f"{each.name}; now {each.now or 'unknown'}", 62))
-    known = [value for change in each.changes for value in (change.predicted, change.measured) if value is not None]
+    on.title(axes, f"{each.name}; now {each.now or 'unknown'}")
+    known = [
+        value for change in each.changes for value in (change.predicted, change.measured) if value is not None
+    ]
     known += [end for change in each.changes if change.interval for end in change.interval]
     if not known:
-        axes.text(0, 0.5, "no change could be predicted", transform=axes.transAxes, size=8, color=QUIET, va="center")
+        axes.text(
+            0, 0.5, "no change could be predicted", transform=axes.transAxes, size=8, color=QUIET, va="center"
+        )
         return
     axes.set_xlim(min(0.9, *known) * 0.97, max(1.2, *known) * 1.05)
-    names = [clipped(change.name, on.letters(2.4, 8.0)) for change in each.changes]
+    names = [change.name for change in each.changes]
     on.rows_of_labels(axes, names, [False] * len(names), 8.0)
     low, high = axes.get_xlim()
     ticks = [(at, f"{words}x") for at, words in on.linear(high) if at >= low]
@@ -223,7 +233,9 @@ def _one_change(axes: Axes, y: int, change: Change) -> None:
         mark(point, change.says)
     if change.measured is not None:
         if change.interval is not None:
-            on.line(axes, change.interval, (y + 0.22,) * 2, color=INK, linewidth=1.4, marker="|", markersize=5)
+            on.line(
+                axes, change.interval, (y + 0.22,) * 2, color=INK, linewidth=1.4, marker="|", markersize=5
+            )
         done = on.line(axes, [change.measured], [y + 0.22], marker="D", markersize=5, color=INK, linestyle="")
         mark(done, change.says)
     said = _times(change.predicted)
@@ -239,7 +251,8 @@ def _slopes(axes: Axes, each: Levers) -> None:
     ends = [end for slope in each.slopes for ci in (slope.latency_ci, slope.paid_ci) if ci for end in ci]
     ends += [value for slope in each.slopes for value in (slope.latency, slope.paid) if value is not None]
     axes.set_xlim(min(-0.25, *ends), max(1.25, *ends))
-    on.rows_of_labels(axes, [f"{slope.phase}, {slope.rounds} rounds" for slope in each.slopes], [False] * len(each.slopes), 8.0)
+    names = [f"{slope.phase}, {slope.rounds} rounds" for slope in each.slopes]
+    on.rows_of_labels(axes, names, [False] * len(names), 8.0)
     low, high = axes.get_xlim()
     step = 1.0 if high - low > 3.5 else 0.5
     ticks = [(at * step, f"{at * step:g}") for at in range(int(low / step), int(high / step) + 1)]
@@ -258,10 +271,16 @@ def _slopes(axes: Axes, each: Levers) -> None:
             if interval is not None:
                 on.line(axes, interval, (at_y, at_y), color=color, linewidth=1.4, marker="|", markersize=5)
             point = on.line(
-                axes, [value], [at_y], marker=shape, markersize=5, color=color, markeredgecolor=INK, linestyle=""
+                axes,
+                [value],
+                [at_y],
+                marker=shape,
+                markersize=5,
+                color=color,
+                markeredgecolor=INK,
+                linestyle="",
             )
-            mark(point, f"{each.name}: {slope.phase} slowed, {what} {value:.2f} per time added [{_interval(interval)}]")
+            said = f"{each.name}: {slope.phase} slowed, {what} {value:.2f} per time added"
+            mark(point, f"{said} [{_interval(interval)}]")
         said = _plain(slope.latency if slope.latency is not None else slope.paid)
         on.beside(axes, axes.get_xlim()[1], y, said, 7.5)
-
-

@@ -8,7 +8,7 @@ from typing import Any, Final
 from benchkit.analysis.search_words import promised
 from benchkit.analysis.sweeps import Sweep, sweeps
 from benchkit.report.charts.capacity import KNEE, MOST_CELLS, Capacities, Edge, Point
-from benchkit.report.charts.chart import Words
+from benchkit.report.charts.chart import Words, left_out
 from benchkit.report.excerpt import excerpt
 from benchkit.report.groups import Group, Row
 from benchkit.report.text import rate
@@ -55,16 +55,19 @@ def _chart(
     edges = tuple(_edge(own, shown, broken) for own in lines[:MOST_CELLS])
     left = [own[0].label for own in lines[MOST_CELLS:]]
     notes = (
-        f"Line: {shown} at each rate asked for, the highest percentile that all samples are large enough for.",
+        f"Line: {shown} with its 95% interval at each rate asked for; p99 where all samples are large enough for it.",
         f"{_promise(slo)} Hollow: not kept, or not valid. Band: from the highest rate kept to the lowest not kept.",
         KNEE,
-        *((f"left out: {', '.join(left[:4])}{f' and {len(left) - 4} more' if left[4:] else ''}",) if left else ()),
+        *left_out(left),
     )
     columns = ("cell", "offered", "delivered", shown, "95% interval", "messages", "verdict")
     values = tuple(_value(row, shown, broken) for own in lines for row in own)
     limits = tuple((name, limit * 1e6) for name, limit in slo.items() if name != "loss")
     return Capacities(
-        Words(f"Latency against throughput: {excerpt(title, 100)}", notes, columns, values), shown, edges, limits
+        Words(f"Latency against throughput: {excerpt(title, 100)}", notes, columns, values),
+        shown,
+        edges,
+        limits,
     )
 
 
@@ -74,7 +77,8 @@ def _promise(slo: Mapping[str, float]) -> str:
 
 def _percentile(lines: Sequence[Sequence[Row]]) -> str:
     cells = [row.entry["latency_us"] for own in lines for row in own]
-    return next((name for name in ("p99", "p90") if all(cell[name] is not None for cell in cells)), "p50")
+    # Not p90: it has no interval.
+    return "p99" if all(cell["p99"] is not None for cell in cells) else "p50"
 
 
 def _edge(own: Sequence[Row], shown: str, broken: set[str]) -> Edge:
@@ -87,7 +91,7 @@ def _edge(own: Sequence[Row], shown: str, broken: set[str]) -> Edge:
     first = ordered[0]
     return Edge(
         first.entry["id"], first.label, first.look, any(row.valid for row in ordered), None, (low, high), points,
-        searched=False,
+        sum(row.count for row in ordered), searched=False,
     )  # fmt: skip
 
 

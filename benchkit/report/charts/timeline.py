@@ -15,7 +15,7 @@ from benchkit.analysis.quantiles import median
 from benchkit.analysis.strips import Layout, layout
 from benchkit.records.samples import Samples, Status
 from benchkit.report.charts import axes as on
-from benchkit.report.charts.canvas import clipped, figure, heading, heading_in, mark, place
+from benchkit.report.charts.canvas import figure, heading, heading_in, mark, place
 from benchkit.report.charts.chart import Words, not_measured, room_for
 from benchkit.report.charts.palette import ALARM, INK, QUIET, SHADE, Look
 from benchkit.report.excerpt import excerpt
@@ -35,9 +35,7 @@ _MARKS: Final = 100
 _EVENTS: Final = 24
 """Drawn of a cell: injected faults first, then the longest."""
 _SHAPES: Final = {"gc": ("|", QUIET), "broker": ("D", INK), "fault": ("X", ALARM)}
-_LEGEND: Final = (
-    f"At the foot, events (the longest {_EVENTS}): | garbage collector, diamond: broker, cross: fault, dot: other."
-)
+_LEGEND: Final = f"At the foot the {_EVENTS} longest events: | garbage collector, diamond broker, cross fault, dot other."
 _ROW_IN: Final = 1.78
 
 
@@ -257,7 +255,9 @@ def _happenings(row: Row, counts: _Counts) -> tuple[tuple[Happening, ...], tuple
         for event in block.events:
             since = min(max(0.0, (event.at_ns - due_ns) / 1e9), length)
             lasted = f" for {show_us(event.duration_ns / 1e3)}" if event.duration_ns else ""
-            said = f"{excerpt(event.kind, 20)} in {excerpt(event.party, 30)}{lasted}: {excerpt(event.what, 120)}"
+            said = (
+                f"{excerpt(event.kind, 20)} in {excerpt(event.party, 30)}{lasted}: {excerpt(event.what, 120)}"
+            )
             found.append(Happening(start + since, event.duration_ns / 1e9, event.kind, said))
     longest = sorted(found, key=lambda each: (each.kind != "fault", -each.length_s))[:_EVENTS]
     kinds = Counter(excerpt(each.kind, 20) for each in found)
@@ -321,7 +321,7 @@ def _latency(axes: Axes, track: Track) -> None:
     warm = f"{track.warmup} of warm-up shaded{unsettled}"
     lost = f", {track.undelivered} not delivered (ticks on top)" if track.undelivered else ""
     seen = f"; events: {_counted(track)}" if track.seen else ""
-    on.title(axes, clipped(f"{track.name}, n={track.count}, {warm}{lost}{seen}", 125))
+    on.title(axes, f"{track.name}, n={track.count}, {warm}{lost}{seen}")
     values = [value for stretch in track.stretches for value in (*stretch.median_us, *stretch.max_us)]
     low = max(0.01, min(values, default=1.0))
     high = max(2 * low, *values) if values else 2 * low
@@ -342,12 +342,20 @@ def _band(axes: Axes, track: Track, stretch: Stretch) -> None:
     if stretch.at_s:
         at = [stretch.start_s + each for each in stretch.at_s]
         hue = track.look.hue.light
-        outline = [*zip(at, stretch.max_us, strict=True), *zip(at[::-1], stretch.median_us[::-1], strict=True)]
+        outline = [
+            *zip(at, stretch.max_us, strict=True),
+            *zip(at[::-1], stretch.median_us[::-1], strict=True),
+        ]
         axes.add_artist(PolyCollection([outline], facecolors=hue, linewidths=0, alpha=0.3))
         on.line(axes, at, stretch.median_us, color=hue, linewidth=1.2)
         most = max(range(len(at)), key=lambda piece: stretch.max_us[piece])
         said = f"{track.name}, block {stretch.block}: largest {show_us(stretch.max_us[most])}"
-        on.spot(axes, at[most], stretch.max_us[most], f"{said}, due {stretch.largest_at_s[most]:.3f} s into the block")
+        on.spot(
+            axes,
+            at[most],
+            stretch.max_us[most],
+            f"{said}, due {stretch.largest_at_s[most]:.3f} s into the block",
+        )
     for lost_s in stretch.undelivered_s:
         x = stretch.start_s + lost_s
         on.line(axes, (x, x), (0.93, 1), transform=axes.get_xaxis_transform(), color=ALARM, linewidth=0.8)
@@ -390,5 +398,12 @@ def _mark(axes: Axes, stretch: Stretch) -> None:
     on.line(axes, (stretch.start_s,) * 2, (0, 1), transform=whole, color=QUIET, linewidth=0.6, zorder=1)
     if stretch.warmup_s:
         on.box(
-            axes, (stretch.start_s, 0), stretch.warmup_s, 1, transform=whole, facecolor=SHADE, linewidth=0, zorder=0.2
+            axes,
+            (stretch.start_s, 0),
+            stretch.warmup_s,
+            1,
+            transform=whole,
+            facecolor=SHADE,
+            linewidth=0,
+            zorder=0.2,
         )

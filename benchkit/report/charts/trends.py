@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from benchkit.analysis.trend import Point, Track
 from benchkit.report.charts import axes as on
-from benchkit.report.charts.canvas import clipped, figure, heading, heading_in, mark, place
-from benchkit.report.charts.chart import Words
+from benchkit.report.charts.canvas import figure, heading, heading_in, mark, place
+from benchkit.report.charts.chart import Words, left_out
 from benchkit.report.charts.palette import ALARM, GROUND, INK, QUIET, Look, looks
 from benchkit.report.excerpt import excerpt, short
 from benchkit.units import show_us
@@ -42,13 +43,14 @@ class Trends:
     runs: tuple[int, int]
     """Places of the first and the last run drawn."""
     days: tuple[str, ...]
-    """When each of these runs started, to the day."""
+    """When each of these runs started: month, day, hour and minute."""
 
 
 def trends(title: str, tracks: Sequence[Track]) -> Trends | None:
     """None when no cell is in two runs; the newest runs are drawn where there are many."""
     if not tracks:
         return None
+    tracks = sorted(tracks, key=lambda track: -len(track.points))
     last = max(track.points[-1].run for track in tracks)
     first = max(0, last - MOST_RUNS + 1)
     look = looks(track.transport for track in tracks)
@@ -56,16 +58,30 @@ def trends(title: str, tracks: Sequence[Track]) -> Trends | None:
         Panel(track, f"{short(track.label)}, {short(track.group)}", look[track.transport])
         for track in tracks[:MOST_TRACKS]
     )
-    days = {point.run: point.started_utc[:10] for track in tracks for point in track.points}
+    days = {
+        point.run: short(point.started_utc[5:16].replace("T", " "), 16)
+        for track in tracks
+        for point in track.points
+    }
     left = [short(track.label) for track in tracks[MOST_TRACKS:]]
     notes = (
-        "p50 of each run with its 95% interval, from the oldest to the newest; each cell has its own scale.",
-        "Hollow: not valid. Ringed: a baseline. Upright line: a change for good; level lines: the median before and after.",
-        *((f"left out: {', '.join(left[:4])}{f' and {len(left) - 4} more' if left[4:] else ''}",) if left else ()),
+        "p50 of each run with its 95% interval, oldest first; each cell has a logarithmic scale of its own.",
+        "Hollow: not valid. Ringed: a baseline. Upright line: a change for good; level: the median before and after.",
+        *left_out(left),
         *((f"the {first} oldest runs are left out",) if first else ()),
         *(_machines(tracks)),
     )
-    columns = ("cell", "run", "started", "p50", "95% interval", "messages", "valid", "baseline", "change begins")
+    columns = (
+        "cell",
+        "run",
+        "started",
+        "p50",
+        "95% interval",
+        "messages",
+        "valid",
+        "baseline",
+        "change begins",
+    )
     values = tuple(value for panel in panels for value in _values(panel))
     return Trends(
         Words(f"Trend: {excerpt(title, 100)}", notes, columns, values), panels, (first, last),
@@ -75,7 +91,11 @@ def trends(title: str, tracks: Sequence[Track]) -> Trends | None:
 
 def _machines(tracks: Sequence[Track]) -> Sequence[str]:
     count = len({point.fingerprint for track in tracks for point in track.points})
-    return () if count == 1 else (f"{count} machines or software versions: a step between them is not the code's",)
+    return (
+        ()
+        if count == 1
+        else (f"{count} machines or software versions: a step between them is not the code's",)
+    )
 
 
 def _values(panel: Panel) -> list[tuple[str, ...]]:
@@ -103,7 +123,7 @@ def draw(chart: Trends) -> Figure:
         axes.set_xlim(first - 0.5, last + 0.5)
         _panel(axes, panel, first)
         if at == len(chart.panels) - 1:
-            on.across(axes, _ticks(chart), unit="run, by the day on which it started", grid=False, size=7.5)
+            on.across(axes, _ticks(chart), unit="run, by when it started (UTC)", grid=False, size=7.5)
     return drawing
 
 
@@ -117,11 +137,12 @@ def _panel(axes: Axes, panel: Panel, first: int) -> None:
     points = [point for point in panel.track.points if point.run >= first]
     counts = [point.count for point in points]
     sizes = f"n={min(counts)}" if min(counts) == max(counts) else f"n={min(counts)} to {max(counts)}"
-    on.title(axes, clipped(f"{panel.name}, {len(points)} runs, {sizes}", 120))
+    on.title(axes, f"{panel.name}, {len(points)} runs, {sizes}")
     ends = [end for point in points for end in (point.p50_us, *(point.interval_us or ()))]
     low, high = min(ends), max(ends)
-    margin = max(high - low, 0.1 * high, 1e-3) * 0.12
-    axes.set_ylim(low - margin, high + margin)
+    ratio = max(1.1, high / max(low, 1e-3)) ** 0.12
+    axes.set_yscale("log")
+    axes.set_ylim(max(low, 1e-3) / ratio, high * ratio)
     on.upright(axes, _scale(low, high), size=7)
     for point in points:
         _point(axes, panel, point)
@@ -135,7 +156,8 @@ def _scale(low: float, high: float) -> list[tuple[float, str]]:
 def _point(axes: Axes, panel: Panel, point: Point) -> None:
     color = panel.look.hue.light
     if point.interval_us is not None:
-        on.line(axes, (point.run, point.run), point.interval_us, color=color, linewidth=1.2, marker="_", markersize=4)
+        bar = {"linewidth": 1.2, "marker": "_", "markersize": 4}
+        on.line(axes, (point.run, point.run), point.interval_us, color=color, **bar)
     drawn = on.line(
         axes, [point.run], [point.p50_us], marker=panel.look.marker, markersize=5.5, linestyle="", color=color,
         markerfacecolor=color if point.valid else GROUND, markeredgecolor=color,
@@ -154,7 +176,7 @@ def _changes(axes: Axes, panel: Panel, first: int) -> None:
     """A line where each new level begins, and the level on either side."""
     points, changes = panel.track.points, panel.track.changes
     bounds = [0, *changes, len(points)]
-    for begin, end in zip(bounds, bounds[1:], strict=False):
+    for begin, end in pairwise(bounds):
         own = [point for point in points[begin:end] if point.run >= first]
         if changes and own:
             level = median(point.p50_us for point in own)

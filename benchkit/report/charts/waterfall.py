@@ -146,7 +146,8 @@ def _panel(drawing: Figure, fall: Fall, upper: float, height: float) -> None:
 
 def _says(fall: Fall, each: Message) -> dict[str, str]:
     whole = max(each.latency_us, 1e-9)
+    which = f"{fall.name}, {each.name} (block {each.block}, message {each.seq})"
     return {
-        name: f"{fall.name}, {each.name} (block {each.block}, message {each.seq}): {name} {show_us(us)}, {us / whole:.1%}"
+        name: f"{which}: {name} {show_us(us)}, {us / whole:.1%}"
         for name, us in zip(PHASES, each.phases_us, strict=True)
     }
