@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,8 +54,10 @@ TIED = ({"shm raw": 1.0, "unix raw": 1.01, "redis-list raw": 3.0}, {"shm raw", "
 def test_the_sentence_of_the_issue() -> None:
     (found,) = joined(field(1000, 50.0, *TIED), field(64_000, 50.0, *TIED), field(256_000, 50.0, *WON))
     assert found["sentences"] == (
-        "Crossover (null stage, constant arrivals, at 50/s): shm raw is fastest at 256 kB, the largest measured;"
-        " both brokerless ones tie from 1.0 kB to 64.0 kB; it changes between 64.0 kB and 256 kB.",
+        (
+            "Crossover (null stage, constant arrivals, at 50/s): shm raw is fastest at 256 kB, the largest measured;"
+            " both brokerless ones tie from 1.0 kB to 64.0 kB; it changes between 64.0 kB and 256 kB."
+        ),
     )
     (switch,) = [each for each in found["switches"] if each["along"] == "payload"]
     assert switch["between"] == (64_000, 256_000)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from benchkit.report.charts.canvas import artists, marks
+from benchkit.report.charts.canvas import artists, marks, styled
 
 
 def says(drawing: Figure) -> list[str]:
@@ -31,7 +31,8 @@ def boxes(drawing: Figure) -> dict[Text, Bbox]:
     """The bounding box of every text, in pixels."""
     renderer = FigureCanvasAgg(drawing).get_renderer()
     found = [text for text in artists(drawing) if isinstance(text, Text) and text.get_text().strip()]
-    return {text: text.get_window_extent(renderer) for text in found}
+    with styled():
+        return {text: text.get_window_extent(renderer) for text in found}
 
 
 def overlapping(drawing: Figure, slack: float = 1.5) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -34,10 +35,16 @@ WHAT_IF: dict[str, Any] = {
 }  # fmt: skip
 
 
-def swept(transports: tuple[str, ...] = ("shm", "unix", "redis-list"), rounds: int = 6, **block: Any) -> Run:
+def swept(
+    transports: tuple[str, ...] = ("shm", "unix", "redis-list"),
+    rounds: int = 6,
+    *,
+    sizes: tuple[str, ...] = tuple(PAYLOADS),
+    **block: Any,
+) -> Run:
     """shm wins from 256 kB on and ties with unix below; redis-list is always behind."""
     cells, scale = [], {}
-    for name, size in PAYLOADS.items():
+    for name, size in ((name, PAYLOADS[name]) for name in sizes):
         for rate in RATES:
             for transport in transports:
                 load = f"{rate:g}-per-s"
@@ -52,7 +59,7 @@ def swept(transports: tuple[str, ...] = ("shm", "unix", "redis-list"), rounds: i
     run = a_run(cells, rounds=rounds, scale=scale, **{"count": 60, "noise": 0.05, "between": 0.01, **block})
     run.floor = Floor(
         30.0, 1e10, {"p50": 5.0, "p99": 20.0}, {"p50": 60.0, "p99": 200.0},
-        paths_us={"by-hand": {str(size + 128): {"exchange": size / 1000, "one_way": 1.0} for size in PAYLOADS.values()}},
+        paths_us={"by-hand": {str(size + 128): {"exchange": size / 1000} for size in PAYLOADS.values()}},
     )  # fmt: skip
     return run
 
@@ -66,5 +73,5 @@ def full(run: Run) -> tuple[Run, dict[str, Any]]:
     )
     run.blocks[0] = replace(run.blocks[0], events=events)
     whole = document(run)
-    whole["cells"][0]["what_if"] = WHAT_IF
+    whole["cells"][0]["what_if"] = deepcopy(WHAT_IF)
     return run, whole

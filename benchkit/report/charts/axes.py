@@ -229,11 +229,19 @@ def apart(wanted: Sequence[float], least: float) -> list[float]:
     return found
 
 
-def limit(axes: Axes, x: tuple[float, float], y: float, words: str, says: str) -> None:
-    """A promise: a broken line across at `y` from x to x, and words above its left end."""
-    mark(line(axes, x, (y, y), color=ALARM, linewidth=1.2, linestyle=(0, (4, 2)), zorder=2.5), says)
-    place = moved(axes, axes.transData, right=3, up=3)
-    axes.text(x[0], y, words, transform=place, size=8, color=ALARM, va="bottom")
+def limits(axes: Axes, promises: Sequence[tuple[float, float, str]], begin: float) -> None:
+    """Promises: to which x, at which y, and their words; a broken line from `begin`, and the words above it.
+
+    Words are moved apart where two would touch.
+    """
+    places = axes.transAxes.inverted().transform(
+        axes.transData.transform([(begin, y) for _, y, _ in promises])
+    )
+    heights = apart([min(float(y) + 0.03, 0.965) for _, y in places], 0.055)
+    for (end, y, words), height in zip(promises, heights, strict=True):
+        style = {"color": ALARM, "linewidth": 1.2, "linestyle": (0, (4, 2)), "zorder": 2.5}
+        mark(line(axes, (begin, end), (y, y), **style), words)
+        axes.text(0.01, height, words, transform=axes.transAxes, size=8, color=ALARM, va="center")
 
 
 def swatches(drawing: Figure, hues: Mapping[str, Hue], shown: Iterable[str]) -> None:

@@ -122,7 +122,12 @@ def heading(drawing: Figure, title: str, notes: Sequence[str]) -> float:
     """Title and notes at the top left; returns the height in inches that they take."""
     height, room = drawing.get_figheight(), WIDTH_IN - 0.2
     drawing.text(
-        0.1 / WIDTH_IN, 1 - 0.08 / height, fitted(title, room, 10.5, "bold"), va="top", weight="bold", size=10.5
+        0.1 / WIDTH_IN,
+        1 - 0.08 / height,
+        fitted(title, room, 10.5, "bold"),
+        va="top",
+        weight="bold",
+        size=10.5,
     )
     for at, note in enumerate(notes):
         y = 1 - (0.3 + 0.17 * at) / height

@@ -150,7 +150,7 @@ def draw(chart: Capacities) -> Figure:
     drawing = figure(heading_in(notes) + 3.7)
     names = [_name(edge) for edge in chart.edges]
     top = heading(drawing, chart.words.title, notes) + 0.25
-    axes = place(drawing, 0.8, 0.5, on.label_width_in(names, 3.4, 8.0), top)
+    axes = place(drawing, 0.8, 0.5, 0.22 + on.label_width_in(names, 3.2, 8.0), top)
     low_us, high_us = _span(chart)
     right = 1.08 * max(point.delivered_per_s for edge in chart.edges for point in edge.points)
     right = max(right, *(1.05 * edge.interval[1] for edge in chart.edges if edge.interval), 1e-9)
@@ -165,9 +165,8 @@ def draw(chart: Capacities) -> Figure:
         axes, [(edge.points[-1].delivered_per_s, edge.points[-1].latency_us) for edge in chart.edges], names,
         [edge.look.hue.light for edge in chart.edges], faint=[not edge.valid for edge in chart.edges], least=0.06,
     )  # fmt: skip
-    for name, limit_us in chart.limits_us:
-        said = f"promised {name} ≤ {show_us(limit_us)}"
-        on.limit(axes, (0, right), limit_us, said, said)
+    if chart.limits_us:
+        on.limits(axes, [(right, us, f"promised {name} ≤ {show_us(us)}") for name, us in chart.limits_us], 0)
     return drawing
 
 

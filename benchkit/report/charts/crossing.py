@@ -178,7 +178,8 @@ def _field(axes: Axes, plot: Plot, room_in: float) -> None:
     for at, words in enumerate(lines):
         weight = "bold" if plot.state == "won" and not at else "normal"
         axes.text(
-            x + 0.5, y + 0.5 + step * (at - (len(lines) - 1) / 2), fitted(words, room_in, 7.5, weight), ha="center", va="center",
+            x + 0.5, y + 0.5 + step * (at - (len(lines) - 1) / 2), fitted(words, room_in, 7.5, weight),
+            ha="center", va="center",
             size=7.5, color=color, weight=weight,
         )  # fmt: skip
 

@@ -41,13 +41,15 @@ class Chart:
     draw: Callable[[], Figure]
 
     @cached_property
-    def _figure(self) -> Figure:
-        return self.draw()
+    def figure(self) -> Figure:
+        """The drawing."""
+        with styled():
+            return self.draw()
 
     def svg(self, name: str) -> Vectors:
         """As SVG; `name` is unique in a page."""
         with styled():
-            return svg(self._figure, name, title=self.words.title, description=self.words.description)
+            return svg(self.figure, name, title=self.words.title, description=self.words.description)
 
     @cached_property
     def marks(self) -> tuple[Mark, ...]:
@@ -57,7 +59,7 @@ class Chart:
     def png(self, *, dark: bool = False) -> bytes:
         """As PNG."""
         with styled():
-            return png(self._figure, dark=dark)
+            return png(self.figure, dark=dark)
 
 
 def gallery(group: Group, slo: dict[str, float]) -> Iterator[Chart]:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 FAMILY: Final = "DejaVu Sans"
 _MEASURED_PX: Final = 64
+_HINTED: Final = 1.05
+"""At small sizes hinting makes letters whole pixels wide, which adds up."""
 _LAST_LETTER: Final = 0x24F
 """Latin letters, which the font has; others come from other fonts and are taken to be as wide as they are high."""
 
@@ -32,7 +34,7 @@ def width_in(words: str, size: float, weight: str = "normal") -> float:
 @cache
 def _letter(letter: str, weight: str) -> float:
     """As a share of the font's size."""
-    known = font("normal", weight, _MEASURED_PX).getlength(letter) / _MEASURED_PX
+    known = _HINTED * font("normal", weight, _MEASURED_PX).getlength(letter) / _MEASURED_PX
     return known if ord(letter) <= _LAST_LETTER else max(known, 1.05)
 
 

@@ -145,7 +145,7 @@ def draw(chart: Percentiles) -> Figure:
     drawing = figure(heading_in(notes) + 3.7)
     names = [f"{curve.name}, n={curve.count}" for curve in chart.curves]
     top = heading(drawing, chart.words.title, notes) + 0.25
-    axes = place(drawing, 0.8, 0.5, on.label_width_in(names, 3.4, 8.0), top)
+    axes = place(drawing, 0.8, 0.5, 0.22 + on.label_width_in(names, 3.2, 8.0), top)
     low, high = _span(chart)
     right = max(20.0, *(curve.x[-1] for curve in chart.curves))
     axes.set_xscale("log")
@@ -161,8 +161,8 @@ def draw(chart: Percentiles) -> Figure:
         [curve.look.hue.light for curve in chart.curves], faint=[not curve.valid for curve in chart.curves],
         least=0.055,
     )  # fmt: skip
-    for promise in chart.promises:
-        _promise(axes, promise, right)
+    if chart.promises:
+        on.limits(axes, [_promise(axes, promise, right) for promise in chart.promises], 1)
     return drawing
 
 
@@ -201,8 +201,8 @@ def _line(axes: Axes, curve: Curve, at: int) -> None:
     on.spot(axes, curve.x[-1], curve.latency_us[-1], f"{curve.name}: largest {show_us(curve.latency_us[-1])}")
 
 
-def _promise(axes: Axes, promise: Promise, right: float) -> None:
+def _promise(axes: Axes, promise: Promise, right: float) -> tuple[float, float, str]:
+    """Where its line ends and at which latency, and its words; an arrow at the percentile that it is about."""
     end = min(promise.x or right, right)
-    said = f"promised {promise.name} ≤ {show_us(promise.limit_us)}"
-    on.limit(axes, (1, end), promise.limit_us, said, said)
     on.line(axes, [end], [promise.limit_us], marker="<", color=ALARM, markersize=6)
+    return end, promise.limit_us, f"promised {promise.name} ≤ {show_us(promise.limit_us)}"

@@ -68,12 +68,10 @@ def _write(pen: Any, text: Text, height: int) -> None:
     from matplotlib.colors import to_hex
 
     x, y = text.get_transform().transform(text.get_unitless_position())
-    font = _font(
-        str(text.get_fontstyle()), str(text.get_fontweight()), round(float(text.get_fontsize()) * DPI / 72)
-    )
-    written = font(str(text.get_fontstyle()), str(text.get_fontweight()), size_px)
+    size_px = round(float(text.get_fontsize()) * DPI / 72)
+    letters = font(str(text.get_fontstyle()), str(text.get_fontweight()), size_px)
     anchor = _ANCHORS[text.get_horizontalalignment()] + _ANCHORS[text.get_verticalalignment()]
-    pen.text((float(x), height - float(y)), text.get_text(), to_hex(text.get_color()), written, anchor)
+    pen.text((float(x), height - float(y)), text.get_text(), to_hex(text.get_color()), letters, anchor)
 
 
 @contextmanager
@@ -86,7 +84,7 @@ def _prepared(drawing: Figure, twins: dict[str, str]) -> Iterator[None]:
     try:
         yield
     finally:
-        for write, was in undo:
+        for write, was in reversed(undo):
             write(was)
         drawing.set_facecolor("none")
         drawing.set_dpi(dpi)

@@ -85,7 +85,7 @@ def sensitivity(group: Group) -> Sensitivity | None:
         "Left: capacity after a change, over today's (band: its 95% interval). Hollow: predicted from service demands;",
         "filled: measured after really making the change, with its 95% interval.",
         "Right, with 95% intervals: what a microsecond more in a phase adds to the mean latency (circle), to the",
-        "time per message (square); 0: off the critical path, 1: paid in full, above 1: the phase also causes queueing.",
+        "time per message (square); 0: off the critical path, 1: paid in full, above 1: it also causes queueing.",
         *left_out,
     )
     columns = ("cell", "change", "predicted", "measured", "95% interval")

@@ -35,7 +35,9 @@ _MARKS: Final = 100
 _EVENTS: Final = 24
 """Drawn of a cell: injected faults first, then the longest."""
 _SHAPES: Final = {"gc": ("|", QUIET), "broker": ("D", INK), "fault": ("X", ALARM)}
-_LEGEND: Final = f"At the foot the {_EVENTS} longest events: | garbage collector, diamond broker, cross fault, dot other."
+_LEGEND: Final = (
+    f"At the foot the {_EVENTS} longest events: | garbage collector, diamond broker, cross fault, dot others."
+)
 _ROW_IN: Final = 1.78
 
 
