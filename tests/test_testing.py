@@ -4,13 +4,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from benchkit.errors import MessageError, Rejected
-from benchkit.stages.base import OpenStage, Stage
+from benchkit.stages.base import OpenStage, Operators, Stage
 from benchkit.tensors.codecs.base import Codec
 from benchkit.tensors.codecs.raw import Raw
 from benchkit.tensors.message import Arrays, Message
@@ -558,6 +559,19 @@ class Unplain(Doubles):
             return {"session": object()}
 
 
+class Disturbed(Doubles):
+    class Open(Doubles.Open):
+        factor = 1
+
+        def run(self, batch: Sequence[Message]) -> Sequence[Arrays]:
+            return [{"twice": reply["twice"] * self.factor} for reply in super().run(batch)]
+
+        @contextmanager
+        def profiled(self, folder: Path) -> Iterator[Operators]:
+            self.factor = 3
+            yield Operators(gap="none were asked for")
+
+
 def test_a_good_stage_passes() -> None:
     held = check_stage(Doubles(), SAMPLES).held
     assert held == ["plain-data", "replies", "deterministic", "batches", "lets-go", "facts"]
@@ -572,6 +586,7 @@ def test_a_good_stage_passes() -> None:
         (Aliases, "lets-go"),
         (Strings, "replies"),
         (Unplain, "facts"),
+        (Disturbed, "profiled"),
     ],
 )
 def test_a_broken_stage_fails_by_the_fact_it_breaks(broken: type[Stage], fact: str) -> None:

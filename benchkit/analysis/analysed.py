@@ -10,6 +10,7 @@ import numpy as np
 
 from benchkit.analysis.account import account, fates, open_blocks
 from benchkit.analysis.backlog import Drained, drained
+from benchkit.analysis.detail import Detail, detail
 from benchkit.analysis.drift import Drift, drifts
 from benchkit.analysis.found import Found, of_blocks
 from benchkit.analysis.found import found as find
@@ -17,6 +18,7 @@ from benchkit.analysis.measure import Measure, measure
 from benchkit.analysis.promises import promises
 from benchkit.analysis.search_reasons import no_level, search_reasons
 from benchkit.analysis.validity import Facts, Reason, is_valid, reasons
+from benchkit.analysis.verdict.arrivals import UNKNOWN, Unevenness, unevenness
 from benchkit.records.run import Block, Cell, Failure, Run
 from benchkit.records.samples import SAMPLE
 
@@ -36,6 +38,8 @@ class Analysed:
     """Of all its blocks; a search shows the figures of some of them only."""
     found: Found | None = None
     drained: Drained | None = None
+    detail: Detail | None = None
+    uneven: Unevenness = UNKNOWN
 
     @property
     def valid(self) -> bool:
@@ -45,10 +49,14 @@ class Analysed:
 
 def analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
     """A cell of the run; `upset` names the run's disturbed blocks and what disturbed them."""
-    blocks = [block for block in run.blocks if block.cell == cell.id]
+    own = [block for block in run.blocks if block.cell == cell.id]
+    blocks = [block for block in own if block.slowed is None]
     samples = run.samples.get(cell.id)
     if samples is None:
         samples = np.zeros(0, SAMPLE)
+    if len(blocks) < len(own):
+        # What was slowed on purpose is no measurement of the cell.
+        samples = of_blocks(samples, blocks)
     failures = tuple(failure for block in blocks for failure in block.failures)
     capacity = find(cell, blocks, samples)
     if capacity is not None and capacity.shown is not None:
@@ -60,6 +68,7 @@ def analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
     figures = measure(samples)
     cores = run.environment.get("cores")
     trend = drifts(blocks, figures.blocks, [each.block for each in run.resumed])
+    beneath = detail(cell, blocks, samples, figures, cores if isinstance(cores, int) else 0)
     facts = Facts(
         cell=cell,
         blocks=blocks,
@@ -73,6 +82,7 @@ def analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
         disturbed=upset,
         placement=run.placement,
         drift=trend,
+        little=beneath.little,
     )
     why = reasons(facts)
     if capacity is not None:
@@ -88,6 +98,8 @@ def analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
         failures,
         capacity,
         drained(cell, blocks, samples),
+        beneath,
+        unevenness(samples),
     )
 
 

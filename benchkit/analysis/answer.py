@@ -117,10 +117,15 @@ def _time(places: Sequence[tuple[Entry, Entry]]) -> str:
 
 def _above_floors(places: Sequence[tuple[Entry, Entry]]) -> Iterator[str]:
     """How many times its floor each transport takes; nothing where no floor was measured."""
-    said = []
+    said, wakes_us = [], 0.0
     for cell, _ in places:
         floor = cell.get("floor")
         if floor and floor["ratio"] is not None:
             said.append(f"{_row(cell)} {times(floor['ratio'])} ({floor['name'].partition(',')[0]})")
+            if (floor.get("wakes_us") or 0.0) > floor["p50_us"]:
+                wakes_us = floor["wakes_us"]
     if said:
-        yield f"times its floor, the same bytes moved by hand: {', '.join(said)}"
+        asleep = (
+            f"; by hand nobody sleeps, and being woken takes about {show_us(wakes_us)}" if wakes_us else ""
+        )
+        yield f"times its floor, the same bytes moved by hand: {', '.join(said)}{asleep}"

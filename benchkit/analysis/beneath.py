@@ -5,7 +5,8 @@ one message added up, without `queue` (that is waiting for the stage) and withou
 median stands over the median of an exchange of the same number of bytes over the raw path (a copy and a flag, a
 socket, the broker's commands by hand; the answer is one byte), which the engine measured back to back just before
 the run. Where the cell asks for no replies it is one way over one way. The cell's own pace and its sleeping
-workers are in the ratio: a message that finds everybody asleep pays for waking them, an exchange does not.
+workers are in the ratio: a message that finds everybody asleep pays for waking them, an exchange does not. What
+waking the sleepers takes on this machine therefore stands beside it, as `wakes_us`.
 """
 
 from __future__ import annotations
@@ -24,4 +25,8 @@ def beneath(floor: Floor | None, cell: Cell, moved_p50_us: float | None) -> dict
     if not least_us:
         return None
     ratio = None if moved_p50_us is None else moved_p50_us / least_us
-    return {"name": cell.floor, "p50_us": least_us, "moved_p50_us": moved_p50_us, "ratio": ratio}
+    wake_us = floor.wake_us.get("p50")
+    wakes_us = None if wake_us is None else wake_us * (2 if cell.replies else 1)
+    return {
+        "name": cell.floor, "p50_us": least_us, "moved_p50_us": moved_p50_us, "ratio": ratio, "wakes_us": wakes_us,
+    }  # fmt: skip

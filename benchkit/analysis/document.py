@@ -7,20 +7,23 @@ from dataclasses import asdict, replace
 from typing import Any, Final
 
 from benchkit import __version__
-from benchkit.analysis import bottleneck, external, noise
+from benchkit.analysis import external, link, noise, profiles, verdict
 from benchkit.analysis.analysed import Analysed, analyse, promises_of
 from benchkit.analysis.answer import answer
 from benchkit.analysis.backlog import as_document as backlog_document
 from benchkit.analysis.beneath import beneath
 from benchkit.analysis.crossover import crossover
+from benchkit.analysis.detail import as_fields
 from benchkit.analysis.disturbance import disturbed
 from benchkit.analysis.found import as_document as capacity_document
 from benchkit.analysis.intervals import Interval
 from benchkit.analysis.labels import Labels, labels
 from benchkit.analysis.measure import Distribution, Measure
 from benchkit.analysis.placing import places_of, ranking_of, with_noise
+from benchkit.analysis.whatif.answers import answers
 from benchkit.records.folder import SCHEMA, sample_file
 from benchkit.records.plain import storable
+from benchkit.records.profile import Profile
 from benchkit.records.run import Block, Failure, Run
 from benchkit.records.samples import PHASES
 
@@ -34,7 +37,10 @@ def document(run: Run) -> dict[str, Any]:
     places = places_of(cells, noise.ruler_ns(run.floor))
     cells = with_noise(cells, places)
     names = labels(run.cells)
-    entries = [_entry(run, each, names[each.cell.id]) for each in cells]
+    supposed = answers(run, cells)
+    entries = [
+        {**_entry(run, each, names[each.cell.id]), "what_if": supposed.get(each.cell.id)} for each in cells
+    ]
     ranking = ranking_of(cells, places)
     maps = crossover(entries, ranking)
     whole = {
@@ -103,12 +109,15 @@ def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
         "cost": _cost(done),
         "guarantee": {"delivery": cell.delivery, "durability": cell.durability, "ordering": cell.ordering},
         "validity": {"valid": done.valid, "reasons": [asdict(reason) for reason in done.reasons]},
-        "verdict": _verdict(done),
+        "verdict": profiles.quoted(_verdict(run, done), cell),
+        **(as_fields(cell, figures, done.detail) if done.detail else {}),
         "drift": {name: asdict(each) for name, each in done.drift.items()},
         "blocks_detail": _blocks(done),
         "failures": _failures(done.failures),
+        "link": link.as_document(cell, done.blocks),
         **({"capacity": capacity_document(done.found)} if done.found else {}),
         **({"backlog": backlog_document(done.drained)} if done.drained else {}),
+        **({"profiles": _profiles(done, cell.profile)} if cell.profile else {}),
         "samples": sample_file(cell.id) if cell.id in run.samples else None,
     }
 
@@ -200,17 +209,21 @@ def _cost(done: Analysed) -> dict[str, Any]:
     return cost
 
 
-def _verdict(done: Analysed) -> Mapping[str, Any]:
+def _verdict(run: Run, done: Analysed) -> Mapping[str, Any]:
     if not done.valid:
-        return asdict(replace(bottleneck.NONE, evidence=["the cell is not valid and carries no verdict"]))
-    cpu = _used(done.blocks, "producer", "cpu_ns")
-    load = bottleneck.busy(
-        done.measure, done.cell.workers, sum(cpu) if cpu else None, producers=done.cell.producers
-    )
-    found = bottleneck.verdict(done.measure, load, has_broker=done.cell.has_broker)
+        told = "the cell is not valid and carries no verdict"
+        return asdict(replace(verdict.NONE, evidence=[told], line=told))
+    facts = verdict.gather(done.cell, done.blocks, done.measure, done.uneven, run.floor)
+    found = verdict.verdict(facts)
     if done.cell.external_stage:
         found = external.explained(found, done.measure, done.blocks)
     return asdict(found)
+
+
+def _profiles(done: Analysed, profile: Profile) -> dict[str, Any]:
+    # Only a closed loop asks no rate of its blocks.
+    closed = all(block.offered_per_s is None for block in done.blocks)
+    return profiles.as_document(profile, profiles.slowdown(profile, done.measure, done.blocks, closed=closed))
 
 
 def _blocks(done: Analysed) -> list[dict[str, Any]]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchkit.analysis.bottleneck import Verdict
 from benchkit.analysis.measure import Measure
 from benchkit.analysis.validity import percent
+from benchkit.analysis.verdict import Kind, Verdict
 from benchkit.records.run import Block
 from benchkit.units import show_us
 
@@ -41,7 +41,8 @@ def explained(found: Verdict, measure: Measure, blocks: Sequence[Block]) -> Verd
     own = found.bottleneck == "transit"
     if told is None:
         hidden = "the server keeps its own times to itself: its queue and its compute are within transit"
-        return replace(found, resource="none" if own else found.resource, evidence=[*found.evidence, hidden])
+        evidence = [*found.evidence, hidden]
+        return _seen(found, "none", "unclear", evidence, hidden) if own else replace(found, evidence=evidence)
     inside_us = told["queue_mean_us"] + told["compute_mean_us"]
     transit_us = measure.phases["transit"].mean_ns / 1e3
     share = inside_us / transit_us if transit_us else 0.0
@@ -50,5 +51,16 @@ def explained(found: Verdict, measure: Measure, blocks: Sequence[Block]) -> Verd
         f"{show_us(told['queue_mean_us'])} and compute {show_us(told['compute_mean_us'])}: "
         f"{percent(min(1.0, share))} of transit"
     )
-    resource = ("stage" if share >= _HALF else "link") if own else found.resource
-    return replace(found, resource=resource, evidence=[*found.evidence, text])
+    evidence = [*found.evidence, text]
+    if not own:
+        return replace(found, evidence=evidence)
+    inside = share >= _HALF
+    kind = found.kind
+    if inside:
+        kind = "overload" if told["queue_mean_us"] > told["compute_mean_us"] else "compute-bound"
+    return _seen(found, "stage" if inside else "link", kind, evidence, text)
+
+
+def _seen(found: Verdict, resource: str, kind: Kind, evidence: list[str], why: str) -> Verdict:
+    line = f"{kind} (transit, {resource}): {percent(found.share)} of the latency is transit; {why}"
+    return replace(found, resource=resource, kind=kind, evidence=evidence, line=line)

@@ -8,10 +8,10 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from benchkit.analysis.bottleneck import RESOURCE, busy
 from benchkit.analysis.capacity import CONFIRMED, Asked, CapacitySearch, Level
 from benchkit.analysis.levels import evidence, trusted
 from benchkit.analysis.measure import Measure, measure
+from benchkit.analysis.verdict import OWNER, busy
 from benchkit.records.run import Block, Cell, Search
 from benchkit.records.samples import PHASES, Samples
 
@@ -147,7 +147,7 @@ def _limited_by(step: Step, cell: Cell) -> str:
     if load.stage >= _BUSY or (load.send >= _PUSHED_BACK and load.stage >= _PUSHED_BACK):
         return "stage"
     largest = max(PHASES, key=figures.share)
-    owner = RESOURCE[largest]
+    owner = OWNER[largest]
     if largest == "lateness" and load.send >= max(_PUSHED_BACK, load.encode):
         owner = "carrier"
     if owner == "carrier":

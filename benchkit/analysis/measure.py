@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,7 +12,17 @@ from benchkit.analysis.ledger import Column, select
 from benchkit.analysis.pools import Distribution
 from benchkit.analysis.quantiles import PERCENTILES, median, minimum_samples
 from benchkit.analysis.strips import cut, layout
-from benchkit.analysis.tally import LATE_NS, Blocks, Busy, Paced, Tally, in_groups, latencies, remembering
+from benchkit.analysis.tally import (
+    LATE_NS,
+    Blocks,
+    Busy,
+    Paced,
+    Tally,
+    Worked,
+    in_groups,
+    latencies,
+    remembering,
+)
 from benchkit.records.samples import PHASES, Samples
 
 __all__ = ["LATE_NS", "BlockMeasure", "Distribution", "Measure", "Pace", "measure"]
@@ -72,6 +82,10 @@ class Measure:
     """What the transport does of each message's latency: `send`, `transit`, `reply` and `return` together."""
     stage_busy_ns: int
     """Decoding, computing and replying, all workers and blocks together; a batch counts once."""
+    worked: Mapping[int, Worked] = field(default_factory=dict)
+    """The same by worker."""
+    fetch_ns: int | None = None
+    """What receiving takes a worker when the message is already there; None where none had to wait for it."""
 
     @property
     def span_ns(self) -> int:
@@ -119,6 +133,8 @@ def measure(samples: Samples) -> Measure:
         delivered_bytes=tally.payload_bytes,
         moved=tally.moved.describe(),
         stage_busy_ns=busy.total_ns,
+        worked=busy.worked(),
+        fetch_ns=busy.fetch_ns(),
     )
 
 

@@ -20,6 +20,8 @@ MOVING = frozenset({"send", "transit", "reply", "return"})
 """The phases that are the transport's."""
 Stamp = Callable[[str], Column]
 _GROUPS = 100
+_FETCHED_MOST = 1 << 16
+_FETCHED_LEAST = 20
 _NONE_YET = np.iinfo(np.int64).max
 
 
@@ -98,12 +100,24 @@ class Tally:
         return Blocks(numbers[starts], *merged)
 
 
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """One worker, its measured messages of all blocks together."""
+
+    messages: int
+    busy_ns: int
+    """Decoding, computing and replying; a batch counts once."""
+
+
 class Busy:
     """How long stages worked: decoding, and from `started` to the last `replied` of each batch."""
 
     def __init__(self) -> None:
         self.total_ns = 0
         self._strips: list[tuple[Column, Column, Column]] = []
+        self._worked: dict[int, list[int]] = {}
+        self._fetched: list[Column] = []
+        self._room = _FETCHED_MOST
 
     def add(self, stamp: Stamp) -> None:
         """A strip's messages."""
@@ -111,10 +125,40 @@ class Busy:
         ran = started != 0
         done = np.maximum(stamp("replied"), stamp("finished"))
         self.total_ns += int((stamp("decoded") - stamp("received"))[ran].sum())
+        decoding = stamp("decoded") - stamp("received")
         columns = (stamp("worker"), started, done)
         if not ran.all():
-            columns = (columns[0][ran], columns[1][ran], columns[2][ran])
+            columns, decoding = (columns[0][ran], columns[1][ran], columns[2][ran]), decoding[ran]
         self._strips.append(columns)
+        self._share(columns[0], decoding, messages=1)
+        if self._room:
+            self._fetch(stamp)
+
+    def _share(self, worker: Column, spent: Column, *, messages: int) -> None:
+        """To each worker what it spent."""
+        for number in range(int(worker.min(initial=0)), int(worker.max(initial=-1)) + 1):
+            own = worker == number
+            if own.any():
+                sums = self._worked.setdefault(number, [0, 0])
+                sums[0] += messages * int(np.count_nonzero(own))
+                sums[1] += int(spent[own].sum())
+
+    def _fetch(self, stamp: Stamp) -> None:
+        """How long receiving took of messages that had been sent before the worker asked for them."""
+        asked = stamp("asked")
+        there = (asked > stamp("sent")) & (stamp("sent") != 0)
+        values = (stamp("received") - asked)[there][: self._room]
+        self._room -= len(values)
+        self._fetched.append(values)
+
+    def worked(self) -> dict[int, Worked]:
+        """By worker."""
+        return {number: Worked(*sums) for number, sums in sorted(self._worked.items())}
+
+    def fetch_ns(self) -> int | None:
+        """Median of receiving what was already there; None where no message had to wait for its worker."""
+        values = np.concatenate(self._fetched) if self._fetched else np.zeros(0, np.int64)
+        return int(np.median(values)) if len(values) >= _FETCHED_LEAST else None
 
     def end_block(self) -> None:
         """No batch goes on from here: it may lie across two strips, but not across two blocks."""
@@ -132,7 +176,9 @@ class Busy:
             worker, started, done = worker[order], started[order], done[order]
         another = (started[1:] != started[:-1]) | (worker[1:] != worker[:-1])
         first = np.concatenate(([0], np.flatnonzero(another) + 1))
-        self.total_ns += int((np.maximum.reduceat(done, first) - started[first]).sum())
+        spent = np.maximum.reduceat(done, first) - started[first]
+        self.total_ns += int(spent.sum())
+        self._share(worker[first], spent, messages=0)
 
 
 class Paced:

@@ -11,16 +11,19 @@ import traceback
 import click
 
 from benchkit import __version__
+from benchkit.cli.analyze import analyze
 from benchkit.cli.check import check
 from benchkit.cli.compare import compare
 from benchkit.cli.doctor import doctor
 from benchkit.cli.exits import FAILED, INTERRUPTED, READER_GONE
+from benchkit.cli.export import export
 from benchkit.cli.floors import floors
 from benchkit.cli.list import list_plugins
 from benchkit.cli.new import new
 from benchkit.cli.report import report
 from benchkit.cli.run import run
 from benchkit.cli.schema import schema
+from benchkit.cli.selftest import selftest
 from benchkit.errors import BenchkitError
 
 
@@ -36,7 +39,9 @@ def cli() -> None:
     """
 
 
-for command in (run, compare, check, report, list_plugins, doctor, floors, schema, new):
+for command in (
+    run, analyze, compare, check, report, export, list_plugins, doctor, floors, selftest, schema, new,
+):  # fmt: skip
     cli.add_command(command)
 
 

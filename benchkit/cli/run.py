@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -70,6 +70,12 @@ def scenario_options(command: F) -> F:
 @click.argument("scenarios", nargs=-1, type=click.Path(path_type=Path))
 @scenario_options
 @click.option("--dry-run", is_flag=True, help="Print the plan and its expected duration, measure nothing.")
+@click.option(
+    "--what-if",
+    is_flag=True,
+    help="Then say what a change would buy: predictions, and trials with phases slowed.",
+)
+@click.option("--confirm", is_flag=True, help="Of --what-if: make the changes that can be made, and compare.")
 @click.option("--soak", metavar="TIME", help="Measure for so long, e.g. 2h, in as many rounds as fit.")
 @click.option(
     "--resume",
@@ -85,14 +91,19 @@ def scenario_options(command: F) -> F:
 )
 def run(
     scenarios: tuple[Path, ...], sets: tuple[str, ...], only: tuple[str, ...], quick: bool, out: Path, as_json: bool,
-    profile: bool, quiet: bool, dry_run: bool, soak: str | None, resume: str | None, checkpoint: str,
+    profile: bool, quiet: bool, dry_run: bool, what_if: bool, confirm: bool, soak: str | None,
+    resume: str | None, checkpoint: str,
 ) -> int:  # fmt: skip
     """Measure one or more scenarios."""
     from benchkit.cli.resume import Asked, asked, find
 
-    checkpoint_s = _seconds("--checkpoint", checkpoint)
+    checkpoint_s = seconds("--checkpoint", checkpoint)
     if soak is not None:
         sets = (*sets, f"blocks.soak={soak}")
+    if what_if:
+        sets = (*sets, "what_if.run=true")
+    if confirm:
+        sets = (*sets, "what_if.confirm=true")
     if resume is not None:
         if len(scenarios) > 1:
             raise click.UsageError("--resume goes on with one run: name one scenario, or none")
@@ -129,7 +140,8 @@ class How:
     """How each plan was asked for; what was not written down cannot be resumed."""
 
 
-def _seconds(option: str, text: str) -> float:
+def seconds(option: str, text: str) -> float:
+    """A duration of the command line."""
     from benchkit.units import parse_seconds
 
     try:
@@ -142,7 +154,7 @@ def measure_all(plans: Sequence[Plan], how: How) -> list[dict[str, Any]]:
     """Run the plans one after the other, print what `--json` promises; an interrupt leaves out the rest."""
     from benchkit.cli.interrupts import installed
 
-    _check_out(how.out)
+    check_out(how.out)
     documents: list[dict[str, Any]] = []
     with installed() as interrupts:
         for at, plan in enumerate(plans):
@@ -188,7 +200,6 @@ def _measure(
         made = document(measured)
         try:
             folder = recording.finish(measured, made)
-            _save_profiles(folder, runner.profiles)
         finally:
             # Also where the disk is full: a minute of measuring is worth reading.
             console = out(err=how.as_json)
@@ -211,21 +222,7 @@ def _mention_unfinished(console: Console, out_folder: Path) -> None:
         )
 
 
-def _save_profiles(folder: Path, pages: Mapping[str, str]) -> None:
-    from benchkit.errors import StorageError
-
-    try:
-        for name, page in pages.items():
-            target = folder / "profiles" / name
-            target.parent.mkdir(exist_ok=True)
-            target.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(
-            f"the profiles could not be saved: {error.strerror or error}", where=str(folder), remedy="free some space"
-        ) from error  # fmt: skip
-
-
-def _check_out(out: Path) -> None:
+def check_out(out: Path) -> None:
     """Before anything is measured: can a run directory be made there?"""
     from benchkit.errors import StorageError, UsageError
 

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from benchkit.engine import fan_in, usage
+from benchkit.engine import fan_in
 from benchkit.engine.crew import Crew, reported
 from benchkit.engine.fan_in import Produced
 from benchkit.engine.leaving import record, server_times
+from benchkit.engine.outside import Outside
 from benchkit.engine.task import Task
 from benchkit.engine.underway import Ends, Place, failure_of, quiet_s
 from benchkit.errors import BenchkitError, PartyError
-from benchkit.records.run import Block, Usage
+from benchkit.records.run import Block
 from benchkit.records.samples import Samples
 
 _OPEN_S = 30.0
@@ -27,37 +28,39 @@ def run_block(
     task: Task,
     place: Place,
     hosts: Sequence[str],
-    profiles: dict[str, dict[str, str]] | None = None,
+    profiles: dict[str, dict[str, Any]] | None = None,
 ) -> tuple[Block, Samples]:
     """Measure one block; raises BenchkitError only when an end could not even open.
 
-    `profiles` is filled with the pages of a profiled block by role.
+    `profiles` is filled with what the parties of a profiled block tell, by role; see `engine.profile`.
     """
     workers = [crew.get(role) for role in hosts]
     ends = Ends([crew.get(role) for role in fan_in.roles(task.producers)], [])
-    plain = task.plain()
+    stage_task, producing = task.of_side("stage").plain(), task.of_side("producer")
     try:
         for number, party in enumerate(workers):
-            ends.workers.append((party, party.post("serve", task=plain, worker=number)))
+            ends.workers.append((party, party.post("serve", task=stage_task, worker=number)))
         _await_ready(crew, ends)
-        broker = _Broker(place.broker_pid)
         counted = place.server_times()
-        for number, party in enumerate(ends.hands):
-            ends.producing.append((party, party.post("produce", task=fan_in.part(task, number).plain())))
-        if task.producers > 1:
-            _start_together(crew, ends)
-        produced = _await_measured(crew, ends, task)
-        if produced is not None and not task.replies and not ends.dead:
-            _await_quiet(crew, ends, _handed_over(produced), task.drain_s)
-        gave_up = produced is None or bool(produced.told["outstanding"])
-        stage = _stop_workers(crew, ends, "now" if gave_up else "drain")
-        broker_usage = broker.used()
-        ended_ns = time.monotonic_ns()
+        with Outside(place.broker_pid, place.broker_counts) as outside:
+            for number, party in enumerate(ends.hands):
+                ends.producing.append(
+                    (party, party.post("produce", task=fan_in.part(producing, number).plain()))
+                )
+            if task.producers > 1:
+                _start_together(crew, ends)
+            produced = _await_measured(crew, ends, task)
+            if produced is not None and not task.replies and not ends.dead:
+                _await_quiet(crew, ends, _handed_over(produced), task.drain_s)
+            gave_up = produced is None or bool(produced.told["outstanding"])
+            stage = _stop_workers(crew, ends, "now" if gave_up else "drain")
+            ended_ns = time.monotonic_ns()
+            seen = outside.seen()
         server = server_times(counted, place.server_times())
         _close_producers(crew, ends)
         if profiles is not None:
             profiles.update(_profiles(ends))
-        block, samples = record(task, place, ends, produced, stage, broker_usage, ended_ns)
+        block, samples = record(task, place, ends, produced, stage, seen, ended_ns)
         return replace(block, server=server), samples
     except BenchkitError:
         # Nobody may go on with a block that is over: its transport is taken down next.
@@ -209,34 +212,11 @@ def _close_producers(crew: Crew, ends: Ends) -> None:
     )
 
 
-def _profiles(ends: Ends) -> dict[str, dict[str, str]]:
+def _profiles(ends: Ends) -> dict[str, dict[str, Any]]:
     told = {
         **{(party.role, n): party for party, n in ends.producing},
         **{(f"stage-{i}", n): p for i, (p, n) in enumerate(ends.workers)},
     }
-    events = {role: party.event(number, "profile") for (role, number), party in told.items()}
-    return {
-        role: {"html": event["html"], "speedscope": event["speedscope"]}
-        for role, event in events.items()
-        if event
-    }
-
-
-class _Broker:
-    """What the broker used between two moments, by the kernel's account."""
-
-    def __init__(self, pid: int | None) -> None:
-        self._pid = pid
-        if pid is not None:
-            usage.reset_peak(pid)
-            self._from_ns = usage.cpu_ns(pid)
-
-    def used(self) -> Usage | None:
-        """None where there is no broker of ours."""
-        if self._pid is None:
-            return None
-        return Usage(
-            max(0, usage.cpu_ns(self._pid) - self._from_ns),
-            usage.peak_rss_bytes(self._pid),
-            rss_bytes=usage.rss_bytes(self._pid),
-        )
+    events = {role: (party, party.event(number, "profile")) for (role, number), party in told.items()}
+    gone = "it ended before it told what its profiler saw"
+    return {role: event or {"gap": party.dead or gone} for role, (party, event) in events.items()}

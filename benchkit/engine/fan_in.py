@@ -22,7 +22,7 @@ START_LEAD_NS = 20_000_000
 _SUMS = (
     "outstanding", "warmup_messages", "starved", "cpu_ns", "pacing_cpu_ns", "unexpected", "duplicated",
     "checked_replies", "wrong_replies", "malformed",
-    "spin_ns",
+    "spin_ns", "turned", "seen_in_flight",
 )  # fmt: skip
 _LARGEST = ("ended_ns", "last_seen_ns", "peak_rss_bytes", "rss_bytes")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from benchkit.analysis.warmup import Warmup, find_warmup
 from benchkit.engine.fan_in import Produced
 from benchkit.engine.join import Columns, join, producer_columns, worker_columns
+from benchkit.engine.outside import Seen
+from benchkit.engine.parties import accounts
 from benchkit.engine.task import Task
 from benchkit.engine.underway import Ends, Place, quiet_s
 from benchkit.records.run import Block, Failure, ServerTimes, Usage
@@ -18,7 +19,7 @@ from benchkit.scenario.redact import redact
 
 def record(
     task: Task, place: Place, ends: Ends, produced: Produced | None, stage: list[dict[str, Any] | None],
-    broker: Usage | None, ended_ns: int,
+    outside: Seen, ended_ns: int,
 ) -> tuple[Block, Samples]:  # fmt: skip
     """The block and its samples, shape (n,), dtype SAMPLE; `produced` is None where no producer reports."""
     done = [result for result in stage if result is not None]
@@ -62,7 +63,7 @@ def record(
         checked_replies=seen.get("checked_replies", 0),
         starved=seen.get("starved", 0),
         drained=not gave_up,
-        usage=used(seen, done, broker, len(joined.samples), warmup.messages),
+        usage=used(seen, done, outside.broker, len(joined.samples), warmup.messages),
         failures=tuple(failures),
         warmup_messages=warmup.messages,
         warmup_s=due_s(joined.samples, warmup.messages),
@@ -71,7 +72,9 @@ def record(
         schedule_seed=task.schedule_seed,
         level_per_s=place.level_per_s,
         foreign=sum(result["foreign"] for result in done),
+        handled=None if len(done) < len(stage) or not stage else sum(result["handled"] for result in done),
         **_whereabouts(ends, stage),
+        **accounts(ends.reports, stage, outside, produced, len(joined.samples), replies=task.replies),
     )
     return block, joined.samples
 
@@ -188,5 +191,6 @@ def used(
         )
     if broker and measured and messages:
         # The broker is seen from outside, warm-up included: its share of the measured messages.
-        used["broker"] = replace(broker, cpu_ns=round(broker.cpu_ns * (1 - warmup / messages)))
+        counted_ns = round(broker.cpu_ns * (1 - warmup / messages))
+        used["broker"] = Usage(counted_ns, broker.peak_rss_bytes, rss_bytes=broker.rss_bytes)
     return used

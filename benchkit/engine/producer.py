@@ -13,15 +13,16 @@ import os
 import time
 from array import array
 from bisect import bisect_left
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from benchkit.engine import usage
+from benchkit.engine.account import Account, SoFar
+from benchkit.engine.counters import Counters
 from benchkit.engine.feed import Feed, Prepared
 from benchkit.engine.oracle import close_enough
 from benchkit.engine.pacing import NO_STAMP, SPIN_NS, sharpen_timers
@@ -29,7 +30,7 @@ from benchkit.engine.task import Task
 from benchkit.errors import MessageError, Rejected
 from benchkit.load.base import ClosedArrival, OpenArrival
 from benchkit.load.share import share
-from benchkit.tensors.codecs.base import Codec
+from benchkit.tensors.codecs.base import Coder
 from benchkit.tensors.wire import (
     FAILED,
     REPLY,
@@ -47,22 +48,6 @@ _LEAD_NS = 2_000_000
 _SLICE_S = 0.02
 """How long one `send` may wait for room before replies are looked at again."""
 _MAX_KEPT_REPLIES = 256
-
-
-@dataclass(slots=True)
-class Counters:
-    """What the producer saw that is no stamp."""
-
-    unexpected: int = 0
-    duplicated: int = 0
-    malformed: int = 0
-    """Replies that are no messages; whose they were nobody knows."""
-    checked_replies: int = 0
-    suspects: Counter[tuple[int, bytes]] = field(default_factory=Counter)
-    """Replies that differ in some bit from the expected ones, by index and body, with how often each came."""
-    rejections: Counter[str] = field(default_factory=Counter)
-    stage_errors: Counter[str] = field(default_factory=Counter)
-    """What an external stage said of messages that it failed on; a worker of ours would have recorded it."""
 
 
 Schedule = npt.NDArray[np.int64]
@@ -83,7 +68,7 @@ class Producer:
         self,
         task: Task,
         feed: Feed,
-        codec: Codec,
+        codec: Coder,
         sender: Sender,
         expected: dict[int, bytes],
         stopped: Callable[[], bool],
@@ -115,6 +100,9 @@ class Producer:
         self._spun_from_ns = 0
         self._waited_from_s = 0.0
         self.started_ns = 0
+        self.seen_in_flight = 0
+        """Messages under way, by counting them, summed over the moments at which it turned to another one."""
+        self._account = Account(shares_process=task.one_process)
 
     # What happens to one message -----------------------------------------------------------------------
 
@@ -126,6 +114,7 @@ class Producer:
         # All columns at once: whatever raises from here on leaves them equally long.
         for column in self._later:
             column.append(0)
+        self.seen_in_flight += self.outstanding
         self.taken[index] = stamp()
         parts = self._codec.encode(prepared.arrays, prepared.metadata)
         head = header(
@@ -222,6 +211,7 @@ class Producer:
         """
         sharpen_timers()
         usage.reset_peak(os.getpid())
+        self._account.begin(self._so_far())
         self._mark()
         self.started_ns = self._task.start_ns or self._clock() + _LEAD_NS
         give_up_ns = self._closed_loop(load) if isinstance(load, ClosedArrival) else self._open_loop(load)
@@ -344,6 +334,15 @@ class Producer:
         self._cpu_from_ns = self._cpu_ns()
         self._spun_from_ns = self.spun_cpu_ns
         self._waited_from_s = self._sender.spun_s()
+        self._account.mark(self._so_far())
+
+    def _so_far(self) -> SoFar:
+        spin_ns = int(self._sender.spun_s() * 1e9)
+        return SoFar(self._turned(), self._cpu_ns() - self.spun_cpu_ns, spin_ns, self.spun_cpu_ns)
+
+    def _turned(self) -> int:
+        """Messages that it turned to; those that were due and never sent are not among them."""
+        return int(np.count_nonzero(np.frombuffer(self.taken, np.int64))) if self.taken else 0
 
     def _cpu_ns(self) -> int:
         """CPU time of producing: this thread's alone where two parties share a process."""
@@ -372,6 +371,9 @@ class Producer:
             "cpu_ns": cpu_ns - spun_ns,
             "pacing_cpu_ns": spun_ns,
             "spin_ns": int((self._sender.spun_s() - self._waited_from_s) * 1e9),
+            "account": self._account.told(self._so_far()),
+            "turned": self._turned(),
+            "seen_in_flight": self.seen_in_flight,
             "peak_rss_bytes": usage.peak_rss_bytes(os.getpid()),
             "rss_bytes": usage.rss_bytes(os.getpid()),
             "unexpected": counters.unexpected,

@@ -25,6 +25,8 @@ class Place:
     level_per_s: float | None = None
     server_times: Callable[[], Mapping[str, int] | None] = lambda: None
     """What an external stage's own counters say."""
+    broker_counts: Callable[[], Mapping[str, int] | None] = lambda: None
+    """What a broker's own counters say."""
 
 
 @dataclass(slots=True)

@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 
 from benchkit.engine import usage
+from benchkit.engine.account import Account, SoFar
 from benchkit.engine.pacing import NO_STAMP, sharpen_timers
 from benchkit.engine.task import Task
 from benchkit.errors import BenchkitError, MessageError, Rejected
 from benchkit.scenario.redact import redact, redact_lines
 from benchkit.stages.base import OpenStage
 from benchkit.tensors import integrity
-from benchkit.tensors.codecs.base import Codec
+from benchkit.tensors.codecs.base import Coder
 from benchkit.tensors.message import Arrays, Message
 from benchkit.tensors.wire import (
     FAILED,
@@ -60,7 +61,7 @@ class Worker:
     """One block's stage end."""
 
     def __init__(
-        self, task: Task, codec: Codec, receiver: Receiver, stage: OpenStage, stopped: Callable[[], str]
+        self, task: Task, codec: Coder, receiver: Receiver, stage: OpenStage, stopped: Callable[[], str]
     ) -> None:
         self._task = task
         self._codec = codec
@@ -84,6 +85,9 @@ class Worker:
         self._cpu_from_ns = 0
         self._spun_from_s = 0.0
         self._integrity_ns = 0
+        """Since it began; since the last mark it is less `_integrity_from_ns`."""
+        self._integrity_from_ns = 0
+        self._account = Account(shares_process=task.one_process, rest=not task.one_process)
 
     @property
     def handled(self) -> int:
@@ -94,6 +98,7 @@ class Worker:
         """Serve until told to stop: `drain` ends when nothing is left to receive, `now` at once."""
         sharpen_timers()
         usage.reset_peak(os.getpid())
+        self._account.begin(self._so_far())
         clock, receive = self._clock, self._receiver.receive
         batched = self._task.batch_size > 1
         asked = clock()
@@ -130,7 +135,14 @@ class Worker:
         """Costs are counted from here: before the first measured message is received."""
         self._cpu_from_ns = usage.own_cpu_ns(one_process=self._task.one_process)
         self._spun_from_s = self._receiver.spun_s()
-        self._integrity_ns = 0
+        self._integrity_from_ns = self._integrity_ns
+        if self._account.stale:
+            self._account.mark(self._so_far())
+
+    def _so_far(self) -> SoFar:
+        cpu_ns = usage.own_cpu_ns(one_process=self._task.one_process)
+        spin_ns = int(self._receiver.spun_s() * 1e9)
+        return SoFar(self.handled, cpu_ns, spin_ns, integrity_ns=self._integrity_ns)
 
     def _decode(self, delivery: Delivery, asked: int, received: int) -> _Held | None:
         try:
@@ -263,7 +275,9 @@ class Worker:
             "spin_ns": int((self._receiver.spun_s() - self._spun_from_s) * 1e9) * self._measuring,
             "peak_rss_bytes": usage.peak_rss_bytes(os.getpid()),
             "rss_bytes": usage.rss_bytes(os.getpid()),
-            "integrity_ns": self._integrity_ns,
+            "integrity_ns": self._integrity_ns - self._integrity_from_ns,
+            "account": self._account.told(self._so_far()),
+            "handled": self.handled,
             "corrupted": self.corrupted,
             "foreign": self.foreign,
             "failures": [[*key, known] for key, known in self.failures.items()],

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from benchkit import __version__
-from benchkit.engine.exchanges import Timing
-from benchkit.floors.bars import BARS, ENGINE, Bar, Figure
-from benchkit.floors.measure import Measured
+from benchkit.floors.bars import ENGINE, Bar
+from benchkit.floors.judging import about, estimate, rounds_of
+from benchkit.floors.measured import Measured
 from benchkit.floors.plan import Entrant, FloorsPlan
-from benchkit.floors.ratios import Estimate, Rounds, difference, inverse, judged, ratio, typical
+from benchkit.floors.ratios import Estimate, inverse, judged, ratio, typical
 from benchkit.records.environment import environment
 
 SCHEMA = "benchkit.floors/1"
@@ -39,7 +39,7 @@ def document(plan: FloorsPlan, measured: Measured, started: datetime, duration_s
         "rows": [_row(measured, each, nbytes) for each in plan.entrants for nbytes in each.sizes],
         "engine_cpu_us": _plain(typical([*measured.engine_us.values()])),
         "ratios": [_compared(measured, *pair) for pair in _pairs(plan)],
-        "bars": [_bar(plan, measured, bar) for bar in BARS if _about(plan, bar)],
+        "bars": [_bar(plan, measured, bar) for bar in about(plan)],
     }
 
 
@@ -51,23 +51,12 @@ def _row(measured: Measured, entrant: Entrant, nbytes: int) -> dict[str, Any]:
         "role": entrant.role,
         "says": entrant.says,
         "bytes": nbytes,
-        "exchange_us": _plain(typical([*_rounds(measured, *key, "exchange").values()])),
-        "one_way_us": _plain(typical([*_rounds(measured, *key, "one_way").values()])),
+        "exchange_us": _plain(typical([*rounds_of(measured, *key, "exchange").values()])),
+        "one_way_us": _plain(typical([*rounds_of(measured, *key, "one_way").values()])),
         "blocks": len(measured.timings.get(key, {})),
         "missing": failed.what if failed else entrant.missing,
         "remedy": failed.remedy if failed else entrant.remedy,
     }
-
-
-def _rounds(measured: Measured, name: str, nbytes: int, figure: Figure) -> Rounds:
-    if name == ENGINE:
-        return measured.engine_us
-    found = {each: _figure(block, figure) for each, block in measured.timings.get((name, nbytes), {}).items()}
-    return {each: value for each, value in found.items() if value is not None and value > 0}
-
-
-def _figure(block: Timing, figure: Figure) -> float | None:
-    return block.one_way_us if figure == "one_way" else block.exchange_us
 
 
 def _plain(estimate: Estimate | None) -> dict[str, Any] | None:
@@ -85,24 +74,14 @@ def _pairs(plan: FloorsPlan) -> Iterator[tuple[str, str, int]]:
 
 
 def _compared(measured: Measured, of: str, against: str, nbytes: int) -> dict[str, Any]:
-    found = ratio(_rounds(measured, of, nbytes, "exchange"), _rounds(measured, against, nbytes, "exchange"))
+    found = ratio(
+        rounds_of(measured, of, nbytes, "exchange"), rounds_of(measured, against, nbytes, "exchange")
+    )
     return {"of": of, "against": against, "bytes": nbytes, "ratio": _plain(found)}
 
 
-def _about(plan: FloorsPlan, bar: Bar) -> bool:
-    """Whether this run is about the bar at all."""
-    if not {bar.nbytes, bar.against_nbytes or bar.nbytes} <= set(plan.sizes):
-        return False
-    return plan.engine if bar.of == ENGINE else any(each.name == bar.of for each in plan.entrants)
-
-
 def _bar(plan: FloorsPlan, measured: Measured, bar: Bar) -> dict[str, Any]:
-    of = _rounds(measured, bar.of, bar.nbytes, bar.figure)
-    against = _rounds(measured, bar.against, bar.against_nbytes or bar.nbytes, bar.figure)
-    if bar.figure == "cpu":
-        found = typical([*of.values()])
-    else:
-        found = difference(of, against) if bar.unit == "us" else ratio(of, against)
+    found = estimate(measured, bar)
     shown, limit = found, bar.most
     if bar.inverse:
         shown, limit = None if found is None else inverse(found), 1 / bar.most
@@ -117,9 +96,19 @@ def _bar(plan: FloorsPlan, measured: Measured, bar: Bar) -> dict[str, Any]:
         "limit": limit,
         "measured": _plain(shown),
         "verdict": (verdict := judged(bar, found)),
-        "obstacle": bar.obstacle if verdict == "not met" else "",
+        "obstacle": _undecided(bar, plan)
+        if verdict == "undecided"
+        else bar.obstacle
+        if verdict == "not met"
+        else "",
         "why": _why(plan, measured, bar) if found is None else "",
     }
+
+
+def _undecided(bar: Bar, plan: FloorsPlan) -> str:
+    rounds = "the few rounds of a quick run" if plan.quick else "three times the rounds"
+    known = f"; {bar.obstacle}" if bar.obstacle else ""
+    return f"the interval reaches over the limit after {rounds}: the machine's noise hides on which side it is{known}"
 
 
 def _why(plan: FloorsPlan, measured: Measured, bar: Bar) -> str:

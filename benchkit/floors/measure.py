@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 
 from benchkit.engine import floors, placement
 from benchkit.engine.crew import Crew, crew
-from benchkit.engine.exchanges import Exchange, Timing
+from benchkit.engine.exchanges import Exchange
 from benchkit.engine.ready import Site
 from benchkit.engine.runner import Progress, Watch
 from benchkit.errors import BenchkitError
+from benchkit.floors.bars import ENGINE
+from benchkit.floors.judging import undecided
+from benchkit.floors.measured import Key, Measured
 from benchkit.floors.plan import ENGINE_S, Entrant, FloorsPlan
 from benchkit.runtime.folders import run_folder
 
@@ -21,22 +22,6 @@ _LEAST, _MOST = 3, 300
 _FIRST = 5
 """Exchanges of the block that says how long one takes; it is not counted."""
 _ENGINE_IN_FLIGHT = 8
-
-Key = tuple[str, int]
-"""An entrant's name and a message's length."""
-
-
-@dataclass(slots=True)
-class Measured:
-    """What came out, by entrant and length; each round has one block of each."""
-
-    timings: dict[Key, dict[int, Timing]] = field(default_factory=lambda: defaultdict(dict))
-    """By round."""
-    engine_us: dict[int, float] = field(default_factory=dict)
-    """CPU time of both sides per message, by round."""
-    failed: dict[str, BenchkitError] = field(default_factory=dict)
-    """Entrants that could not be measured, or not to the end."""
-    placement: dict[str, str] = field(default_factory=dict)
 
 
 class Measurement:
@@ -63,7 +48,8 @@ class Measurement:
     def _measure(
         self, members: Crew, site: Site, cores: dict[str, tuple[int, ...]], opened: ExitStack
     ) -> None:
-        total = self._plan.rounds + 1
+        rounds = self._plan.rounds
+        total = rounds + 1
         self._watch(Progress("opening every end", 0, total))
         for entrant, nbytes in self._plan.blocks:
             if entrant.name in self.measured.failed:
@@ -71,11 +57,20 @@ class Measurement:
             exchange = Exchange(members, site, entrant.name, nbytes, entrant.host, loan=entrant.loan)
             opened.callback(exchange.close)
             self._first(entrant, exchange, cores)
-        for round_ in range(self._plan.rounds):
+        for round_ in range(rounds):
             self._watch(Progress("measuring", round_ + 1, total))
             for entrant, nbytes in self._plan.order(round_):
                 self._block(entrant, nbytes, round_)
             if self._plan.engine:
+                self._engine(members, site, round_)
+        # One look, then a fixed number of rounds: looking again until a bar is met would be choosing.
+        again = set() if self._plan.quick else undecided(self._plan, self.measured)
+        for round_ in range(rounds, 3 * rounds if again else rounds):
+            self._watch(Progress("measuring what is undecided", round_ + 1, 3 * rounds))
+            for entrant, nbytes in self._plan.order(round_):
+                if (entrant.name, nbytes) in again:
+                    self._block(entrant, nbytes, round_)
+            if any(name == ENGINE for name, _ in again):
                 self._engine(members, site, round_)
 
     def _first(self, entrant: Entrant, exchange: Exchange, cores: dict[str, tuple[int, ...]]) -> None:

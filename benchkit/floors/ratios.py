@@ -20,6 +20,8 @@ LEAST_ROUNDS: Final = 6
 """Below it no two order statistics enclose the median with 95% certainty."""
 _HALF: Final = Fraction(1, 2)
 
+Verdict = Literal["met", "not met", "undecided", "not measured"]
+
 Rounds = Mapping[int, float]
 """A figure of each round."""
 
@@ -57,8 +59,12 @@ def inverse(estimate: Estimate) -> Estimate:
     return Estimate(1 / estimate.value, None if interval is None else (1 / interval[1], 1 / interval[0]))
 
 
-def judged(bar: Bar, estimate: Estimate | None) -> Literal["met", "not met", "not measured"]:
-    """The upper end of the interval against the bar; `estimate` is of the bar's `of` against its `against`."""
+def judged(bar: Bar, estimate: Estimate | None) -> Verdict:
+    """The upper end of the interval against the bar; `estimate` is of the bar's `of` against its `against`.
+
+    Undecided: the interval reaches over the limit, and its lower end does not.
+    """
     if estimate is None or estimate.interval is None:
         return "not measured"
-    return "met" if estimate.interval[1] <= bar.most else "not met"
+    low, high = estimate.interval
+    return "met" if high <= bar.most else "undecided" if low <= bar.most else "not met"

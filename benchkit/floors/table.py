@@ -114,7 +114,7 @@ def _bars(document: Entry) -> Table:
     table.add_column("", no_wrap=True)
     for bar in document["bars"]:
         verdict = bar["verdict"]
-        style = {"met": "green", "not met": "red"}.get(verdict, "dim")
+        style = {"met": "green", "not met": "red", "undecided": "yellow"}.get(verdict, "dim")
         table.add_row(
             text(_about(bar)),
             text(show_bytes(bar["bytes"])),

@@ -18,11 +18,20 @@ _LONGEST: Final = 180  # a file name may have 255 bytes; the digest and the suff
 
 def sample_file(cell_id: str) -> str:
     """`samples/<id with "/" as "--">.npy`; an id that is no safe file name is cleaned and gets a digest."""
+    return f"samples/{_file_name(cell_id)}.npy"
+
+
+def profile_file(cell_id: str, party: str, ending: str) -> str:
+    """`profiles/<cell>--<party>.<ending>`, cleaned likewise."""
+    return f"profiles/{_file_name(cell_id)}--{_clean(party, 'party')[:40]}.{_clean(ending, 'dat')[:40]}"
+
+
+def _file_name(cell_id: str) -> str:
     name = cell_id.replace("/", "--")
     if not _SAFE.fullmatch(cell_id) or "--" in cell_id or len(name) > _LONGEST:
         digest = hashlib.sha256(cell_id.encode("utf-8", "surrogatepass")).hexdigest()[:12]
         name = f"{_clean(name, 'cell')[:_LONGEST]}-{digest}"
-    return f"samples/{name}.npy"
+    return name
 
 
 def run_name(scenario: str, started_utc: str) -> str:

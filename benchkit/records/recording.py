@@ -121,6 +121,10 @@ class Recording:
             except OSError as error:
                 self._refused = error
                 self._hold(block, samples)
+        self.note(run)
+
+    def note(self, run: Run) -> None:
+        """Write the header if a checkpoint is due: for what is in no block of a cell, such as trials."""
         if self._refused is None and self.path is not None and time.monotonic() >= self._next_checkpoint_s:
             try:
                 self.checkpoint(run)
@@ -140,6 +144,18 @@ class Recording:
         writing.write_json(folder / "record.json", record)
         writing.sync(folder)
         self._next_checkpoint_s = time.monotonic() + self._checkpoint_s
+
+    def attach(self, run: Run, name: str, content: bytes) -> bool:
+        """Keep a file of the run beside its samples under a name made by `names`; False without a folder.
+
+        Raises OSError when the disk refuses it.
+        """
+        if self.out is None or self._refused is not None:
+            return False
+        file = self._folder(run) / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
+        return True
 
     def _append(self, run: Run, block: Block, samples: Samples) -> None:
         rows = self._write_samples(run, block.cell, samples)
@@ -245,6 +261,8 @@ class Recording:
         writing.sync(folder)
         final = folder.with_name(folder.name[1 : -len(PARTIAL)])
         folder.rename(final)
+        # Not before: killed in between, the run could not be taken up without naming its scenario again.
+        (final / "asked.json").unlink(missing_ok=True)
         writing.sync(final.parent)
         return final
 
@@ -256,7 +274,6 @@ class Recording:
                 file.flush()
                 os.fsync(file.fileno())
         os.truncate(path / "blocks.jsonl", self._marks.blocks_bytes)
-        (path / "asked.json").unlink(missing_ok=True)
         # A report on the unfinished run would be taken for one on the whole.
         for name in ("report.html", "report.md"):
             (path / name).unlink(missing_ok=True)

@@ -24,6 +24,9 @@ _PARTS: Final[Mapping[str, str]] = {
 }
 
 
+_SAID_IN_WORDS: Final = ("kind", "name", "from", "change", "words", "added_us")
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """The phases of some messages, as pieces of one whole."""
@@ -39,6 +42,8 @@ class Evidence:
     kind: str
     line: str
     bars: tuple[Bar, ...]
+    notes: tuple[str, ...]
+    """Sentences: what slow messages differ in, what profiling cost, what could not be tried."""
     tables: tuple[Table, ...]
     blocks: Table | None
     files: tuple[str, ...]
@@ -53,6 +58,7 @@ def evidence(row: Row) -> Evidence:
         kind=excerpt(verdict.get("kind") or "", 60) if row.valid else "",
         line=excerpt(verdict.get("line") or "") if row.valid else "",
         bars=tuple(_bars(ledger)) if isinstance(ledger, Mapping) else (),
+        notes=tuple(_notes(entry)),
         tables=tuple(each for each in _tables(entry) if each is not None),
         blocks=_blocks(entry),
         files=tuple(_files(entry)),
@@ -72,15 +78,52 @@ def _numbers(phases: Any) -> dict[str, float]:
     return {name: float(us) for name, us in known.items() if isinstance(us, (int, float))}
 
 
+def _notes(entry: Entry) -> Iterator[str]:
+    ledger, profiles = _mapping(entry.get("ledger")), _mapping(entry.get("profiles"))
+    what_if = _mapping(entry.get("what_if"))
+    told = [ledger.get("words"), profiles.get("cost"), profiles.get("gap")]
+    told += [f"{name}: {party['gap']}" for name, party in profiles.items() if _mapping(party).get("gap")]
+    told += [f"not tried: {each}" for each in _entries(what_if.get("left_out"))]
+    yield from (excerpt(each) for each in told if isinstance(each, str) and each)
+
+
+def _mapping(found: Any) -> Mapping[str, Any]:
+    return found if isinstance(found, Mapping) else {}
+
+
 def _tables(entry: Entry) -> Iterator[Table | None]:
     yield _ledger(entry.get("ledger"))
-    yield table("Slow messages, one by one", _entries(entry.get("exemplars")))
-    yield table("What each party used and waited for", _entries(entry.get("resources")))
-    what_if = entry.get("what_if")
-    if isinstance(what_if, Mapping):
-        for name, found in what_if.items():
-            yield table(_PARTS.get(name, excerpt(name, 60)), _entries(found))
+    yield table("Single messages: a typical one and slow ones", _entries(entry.get("exemplars")))
+    yield _resources(entry.get("resources"))
+    laws = _mapping(entry.get("laws"))
+    yield table("What the operational laws say", [_scalars(laws)] if laws else ())
+    what_if = _mapping(entry.get("what_if"))
+    for name, found in what_if.items():
+        if name not in ("now", "left_out"):
+            yield table(_PARTS.get(name, excerpt(name, 60)), map(_worded, _entries(found)), _SAID_IN_WORDS)
     yield from _profiles(entry.get("profiles"))
+
+
+def _resources(found: Any) -> Table | None:
+    """First what every resource has, then what some have; sentences about them are in run.json."""
+    rows = [each for each in _entries(found) if isinstance(each, Mapping)]
+    first = ("name", "role", "servers", "utilisation", "demand_us_per_message", "saturates_per_s")
+    ordered = [
+        {key: row.get(key) for key in (*(each for each in first if each in row), *_scalars(row))}
+        for row in rows
+    ]
+    return table("What each party used and waited for", ordered)
+
+
+def _scalars(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: value for key, value in found.items() if value is None or isinstance(value, (int, float, str))
+    }
+
+
+def _worded(entry: Any) -> Any:
+    """A change in words, where there are some, before everything that is known of it."""
+    return {"what": entry["words"], **entry} if isinstance(entry, Mapping) and entry.get("words") else entry
 
 
 def _ledger(ledger: Any) -> Table | None:
@@ -144,7 +187,7 @@ def _files(entry: Entry) -> Iterator[str]:
     profiles = entry.get("profiles")
     named = [entry.get("samples")]
     if isinstance(profiles, Mapping):
-        named += [found.get("file") for found in profiles.values() if isinstance(found, Mapping)]
-    for path in named:
-        if isinstance(path, str) and _KEPT.fullmatch(path):
-            yield path
+        for found in map(_mapping, profiles.values()):
+            named += [found.get("file"), *_entries(found.get("files"))]
+    paths = dict.fromkeys(path for path in named if isinstance(path, str))
+    yield from (path for path in paths if _KEPT.fullmatch(path))

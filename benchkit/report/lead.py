@@ -17,6 +17,7 @@ from benchkit.report.groups import Entry, Group, Row
 
 _MOST_GROUPS: Final = 3
 _MOST_CELLS: Final = 4
+_MOST_NAMED: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,18 @@ class Claim:
     group: int | None
     cells: tuple[tuple[int, str], ...] = ()
     """Numbers and labels of the cells that it names."""
+    anchor: str = ""
+    """Id of a part of the page with its evidence, where that is no group."""
 
 
 def lead(document: Entry, found: Sequence[Group]) -> tuple[Claim, ...]:
     """Three sentences at most, the last one always there."""
-    return (*_best(found), *_limits(found), _trust(document, found))
+    return (*_best(document, found), *_limits(found), _trust(document, found))
+
+
+def crossings(document: Entry) -> list[str]:
+    """Sentences about where one transport overtakes another; none in a run that swept nothing."""
+    return [str(said) for each in document.get("crossover") or () for said in each.get("sentences") or ()]
 
 
 def named(sentence: str, rows: Sequence[Row]) -> tuple[tuple[int, str], ...]:
@@ -44,12 +52,15 @@ def named(sentence: str, rows: Sequence[Row]) -> tuple[tuple[int, str], ...]:
     return tuple(sorted(cells))
 
 
-def _best(found: Sequence[Group]) -> Iterator[Claim]:
+def _best(document: Entry, found: Sequence[Group]) -> Iterator[Claim]:
     ranked = [(group, rows) for group in found if (rows := [row for row in group.rows if row.place])]
     if not ranked:
         return
+    if len(ranked) > _MOST_GROUPS and (said := crossings(document)):
+        yield Claim(excerpt(said[0], 1500), None, (), "overview")
+        return
     told = ranked[:_MOST_GROUPS]
-    if len(ranked) == 1:
+    if len(found) == 1:
         text = _first(told[0][1])
     else:
         text = "; ".join(f"{group.title}: {_first(rows)}" for group, rows in told)
@@ -113,22 +124,26 @@ def _trust(document: Entry, found: Sequence[Group]) -> Claim:
         return Claim("Nothing was measured: the run holds no cell.", None)
     text = f"All {len(rows)} cells are valid" if len(rows) > 1 else "The cell is valid"
     if invalid:
-        several = len({group.number for group in found}) > 1
-        shown = ", ".join(_why(row, several=several) for row in invalid[:_MOST_CELLS])
-        more = f" and {len(invalid) - _MOST_CELLS} more" if len(invalid) > _MOST_CELLS else ""
         valid = f"{len(rows) - len(invalid)} of {len(rows)} cells are valid"
-        text = (
-            f"{valid}; not to be used: {shown}{more}" if len(rows) > 1 else f"The cell is not valid: {shown}"
-        )
+        why = _why(invalid, several=len(found) > 1)
+        text = f"{valid}; not to be used: {why}" if len(rows) > 1 else f"The cell is not valid: {why}"
     text += _promises(document)
     return Claim(
         excerpt(f"{text}.", 900), None, tuple((row.number, row.label) for row in invalid[:_MOST_CELLS])
     )
 
 
-def _why(row: Row, *, several: bool) -> str:
-    under = f" under {short(row.entry['group'])}" if several else ""
-    return f"{row.label}{under} ({', '.join(row.codes)})"
+def _why(invalid: Sequence[Row], *, several: bool) -> str:
+    """Each cell with its reasons, or where they are many each reason with its number of cells."""
+    if len(invalid) <= _MOST_NAMED:
+        under = [f" under {short(row.entry['group'])}" if several else "" for row in invalid]
+        named_ = (
+            f"{row.label}{place} ({', '.join(row.codes)})" for row, place in zip(invalid, under, strict=True)
+        )
+        return ", ".join(named_)
+    codes = Counter(code for row in invalid for code in row.codes)
+    told = ", ".join(f"{code} in {many}" for code, many in codes.most_common(_MOST_CELLS))
+    return f"the other {len(invalid)} ({told})"
 
 
 def _promises(document: Entry) -> str:

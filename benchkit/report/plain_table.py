@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from benchkit.analysis.words import times
+from benchkit.records.samples import PHASES
 from benchkit.report.excerpt import excerpt
+from benchkit.report.grid import Piece, phase_pieces
 from benchkit.report.text import rate
 from benchkit.units import show_bytes, show_seconds, show_us
 
@@ -25,6 +27,8 @@ class Value:
     share: float | None = None
     """0 to 1 where it is one: drawn as a bar."""
     number: bool = False
+    pieces: tuple[Piece, ...] = ()
+    """The phases of a message, as a bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,14 @@ class Table:
     rows: tuple[tuple[Value, ...], ...]
     more: int = 0
     """How many rows are left out."""
+
+    @property
+    def words(self) -> tuple[bool, ...]:
+        """By column: it holds words, which begin on the left."""
+        return tuple(
+            any(not row[at].number and row[at].text != "-" for row in self.rows)
+            for at in range(len(self.columns))
+        )
 
 
 def table(caption: str, entries: Iterable[Any], leave: Sequence[str] = ()) -> Table | None:
@@ -68,12 +80,30 @@ def shown(key: str, value: Any) -> Value:
         share = float(value) if _is_share(key) and 0 <= value <= 1 else None
         return Value(_number(key, value), share, number=True)
     if isinstance(value, Mapping):
-        named = ((str(name), each) for name, each in value.items())
-        return Value(excerpt(", ".join(f"{heading(name)} {shown(name, each).text}" for name, each in named)))
+        return _nested(key, value)
     if isinstance(value, Sequence) and not isinstance(value, str):
         parts = ", ".join(shown(key, each).text for each in value[:MOST_ROWS])
         return Value(f"[{parts}]" if "ci95" in key or "interval" in key else excerpt(parts))
     return Value(excerpt(value))
+
+
+def _nested(key: str, fields: Mapping[str, Any]) -> Value:
+    """`now 41/s, predicted 78/s`: what does not say its unit has that of the field around it."""
+    if key.startswith("phases") and (pieces := tuple(phase_pieces(_phases(fields)))):
+        largest = sorted(_phases(fields).items(), key=lambda item: -item[1])[:3]
+        return Value(", ".join(f"{name} {show_us(us)}" for name, us in largest), pieces=pieces)
+    parts = []
+    for name, value in fields.items():
+        if value is None or value == "":
+            continue
+        own = name if name.endswith(_SUFFIXES) else key.removesuffix("_ci95")
+        text = shown(f"{own}_ci95" if name.endswith("ci95") else own, value).text
+        parts.append(f"{heading(name)} {text}" if name != "ci95" else text)
+    return Value(excerpt(", ".join(parts)) or "-")
+
+
+def _phases(fields: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(fields[name]) for name in PHASES if isinstance(fields.get(name), (int, float))}
 
 
 def _is_share(key: str) -> bool:

@@ -17,7 +17,7 @@ from benchkit.report.excerpt import excerpt
 from benchkit.report.facts import Fact, as_yaml, failures, of_cell, of_machine, of_run
 from benchkit.report.grid import Grid, grid
 from benchkit.report.groups import Entry, Group, Row, groups
-from benchkit.report.lead import Claim, lead, named
+from benchkit.report.lead import Claim, crossings, lead, named
 from benchkit.report.text import cpu_us, rate
 from benchkit.units import show_us
 
@@ -131,7 +131,7 @@ def story(run: Run, document: Entry) -> Story:
         name=excerpt(scenario.get("name") or "run", 120),
         description=excerpt(scenario.get("description") or "", 600),
         banners=tuple(_banners(document)),
-        answer=tuple(_claims(document["answer"], found)),
+        answer=tuple(_claims(document, found)),
         sections=tuple(_section(group, run.slo) for group in found),
         invalid=tuple(_whys(rows, "invalid")),
         notes=tuple(_whys(rows, "note")),
@@ -161,12 +161,14 @@ def _banners(document: Entry) -> Iterator[str]:
         yield "No cell is valid: nothing below may be used to decide; each reason has its remedy."
 
 
-def _claims(sentences: Sequence[str], found: Sequence[Group]) -> Iterator[Claim]:
+def _claims(document: Entry, found: Sequence[Group]) -> Iterator[Claim]:
     titles = {group.number: str(group.rows[0].entry["labels"]["group"]) for group in found}
-    for sentence in sentences[:_MOST_LINES]:
+    for sentence in document["answer"][:_MOST_LINES]:
         about = [number for number, title in titles.items() if sentence.startswith(f"{title}: ")]
         rows = [row for group in found if group.number in about for row in group.rows]
-        yield Claim(excerpt(sentence, 1500), about[0] if about else None, named(sentence, rows))
+        anchor = "overview" if sentence in crossings(document) else ""
+        group = about[0] if about else None
+        yield Claim(excerpt(sentence, 1500), group, named(sentence, rows), anchor)
 
 
 def _section(group: Group, slo: dict[str, float]) -> Section:

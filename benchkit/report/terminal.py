@@ -17,7 +17,11 @@ from benchkit.analysis.search_words import is_search
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.report.bar import PHASES, PhaseBar, legend
 from benchkit.report.codecs import codec_table
+from benchkit.report.limits import of_run
+from benchkit.report.link_words import link_lines
+from benchkit.report.profiles import brief
 from benchkit.report.terminal_search import search_footnotes, search_table
+from benchkit.report.terminal_whatif import what_if
 from benchkit.report.text import ascii_twin, cpu_us, rate, text, within
 from benchkit.units import show_us
 
@@ -64,10 +68,15 @@ def report(document: Entry, folder: Path | None = None) -> View:
                 yield table
                 yield text("")
         yield from _footnotes(document, width)
+        yield from _links(document)
         yield from _answer(document)
+        yield from _verdicts(document)
+        yield from _limits(document)
+        yield from what_if(document)
         yield from _invalid(document)
         yield from _notes(document)
         yield from _drift(document)
+        yield from _profiles(document)
         yield from _resumed(document)
         yield from _failures(document)
         yield from _promises(document)
@@ -187,11 +196,21 @@ def _footnotes(document: Entry, width: int) -> Pieces:
         )
     kinds: dict[str, list[str]] = {}
     for cell in document["cells"]:
+        if cell["guarantee"]["delivery"] == "unknown":
+            continue
         kind = f"{cell['guarantee']['delivery']}, held in {cell['guarantee']['durability']}"
         kinds.setdefault(kind, []).append(cell["transport"])
     if kinds and width < _WIDE:
         each = "; ".join(f"{', '.join(dict.fromkeys(names))}: {kind}" for kind, names in kinds.items())
         yield text(f"guarantees - {each}", "dim")
+
+
+def _links(document: Entry) -> Pieces:
+    lines = list(link_lines(document["cells"]))
+    if lines:
+        yield from _heading("What the links did, beside what was asked")
+    for row, line in lines:
+        yield _entry("=", f"{row}: {line}")
 
 
 def _heading(words: str) -> Pieces:
@@ -216,6 +235,27 @@ def _answer(document: Entry) -> Pieces:
         yield from _heading("In words")
         for sentence in document["answer"]:
             yield _entry("*", sentence)
+
+
+def _verdicts(document: Entry) -> Pieces:
+    """One sentence a cell; those of a search stand with its answer."""
+    cells = [cell for cell in document["cells"] if cell["validity"]["valid"] and not is_search(cell)]
+    cells = [cell for cell in cells if cell["verdict"].get("line")]
+    if cells:
+        yield from _heading("Where the time goes, and why")
+    many = len({cell["group"] for cell in cells}) > 1
+    for cell in cells:
+        where = f" ({cell['group']})" if many else ""
+        yield _entry("*", f"{cell['labels']['row']}{where}: {cell['verdict']['line']}")
+
+
+def _limits(document: Entry) -> Pieces:
+    """Of the cells that the answer names."""
+    found = of_run(document)
+    if found:
+        yield from _heading("What limits it, and what its slow messages waited for")
+    for row, words in found:
+        yield _entry("*", f"{row}: {words}")
 
 
 def _invalid(document: Entry) -> Pieces:
@@ -265,6 +305,16 @@ def _drift(document: Entry) -> Pieces:
         yield from _heading("What changed while it ran")
     for cell, words in found:
         yield _entry("~", f"{cell['labels']['row']} ({cell['group']}): {words}")
+
+
+def _profiles(document: Entry) -> Pieces:
+    found = [cell for cell in document["cells"] if cell.get("profiles")]
+    if found:
+        yield from _heading("Under the profiler, in blocks of their own")
+    for cell in found:
+        yield _entry("%", f"{cell['labels']['row']} ({cell['group']})")
+        for line in brief(cell):
+            yield _entry(" ", line)
 
 
 def _resumed(document: Entry) -> Pieces:

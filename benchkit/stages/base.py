@@ -4,10 +4,34 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 from benchkit.plugins import Plugin, Registry
 from benchkit.tensors.message import Arrays, Message
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorTime:
+    """What one operator of native code took, all its calls together."""
+
+    name: str
+    type: str
+    calls: int
+    total_ns: int
+
+
+@dataclass(slots=True)
+class Operators:
+    """What a stage's own profiler says of its native code; filled in by the stage until profiling ends."""
+
+    times: list[OperatorTime] = field(default_factory=list)
+    runs: int = 0
+    """How many runs of the native code these are from."""
+    gap: str = ""
+    """Why there is nothing, or not all."""
 
 
 class OpenStage(ABC):
@@ -24,6 +48,14 @@ class OpenStage(ABC):
     def facts(self) -> dict[str, Any]:
         """What was really used (provider, threads, model's digest), for the record."""
         return {}
+
+    def profiled(self, folder: Path) -> AbstractContextManager[Operators | None]:  # noqa: ARG002  (for those that have native code)
+        """Profile native code, which a profiler of Python cannot see into, from entering to leaving.
+
+        Only blocks that are no measurement run within it. `folder` is empty and gone afterwards; what was
+        written there is kept with the run, within bounds. What it raises is told as a gap.
+        """
+        return nullcontext(None)
 
     def close(self) -> None:
         """Give back what `open` took."""

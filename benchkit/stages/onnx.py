@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,8 +14,9 @@ import numpy as np
 from pydantic import Field
 
 from benchkit.errors import InputMismatch, StageError
-from benchkit.stages.base import OpenStage, Stage
+from benchkit.stages.base import OpenStage, Operators, Stage
 from benchkit.stages.onnx_inputs import Fit, Port, fit
+from benchkit.stages.onnx_profile import Profiled
 from benchkit.tensors.message import Array, Arrays, Message
 
 _DTYPES = {
@@ -165,6 +167,19 @@ class _Open(OpenStage):
             self._fits[signature] = known
         return known
 
+    @contextmanager
+    def profiled(self, folder: Path) -> Iterator[Operators]:
+        """With a second session, because one that profiles does so from its beginning."""
+        found, plain = Operators(), self._run
+        watched = Profiled(_session(self._options, folder / "onnxruntime"), plain)
+        self._run = watched.run
+        try:
+            yield found
+        finally:
+            self._run = plain
+            read = watched.read()
+            found.times, found.runs, found.gap = read.times, read.runs, read.gap
+
     def facts(self) -> dict[str, Any]:
         import onnxruntime
 
@@ -198,7 +213,8 @@ def _digest(model: Path) -> str:
         ) from error
 
 
-def _session(stage: Onnx) -> Any:
+def _session(stage: Onnx, profile: Path | None = None) -> Any:
+    """A session; with `profile` one that keeps a profile, in a file whose name begins so."""
     import onnxruntime
 
     where = str(stage.model)
@@ -207,7 +223,10 @@ def _session(stage: Onnx) -> Any:
         if name not in available:
             raise StageError(f"no execution provider {name!r}", where=where, remedy=_hint(name, available))
     try:
-        session = onnxruntime.InferenceSession(where, _options(stage), providers=stage.providers)
+        options = _options(stage)
+        if profile is not None:
+            options.enable_profiling, options.profile_file_prefix = True, str(profile)
+        session = onnxruntime.InferenceSession(where, options, providers=stage.providers)
     except Exception as error:  # onnxruntime's own errors share no base but Exception
         raise _opening_error(error, where, onnxruntime.__version__) from error
     if missing := set(stage.providers) - set(session.get_providers()):

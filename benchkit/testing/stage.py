@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -151,6 +153,29 @@ def _facts_are_plain(check: _Check) -> None:
     _opened(check, use)
 
 
+def _profiles(check: _Check) -> None:
+    def use(opened: OpenStage) -> None:
+        plain = [_copied(_run(opened, [_read_only(message)])[0]) for message in check.samples]
+        with TemporaryDirectory() as folder:
+            with opened.profiled(Path(folder)) as found:
+                within = [_copied(_run(opened, [_read_only(message)])[0]) for message in check.samples]
+            if found is None:
+                raise CannotTry("the stage has no profiler of its own")
+        promise(
+            bool(found.times) or bool(found.gap), "profiled() tells neither operators nor why there are none"
+        )
+        promise(
+            all(each.calls > 0 <= each.total_ns for each in found.times), "an operator without calls or time"
+        )
+        after = [_copied(_run(opened, [_read_only(message)])[0]) for message in check.samples]
+        if check.stage.deterministic:
+            for message, *answers in zip(check.samples, plain, within, after, strict=True):
+                same = all(same_arrays(answers[0], other) for other in answers[1:])
+                promise(same, f"message {message.seq} gets another reply within or after profiled()")
+
+    _opened(check, use)
+
+
 _FACTS: tuple[Fact[_Check], ...] = (
     Fact("plain-data", "options travel to other processes as plain data", _plain_data),
     Fact("replies", "one dict of named arrays of allowed dtypes per message", _answers),
@@ -158,4 +183,5 @@ _FACTS: tuple[Fact[_Check], ...] = (
     Fact("batches", "a batch is answered in order", _batches),
     Fact("lets-go", "replies outlive the message's arrays", _lets_go),
     Fact("facts", "facts() is plain data", _facts_are_plain),
+    Fact("profiled", "profiled() tells operators or a gap, and changes no reply", _profiles),
 )

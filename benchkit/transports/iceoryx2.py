@@ -14,6 +14,7 @@ import select
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from time import monotonic  # deadlines of waits that are woken early; nothing is stamped
 from typing import Any, ClassVar
@@ -96,6 +97,8 @@ class Iceoryx2Receiver(Receiver):
         publisher = ports.publisher(replies, where, ports.REPLIES)
         self._take = subscriber.receive
         self._loan = publisher.loan_slice_uninit
+        self._lend = partial(ports.lend, node, publisher)
+        self._none_left = ports.NONE_LEFT
         self._kept: tuple[Any, ...] = (node, messages, replies, subscriber, publisher)
         self._messages = ports.Samples(where, ports.MESSAGES)
         self._replies = ports.Samples(where, ports.REPLIES)
@@ -172,7 +175,10 @@ class Iceoryx2Receiver(Receiver):
             raise Rejected(
                 f"a reply of {nbytes} bytes where at most {limit} were announced", where="iceoryx2"
             )
-        loan = self._loan(self._blocks(nbytes))
+        try:
+            loan = self._loan(self._blocks(nbytes))
+        except self._none_left:
+            loan = self._lend(self._blocks(nbytes))
         self._replies.fill(loan, parts, nbytes, link)
         loan.assume_init().send()
         with suppress(OSError):  # the producer is gone: nobody waits for it
@@ -185,7 +191,7 @@ class Iceoryx2Receiver(Receiver):
             self._part(link)
         for delivery in tuple(self.held):
             delivery.release()
-        del self._take, self._loan
+        del self._take, self._loan, self._lend
         self._kept = ()
 
 

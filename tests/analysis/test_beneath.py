@@ -34,6 +34,15 @@ def test_it_is_what_the_transport_does_over_the_same_bytes_by_hand(replies, leas
     assert "times its floor" in " ".join(found["answer"])
 
 
+@pytest.mark.parametrize(("wake_us", "said"), [(40.0, True), (10.0, False)])
+def test_where_waking_takes_longer_than_the_floor_the_answer_says_so(wake_us, said):
+    run = measured()
+    run.floor = replace(run.floor, wake_us={"p50": wake_us, "p99": wake_us})
+    found = document(run)
+    assert found["cells"][0]["floor"]["wakes_us"] == 2 * wake_us
+    assert ("being woken takes about 80" in " ".join(found["answer"])) == said
+
+
 @pytest.mark.parametrize("floor", ["", "unix-socket"])
 def test_without_a_measured_floor_there_is_no_ratio(floor):
     found = document(measured(floor=floor))

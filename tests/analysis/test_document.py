@@ -44,7 +44,15 @@ def test_the_shape_of_the_contract() -> None:
         "producer_cpu_us_per_message", "stage_cpu_us_per_message", "broker_cpu_us_per_message",
         "peak_rss_bytes",
     }  # fmt: skip
-    assert set(cell["verdict"]) == {"bottleneck", "resource", "share", "evidence", "confidence"}
+    assert set(cell["verdict"]) == {
+        "bottleneck",
+        "resource",
+        "share",
+        "evidence",
+        "confidence",
+        "kind",
+        "line",
+    }
     assert cell["samples"] == "samples/http--json-base64--camera-1080p--10ps.npy"
     assert set(found["ranking"][0]) == {
         "cell",
@@ -164,6 +172,7 @@ def test_a_narrow_margin_lowers_the_confidence() -> None:
 
 def test_the_carrier_is_the_broker_where_there_is_one() -> None:
     run = a_run(phase_us={"transit": 1000.0, "compute": 100.0})
+    run.blocks = [dataclasses.replace(block, usage={}) for block in run.blocks]
     assert document(run)["cells"][0]["verdict"]["resource"] == "link"
     run.cells[0] = dataclasses.replace(run.cells[0], has_broker=True)
     assert document(run)["cells"][0]["verdict"]["resource"] == "broker"

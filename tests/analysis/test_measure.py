@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from synthetic import MS, block_samples
 
-from benchkit.analysis.bottleneck import busy
 from benchkit.analysis.measure import measure
+from benchkit.analysis.verdict import busy
 
 
 @pytest.mark.parametrize("count", [2, 15, 400])

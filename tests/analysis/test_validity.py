@@ -11,7 +11,7 @@ from synthetic import MS, a_cell, a_run
 from benchkit.analysis.account import account, fates, open_blocks
 from benchkit.analysis.document import document
 from benchkit.analysis.validity import CODES, codes
-from benchkit.records.run import Disturbance, Failure, Run, Usage
+from benchkit.records.run import Disturbance, Failure, Gap, InFlight, Run, Usage
 from benchkit.records.samples import Status
 
 CELL = "shm/raw/camera/100ps"
@@ -122,6 +122,7 @@ INVALID: dict[str, Callable[[Run], None]] = {
     "duplicated": lambda run: in_block(run, duplicated=1),
     "reordered": lambda run: in_block(run, reordered=2),
     "stamps-disagree": backwards,
+    "little-violated": lambda run: in_block(run, in_flight=InFlight(1800, 1800), handled=1800),
     "source-too-slow": lambda run: in_block(run, starved=60),
     "offered-load-not-reached": lambda run: shift(run, 2 * MS, slice(100, 200)),
     "warm-up-never-ended": lambda run: in_blocks(run, {0, 1}, warmup_settled=False),
@@ -145,6 +146,10 @@ NOTES: dict[str, Callable[[Run], None]] = {
     "warm-up-never-ended": lambda run: in_block(run, warmup_settled=False),
     "machine-disturbed": lambda run: in_block(run, disturbance=calm(thermal_events=3)),
     "near-floor": lambda run: run.floor.null_us.update(p50=2000.0),
+    "trace-damaged": lambda run: in_cell(run, gaps=(Gap("trace-damaged", "a file is cut short"),)),
+    "trace-not-ended": lambda run: in_cell(run, gaps=(Gap("trace-not-ended", "a process was killed"),)),
+    "trace-unmatched": lambda run: in_cell(run, gaps=(Gap("trace-unmatched", "nobody's"),)),
+    "trace-cut": lambda run: in_cell(run, gaps=(Gap("trace-cut", "overwritten", "raise it"),)),
 }
 
 

@@ -1,6 +1,6 @@
 """What analysing a long run costs: ten million messages, in time and memory, each in a process of its own.
 
-    pytest tests/benchmarks/test_analysis_cost.py --benchmark-enable -s
+    pytest tests/benchmarks/test_analysis_cost.py -n0 --benchmark-enable -s
 
 prints seconds, CPU seconds (what a machine that others use would need alone) and peak resident memory on one
 core; the promise is under 10 s and under 2 GB. Without the

@@ -1,6 +1,6 @@
 """What a codec costs: time to encode and decode, and bytes, beside one copy of the same tensor.
 
-    pytest tests/benchmarks/test_codec_cost.py --benchmark-enable -s
+    pytest tests/benchmarks/test_codec_cost.py -n0 --benchmark-enable -s
 
 prints a line for each codec and size; times as multiples of a memcpy of the tensor into memory that was touched
 before. That `raw` costs nothing that grows with the tensor is asserted as a ratio within the same process.

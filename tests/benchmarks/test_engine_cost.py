@@ -1,6 +1,6 @@
 """What the engine itself costs a message: `inproc`, the null stage, both ends in one process.
 
-    pytest tests/benchmarks --benchmark-enable -s
+    pytest tests/benchmarks -n0 --benchmark-enable -s
 
 prints the CPU time of both sides per message, and of a stamp. No time is asserted: it belongs to the machine.
 """

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from shell import Done, codes, measure, small, write
 
+pytestmark = pytest.mark.quiet
+
 TRANSPORTS = ["inproc", "http", "redis-list", "redis-stream", "shm", "unix"]
 SPREAD = [name for name in TRANSPORTS if name != "inproc"]
 BLOCKS = {"rounds": 2, "duration": "100ms", "warmup": "20ms", "drain": "1s"}

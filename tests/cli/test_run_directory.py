@@ -16,6 +16,8 @@ from benchkit.analysis import ledger
 from benchkit.records import folder as records
 from benchkit.records.samples import PHASES, SAMPLE
 
+pytestmark = pytest.mark.quiet
+
 NUMBER = (int, float)
 MAYBE = (int, float, type(None))
 LATENCY = dict.fromkeys(("mean", "p50", "p90", "p99", "p999", "max"), MAYBE)

@@ -11,6 +11,8 @@ from benchkit.engine import canary
 from benchkit.engine.canary import Canary, Counters
 from benchkit.records.run import Disturbance
 
+pytestmark = pytest.mark.quiet
+
 
 def counters(**changes):
     plain = {

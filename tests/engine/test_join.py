@@ -17,7 +17,7 @@ FIRST = 100
 TOLD = (
     "outstanding", "warmup_messages", "starved", "cpu_ns", "pacing_cpu_ns", "unexpected", "duplicated",
     "checked_replies", "wrong_replies", "malformed", "ended_ns", "last_seen_ns", "peak_rss_bytes", "rss_bytes",
-    "spin_ns",
+    "spin_ns", "turned", "seen_in_flight",
     "started_ns",
 )  # fmt: skip
 

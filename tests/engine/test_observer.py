@@ -24,6 +24,8 @@ from benchkit.tensors.codecs.raw import Raw
 from benchkit.transports.base import Setup
 from benchkit.transports.inproc import Inproc
 
+pytestmark = pytest.mark.quiet
+
 ITEMS = first_items(Sensors(samples=4, channels=4, distinct=4), 1, 4)
 MESSAGES = [prepare(item, Raw(), index) for index, item in enumerate(ITEMS)]
 

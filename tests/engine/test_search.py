@@ -19,6 +19,8 @@ from benchkit.tensors.codecs.raw import Raw
 from benchkit.transports.inproc import Inproc
 from benchkit.transports.unix import Unix
 
+pytestmark = pytest.mark.quiet
+
 SERVICE_S = 0.004
 
 

@@ -196,3 +196,29 @@ def test_a_reader_never_sees_half_a_record(tmp_path: Path, monkeypatch: pytest.M
         recording.keep(header, *blocks[3])
     assert same(load(recording.path), blocks[:3])
     recording.close()
+
+
+class Death(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("step", ["write_json", "sync", "rename"])
+def test_a_runner_that_dies_while_it_ends_leaves_what_a_resume_needs(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording, header, _ = kept(tmp_path, 4, checkpoint_s=0)
+    whole = recording.whole(header)
+
+    def dies(*_: object) -> None:
+        raise Death
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Path if step == "rename" else writing, step, dies)
+        with pytest.raises(Death):
+            recording.finish(whole, {})
+    recording.close()
+    (left,) = unfinished(tmp_path)
+    assert (left / "asked.json").exists()
+    again, header = Recording.resume(left)
+    final = again.finish(again.whole(header), {})
+    assert not (final / "asked.json").exists()

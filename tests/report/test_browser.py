@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from chromium import Browser, Watched, started
 from hostile import LONG, SCRIPT, hostile_run
+from PIL import Image
 from runs import interrupted, page_of, planted
 from synthetic import dam
 
@@ -74,7 +77,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> dict[st
     folder = tmp_path_factory.mktemp("pages")
     return {
         "dam": page_of(dam_with_promises(), folder / "dam"),
-        "hostile": page_of(hostile_run(), folder / "hostile", most_charts=3),
+        "hostile": page_of(hostile_run(), folder / "hostile", most_charts=2),
         "interrupted": page_of(interrupted(), folder / "interrupted"),
         "planted": planted(folder / "planted"),
     }
@@ -103,6 +106,20 @@ def test_nothing_sticks_out_overlaps_complains_or_leaves_the_page(
             assert overlapping == []
         assert shown.page.evaluate("window.__pwned") is None
         quiet(shown, pages[name])
+
+
+def test_what_sticks_out_or_overlaps_would_be_found(browser: Browser, pages: dict[str, Path]) -> None:
+    with browser.open(pages["planted"], "phone") as shown:
+        shown.page.evaluate(
+            """() => {
+              const wide = document.querySelector('.about') ?? document.querySelector('.run');
+              wide.style.width = '600px';
+              document.querySelector('h1').style.marginBottom = '-4rem';
+            }"""
+        )
+        assert shown.page.evaluate(STICKING_OUT)
+        assert shown.page.evaluate(CUT)
+        assert any("dam" in each for each in shown.page.evaluate(OVERLAPPING)[1])
 
 
 @pytest.mark.parametrize(
@@ -342,28 +359,76 @@ def test_hostile_texts_are_read_and_not_run(browser: Browser, pages: dict[str, P
         quiet(shown, pages["hostile"])
 
 
-@pytest.mark.parametrize(("paper", "room"), [("A4", 703), ("Letter", 725)])
 def test_on_paper_each_part_begins_a_page_and_nothing_is_cut(
-    browser: Browser, pages: dict[str, Path], paper: str, room: int
+    browser: Browser, pages: dict[str, Path]
 ) -> None:
-    """`room` is what the margins leave of the paper's width, in pixels: Chromium would shrink what is wider."""
+    """Chromium would shrink what is wider than the paper, so that is looked at before it prints."""
     pypdf = pytest.importorskip("pypdf", reason="pip install 'benchkit[browser-test]'")
-    with browser.open(pages["dam"], scheme="dark") as shown:
-        made = pypdf.PdfReader(io.BytesIO(shown.page.pdf(format=paper)))
-        texts = [" ".join(page.extract_text().split()) for page in made.pages]
+    with browser.open(pages["planted"], scheme="dark") as shown:
         shown.page.emulate_media(media="print")
-        shown.page.set_viewport_size({"width": room, "height": 1000})
-        assert shown.page.evaluate(CUT) == []
-    for heading in (
-        "camera-1080p/10ps, 6.2 MB",
-        "sensors-144x12/200ps, 6.9 kB",
-        "Cells and records",
-        "Environment",
-    ):
-        assert [text for text in texts if text.startswith(heading)], heading
-    assert texts[0].startswith("benchkit report dam")
-    whole = " ".join(texts)
-    assert "Reproduce" in whole
-    assert "Enlarge" not in whole
-    assert "Show all" not in whole
-    assert 8 < len(texts) < 30
+        for paper, room in (("A4", 703), ("Letter", 725)):  # what the margins leave of the width, in pixels
+            shown.page.set_viewport_size({"width": room, "height": 1000})
+            assert shown.page.evaluate(CUT) == []
+            made = pypdf.PdfReader(io.BytesIO(shown.page.pdf(format=paper)))
+            texts = [" ".join(page.extract_text().split()) for page in made.pages]
+            parts = (
+                "Over all payloads and rates",
+                "camera-1080p/10ps, 6.2 MB",
+                "Cells and records",
+                "Environment",
+            )
+            for heading in parts:
+                assert [text for text in texts if text.startswith(heading)], heading
+            assert texts[0].startswith("benchkit report dam")
+            whole = " ".join(texts)
+            assert "Reproduce" in whole
+            assert "CPU/message" in whole
+            assert "Enlarge" not in whole
+            assert "Show all" not in whole
+            assert 6 < len(texts) < 20
+
+
+VIEWS = {
+    "laptop-light": ("laptop", "light", "screen"),
+    "laptop-dark": ("laptop", "dark", "screen"),
+    "phone-light": ("phone", "light", "screen"),
+    "paper": ("laptop", "dark", "print"),
+}
+REFERENCES = Path(__file__).parent / "references"
+_COARSE = (24, 15)
+_ALIKE = 14.0
+"""Of 255: mean difference of two pictures' fields; fonts and their line breaks change less, another theme more."""
+
+
+def coarse(picture: Image.Image) -> np.ndarray:
+    """Mean brightness of each field of a coarse grid, shape (15, 24)."""
+    small = picture.convert("L").resize(_COARSE, Image.Resampling.BOX)
+    return np.asarray(small, dtype=float)
+
+
+def test_the_page_looks_like_its_references(browser: Browser, pages: dict[str, Path]) -> None:
+    """The first screen of a fixed run in four views, compared in brightness over 360 coarse fields.
+
+    Fonts differ between machines, so letters are not compared: only where there is text, ground, bars and boxes.
+    BENCHKIT_REFERENCES=write keeps new ones, to be looked at before they are committed.
+    """
+    found = {}
+    for name, (size, scheme, media) in VIEWS.items():
+        with browser.open(pages["planted"], size, scheme=scheme) as shown:
+            shown.page.emulate_media(media=media)
+            picture = Image.open(io.BytesIO(shown.page.screenshot()))
+            found[name] = picture.convert("RGB")
+    if os.environ.get("BENCHKIT_REFERENCES") == "write":
+        REFERENCES.mkdir(exist_ok=True)
+        for name, picture in found.items():
+            smaller = picture.resize(
+                (picture.width * 2 // 3, picture.height * 2 // 3), Image.Resampling.LANCZOS
+            )
+            smaller.quantize(64).save(REFERENCES / f"{name}.png", optimize=True)
+    kept = {name: coarse(Image.open(REFERENCES / f"{name}.png").convert("RGB")) for name in VIEWS}
+    for name, picture in found.items():
+        differences = {other: np.abs(coarse(picture) - reference).mean() for other, reference in kept.items()}
+        assert differences[name] < _ALIKE, name
+        if name != "paper":
+            assert differences["laptop-light" if "dark" in name else "laptop-dark"] > 5 * _ALIKE
+    assert sum(file.stat().st_size for file in REFERENCES.iterdir()) < 300_000

@@ -153,6 +153,7 @@ def test_the_page_runs_its_own_script_alone_and_asks_the_network_for_nothing(whi
     assert len(shown.all("style")) == len(policies) == 1
     assert shown.all("script") == [{}]
     assert "".join(shown.scripts) == (files("benchkit.report") / "templates" / "report.js").read_text()
+    assert len("".join(shown.scripts)) < 10_000
     assert (policies[0]["content"] or "") == (
         f"default-src 'none'; style-src {hashed(shown.styles)}; script-src {hashed(shown.scripts)}; "
         "base-uri 'none'; form-action 'none'"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from opened import PATIENCE_S, opened, settle, taken
 
-from benchkit.errors import StorageError
+from benchkit.errors import BrokerError, StorageError
 from benchkit.runtime.folders import SEGMENTS
 from benchkit.transports.iceoryx2 import Iceoryx2
 
@@ -61,6 +61,33 @@ def test_too_little_shared_memory_is_an_error_with_a_remedy() -> None:
         opened(Iceoryx2(depth=100_000), message_bytes=1 << 30),
     ):
         pass
+
+
+def test_a_reply_finds_memory_once_the_dead_were_cleared_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchkit.transports._iceoryx2 import ports
+
+    with opened(Iceoryx2(depth=2)) as place:
+        receiver, sender = place.receiver(), place.sender()
+        assert sender.send([b"asks"], PATIENCE_S)
+        delivery = taken(receiver)
+
+        def none_left(_: int) -> None:
+            raise ports.NONE_LEFT
+
+        receiver._loan = none_left
+        delivery.reply([b"answer"])
+        reply = sender.reply(PATIENCE_S)
+        assert reply is not None
+        assert bytes(reply.view) == b"answer"
+
+        monkeypatch.setattr(ports, "_CLEARING_S", 0.05)
+        node, publisher = receiver._kept[0], receiver._kept[-1]
+        kept = []
+        with pytest.raises(BrokerError, match="no sample is left"):
+            while True:
+                kept.append(ports.lend(node, publisher, 1))
+        assert kept
+        settle(delivery)
 
 
 def test_what_a_dead_producer_left_is_delivered_and_not_counted_for_its_successor() -> None:

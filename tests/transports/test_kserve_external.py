@@ -175,3 +175,13 @@ def test_what_makes_no_sense_with_a_server_is_said_before_anything_runs(tmp_path
         load(path)
     said = [problem.remedy for problem in caught.value.problems]
     assert said == ["codec: raw", "replies: true", "workers: 1", "batch.size: 1"]
+
+
+def test_a_server_of_somebody_else_has_no_profile_and_says_so() -> None:
+    with running(Manner(inputs())) as url:
+        run = Runner(planned(url, Null()), lambda _: None, profile=True).run()
+    (cell,) = document(run)["cells"]
+    assert "no process of ours to profile" in cell["profiles"]["stage"]["gap"]
+    assert cell["profiles"]["producer"]["samples"]
+    assert cell["blocks"] == 2
+    assert not run.failures

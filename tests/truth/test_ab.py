@@ -33,6 +33,8 @@ from benchkit.analysis.quantiles import median
 from benchkit.analysis.ranking import Entrant, rank_group
 from benchkit.records.samples import SAMPLE, Samples, Status
 
+pytestmark = pytest.mark.quiet
+
 FULL = os.environ.get("BENCHKIT_TRUTH") == "full"
 ROOT = Path(__file__).parents[2]
 COMPARISONS = 200

@@ -3,7 +3,7 @@
 The short form states what holds on any machine, however busy, and compares with theory where the machine was
 quiet. The full form prints the figures and keeps them:
 
-    BENCHKIT_TRUTH=full pytest tests/truth/test_queues.py -s
+    BENCHKIT_TRUTH=full pytest tests/truth/test_queues.py -n0 -s
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from real import measured
 from systems import SERVICE_S, Observed, System, by_chance, in_the_long_run, observe
 
 from benchkit.scenario.plan import Blocks
+
+pytestmark = pytest.mark.quiet
 
 KINDS = (
     ("M/M/1", "exponential", 1, "sleep"),

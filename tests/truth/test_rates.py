@@ -3,7 +3,7 @@
 The short form states no time. The full form prints how late messages leave and keeps it; 150 us at p99 is the
 bar where the machine is idle:
 
-    BENCHKIT_TRUTH=full pytest tests/truth/test_rates.py -s
+    BENCHKIT_TRUTH=full pytest tests/truth/test_rates.py -n0 -s
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from benchkit.sources.sensors import Sensors
 from benchkit.stages.null import Null
 from benchkit.transports.inproc import Inproc
 from benchkit.transports.shm import Shm
+
+pytestmark = pytest.mark.quiet
 
 RATES_PER_S = (10, 100, 1000, 2000, 5000) if FULL else (10, 300, 5000)
 BLOCKS = Blocks(2, 1.0, 0.1, 1.0) if FULL else Blocks(1, 0.3, 0.1, 5.0)

@@ -23,6 +23,8 @@ from benchkit.scenario.plan import Blocks
 from benchkit.stages.python import Python
 from benchkit.transports.shm import Shm
 
+pytestmark = pytest.mark.quiet
+
 STALL_S, RATE_PER_S, AT = 1.4, 200, 100
 BLOCKS = Blocks(1, 3.0, 0.0, 4.0)
 MESSAGES = int(BLOCKS.duration_s * RATE_PER_S)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from benchkit.analysis.validity import load, machine, messages, parties, path, sample
+from benchkit.analysis.validity import load, machine, messages, parties, path, sample, trace
 from benchkit.analysis.validity.codes import CODES, Kind, Severity
 from benchkit.analysis.validity.facts import TOLERATED, Facts, Reason, percent, reason
 
@@ -31,9 +31,9 @@ __all__ = [
 # In the order in which a person should read them: what broke, then what was asked for, then how sure it is.
 _CHECKS: Final[tuple[Callable[[Facts], Iterator[Reason]], ...]] = (
     parties.died, parties.stage_failed, messages.account, messages.drain, messages.undelivered,
-    messages.integrity, messages.guarantee, path.as_claimed, messages.stamps, messages.foreign, load.source,
-    load.offered, sample.warm_up, sample.too_few, sample.few_blocks, sample.disagree, sample.drift,
-    machine.disturbed, machine.cores, machine.near_floor,
+    messages.integrity, messages.guarantee, path.as_claimed, path.link, messages.stamps, messages.little,
+    messages.foreign, load.source, load.offered, sample.warm_up, sample.too_few, sample.few_blocks, sample.disagree,
+    sample.drift, machine.disturbed, machine.cores, machine.near_floor, trace.gaps,
 )  # fmt: skip
 
 

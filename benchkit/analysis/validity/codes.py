@@ -16,7 +16,9 @@
 | duplicated | invalid | delivered twice without declaring it |
 | reordered | invalid | overtook without declaring it |
 | path-not-as-claimed | invalid | used another socket family, server or mechanism than it said |
+| link-not-as-asked | note | had a link that delayed otherwise than asked, or had another rate |
 | stamps-disagree | invalid | has stamps that run backwards |
+| little-violated | invalid | has stamps that contradict what producer and workers counted (Little's law) |
 | foreign-requests | note | had its stage called by other clients |
 | source-too-slow | invalid | waited for its source; up to 1%: note |
 | offered-load-not-reached | invalid | was not offered the load that was asked for; within chance: note |
@@ -30,6 +32,10 @@
 | search-unfinished | note | was still searching when its time was up |
 | no-level-keeps | note | found no rate that keeps its promise |
 | search-given-up | invalid | searched, and a block of the search could not be measured |
+| trace-damaged | note | was traced, and some of what was marked cannot be read |
+| trace-not-ended | note | was traced, and a process ended without closing its trace |
+| trace-unmatched | note | was traced, and has marks that no other process's marks go with |
+| trace-cut | note | was traced, and what lies before or after the trace is left out |
 | near-floor | note | takes little longer than the tool itself |
 | effect-below-noise | note | differs from the best by less than the machine's own noise: a tie |
 """
@@ -83,7 +89,16 @@ CODES: Final[Mapping[str, Kind]] = {
     "path-not-as-claimed": Kind(
         "invalid", "correct the transport: what `prepare` claims is what its ends must use"
     ),
+    "link-not-as-asked": Kind(
+        "note",
+        "judge by what the link did; leave the machine more cores, or lower the load: pieces of a stream wait for "
+        "those before them",
+    ),
     "stamps-disagree": Kind("invalid", "run all parties on one host with one monotonic clock"),
+    "little-violated": Kind(
+        "invalid",
+        "see whether the clock was set or the files were changed; check the transport with check_transport",
+    ),
     "foreign-requests": Kind("note", "let no other client call the stage while it is measured"),
     "source-too-slow": Kind(
         "invalid", "use a smaller or cheaper source, fewer distinct messages, or a lower rate"
@@ -111,6 +126,10 @@ CODES: Final[Mapping[str, Kind]] = {
         "note", "promise more than the smallest latency seen, or make the stage or the path faster"
     ),
     "search-given-up": Kind("invalid", "read the failures in run.json"),
+    "trace-damaged": Kind("note", "copy the trace files again, or trace again"),
+    "trace-not-ended": Kind("note", "see why the process was killed; what it had marked is analysed"),
+    "trace-unmatched": Kind("note", "give a message the same name in every call"),
+    "trace-cut": Kind("note", "raise BENCHKIT_TRACE_BYTES to keep more of each process's marks"),
     "near-floor": Kind("note", "treat it as the cost of the tool itself; larger payloads stand clear of it"),
     "effect-below-noise": Kind(
         "note", "take the two for equal; a quieter machine or larger payloads would show a smaller difference"

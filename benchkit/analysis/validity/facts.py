@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from benchkit.analysis.drift import Drift
+from benchkit.analysis.little import Little
 from benchkit.analysis.measure import Measure
 from benchkit.analysis.validity.codes import CODES, Severity
 from benchkit.records.run import Block, Cell
@@ -53,6 +54,8 @@ class Facts:
     placement: Mapping[str, str] = field(default_factory=dict)
     """Which core each role was given; no role where nothing was pinned."""
     drift: Mapping[str, Drift] = field(default_factory=dict)
+    little: Little | None = None
+    """Messages as they were counted, beside the same by the stamps; None where nobody looked."""
 
     @property
     def scheduled(self) -> int:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from benchkit.analysis.validity.facts import Facts, Reason, graded, messages, named, percent, reason
 from benchkit.analysis.validity.parties import COUNTED, cut_short, failures
 from benchkit.units import show_us
+
+_MAY_LOSE: Final = frozenset({"at-most-once", "unknown"})
+_MAY_REPEAT: Final = frozenset({"at-least-once", "unknown"})
 
 
 def account(facts: Facts) -> Iterator[Reason]:
@@ -40,7 +44,7 @@ def undelivered(facts: Facts) -> Iterator[Reason]:
     if not gone:
         return
     share = sum(gone.values()) / facts.scheduled
-    broken = bool(facts.account["lost"]) and facts.cell.delivery != "at-most-once"
+    broken = bool(facts.account["lost"]) and facts.cell.delivery not in _MAY_LOSE
     text = ", ".join(f"{count} {name.replace('_', '-')}" for name, count in gone.items())
     promise = f"; it promises {facts.cell.delivery}" if broken else ""
     refusal = next((failure for failure in failures(facts) if failure.type == COUNTED), None)
@@ -78,7 +82,7 @@ def integrity(facts: Facts) -> Iterator[Reason]:
 
 def guarantee(facts: Facts) -> Iterator[Reason]:
     """Nothing came twice or out of order where the transport promises that it does not."""
-    if facts.account["duplicated"] and facts.cell.delivery != "at-least-once":
+    if facts.account["duplicated"] and facts.cell.delivery not in _MAY_REPEAT:
         text = f"{messages(facts.account['duplicated'])} arrived twice; it promises {facts.cell.delivery}"
         yield reason("duplicated", text)
     if facts.account["reordered"] and facts.cell.ordering == "fifo" and facts.cell.workers == 1:
@@ -92,6 +96,22 @@ def stamps(facts: Facts) -> Iterator[Reason]:
     if facts.measure.residual_ns:
         text = f"the phases of a message miss its latency by up to {show_us(facts.measure.residual_ns / 1e3)}"
         yield reason("stamps-disagree", f"{text}: stamps run backwards")
+
+
+def little(facts: Facts) -> Iterator[Reason]:
+    """Throughput and number in the system as they were counted agree with the stamps; see `analysis.little`."""
+    found = facts.little.violated if facts.little else ()
+    if not found:
+        return
+    worst = max(found, key=lambda each: max(abs(each.in_system - 1), abs(each.throughput - 1)))
+    if abs(worst.in_system - 1) >= abs(worst.throughput - 1):
+        seen, stamped = (
+            value / max(1, worst.sends) for value in (worst.in_flight_counted, worst.in_flight_stamped)
+        )
+        text = f"the producer counted {seen:.3g} messages under way on average, by the stamps there were {stamped:.3g}"
+    else:
+        text = f"the workers counted {messages(worst.counted)}, {worst.stamped} have their stamps"
+    yield reason("little-violated", f"in {named([each.block for each in found])} {text}")
 
 
 def foreign(facts: Facts) -> Iterator[Reason]:

@@ -7,6 +7,7 @@ import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from time import monotonic
 from typing import Any, Final
 
 import iceoryx2 as iox2
@@ -26,8 +27,12 @@ _BLOCK_BYTES: Final = 64
 """A sample is a number of these, so that it begins where a processor likes tensors to begin."""
 _IN_HAND: Final = {MESSAGES: 2, REPLIES: 4}
 """Samples that are neither waiting nor in flight: loaned, set aside, shown, acknowledged and not released."""
+_CREATION_S: Final = 10
+_CLEARING_S: Final = 2.0
 _PORTS: Final = 4
 """Of one kind in a service: one that lives, and dead ones that nobody has cleared away yet."""
+
+NONE_LEFT: Final[type[Exception]] = iox2.LoanError
 
 Where = Mapping[str, str | int]
 
@@ -56,6 +61,8 @@ def node(where: Where) -> Any:
     config = iox2.config.default()
     config.global_cfg.prefix = iox2.FileName.new(str(where["name"]) + "-")
     config.global_cfg.root_path = iox2.Path.new(str(where["root"]))
+    # Its 500 ms are over before a process that shares a busy core has made a service.
+    config.global_cfg.creation_timeout = iox2.Duration.from_secs(_CREATION_S)
     with _translated("cannot make an iceoryx2 node"):
         return (
             iox2.NodeBuilder.new()
@@ -97,6 +104,19 @@ def publisher(service: Any, where: Where, what: str) -> Any:
         )
     _allocate(str(where["name"]), str(port.id.value))
     return port
+
+
+def lend(node: Any, publisher: Any, nblocks: int) -> Any:
+    """A loan where none was left: what killed subscribers never took is cleared away first; raises BrokerError."""
+    until_s = monotonic() + _CLEARING_S
+    while True:
+        node.try_cleanup_dead_nodes()
+        publisher.update_connections()
+        try:
+            return publisher.loan_slice_uninit(nblocks)
+        except iox2.LoanError as error:
+            if monotonic() > until_s:
+                raise BrokerError(f"no sample is left to lend: {error}", where="iceoryx2") from error
 
 
 def subscriber(service: Any, where: Where, what: str) -> Any:

@@ -156,10 +156,10 @@ class Server:
     pid: int
 
 
-def inspect(resp: Resp, url: str) -> Server:
-    """Name, version and process of the server; raises BrokerError when it is too old or will not say."""
+def info(resp: Resp, url: str, section: str) -> dict[str, str]:
+    """What INFO says in one section; raises BrokerError when it will not say."""
     try:
-        text = resp.call("INFO", "server")
+        text = resp.call("INFO", section)
     except Refused as error:
         raise BrokerError(
             f"the broker refuses INFO: {error}", where=shown(url), remedy="allow this user the command INFO"
@@ -168,7 +168,12 @@ def inspect(resp: Resp, url: str) -> Server:
         raise BrokerError("INFO is no text", where=shown(url))
     # A verbatim string of RESP3 starts with its format.
     lines = text.removeprefix(b"txt:").decode(errors="replace").splitlines()
-    facts = dict(line.split(":", 1) for line in lines if ":" in line)
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def inspect(resp: Resp, url: str) -> Server:
+    """Name, version and process of the server; raises BrokerError when it is too old or will not say."""
+    facts = info(resp, url, "server")
     redis_version = facts.get("redis_version", "0.0")
     name = facts.get("server_name", "redis")
     major, minor = (int(part) for part in (redis_version + ".0").split(".")[:2])

@@ -1,0 +1,117 @@
+"""The verdict of a cell: which phase holds the time, whose it is, of what kind, and what speaks for it.
+
+What is asked is where the mean latency goes, and what would have to change for it to shrink.
+
+* The phases add up to the latency, so the largest part is known. It is a bottleneck where it reaches the limit
+  (`grade.DOMINATES`). A stage that computes for most of the latency of an idle pipeline is compute-bound, and
+  rightly so: nothing else can make that pipeline faster. "Healthy" is no grade of speed. It means that there is
+  no single thing to attack.
+* So `none` is said where no phase reaches the limit, and where the latency is so near that of an empty message
+  through the engine and back that what is left belongs to the tool (`FLOOR_TIMES`).
+* Waiting for cores may be spread over all phases: it is found by the kernel's account, also where no phase
+  reaches the limit or none leads.
+* `unclear`, in words "no single bottleneck", is said where two phases that have nothing to do with each other
+  reach the limit and neither leads, or where blocks do not agree on the largest. Both name `none` as phase.
+* Why the phase is large is decided by a table (`rules.RULES`): signs (`signs`) such as CPU per message beside the
+  phase's duration, waiting for a core, bytes against the floor beneath, the unevenness of arrivals. Lateness and
+  queueing are symptoms: the table names what they come from. What the record does not know (a kernel without
+  the accounts, floors not measured) speaks for nothing; the kind is then the plainest of its phase.
+* `resource` is whose time it is: `producer` and `stage` where their CPU or their waiting fills the phase,
+  `broker`, or `link` for the way between them. A party that waits for a core is named itself; the kind says
+  core-contention.
+
+Which of this holds is measured: `benchkit selftest --truth` plants bottlenecks and counts.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from benchkit.analysis.validity.facts import percent
+from benchkit.analysis.verdict import grade, signs
+from benchkit.analysis.verdict.busy import Busy, busy
+from benchkit.analysis.verdict.facts import Facts, gather
+from benchkit.analysis.verdict.model import KINDS, NONE, Kind, Verdict
+from benchkit.analysis.verdict.rules import called, cause_of, matching, name_of, resource_of
+from benchkit.analysis.verdict.signs import PARTIES
+from benchkit.records.samples import PHASES
+from benchkit.units import show_us
+
+__all__ = ["KINDS", "NONE", "OWNER", "Busy", "Facts", "Kind", "Verdict", "busy", "gather", "verdict"]
+
+FLOOR_TIMES: Final = 2.0
+"""Below so many times an empty message's latency most of a latency is the tool's own; as the note `near-floor`."""
+_LEAD: Final = 0.04
+_AGREE: Final = 0.5
+
+OWNER: Final = {
+    "lateness": "producer", "encode": "producer", "send": "carrier", "transit": "carrier", "reply": "carrier",
+    "return": "carrier", "queue": "stage", "decode": "stage", "batch": "stage", "compute": "stage",
+}  # fmt: skip
+"""Whose a phase is as long as nothing more is known of it; `carrier` is the broker, else the link."""
+
+
+def verdict(facts: Facts) -> Verdict:
+    """The verdict of a valid cell; of one without a message, NONE."""
+    if facts.latency_us <= 0:
+        return NONE
+    first, second = sorted(PHASES, key=lambda phase: -facts.share(phase))[:2]
+    share = facts.share(first)
+    whole = f"{show_us(facts.mean_us[first])} of {show_us(facts.latency_us)}"
+    next_ = f"next is {second} with {percent(facts.share(second))}"
+    evidence = [f"{first} is {percent(share)} of the mean latency, {whole}; {next_}"]
+    if at_floor(facts):
+        why = (
+            f"p50 {show_us(facts.p50_us)} is the tool's own: an empty message takes {show_us(facts.null_us)}"
+        )
+        return _none(facts, first, [*evidence, why], f"no bottleneck: {why}", 0.9)
+    if share < grade.DOMINATES and signs.crowded(facts) >= 1:
+        return _crowded(facts, evidence)
+    if share < grade.DOMINATES:
+        why = f"no phase reaches {percent(grade.DOMINATES)} of the mean latency"
+        line = f"no bottleneck: {why}, the largest is {first} with {percent(share)}"
+        return _none(facts, first, [*evidence, why], line, grade.of_none(facts, first))
+    agreed = grade.agreement(facts, first)
+    if len(facts.block_means_us) > 1:
+        evidence.append(f"{first} is the largest in {percent(agreed)} of {len(facts.block_means_us)} blocks")
+    if share - grade.rival(facts, first) < _LEAD or agreed < _AGREE:
+        if signs.crowded(facts) >= 1:
+            return _crowded(facts, evidence)
+        line = f"no single bottleneck: {first} {percent(share)} and {second} {percent(facts.share(second))}"
+        return Verdict("none", "none", share, evidence, 0.0, "unclear", line)
+    return _named(facts, first, evidence)
+
+
+def _named(facts: Facts, first: str, evidence: list[str]) -> Verdict:
+    phase = cause_of(facts, first)
+    rule, clear = matching(facts, phase)
+    named, resource = called(rule, facts, phase), resource_of(rule, facts, phase)
+    why = rule.because(facts, phase)
+    if phase != first:
+        why = f"{first} comes from {phase}: {why}"
+    share = facts.share(first)
+    line = f"{rule.kind} ({named}, {resource}): {percent(share)} of the latency is {first}; {why}"
+    confidence = grade.of_phase(facts, first, clear)
+    return Verdict(named, resource, share, [*evidence[:1], why, *evidence[1:]], confidence, rule.kind, line)
+
+
+def _crowded(facts: Facts, evidence: list[str]) -> Verdict:
+    """Waiting for cores is in every phase: the largest of those that the party which waits most has to end."""
+    who = max(facts.waiting_us, key=lambda role: signs.without_core_us(facts, role))
+    phase = max((each for each in PHASES if who in PARTIES[each]), key=facts.share)
+    why = f"{who} was ready to run and had no core for {show_us(signs.without_core_us(facts, who))} a message"
+    line = f"core-contention ({name_of(phase)}, {who}): no phase stands out; {why}"
+    confidence = min(1.0, signs.crowded(facts) - 0.5)
+    return Verdict(
+        name_of(phase), who, facts.share(phase), [*evidence, why], confidence, "core-contention", line
+    )
+
+
+def at_floor(facts: Facts) -> bool:
+    """Most of the latency is what an empty message costs as well."""
+    p50, null = facts.p50_us, facts.null_us
+    return p50 is not None and bool(null) and p50 < FLOOR_TIMES * (null or 0.0)
+
+
+def _none(facts: Facts, first: str, evidence: list[str], line: str, confidence: float) -> Verdict:
+    return Verdict("none", "none", facts.share(first), evidence, confidence, "none", line)

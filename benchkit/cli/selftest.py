@@ -1,0 +1,74 @@
+"""`benchkit selftest`: is what benchkit says true? Bottlenecks are planted, and its verdicts counted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from benchkit.cli.exits import BROKEN, DONE, INVALID
+
+
+@click.command(short_help="Plant bottlenecks and count how often they are found.")
+@click.option("--truth", is_flag=True, help="The verdicts: phase, resource and kind of planted bottlenecks.")
+@click.option(
+    "--what-if", is_flag=True, help="What-if: predictions beside the changes really made, known slopes."
+)
+@click.option("--quick", is_flag=True, help="A handful of gross bottlenecks in under 20 seconds.")
+@click.option("--seeds", type=click.IntRange(1, 1000), help="How often each kind and share (default 5).")
+@click.option("--first-seed", type=click.IntRange(0), help="Thresholds were tuned below 100, the default.")
+@click.option("--levels", metavar="SHARE,...", help="Shares of the latency to plant (default 0.35,0.55,0.8).")
+@click.option("--only", multiple=True, metavar="NAME", help="Kinds whose name contains this. Repeatable.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Keep each trial in DIR/trials.jsonl, and go on with what is there."
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Everything as JSON on standard output.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+def selftest(
+    truth: bool, what_if: bool, quick: bool, seeds: int | None, first_seed: int | None, levels: str | None,
+    only: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool,
+) -> int:  # fmt: skip
+    """Check the tool itself against truth, on a machine that is left alone.
+
+    Exit codes: 0 all bars hold; 1 one is broken; 3 too many trials were not valid.
+    """
+    if truth == what_if:
+        raise click.UsageError("say what to check: --truth or --what-if")
+    if what_if:
+        from benchkit.cli import selftest_whatif
+
+        return selftest_whatif.what_if(quick=quick, seed=first_seed or 0, as_json=as_json, quiet=quiet)
+    from benchkit.cli.console import out as console
+    from benchkit.cli.console import progress
+    from benchkit.selftest.log import Log
+    from benchkit.selftest.run import FIRST_SEED, SEEDS, SHARES, Asked, expected_s, run
+    from benchkit.selftest.table import report
+
+    first = FIRST_SEED if first_seed is None else first_seed
+    asked = Asked(seeds or SEEDS, first, _shares(levels) or SHARES, only, quick)
+    log = Log(out)
+    left = log.left(asked.trials())
+    if not asked.trials():
+        raise click.BadParameter("no kind has such a name", param_hint="--only")
+    if not quiet:
+        click.echo(f"{len(left)} trials, about {expected_s(left):.0f} s on an idle machine", err=True)
+    with progress(quiet=quiet) as show:
+        found = run(asked, log, show)
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+    else:
+        console().print(report(found))
+    return INVALID if found["holds"] is None else DONE if found["holds"] else BROKEN
+
+
+def _shares(levels: str | None) -> tuple[float, ...]:
+    if levels is None:
+        return ()
+    try:
+        shares = tuple(float(each) for each in levels.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{levels!r} are no numbers", param_hint="--levels") from None
+    if not all(0.3 <= share <= 0.9 for share in shares):
+        raise click.BadParameter("shares between 0.3 and 0.9, for example 0.35,0.8", param_hint="--levels")
+    return shares

@@ -1,0 +1,96 @@
+"""One pipeline as plain values, and the planned cell that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final
+
+from benchkit.load import base as loads
+from benchkit.scenario.plan import PlannedCell
+from benchkit.sources import base as sources
+from benchkit.stages import base as stages
+from benchkit.tensors.codecs import base as codecs
+from benchkit.transports import base as transports
+
+Options = Mapping[str, Any]
+
+WINDOW: Final[Options] = {"kind": "sensors", "samples": 144, "channels": 12, "distinct": 2}
+"""7 kB: what a dam's instruments send."""
+BROKERED: Final = frozenset({"redis-list", "redis-stream"})
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Microseconds that a message is made to spend in each of the phases that can be drawn out."""
+
+    encode: float = 0.0
+    send: float = 0.0
+    transit: float = 0.0
+    decode: float = 0.0
+    compute: float = 0.0
+
+    def plain(self) -> dict[str, float]:
+        """By phase."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One pipeline."""
+
+    transport: Options
+    codec: Options = field(default_factory=lambda: {"kind": "raw"})
+    source: Options = field(default_factory=lambda: WINDOW)
+    stage: str = ""
+    """A stage of `parts.stages` whose amount is `spent.compute`; empty: spin, `asleep`: sleep, both `synthetic`; or
+    `null`.
+    """
+    load: Options = field(default_factory=lambda: {"kind": "constant", "rate": 100.0})
+    spent: Spent = Spent()
+    by: Mapping[str, str] = field(default_factory=dict)
+    """How time is spent in a phase; where nothing is said the way waits and the rest spins."""
+    planted: Options = field(default_factory=dict)
+    """Further options of the planting transport."""
+    replies: bool = False
+    batch_size: int = 1
+    batch_delay_us: float = 0.0
+
+    def cell(self, name: str) -> PlannedCell:
+        """As the runner takes it."""
+        return PlannedCell(
+            id=name, group=name, source=sources.registry.build(dict(self.source)), codec=self._codec(),
+            transport=self._transport(), stage=self._stage(), load=loads.registry.build(dict(self.load)), workers=1,
+            batch_size=self.batch_size, batch_delay_s=self.batch_delay_us / 1e6, replies=self.replies,
+        )  # fmt: skip
+
+    def _codec(self) -> codecs.Codec:
+        by = {f"{phase}_by": self.by[phase] for phase in ("encode", "decode") if phase in self.by}
+        amounts = {"encode_us": self.spent.encode, "decode_us": self.spent.decode}
+        if not any(amounts.values()):
+            return codecs.registry.build(dict(self.codec))
+        return codecs.registry.build({"kind": "selftest-planted", "inner": dict(self.codec), **amounts, **by})
+
+    def _transport(self) -> transports.Transport:
+        kind = "selftest-planted-broker" if self.transport["kind"] in BROKERED else "selftest-planted"
+        by = {"send_by": self.by.get("send", "wait"), "receive_by": self.by.get("transit", "wait")}
+        amounts = {"send_us": self.spent.send, "receive_us": self.spent.transit}
+        if not any(amounts.values()) and not self.planted:
+            return transports.registry.build(dict(self.transport))
+        options = {"kind": kind, "inner": dict(self.transport), **amounts, **by, **self.planted}
+        return transports.registry.build(options)
+
+    def _stage(self) -> stages.Stage:
+        if self.stage == "null":
+            return stages.registry.build({"kind": "null"})
+        if self.stage and self.stage != "asleep":
+            from benchkit.selftest.parts.stages import target
+
+            return stages.registry.build({"kind": "python", "target": target(self.stage, self.spent.compute)})
+        busy = "sleep" if self.stage == "asleep" else "spin"
+        service = {"service": self.spent.compute / 1e6, "busy": busy}
+        return stages.registry.build({"kind": "synthetic", **service})
+
+    def spending(self, **us: float) -> Recipe:
+        """The same with other amounts."""
+        return replace(self, spent=replace(self.spent, **us))
