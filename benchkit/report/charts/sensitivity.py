@@ -250,7 +250,7 @@ def _slopes(axes: Axes, each: Levers) -> None:
         return
     ends = [end for slope in each.slopes for ci in (slope.latency_ci, slope.paid_ci) if ci for end in ci]
     ends += [value for slope in each.slopes for value in (slope.latency, slope.paid) if value is not None]
-    axes.set_xlim(min(-0.25, *ends), max(1.25, *ends))
+    axes.set_xlim(min([-0.25, *ends]), max([1.25, *ends]))
     names = [f"{slope.phase}, {slope.rounds} rounds" for slope in each.slopes]
     on.rows_of_labels(axes, names, [False] * len(names), 8.0)
     low, high = axes.get_xlim()
