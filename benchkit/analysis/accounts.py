@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from benchkit.analysis.measure import Measure
 from benchkit.records.run import Block, Cell, Usage
+from benchkit.words import word
 
 _EACH: Final = (
     "voluntary_switches", "involuntary_switches", "minor_faults", "major_faults",
 )  # fmt: skip
 
-_OLD: Final = "it was measured before processes kept accounts"
+_OLD: Final = word("it was measured before processes kept accounts")
 
 
 @dataclass(frozen=True, slots=True)

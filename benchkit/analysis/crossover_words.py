@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from benchkit.units import show_bytes
+from benchkit.words import say
 
 if TYPE_CHECKING:
     from benchkit.analysis.crossover import Outcome
@@ -33,29 +34,29 @@ def sentences(
     brokerless: AbstractSet[str],
 ) -> Iterator[str]:
     """A sentence for each rate with two decided payloads, rates alike together; for each payload where it is one."""
-    wins = "holds the highest rate" if by == "rate" else "is fastest"
+    wins = say("holds the highest rate") if by == "rate" else say("is fastest")
     lines: dict[str, list[str]] = {}
     for fixed, line, way in _lines(outcomes, rates_per_s, payloads_bytes):
         if sum(each.decided for each in line) > 1:
             lines.setdefault(_told(line, way, wins, brokerless), []).append(fixed)
     for said, fixed_at in lines.items():
         at = ", ".join(filter(None, [title, _listed(fixed_at)]))
-        yield f"Crossover ({at}): {said}."
+        yield say("Crossover ({at}): {said}.", at=at, said=said)
 
 
 def _lines(
     outcomes: Sequence[Outcome], rates_per_s: Sequence[float | None], payloads_bytes: Sequence[int]
 ) -> Iterator[tuple[str, list[Outcome], _Way]]:
     if len(payloads_bytes) > 1:
-        way = _Way("payload", "the largest", lambda each: show_bytes(each.payload_bytes))
+        way = _Way("payload", say("the largest"), lambda each: show_bytes(each.payload_bytes))
         for rate in rates_per_s:
-            fixed = "" if rate is None else f"at {show_rate(rate)}"
+            fixed = "" if rate is None else say("at {rate}", rate=show_rate(rate))
             yield fixed, [each for each in outcomes if each.rate_per_s == rate], way
-    way = _Way("rate", "the highest", lambda each: show_rate(each.rate_per_s or 0.0))
+    way = _Way("rate", say("the highest"), lambda each: show_rate(each.rate_per_s or 0.0))
     for size in payloads_bytes:
         own = [each for each in outcomes if each.payload_bytes == size and each.rate_per_s is not None]
         if len(payloads_bytes) == 1 or not _beside(outcomes, own):
-            yield f"at {show_bytes(size)}", own, way
+            yield say("at {size}", size=show_bytes(size)), own, way
 
 
 def _beside(outcomes: Sequence[Outcome], own: Sequence[Outcome]) -> bool:
@@ -71,12 +72,17 @@ def _beside(outcomes: Sequence[Outcome], own: Sequence[Outcome]) -> bool:
 def _told(line: Sequence[Outcome], way: _Way, wins: str, brokerless: AbstractSet[str]) -> str:
     runs = _runs([each for each in line if each.decided])
     if len(runs) == 1:
-        ends = f"{way.show(runs[0][0])} to {way.show(runs[0][-1])}"
-        said = f"{_who(runs[0], wins, brokerless)} at every {way.along} measured, {ends}"
+        ends = say("{runs} to {runs2}", runs=way.show(runs[0][0]), runs2=way.show(runs[0][-1]))
+        said = say(
+            "{who} at every {along} measured, {ends}",
+            who=_who(runs[0], wins, brokerless),
+            along=way.along,
+            ends=ends,
+        )
     else:
         top = runs[-1]
-        where = f"from {way.show(top[0])} up, measured to" if len(top) > 1 else "at"
-        end = way.show(top[-1]) + ("" if len(top) > 1 else f", {way.most} measured")
+        where = say("from {top} up, measured to", top=way.show(top[0])) if len(top) > 1 else "at"
+        end = way.show(top[-1]) + ("" if len(top) > 1 else say(", {most} measured", most=way.most))
         parts = [f"{_who(top, wins, brokerless)} {where} {end}"]
         parts += [f"{_who(run, wins, brokerless)} {_range(run, way)}" for run in reversed(runs[:-1])]
         said = "; ".join([*parts, *_changes(runs, way)])
@@ -97,12 +103,15 @@ def _runs(decided: Sequence[Outcome]) -> list[list[Outcome]]:
 def _changes(runs: Sequence[Sequence[Outcome]], way: _Way) -> Iterator[str]:
     found: dict[str, list[str]] = {"changed": [], "unknown": []}
     for one, other in pairwise(runs):
-        where = f"between {way.show(one[-1])} and {way.show(other[0])}"
+        where = say("between {one} and {other}", one=way.show(one[-1]), other=way.show(other[0]))
         found[relation(one[-1], other[0])].insert(0, where)
     if found["changed"]:
-        yield f"it changes {_listed(found['changed'])}"
+        yield say("it changes {listed}", listed=_listed(found["changed"]))
     if found["unknown"]:
-        yield f"{_listed(found['unknown'])} not the same cells are valid, so whether it changes cannot be told"
+        yield say(
+            "{listed} not the same cells are valid, so whether it changes cannot be told",
+            listed=_listed(found["unknown"]),
+        )
 
 
 def relation(one: Outcome, other: Outcome) -> Literal["same", "changed", "unknown"]:
@@ -115,20 +124,24 @@ def relation(one: Outcome, other: Outcome) -> Literal["same", "changed", "unknow
 
 def _range(run: Sequence[Outcome], way: _Way) -> str:
     ends = [way.show(run[0]), way.show(run[-1])]
-    return f"at {ends[0]}" if len(run) == 1 else f"from {ends[0]} to {ends[1]}"
+    return (
+        say("at {ends}", ends=ends[0])
+        if len(run) == 1
+        else say("from {ends} to {ends2}", ends=ends[0], ends2=ends[1])
+    )
 
 
 def _who(run: Sequence[Outcome], wins: str, brokerless: AbstractSet[str]) -> str:
     names = sorted({name for each in run for name in each.winners})
     compared = {name for each in run for name in each.compared}
-    many = "both" if len(names) == 2 else f"all {len(names)}"
+    many = "both" if len(names) == 2 else say("all {names}", names=len(names))
     if len(names) == 1:
         return f"{names[0]} {wins}"
     if set(names) == compared:
-        return f"{many} tie"
+        return say("{many} tie", many=many)
     if set(names) == brokerless & compared:
-        return f"{many} brokerless ones tie"
-    return f"{_listed(names)} tie"
+        return say("{many} brokerless ones tie", many=many)
+    return say("{listed} tie", listed=_listed(names))
 
 
 def _caveats(line: Sequence[Outcome], way: _Way) -> str:
@@ -138,11 +151,16 @@ def _caveats(line: Sequence[Outcome], way: _Way) -> str:
     for each in line:
         if each.decided and each.missing:
             without.setdefault(each.missing, []).append(way.show(each))
-    notes = [f"too few rounds to tell at {_listed(unsure)}"] if unsure else []
+    notes = [say("too few rounds to tell at {listed}", listed=_listed(unsure))] if unsure else []
     notes += (
-        [f"nothing to compare at {_listed(empty)}, where fewer than two cells are valid"] if empty else []
+        [say("nothing to compare at {listed}, where fewer than two cells are valid", listed=_listed(empty))]
+        if empty
+        else []
     )
-    notes += [f"not valid at {_listed(where)}: {_listed(names)}" for names, where in without.items()]
+    notes += [
+        say("not valid at {listed}: {listed2}", listed=_listed(where), listed2=_listed(names))
+        for names, where in without.items()
+    ]
     return "".join(f" ({note})" for note in notes)
 
 
@@ -152,4 +170,10 @@ def show_rate(per_s: float) -> str:
 
 
 def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
+    return (
+        words[0]
+        if len(words) == 1
+        else say("{words} and {words2}", words=", ".join(words[:-1]), words2=words[-1])
+        if words
+        else ""
+    )

@@ -27,6 +27,7 @@ from typing import Final, Literal
 import numpy as np
 
 from benchkit.records.run import Block, Disturbance
+from benchkit.words import say
 
 _LEAST_READINGS: Final = 8
 _LEAST_RATIO: Final = 1.5
@@ -82,13 +83,19 @@ def _causes(each: Disturbance, levels: Mapping[_Canary, Calm | None], steal_limi
         worst_ns = max(getattr(each, name))
         if level is not None and worst_ns > level.limit_ns:
             causes.append(
-                f"a fixed {_CANARIES[name]} took {worst_ns / level.median_ns:.1f} times as long as usual"
+                say(
+                    "a fixed {CANARIES} took {worst_ns:.1f} times as long as usual",
+                    CANARIES=_CANARIES[name],
+                    worst_ns=worst_ns / level.median_ns,
+                )
             )
     steal = _steal(each)
     if steal is not None and steal > steal_limit:
-        causes.append(f"{100 * steal:.0f}% of the CPU time was stolen")
+        causes.append(say("{steal:.0f}% of the CPU time was stolen", steal=100 * steal))
     if each.throttled_s is not None and each.throttled_s > _THROTTLED_SHARE * each.elapsed_s:
-        causes.append(f"the CPU quota stopped it for {1e3 * each.throttled_s:.0f} ms")
+        causes.append(
+            say("the CPU quota stopped it for {throttled_s:.0f} ms", throttled_s=1e3 * each.throttled_s)
+        )
     if each.thermal_events:
-        causes.append("a hot core was slowed down")
+        causes.append(say("a hot core was slowed down"))
     return causes

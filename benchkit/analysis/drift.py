@@ -21,6 +21,7 @@ import numpy.typing as npt
 from benchkit.analysis.intervals import Interval, exp, holm_levels, t_interval, t_p_value
 from benchkit.analysis.measure import BlockMeasure
 from benchkit.records.run import Block
+from benchkit.words import say, word
 
 WINDOWS: Final = 30
 _LEAST_WINDOWS: Final = 8
@@ -134,7 +135,7 @@ def _drift(fit: _Fit, level: float) -> Drift:
     )
 
 
-_NAMES: Final = {"p50": "p50", "throughput": "throughput", "cpu": "CPU per message"}
+_NAMES: Final = {"p50": "p50", "throughput": "throughput", "cpu": word("CPU per message")}
 
 
 def in_words(name: str, found: Mapping[str, Any]) -> str:
@@ -143,11 +144,11 @@ def in_words(name: str, found: Mapping[str, Any]) -> str:
     share, interval = (
         (found["per_hour"], found["per_hour_ci"]) if long else (found["over_run"], found["over_run_ci"])
     )
-    what = _NAMES.get(name) or f"memory of the {name.removeprefix('rss_')}"
+    what = _NAMES.get(name) or say("memory of the {name}", name=name.removeprefix("rss_"))
     verb = "grew" if share > 0 else "fell"
     low, high = sorted(100 * abs(bound) for bound in interval) if interval[0] * interval[1] > 0 else (
         100 * interval[0], 100 * interval[1]
     )  # fmt: skip
     per = "%/h" if long else "%"
-    over = "" if long else f" over {found['span_s']:.0f} s"
+    over = "" if long else say(" over {span_s:.0f} s", span_s=found["span_s"])
     return f"{what} {verb} {100 * abs(share):.2g}{per} [{low:.2g}, {high:.2g}]{over}"

@@ -21,6 +21,7 @@ from benchkit.analysis.quantiles import rank
 from benchkit.analysis.strips import strips
 from benchkit.records.samples import PHASES, Samples
 from benchkit.units import show_us
+from benchkit.words import say
 
 _BAND: Final = (Fraction(45, 100), Fraction(55, 100))
 _SLOWEST: Final = Fraction(1, 100)
@@ -167,10 +168,15 @@ def in_words(found: Slow) -> str:
     ]
     if not named or found.slow.count == found.typical.count == 1:
         return ""
-    some = "message" if found.slow.count == 1 else f"{found.slow.count} messages"
-    more = f"the slowest {some} took {show_us(slow_us)}, a typical one {show_us(typical_us)}"
+    some = "message" if found.slow.count == 1 else say("{count} messages", count=found.slow.count)
+    more = say(
+        "the slowest {some} took {slow_us}, a typical one {typical_us}",
+        some=some,
+        slow_us=show_us(slow_us),
+        typical_us=show_us(typical_us),
+    )
     parts = (f"{each['phase']} {show_us(each['added_us'])} ({each['share']:.0%})" for each in named)
-    return f"{more}; what was added: {', '.join(parts)}"
+    return say("{more}; what was added: {parts}", more=more, parts=", ".join(parts))
 
 
 def as_document(found: Slow) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from benchkit.report.link_words import in_words as link_in_words
 from benchkit.report.profiles import full as profile
 from benchkit.report.text import rate
 from benchkit.units import show_bytes, show_us
+from benchkit.words import say
 
 _MOST: Final = 60
 
@@ -32,8 +33,8 @@ class Fact:
 def failures(found: Sequence[Entry]) -> Iterator[Fact]:
     """Failures of run.json with remedy and traceback, the first twenty."""
     for each in found[:20]:
-        times_ = f" ({each['count']} times)" if each["count"] > 1 else ""
-        remedy = f"\nremedy: {excerpt(each['remedy'])}" if each["remedy"] else ""
+        times_ = say(" ({count} times)", count=each["count"]) if each["count"] > 1 else ""
+        remedy = say("\nremedy: {remedy}", remedy=excerpt(each["remedy"])) if each["remedy"] else ""
         trace = f"\n{page(each['traceback'], 4000, 200)}" if each["traceback"] else ""
         who = excerpt(f"{each['party']}: {each['type']}", 80)
         yield Fact(who + times_, excerpt(each["what"]) + remedy + trace)
@@ -47,18 +48,28 @@ def of_cell(row: Row) -> tuple[Fact, ...]:
     facts = {
         "id": entry["id"],
         "path": entry["path"],
-        "account": account or "nothing was scheduled",
-        "blocks": f"{entry['blocks']}: {entry['latency_us']['count']} counted, {entry['warmup']} of warm-up",
+        "account": account or say("nothing was scheduled"),
+        "blocks": say(
+            "{blocks}: {count} counted, {warmup} of warm-up",
+            blocks=entry["blocks"],
+            count=entry["latency_us"]["count"],
+            warmup=entry["warmup"],
+        ),
         "load": _load(entry["load"]),
-        "payload": f"{show_bytes(entry['payload_bytes'])}, {on_the_wire(entry)} on the wire; {fidelity(entry)}",
+        "payload": say(
+            "{payload_bytes}, {on_the_wire} on the wire; {fidelity}",
+            payload_bytes=show_bytes(entry["payload_bytes"]),
+            on_the_wire=on_the_wire(entry),
+            fidelity=fidelity(entry),
+        ),
         "guarantee": ", ".join(map(str, guarantee.values())),
         "floor": _floor(entry.get("floor")),
         "link": "; ".join((link["name"], *link_in_words(link))) if (link := entry.get("link")) else "",
         "verdict": str(entry["verdict"].get("line", "")),
         "evidence": "; ".join(map(str, entry["verdict"]["evidence"])),
         "limits": limits(entry),
-        "slow messages": slow(entry),
-        "not seen": "; ".join(gaps(entry)),
+        say("slow messages"): slow(entry),
+        say("not seen"): "; ".join(gaps(entry)),
         "profile": profile(entry),
         "drift": "; ".join(in_words(name, each) for name, each in entry["drift"].items() if each["clear"]),
         "options": _flat(entry["parameters"]),
@@ -74,18 +85,32 @@ def of_cell(row: Row) -> tuple[Fact, ...]:
 def _floor(floor: Entry | None) -> str:
     if floor is None or floor["ratio"] is None:
         return ""
-    return (
-        f"{times(floor['ratio'])} its floor: moving takes p50 {show_us(floor['moved_p50_us'])}, "
-        f"{floor['name']} by hand {show_us(floor['p50_us'])}"
+    return say(
+        "{ratio} its floor: moving takes p50 {moved_p50_us}, {name} by hand {p50_us}",
+        ratio=times(floor["ratio"]),
+        moved_p50_us=show_us(floor["moved_p50_us"]),
+        name=floor["name"],
+        p50_us=show_us(floor["p50_us"]),
     )
 
 
 def _load(load: Entry) -> str:
     late = load["lateness_us"]
-    reached = "unknown" if load["achieved_per_s"] is None else rate(load["achieved_per_s"])
-    asked = "closed loop" if load["offered_per_s"] is None else f"{rate(load['offered_per_s'])} asked"
-    share = f"{load['late_share']:.1%} left late"
-    return f"{load['arrival']}, {asked}, {reached} reached, lateness p99 {show_us(late['p99'])}, {share}"
+    reached = say("unknown") if load["achieved_per_s"] is None else rate(load["achieved_per_s"])
+    asked = (
+        say("closed loop")
+        if load["offered_per_s"] is None
+        else say("{offered_per_s} asked", offered_per_s=rate(load["offered_per_s"]))
+    )
+    share = say("{late_share:.1%} left late", late_share=load["late_share"])
+    return say(
+        "{arrival}, {asked}, {reached} reached, lateness p99 {p99}, {share}",
+        arrival=load["arrival"],
+        asked=asked,
+        reached=reached,
+        p99=show_us(late["p99"]),
+        share=share,
+    )
 
 
 def _flat(nested: Any) -> str:
@@ -109,21 +134,31 @@ def of_run(run: Run, document: Entry) -> Iterator[Fact]:
     yield Fact("seed", str(document["seed"]))
     counted = sum(cell["latency_us"]["count"] for cell in document["cells"])
     valid = sum(bool(cell["validity"]["valid"]) for cell in document["cells"])
-    cells = f"{len(document['cells'])}, {valid} of them valid"
-    yield Fact("cells", f"{cells}; {len(run.blocks)} blocks, {counted} messages")
+    cells = say("{cells}, {valid} of them valid", cells=len(document["cells"]), valid=valid)
+    yield Fact(
+        "cells",
+        say(
+            "{cells}; {blocks} blocks, {counted} messages",
+            cells=cells,
+            blocks=len(run.blocks),
+            counted=counted,
+        ),
+    )
     for role, cores in list(document["placement"].items())[:8]:
-        yield Fact(f"placement, {excerpt(role, 40)}", excerpt(cores, 120))
+        yield Fact(say("placement, {role}", role=excerpt(role, 40)), excerpt(cores, 120))
     if run.floor is None:
-        yield Fact("floor", "not measured")
+        yield Fact("floor", say("not measured"))
         return
     null, wake = run.floor.null_us, run.floor.wake_us
-    for name, us in (("empty message and back", null), ("waking a process", wake)):
-        yield Fact(f"floor: {name}", f"p50 {show_us(us.get('p50'))}, p99 {show_us(us.get('p99'))}")
-    yield Fact("floor: memory copy", f"{show_bytes(run.floor.memcpy_bytes_per_s)}/s")
+    for name, us in ((say("empty message and back"), null), (say("waking a process"), wake)):
+        yield Fact(
+            say("floor: {name}", name=name), f"p50 {show_us(us.get('p50'))}, p99 {show_us(us.get('p99'))}"
+        )
+    yield Fact(say("floor: memory copy"), f"{show_bytes(run.floor.memcpy_bytes_per_s)}/s")
     for path, lengths in run.floor.paths_us.items():
         each = (f"{show_bytes(int(nbytes))} {show_us(us.get('exchange'))}" for nbytes, us in lengths.items())
-        yield Fact(f"floor: {excerpt(path, 60)}, and back", excerpt(", ".join(each), 700))
-    yield Fact("floor: reading the clock", f"{run.floor.clock_ns:.0f} ns")
+        yield Fact(say("floor: {path}, and back", path=excerpt(path, 60)), excerpt(", ".join(each), 700))
+    yield Fact(say("floor: reading the clock"), say("{clock_ns:.0f} ns", clock_ns=run.floor.clock_ns))
 
 
 def of_machine(document: Entry) -> Iterator[Fact]:

@@ -12,6 +12,7 @@ from benchkit.report.excerpt import excerpt
 from benchkit.report.grid import Piece, phase_pieces
 from benchkit.report.text import rate
 from benchkit.units import show_bytes, show_seconds, show_us
+from benchkit.words import say
 
 MOST_ROWS: Final = 200
 _MOST_COLUMNS: Final = 14
@@ -67,13 +68,13 @@ def heading(key: str) -> str:
     if not key.endswith("_per_s"):
         for suffix in _SUFFIXES:
             key = key.removesuffix(suffix)
-    return excerpt(key.replace("_per_s", " per s").replace("_", " "), 60)
+    return excerpt(key.replace("_per_s", say(" per s")).replace("_", " "), 60)
 
 
 def shown(key: str, value: Any) -> Value:
     """A field's value in the unit of its name."""
     if isinstance(value, bool):
-        return Value("yes" if value else "no")
+        return Value(say("yes") if value else say("no"))
     if value is None or value == "":
         return Value("-")
     if isinstance(value, (int, float)):

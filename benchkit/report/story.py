@@ -20,11 +20,12 @@ from benchkit.report.groups import Entry, Group, Row, groups
 from benchkit.report.lead import Claim, crossings, lead, named
 from benchkit.report.text import cpu_us, rate
 from benchkit.units import show_us
+from benchkit.words import say, word
 
 MOST_GROUPS: Final = 12
 """Groups that get charts; the tables show all of them."""
 COLUMNS: Final = (
-    "cell", "p50", "p90", "p99", "p99.9", "rate", "CPU/message", "to the best", "bottleneck", "guarantee",
+    "cell", "p50", "p90", "p99", "p99.9", "rate", "CPU/message", word("to the best"), "bottleneck", "guarantee",
 )  # fmt: skip
 _MOST_LINES: Final = 60
 
@@ -152,13 +153,13 @@ def story(run: Run, document: Entry) -> Story:
 
 def _banners(document: Entry) -> Iterator[str]:
     if document["interrupted"]:
-        yield "The run was interrupted: what follows is what was measured until then."
+        yield say("The run was interrupted: what follows is what was measured until then.")
     if document["quick"]:
-        yield "A quick run: short blocks, wide intervals. Measure without --quick before you decide."
+        yield say("A quick run: short blocks, wide intervals. Measure without --quick before you decide.")
     if not document["cells"]:
-        yield "The run holds no cell: there is nothing to compare."
+        yield say("The run holds no cell: there is nothing to compare.")
     elif not any(cell["validity"]["valid"] for cell in document["cells"]):
-        yield "No cell is valid: nothing below may be used to decide; each reason has its remedy."
+        yield say("No cell is valid: nothing below may be used to decide; each reason has its remedy.")
 
 
 def _claims(document: Entry, found: Sequence[Group]) -> Iterator[Claim]:
@@ -174,7 +175,11 @@ def _claims(document: Entry, found: Sequence[Group]) -> Iterator[Claim]:
 def _section(group: Group, slo: dict[str, float]) -> Section:
     drawn = group.number <= MOST_GROUPS
     charts = tuple((f"g{group.number}-{chart.kind}", chart) for chart in gallery(group, slo)) if drawn else ()
-    why_none = "nothing was measured" if drawn else f"only the first {MOST_GROUPS} groups have charts"
+    why_none = (
+        say("nothing was measured")
+        if drawn
+        else say("only the first {MOST_GROUPS} groups have charts", MOST_GROUPS=MOST_GROUPS)
+    )
     return Section(
         number=group.number,
         title=group.title,
@@ -191,7 +196,7 @@ def _section(group: Group, slo: dict[str, float]) -> Section:
             )
             for row in group.rows
         ),
-        missing="" if charts else f"No charts: {why_none}.",
+        missing="" if charts else say("No charts: {why_none}.", why_none=why_none),
     )
 
 
@@ -222,10 +227,10 @@ def _against_best(place: Entry | None) -> str:
     if place is None:
         return "-"
     if place["ratio_ci95"] is None:
-        return f"{times(place['ratio_to_best'])} (no interval)"
+        return say("{ratio_to_best} (no interval)", ratio_to_best=times(place["ratio_to_best"]))
     if place["ratio_ci95"] == [1.0, 1.0]:
-        return "lowest"
-    tie = "tie, " if place["tied_with_best"] else ""
+        return say("lowest")
+    tie = say("tie, ") if place["tied_with_best"] else ""
     return tie + times_with_interval(place["ratio_to_best"], place["ratio_ci95"]).replace(" [", "\n[", 1)
 
 
@@ -247,7 +252,7 @@ def _whys(rows: Iterable[Row], severity: str) -> Iterator[Why]:
 
 
 def _promised(document: Entry, rows: Sequence[Row]) -> Iterator[Promised]:
-    words = {True: "kept", False: "broken", None: "not decidable with this sample"}
+    words = {True: say("kept"), False: say("broken"), None: say("not decidable with this sample")}
     for row in rows[: 2 * _MOST_LINES]:
         own = [each for each in document["promises"] if each["cell"] == row.entry["id"]]
         told = [(each, f"{_quantity(each['name'], each['value'])}, {words[each['kept']]}") for each in own]

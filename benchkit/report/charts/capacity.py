@@ -14,13 +14,16 @@ from benchkit.report.charts.palette import GROUND, INK, Look
 from benchkit.report.groups import Group, Row
 from benchkit.report.text import rate
 from benchkit.units import show_us
+from benchkit.words import say, word
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_CELLS: Final = 6
-KNEE: Final = "Ring: the knee, the point with the most throughput per latency, where the line has one inside."
+KNEE: Final = word(
+    "Ring: the knee, the point with the most throughput per latency, where the line has one inside."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +98,17 @@ def capacities(group: Group) -> Capacities | None:
     slo = rows[0].entry["capacity"]["slo"]
     notes = (
         (
-            f"Promise: {promised(slo)}. Line: {shown} of each rate tried, the highest percentile that all"
-            " samples are large enough for."
+            say(
+                "Promise: {promised}. Line: {shown} of each rate tried, the highest percentile that all "
+                "samples are large enough for.",
+                promised=promised(slo),
+                shown=shown,
+            )
         ),
-        "Filled: kept; hollow: broken. Band: from the highest rate surely kept to the lowest surely broken.",
+        say(
+            "Filled: kept; hollow: broken. Band: from the highest rate surely kept to the lowest "
+            "surely broken."
+        ),
         KNEE,
         *left_out,
         *not_measured(group.rows),
@@ -106,7 +116,9 @@ def capacities(group: Group) -> Capacities | None:
     columns = ("cell", "offered", "delivered", "goodput", "p50", "p99", "blocks", "verdict")
     values = tuple(value for row in rows for value in _values(row))
     limits = tuple((name, limit * 1e6) for name, limit in slo.items() if name != "loss")
-    return Capacities(Words(f"Capacity: {group.title}", notes, columns, values), shown, edges, limits)
+    return Capacities(
+        Words(say("Capacity: {title}", title=group.title), notes, columns, values), shown, edges, limits
+    )
 
 
 def _percentile(rows: Sequence[Row]) -> str:
@@ -140,7 +152,7 @@ def _values(row: Row) -> list[tuple[str, ...]]:
 
 
 def _verdict(level: Any) -> str:
-    by = f" by {', '.join(level['broken_by'])}" if level["broken_by"] else ""
+    by = say(" by {broken_by}", broken_by=", ".join(level["broken_by"])) if level["broken_by"] else ""
     return f"{level['verdict']}{by}{'' if level['confirmed'] else ' (likely)'}"
 
 
@@ -157,8 +169,8 @@ def draw(chart: Capacities) -> Figure:
     axes.set_yscale("log")
     axes.set_ylim(low_us, high_us)
     axes.set_xlim(0, right)
-    on.upright(axes, on.log_durations(low_us, high_us), unit=f"{chart.shown} latency")
-    on.across(axes, on.linear(right, 7), unit="delivered messages per second")
+    on.upright(axes, on.log_durations(low_us, high_us), unit=say("{shown} latency", shown=chart.shown))
+    on.across(axes, on.linear(right, 7), unit=say("delivered messages per second"))
     for edge in chart.edges:
         _line(axes, edge, chart.shown)
     on.named(
@@ -166,16 +178,32 @@ def draw(chart: Capacities) -> Figure:
         [edge.look.hue.light for edge in chart.edges], faint=[not edge.valid for edge in chart.edges], least=0.06,
     )  # fmt: skip
     if chart.limits_us:
-        on.limits(axes, [(right, us, f"promised {name} ≤ {show_us(us)}") for name, us in chart.limits_us], 0)
+        on.limits(
+            axes,
+            [
+                (right, us, say("promised {name} ≤ {us}", name=name, us=show_us(us)))
+                for name, us in chart.limits_us
+            ],
+            0,
+        )
     return drawing
 
 
 def _name(edge: Edge) -> str:
     sized = f"{edge.name}, n={edge.count}"
     if not edge.searched:
-        return f"{sized}: {rate(edge.interval[0])} to {rate(edge.interval[1])}" if edge.interval else sized
+        return (
+            say(
+                "{sized}: {interval} to {interval2}",
+                sized=sized,
+                interval=rate(edge.interval[0]),
+                interval2=rate(edge.interval[1]),
+            )
+            if edge.interval
+            else sized
+        )
     if edge.rate_per_s is None:
-        return f"{sized}: none"
+        return say("{sized}: none", sized=sized)
     return f"{sized}: {rate_with_interval({'rate_per_s': edge.rate_per_s, 'interval': edge.ends})}"
 
 
@@ -194,7 +222,10 @@ def _line(axes: Axes, edge: Edge, shown: str) -> None:
         band = on.box(
             axes, (low, 0), high - low, 1, transform=whole, facecolor=color, alpha=0.18, linewidth=0
         )
-        mark(band, f"{edge.name}: capacity between {rate(low)} and {rate(high)}")
+        mark(
+            band,
+            say("{name}: capacity between {low} and {high}", name=edge.name, low=rate(low), high=rate(high)),
+        )
     if edge.rate_per_s is not None:
         dotted = {"linewidth": 1.0, "linestyle": (0, (1.5, 1.5)), "alpha": alpha, "zorder": 1.5}
         on.line(axes, (edge.rate_per_s,) * 2, (0, 1), transform=whole, color=color, **dotted)
@@ -218,9 +249,20 @@ def _line(axes: Axes, edge: Edge, shown: str) -> None:
 
 
 def _says(edge: Edge, point: Point, shown: str) -> str:
-    offered = "" if point.offered_per_s is None else f", {rate(point.offered_per_s)} offered"
+    offered = (
+        ""
+        if point.offered_per_s is None
+        else say(", {offered_per_s} offered", offered_per_s=rate(point.offered_per_s))
+    )
     interval = " to ".join(map(show_us, point.interval_us)) if point.interval_us else ""
     sure = f" [{interval}]" if interval else ""
-    kept = "kept" if point.kept else "not kept"
+    kept = "kept" if point.kept else say("not kept")
     seen = f"{shown} {show_us(point.latency_us)}{sure}"
-    return f"{edge.name}: {rate(point.delivered_per_s)} delivered{offered}, {seen}, {kept}"
+    return say(
+        "{name}: {delivered_per_s} delivered{offered}, {seen}, {kept}",
+        name=edge.name,
+        delivered_per_s=rate(point.delivered_per_s),
+        offered=offered,
+        seen=seen,
+        kept=kept,
+    )

@@ -16,6 +16,7 @@ from benchkit.report.charts.palette import GROUND, INK, PARTIES, QUIET, Hue
 from benchkit.report.codecs import fidelity, on_the_wire
 from benchkit.report.groups import Group, Row
 from benchkit.units import show_bytes, show_us
+from benchkit.words import say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,18 +78,24 @@ def costs(group: Group) -> Costs | None:
     found = tuple(_cost(row) for row in rows)
     notes = (
         (
-            "CPU time of all cores per delivered message and per GB of tensors, without spinning until the next is due."
+            say(
+                "CPU time of all cores per delivered message and per GB of tensors, without spinning until "
+                "the next is due."
+            )
         ),
-        "Whisker: 95% interval over blocks. Memory: the largest of each party, added up. Wire: envelope included.",
+        say(
+            "Whisker: 95% interval over blocks. Memory: the largest of each party, added up. Wire: "
+            "envelope included."
+        ),
         *left_out,
         *not_measured(group.rows),
     )
     columns = (
         "cell", "messages", *PARTIES, "together", "95% interval", "per GB",
-        "peak memory", "on the wire", "encode p50", "decode p50", "what arrives",
+        say("peak memory"), say("on the wire"), say("encode p50"), say("decode p50"), say("what arrives"),
     )  # fmt: skip
     values = tuple(_values(cost, row) for cost, row in zip(found, rows, strict=True))
-    return Costs(Words(f"What it costs: {group.title}", notes, columns, values), found)
+    return Costs(Words(say("What it costs: {title}", title=group.title), notes, columns, values), found)
 
 
 def _cost(row: Row) -> Cost:
@@ -171,10 +178,10 @@ def _panels(found: Sequence[Cost]) -> list[Panel]:
     memory = [{party: (value or 0) / 1e6 for party, value in cost.memory_bytes.items()} for cost in found]
     return [
         Panel(
-            "CPU per message", unit,
+            say("CPU per message"), unit,
             tuple({party: (value or 0.0) / divisor for party, value in cost.by_party_us.items()} for cost in found),
             tuple(_scaled(cost.interval_us, 1 / divisor) for cost in found),
-            tuple("not all known" if cost.total_us is None else show_us(cost.total_us) for cost in found),
+            tuple(say("not all known") if cost.total_us is None else show_us(cost.total_us) for cost in found),
         ),
         Panel(
             "CPU per GB", gb_unit,
@@ -185,11 +192,11 @@ def _panels(found: Sequence[Cost]) -> list[Panel]:
             tuple(show_us(value) for value in per_gb),
         ),
         Panel(
-            "peak memory", "MB", tuple(memory), (None,) * len(found),
+            say("peak memory"), "MB", tuple(memory), (None,) * len(found),
             tuple(show_bytes(1e6 * sum(each.values())) if any(each.values()) else "-" for each in memory),
         ),
         Panel(
-            "on the wire", wire_unit, tuple({"link": cost.wire_bytes / wire_divisor} for cost in found),
+            say("on the wire"), wire_unit, tuple({"link": cost.wire_bytes / wire_divisor} for cost in found),
             (None,) * len(found), tuple(show_bytes(cost.wire_bytes) for cost in found),
         ),
     ]  # fmt: skip
@@ -234,6 +241,16 @@ def _panel(axes: Axes, panel: Panel, found: Sequence[Cost], names: Sequence[str]
                 marker="|",
                 markersize=4,
             )
-            mark(drawn, f"{cost.name}: {panel.title}, 95% interval {low:.4g} to {high:.4g} {panel.unit}")
+            mark(
+                drawn,
+                say(
+                    "{name}: {title}, 95% interval {low:.4g} to {high:.4g} {unit}",
+                    name=cost.name,
+                    title=panel.title,
+                    low=low,
+                    high=high,
+                    unit=panel.unit,
+                ),
+            )
             end = max(end, high)
         on.beside(axes, min(end, width), y, said, 7.5)

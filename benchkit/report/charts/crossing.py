@@ -15,6 +15,7 @@ from benchkit.report.charts.letters import fitted
 from benchkit.report.charts.palette import GROUND, INK, QUIET, SHADE, Look, looks
 from benchkit.report.excerpt import excerpt, short
 from benchkit.units import show_bytes
+from benchkit.words import say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,17 +85,28 @@ def _map(found: Entry, look: Mapping[str, Look], counts: Mapping[str, Sequence[i
         for each in fields
     )
     sizes_seen = [count for each in fields for count in counts[each["group"]]]
-    best = "the highest capacity" if found["by"] == "rate" else "the lowest p50"
+    best = say("the highest capacity") if found["by"] == "rate" else say("the lowest p50")
     notes = (
-        f"Who has {best}. Full colour: one winner, and how many times worse the next is, with its 95% interval.",
-        "Pale: a tie of those named. Empty: fewer than two valid cells, or too few rounds to tell.",
-        f"n={min(sizes_seen, default=0)} to {max(sizes_seen, default=0)} messages a cell.",
-        *((f"{left_out} payloads or rates are left out",) if left_out else ()),
+        say(
+            "Who has {best}. Full colour: one winner, and how many times worse the next is, with its "
+            "95% interval.",
+            best=best,
+        ),
+        say("Pale: a tie of those named. Empty: fewer than two valid cells, or too few rounds to tell."),
+        say(
+            "n={sizes_seen} to {sizes_seen2} messages a cell.",
+            sizes_seen=min(sizes_seen, default=0),
+            sizes_seen2=max(sizes_seen, default=0),
+        ),
+        *((say("{left_out} payloads or rates are left out", left_out=left_out),) if left_out else ()),
     )
-    columns = ("payload", "rate", "result", "winners", "next behind by", "compared", "not valid")
+    columns = ("payload", "rate", "result", "winners", say("next behind by"), "compared", say("not valid"))
     return Map(
         Words(
-            f"Which wins where: {excerpt(found['title'], 100)}", notes, columns, tuple(map(_values, fields))
+            say("Which wins where: {title}", title=excerpt(found["title"], 100)),
+            notes,
+            columns,
+            tuple(map(_values, fields)),
         ),
         tuple(map(show_bytes, sizes)),
         tuple("" if rate is None else show_rate(rate) for rate in rates),
@@ -123,18 +135,21 @@ def _values(field: Entry) -> tuple[str, ...]:
 
 def _says(field: Entry, by: str) -> str:
     size, rate, state, winners, margin, compared, missing = _values(field)
-    where = size if rate == "-" else f"{size} at {rate}"
-    verb = "holds the highest rate" if by == "rate" else "is fastest"
+    where = size if rate == "-" else say("{size} at {rate}", size=size, rate=rate)
+    verb = say("holds the highest rate") if by == "rate" else say("is fastest")
     said = {
-        "won": f"{winners} {verb}, the next takes {margin}"
+        "won": say("{winners} {verb}, the next takes {margin}", winners=winners, verb=verb, margin=margin)
         if by != "rate"
         else f"{winners} {verb}, {margin}",
-        "tied": f"a tie of {winners}" + (f", the next behind by {margin}" if margin != "-" else ""),
-        "undecided": f"too few rounds to tell {compared} apart",
-        "alone": f"only {compared} is valid",
-        "blank": "no valid measurement",
+        "tied": say("a tie of {winners}", winners=winners)
+        + (say(", the next behind by {margin}", margin=margin) if margin != "-" else ""),
+        "undecided": say("too few rounds to tell {compared} apart", compared=compared),
+        "alone": say("only {compared} is valid", compared=compared),
+        "blank": say("no valid measurement"),
     }[state]
-    return f"{where}: {said}" + ("" if missing == "-" or state == "blank" else f"; not valid: {missing}")
+    return f"{where}: {said}" + (
+        "" if missing == "-" or state == "blank" else say("; not valid: {missing}", missing=missing)
+    )
 
 
 def draw(chart: Map) -> Figure:
@@ -187,14 +202,20 @@ def _field(axes: Axes, plot: Plot, room_in: float) -> None:
 def _lines(plot: Plot) -> Sequence[str]:
     match plot.state:
         case "won":
-            return [plot.winners[0], *([f"next {plot.margin.partition(' [')[0]}"] if plot.margin else [])]
+            return [
+                plot.winners[0],
+                *([say("next {margin}", margin=plot.margin.partition(" [")[0])] if plot.margin else []),
+            ]
         case "tied" if len(plot.winners) > _TIED:
-            return [*plot.winners[: _TIED - 1], f"and {len(plot.winners) - _TIED + 1} more"]
+            return [
+                *plot.winners[: _TIED - 1],
+                say("and {winners} more", winners=len(plot.winners) - _TIED + 1),
+            ]
         case "tied":
             return plot.winners
         case "undecided":
-            return ["too few rounds"]
+            return [say("too few rounds")]
         case "alone":
-            return ["one valid cell"]
+            return [say("one valid cell")]
         case _:
             return []

@@ -12,6 +12,7 @@ from benchkit.report.charts.chart import Words, room_for
 from benchkit.report.charts.palette import GROUND, QUIET, Look
 from benchkit.report.groups import Group, Row
 from benchkit.units import show_us
+from benchkit.words import say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,9 +40,9 @@ class Ratio:
     def says(self) -> str:
         """The ratio in words, with its interval."""
         if self.best:
-            return f"{show_us(self.p50_us)}, the lowest"
+            return say("{p50_us}, the lowest", p50_us=show_us(self.p50_us))
         if self.interval is None:
-            return f"{times(self.ratio)}: too few rounds to tell"
+            return say("{ratio}: too few rounds to tell", ratio=times(self.ratio))
         return times_with_interval(self.ratio, self.interval) + (" tie" if self.tied else "")
 
 
@@ -63,21 +64,31 @@ def forest(group: Group) -> Forest | None:
     out = [row.label for row in group.rows if row.place is None]
     notes = (
         (
-            "p50 of each cell over that of the best one; 95% intervals over paired rounds, widened for"
-            " the number of pairs (Holm); hollow: a tie."
+            say(
+                "p50 of each cell over that of the best one; 95% intervals over paired rounds, widened for "
+                "the number of pairs (Holm); hollow: a tie."
+            )
         ),
         *(
-            (f"not compared: {', '.join(out[:4])}{f' and {len(out) - 4} more' if out[4:] else ''}",)
+            (
+                say(
+                    "not compared: {out}{x}",
+                    out=", ".join(out[:4]),
+                    x=f" and {len(out) - 4} more" if out[4:] else "",
+                ),
+            )
             if out
             else ()
         ),
         *left_out,
     )
-    columns = ("cell", "p50", "ratio to the best", "blocks", "messages")
+    columns = ("cell", "p50", say("ratio to the best"), "blocks", "messages")
     values = tuple(
         (each.name, show_us(each.p50_us), each.says, str(each.blocks), str(each.messages)) for each in ratios
     )
-    return Forest(Words(f"How many times as long: {group.title}", notes, columns, values), ratios)
+    return Forest(
+        Words(say("How many times as long: {title}", title=group.title), notes, columns, values), ratios
+    )
 
 
 def _ratio(row: Row, *, best: bool) -> Ratio:
@@ -109,7 +120,7 @@ def draw(chart: Forest) -> Figure:
     axes.set_xscale("log")
     axes.set_xlim(lowest, highest)
     ticks = [*on.log_ticks(lowest, highest), *([1.1, 1.2] if highest < 1.4 else [])]
-    on.across(axes, [(at, f"{at:g}x") for at in ticks], unit="ratio to the best, logarithmic")
+    on.across(axes, [(at, f"{at:g}x") for at in ticks], unit=say("ratio to the best, logarithmic"))
     on.line(axes, (1, 1), (0, 1), transform=axes.get_xaxis_transform(), color=QUIET, linewidth=0.8)
     for y, each in enumerate(chart.ratios):
         _row(axes, y, each, highest)

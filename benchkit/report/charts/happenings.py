@@ -13,6 +13,7 @@ from benchkit.report.charts.palette import ALARM, INK, QUIET
 from benchkit.report.excerpt import excerpt
 from benchkit.report.groups import Row
 from benchkit.units import show_us
+from benchkit.words import say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,9 +48,17 @@ def happenings(row: Row, begins: Begins) -> tuple[tuple[Happening, ...], tuple[t
         start, due_ns, length = begins[block.index]
         for event in block.events:
             since = min(max(0.0, (event.at_ns - due_ns) / 1e9), length)
-            lasted = f" for {show_us(event.duration_ns / 1e3)}" if event.duration_ns else ""
-            said = (
-                f"{excerpt(event.kind, 20)} in {excerpt(event.party, 30)}{lasted}: {excerpt(event.what, 120)}"
+            lasted = (
+                say(" for {duration_ns}", duration_ns=show_us(event.duration_ns / 1e3))
+                if event.duration_ns
+                else ""
+            )
+            said = say(
+                "{kind} in {party}{lasted}: {what}",
+                kind=excerpt(event.kind, 20),
+                party=excerpt(event.party, 30),
+                lasted=lasted,
+                what=excerpt(event.what, 120),
             )
             found.append(Happening(start + since, event.duration_ns / 1e9, event.kind, said))
     longest = sorted(found, key=lambda each: (each.kind != "fault", -each.length_s))[:_EVENTS]

@@ -17,6 +17,7 @@ from benchkit.report.charts.chart import Words, not_measured, room_for, scale_us
 from benchkit.report.charts.palette import PHASES as HUES
 from benchkit.report.groups import Group, Row
 from benchkit.units import show_us
+from benchkit.words import say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,20 +64,33 @@ def phase_bars(group: Group) -> PhaseBars | None:
     few = [row.label for row, bar in zip(rows, slow, strict=True) if bar is None]
     notes = (
         (
-            "Mean phases of the tenth of the n messages around the median (left) and of the slowest (right);"
-            " each side has its own scale."
+            say(
+                "Mean phases of the tenth of the n messages around the median (left) and of the slowest "
+                "(right); each side has its own scale."
+            )
         ),
         *(
-            (f"too few messages to speak of slow ones: {', '.join(few[:4])}{' ...' if few[4:] else ''}",)
+            (
+                say(
+                    "too few messages to speak of slow ones: {few}{x}",
+                    few=", ".join(few[:4]),
+                    x=" ..." if few[4:] else "",
+                ),
+            )
             if few
             else ()
         ),
         *left_out,
         *not_measured(group.rows),
     )
-    columns = ("cell", "messages", "of", "mean latency", *PHASES)
+    columns = ("cell", "messages", "of", say("mean latency"), *PHASES)
     return PhaseBars(
-        Words(f"Where the time goes: {group.title}", notes, columns, tuple(_values(typical, slow))),
+        Words(
+            say("Where the time goes: {title}", title=group.title),
+            notes,
+            columns,
+            tuple(_values(typical, slow)),
+        ),
         typical,
         slow,
     )
@@ -93,7 +107,7 @@ def _typical(row: Row) -> Bar:
 
 
 def _slow(row: Row) -> Bar | None:
-    for name, which, share in (("p99", "slowest 1%", 100), ("p90", "slowest 10%", 10)):
+    for name, which, share in (("p99", say("slowest 1%"), 100), ("p90", say("slowest 10%"), 10)):
         if enough(row.count, name):
             count = -(-row.count // share)
             return _bar(row, which, np.argpartition(row.latency_ns, row.count - count)[row.count - count :])  # type: ignore[arg-type]  # a literal of Which
@@ -116,9 +130,9 @@ def draw(bars: PhaseBars) -> Figure:
     top = heading(drawing, bars.words.title, notes) + 0.22
     left = on.label_width_in(names)
     half = (WIDTH_IN - left) / 2
-    _panel(drawing, bars.typical, names, (left, half + 0.62, top), "typical message")
+    _panel(drawing, bars.typical, names, (left, half + 0.62, top), say("typical message"))
     kinds = dict.fromkeys(bar.which for bar in bars.slow if bar is not None)
-    said = " or ".join(kinds) or "slow messages: too few"
+    said = " or ".join(kinds) or say("slow messages: too few")
     _panel(drawing, bars.slow, [""] * len(names), (left + half - 0.02, 0.68, top), said)
     drawn = [bar for bar in (*bars.typical, *bars.slow) if bar is not None]
     shown = [name for at, name in enumerate(PHASES) if any(bar.phases_us[at] > 0 for bar in drawn)]
@@ -142,10 +156,10 @@ def _panel(
     axes.set_xlim(0, width)
     on.title(axes, title, 9)
     if longest:
-        on.across(axes, on.linear(width), unit=f"latency, {unit}")
+        on.across(axes, on.linear(width), unit=say("latency, {unit}", unit=unit))
     for y, bar in enumerate(bars):
         if bar is None:
-            on.beside(axes, 0, y, "too few messages")
+            on.beside(axes, 0, y, say("too few messages"))
             continue
         on.phase_row(
             axes, y, [each / divisor for each in bar.phases_us], width=width, inches=WIDTH_IN - left - right,
@@ -157,6 +171,14 @@ def _panel(
 def _says(bar: Bar) -> dict[str, str]:
     whole = max(bar.total_us, 1e-9)
     return {
-        name: f"{bar.name}, {bar.which} (mean of {bar.count}): {name} {show_us(us)}, {us / whole:.1%}"
+        name: say(
+            "{name}, {which} (mean of {count}): {name2} {us}, {us2:.1%}",
+            name=bar.name,
+            which=bar.which,
+            count=bar.count,
+            name2=name,
+            us=show_us(us),
+            us2=us / whole,
+        )
         for name, us in zip(PHASES, bar.phases_us, strict=True)
     }
