@@ -47,12 +47,9 @@ def _group(places: Sequence[tuple[Entry, Entry]], invalid: Sequence[Entry]) -> l
         title = invalid[0]["labels"]["group"]
         each = "; ".join(f"{_row(cell)} ({', '.join(_codes(cell))})" for cell in invalid)
         found.append(
-            say(
-                "{title}: not valid{x}: {each}.",
-                title=title,
-                x="" if places else ", so nothing can be said",
-                each=each,
-            )
+            say("{title}: not valid: {each}.", title=title, each=each)
+            if places
+            else say("{title}: not valid, so nothing can be said: {each}.", title=title, each=each)
         )
     hidden = "; ".join(filter(None, map(_hidden, [*(cell for cell, _ in places), *invalid])))
     if hidden:
@@ -102,8 +99,11 @@ def _ranked(places: Sequence[tuple[Entry, Entry]]) -> str:
         (cell, place) for cell, place in others if place["tied_with_best"] and place["ratio_ci95"] is not None
     ]
     slower = [(cell, place) for cell, place in others if not place["tied_with_best"]]
-    first = say("is fastest with") if slower and not unsure and not tied else say("has the lowest")
-    text = f"{_row(best)} {first} p50 {p50}"
+    text = (
+        say("{cell} is fastest with p50 {p50}", cell=_row(best), p50=p50)
+        if slower and not unsure and not tied
+        else say("{cell} has the lowest p50 {p50}", cell=_row(best), p50=p50)
+    )
     if tied:
         text += say(", tied with {listed}", listed=_listed(tied))
     if slower:

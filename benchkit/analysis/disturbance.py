@@ -27,7 +27,7 @@ from typing import Final, Literal
 import numpy as np
 
 from benchkit.records.run import Block, Disturbance
-from benchkit.words import say
+from benchkit.words import say, word
 
 _LEAST_READINGS: Final = 8
 _LEAST_RATIO: Final = 1.5
@@ -39,7 +39,10 @@ _STEAL_FROM_S: Final = 0.2
 _THROTTLED_SHARE: Final = 0.01
 
 _Canary = Literal["spin_ns", "memcpy_ns"]
-_CANARIES: Final[Mapping[_Canary, str]] = {"spin_ns": "spin", "memcpy_ns": "copy"}
+_CANARIES: Final[Mapping[_Canary, str]] = {
+    "spin_ns": word("a fixed spin took {times:.1f} times as long as usual"),
+    "memcpy_ns": word("a fixed copy took {times:.1f} times as long as usual"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +85,7 @@ def _causes(each: Disturbance, levels: Mapping[_Canary, Calm | None], steal_limi
     for name, level in levels.items():
         worst_ns = max(getattr(each, name))
         if level is not None and worst_ns > level.limit_ns:
-            causes.append(
-                say(
-                    "a fixed {CANARIES} took {worst_ns:.1f} times as long as usual",
-                    CANARIES=_CANARIES[name],
-                    worst_ns=worst_ns / level.median_ns,
-                )
-            )
+            causes.append(say(_CANARIES[name], times=worst_ns / level.median_ns))
     steal = _steal(each)
     if steal is not None and steal > steal_limit:
         causes.append(say("{steal:.0f}% of the CPU time was stolen", steal=100 * steal))

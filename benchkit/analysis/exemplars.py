@@ -20,7 +20,7 @@ from benchkit.analysis.strips import layout
 from benchkit.records.run import Block, Event
 from benchkit.records.samples import PHASES, STAMPS, Samples
 from benchkit.units import show_us
-from benchkit.words import say
+from benchkit.words import named, say
 
 _NEARBY: Final = 20_000
 """Rows before and after a message that are looked at: what was under way with it stands close to it."""
@@ -117,15 +117,15 @@ class _Message:
                 continue
             over = self.overlap(each.at_ns, each.at_ns + max(1, each.duration_ns))
             phase = max(over, key=lambda name: over[name], default="")
-            within = say(" in its {phase}", phase=phase) if phase else ""
+            within = say(" in its {phase}", phase=named(phase)) if phase else ""
             what = say("garbage collection") if each.kind == "gc" else each.kind
             yield say(
-                "{what} of {duration_ns} in {party}{within}: {what2}",
+                "{what} of {duration_ns} in {party}{within}: {detail}",
                 what=what,
                 duration_ns=show_us(each.duration_ns / 1e3),
                 party=each.party,
                 within=within,
-                what2=each.what,
+                detail=each.what,
             )
 
 
@@ -172,13 +172,12 @@ def _under_way(message: _Message, near: Samples, producers: int) -> Iterator[str
     sent = (near["sent"] != 0) & (near["sent"] <= at) & (near["seq"] != message.stamps["seq"])
     count = int(np.count_nonzero(sent & ((end > at) | (end == 0))))
     if count:
-        whose = say(" of all producers") if producers > 1 else ""
-        yield say(
-            "{count} other message{x}{whose} under way when it was taken",
-            count=count,
-            x="s" if count > 1 else "",
-            whose=whose,
-        )
+        if producers > 1:
+            yield say("{count} other messages of all producers under way when it was taken", count=count)
+        elif count > 1:
+            yield say("{count} other messages under way when it was taken", count=count)
+        else:
+            yield say("1 other message under way when it was taken")
 
 
 def _neighbours(message: _Message, near: Samples, typical_ns: int) -> Iterator[str]:

@@ -15,7 +15,7 @@ from benchkit.analysis.validity import percent
 from benchkit.analysis.verdict import Kind, Verdict
 from benchkit.records.run import Block
 from benchkit.units import show_us
-from benchkit.words import say
+from benchkit.words import named, say
 
 _HALF = 0.5
 
@@ -49,11 +49,11 @@ def explained(found: Verdict, measure: Measure, blocks: Sequence[Block]) -> Verd
     share = inside_us / transit_us if transit_us else 0.0
     text = say(
         "by the server's own counters (means of {requests:.0f} requests, warm-up included) queue "
-        "took {queue_mean_us} and compute {compute_mean_us}: {x} of transit",
+        "took {queue_mean_us} and compute {compute_mean_us}: {share} of transit",
         requests=told["requests"],
         queue_mean_us=show_us(told["queue_mean_us"]),
         compute_mean_us=show_us(told["compute_mean_us"]),
-        x=percent(min(1.0, share)),
+        share=percent(min(1.0, share)),
     )
     evidence = [*found.evidence, text]
     if not own:
@@ -68,8 +68,8 @@ def explained(found: Verdict, measure: Measure, blocks: Sequence[Block]) -> Verd
 def _seen(found: Verdict, resource: str, kind: Kind, evidence: list[str], why: str) -> Verdict:
     line = say(
         "{kind} (transit, {resource}): {share} of the latency is transit; {why}",
-        kind=kind,
-        resource=resource,
+        kind=named(kind),
+        resource=named(resource),
         share=percent(found.share),
         why=why,
     )

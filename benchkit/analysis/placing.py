@@ -58,11 +58,10 @@ def with_noise(cells: Sequence[Analysed], places: Mapping[str, Sequence[Place]])
             if place.below_noise:
                 more_us = (place.p50_ns - placed[0].p50_ns) / 1e3
                 text = say(
-                    "p50 is {more_us} above that of {cell}", more_us=show_us(more_us), cell=placed[0].cell
-                )
-                text += say(
-                    ", and on this machine {noise_ns} or less is noise: a tie",
-                    noise_ns=show_us(place.noise_ns / 1e3),
+                    "p50 is {more} above that of {cell}, and on this machine {noise} or less is noise: a tie",
+                    more=show_us(more_us),
+                    cell=placed[0].cell,
+                    noise=show_us(place.noise_ns / 1e3),
                 )
                 notes[place.cell] = reason("effect-below-noise", text)
     return [

@@ -18,7 +18,7 @@ from benchkit.analysis.words import times
 from benchkit.records.profile import Frame, PartyProfile, PhaseProfile, Profile, ProfiledFigures
 from benchkit.records.run import Block, Cell
 from benchkit.records.samples import Samples
-from benchkit.words import say
+from benchkit.words import named, say
 
 LEAST_SAMPLES: Final = 20
 """Of a phase: with fewer, a share of one half is known no better than between a quarter and three quarters."""
@@ -105,7 +105,7 @@ def cost(slowed: Slowdown | None) -> str:
         )
     ]
     parts += [
-        say("CPU per message of the {role} {ratio}", role=role, ratio=times(ratio))
+        say("CPU per message of the {role} {ratio}", role=named(role), ratio=times(ratio))
         for role, ratio in slowed.cpu.items()
     ]
     if slowed.throughput is not None:
@@ -134,11 +134,17 @@ def sentence(profile: Profile, phase: str) -> str:
     if largest == "compute" and (told := _operators(profile)):
         return say("profile: {told}", told=told)
     quoted = [frame for frame in found.frames if frame.share >= _LEAST_QUOTED][:_QUOTED] or found.frames[:1]
-    first, *others = [
-        say("{share:.0%} {{}}in {frame}", share=frame.share, frame=_frame(frame)) for frame in quoted
-    ]
+    first, *others = quoted
     told = ", ".join(
-        [first.format(say("of {largest} ", largest=largest)), *(each.format("") for each in others)]
+        [
+            say(
+                "{share:.0%} of {phase} in {frame}",
+                share=first.share,
+                phase=named(largest),
+                frame=_frame(first),
+            ),
+            *(say("{share:.0%} in {frame}", share=frame.share, frame=_frame(frame)) for frame in others),
+        ]
     )
     gap = next((each.gap for each in profile.native.values() if each.gap), "") if largest == "compute" else ""
     native = say("; no profile of its native code: {gap}", gap=gap) if gap else ""
@@ -163,11 +169,11 @@ def _missing(parties: Mapping[str, PartyProfile], phase: str, found: PhaseProfil
         return say("no profile of {gap}", gap=gap)
     seen = found.samples if found else 0
     return say(
-        "no profile of {phase}: {seen} samples of the {role} are too few, {LEAST_SAMPLES} are needed",
-        phase=phase,
+        "no profile of {phase}: {seen} samples of the {role} are too few, {least} are needed",
+        phase=named(phase),
         seen=seen,
-        role=role,
-        LEAST_SAMPLES=LEAST_SAMPLES,
+        role=named(role),
+        least=LEAST_SAMPLES,
     )
 
 
@@ -212,10 +218,12 @@ def _together(found: Sequence[PhaseProfile]) -> PhaseProfile:
 def _frame(frame: Frame) -> str:
     where = f" ({frame.where})" if frame.where else ""
     inside = say(", most of it in {builtin}", builtin=frame.builtin) if frame.builtin else ""
-    part = (
-        "" if frame.caller_share > 0.95 else say("{caller_share:.0%} of it ", caller_share=frame.caller_share)
-    )
-    caller = say(", {part}called from {caller}", part=part, caller=frame.caller) if frame.caller else ""
+    caller = ""
+    if frame.caller and frame.caller_share > 0.95:
+        caller = say(", called from {caller}", caller=frame.caller)
+    elif frame.caller:
+        share = frame.caller_share
+        caller = say(", {share:.0%} of it called from {caller}", share=share, caller=frame.caller)
     return f"{frame.name}{where}{inside}{caller}"
 
 
@@ -224,14 +232,13 @@ def _operators(profile: Profile) -> str:
     found = next((each for each in profile.native.values() if each.operators), None)
     if found is None:
         return ""
-    named = ", ".join(
-        say("{share:.0%} {{}}in {name}", share=each.share, name=each.name)
-        + (f" ({each.type})" if each.type != each.name else "")
+    first, *others = (
+        (each.share, each.name + (f" ({each.type})" if each.type != each.name else ""))
         for each in islice(found.operators, 3)
     )
-    return named.replace("{}", say("of the operators' time "), 1).replace("{}", "") + say(
-        "; {runs} runs", runs=found.runs
-    )
+    told = [say("{share:.0%} of the operators' time in {frame}", share=first[0], frame=first[1])]
+    told += [say("{share:.0%} in {frame}", share=share, frame=frame) for share, frame in others]
+    return say("{told}; {runs} runs", told=", ".join(told), runs=found.runs)
 
 
 def quoted(verdict: Mapping[str, Any], cell: Cell) -> dict[str, Any]:

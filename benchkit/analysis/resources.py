@@ -114,7 +114,8 @@ def _producing(own: Accounts, measure: Measure) -> Demand | None:
     if cpu_ns is None:
         return None
     return Demand(
-        max(cpu_ns, encode.mean_ns), "CPU time" if cpu_ns >= encode.mean_ns else say("wall time of encode")
+        max(cpu_ns, encode.mean_ns),
+        say("CPU time") if cpu_ns >= encode.mean_ns else say("wall time of encode"),
     )
 
 
@@ -164,7 +165,7 @@ def _external(blocks: Sequence[Block], rate: float) -> Iterator[Resource]:
     told = [block.server for block in blocks if block.server is not None]
     requests = sum(each.requests for each in told)
     if not requests:
-        yield Resource("stage-0", "stage", None, rate, rate, gaps={"stage-0": _EXTERNAL})
+        yield Resource("stage-0", "stage", None, rate, rate, gaps={"stage-0": say(_EXTERNAL)})
         return
     each_ns = sum(each.compute_ns for each in told) / requests
     yield Resource(
@@ -180,7 +181,7 @@ def _broker(
     own = kept.get("broker", Accounts())
     cpu_ns = own.per_message("thread_cpu_ns")
     cpu_ns = own.work_ns if cpu_ns is None else cpu_ns
-    gaps = dict(own.gaps) if own.used else {**own.gaps, "broker": _UNTOLD_BROKER}
+    gaps = dict(own.gaps) if own.used else {**own.gaps, "broker": say(_UNTOLD_BROKER)}
     demand = None if cpu_ns is None else Demand(cpu_ns, say("CPU time of its busiest thread"))
     yield Resource("broker", "broker", demand, rate, rate, 1, own, _counted(blocks, rate), gaps)
 
@@ -215,7 +216,7 @@ def _link(cell: Cell, rate: float) -> Resource:
         rate,
         rate,
         seen={"bytes_per_s": rate * cell.wire_bytes},
-        gaps={"link": _LOOPBACK},
+        gaps={"link": say(_LOOPBACK)},
     )
 
 

@@ -10,7 +10,7 @@ from benchkit.analysis.found import Found
 from benchkit.analysis.measure import Measure
 from benchkit.analysis.validity import CODES, Reason
 from benchkit.units import show_us
-from benchkit.words import say
+from benchkit.words import say, word
 
 _EXPECTED: Final = frozenset({"offered-load-not-reached", "blocks-disagree"})
 """At the edge of capacity messages leave late now and then; the promise counts them from when they were due."""
@@ -30,15 +30,12 @@ def _own(found: Found) -> Iterator[Reason]:
     if ended == "given-up":
         yield _reason("search-given-up", say("a block of the search could not be measured"))
     elif ended != "found":
-        why = say("the time was up") if ended == "time" else say("the run ended")
-        yield _reason(
-            "search-unfinished",
-            say(
-                "{why} before the rate was known to {precision:.0%}",
-                why=why,
-                precision=found.sought.precision,
-            ),
+        why = (
+            word("the time was up before the rate was known to {precision:.0%}")
+            if ended == "time"
+            else word("the run ended before the rate was known to {precision:.0%}")
         )
+        yield _reason("search-unfinished", say(why, precision=found.sought.precision))
     if found.none_keeps:
         yield _reason("no-level-keeps", no_level_words(found))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 from benchkit.analysis.words import times_with_interval
 from benchkit.units import show_us
-from benchkit.words import say
+from benchkit.words import named, say
 
 Entry = Mapping[str, Any]
 
@@ -52,10 +53,12 @@ def _capacity(found: Entry) -> str:
             else say("the smallest latency seen is {seen}", seen=show_us(seen))
         )
         lowest = found["levels"][0]["rate_per_s"] if found["levels"] else None
+        if lowest is None:
+            return say("keeps {promise} at no rate: {least}", promise=promise, least=least)
         return say(
-            "keeps {promise} at no rate{x}: {least}",
+            "keeps {promise} at no rate, not even at {lowest:.4g}/s: {least}",
             promise=promise,
-            x="" if lowest is None else f", not even at {lowest:.4g}/s",
+            lowest=lowest,
             least=least,
         )
     edge = found["edge"]
@@ -68,13 +71,13 @@ def _capacity(found: Entry) -> str:
     limit = (
         ""
         if found["limited_by"] == "none"
-        else say("; limited by the {limited_by}", limited_by=found["limited_by"])
+        else say("; limited by the {limited_by}", limited_by=named(found["limited_by"]))
     )
     return say(
         "holds {found} with {promise}, a {kind}{limit}",
         found=rate_with_interval(found),
         promise=promise,
-        kind=edge["kind"],
+        kind=named(edge["kind"]),
         limit=limit,
     )
 
@@ -95,7 +98,7 @@ def promised(slo: Mapping[str, float]) -> str:
             words.append(say("loss <= {limit:.2%}", limit=limit) if limit else say("no loss"))
         else:
             words.append(f"{name} <= {show_us(limit * 1e6)}")
-    return " and ".join(words)
+    return reduce(lambda some, last: say("{some} and {last}", some=some, last=last), words) if words else ""
 
 
 def rate_with_interval(found: Entry) -> str:

@@ -168,12 +168,16 @@ def in_words(found: Slow) -> str:
     ]
     if not named or found.slow.count == found.typical.count == 1:
         return ""
-    some = "message" if found.slow.count == 1 else say("{count} messages", count=found.slow.count)
-    more = say(
-        "the slowest {some} took {slow_us}, a typical one {typical_us}",
-        some=some,
-        slow_us=show_us(slow_us),
-        typical_us=show_us(typical_us),
+    count, slow_, typical = found.slow.count, show_us(slow_us), show_us(typical_us)
+    more = (
+        say("the slowest message took {slow}, a typical one {typical}", slow=slow_, typical=typical)
+        if count == 1
+        else say(
+            "the slowest {count} messages took {slow}, a typical one {typical}",
+            count=count,
+            slow=slow_,
+            typical=typical,
+        )
     )
     parts = (f"{each['phase']} {show_us(each['added_us'])} ({each['share']:.0%})" for each in named)
     return say("{more}; what was added: {parts}", more=more, parts=", ".join(parts))

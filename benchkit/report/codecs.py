@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchkit.report.text import text
 from benchkit.units import show_bytes, show_us
-from benchkit.words import say, word
+from benchkit.words import say
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 Entry = Mapping[str, Any]
-COLUMNS: Final = ("codec", word("on the wire"), "encode", "decode", word("what arrives"))
+COLUMNS: Final = ("codec", "on the wire", "encode", "decode", "what arrives")
 
 
 def fidelity(entry: Entry) -> str:

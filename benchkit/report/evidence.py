@@ -15,7 +15,7 @@ from benchkit.report.excerpt import excerpt
 from benchkit.report.grid import Piece, phase_pieces
 from benchkit.report.groups import Entry, Row
 from benchkit.report.plain_table import Table, table
-from benchkit.words import say, word
+from benchkit.words import named, say, word
 
 _KEPT: Final = re.compile(r"(samples|profiles)/[A-Za-z0-9_+=,@][A-Za-z0-9_+=,@.-]*")
 _PARTS: Final[Mapping[str, str]] = {
@@ -69,7 +69,7 @@ def evidence(row: Row) -> Evidence:
 def _bars(ledger: Mapping[str, Any]) -> Iterator[Bar]:
     for name, phases in ledger.items():
         if pieces := tuple(phase_pieces(_numbers(phases))):
-            yield Bar(excerpt(name, 40), pieces)
+            yield Bar(named(excerpt(name, 40)), pieces)
 
 
 def _numbers(phases: Any) -> dict[str, float]:
@@ -101,7 +101,11 @@ def _tables(entry: Entry) -> Iterator[Table | None]:
     what_if = _mapping(entry.get("what_if"))
     for name, found in what_if.items():
         if name not in ("now", "left_out"):
-            yield table(_PARTS.get(name, excerpt(name, 60)), map(_worded, _entries(found)), _SAID_IN_WORDS)
+            yield table(
+                say(_PARTS[name]) if name in _PARTS else excerpt(name, 60),
+                map(_worded, _entries(found)),
+                _SAID_IN_WORDS,
+            )
     yield from _profiles(entry.get("profiles"))
 
 
@@ -133,7 +137,7 @@ def _ledger(ledger: Any) -> Table | None:
         return None
     kinds = {str(kind): found for kind, phases in ledger.items() if (found := _numbers(phases))}
     rows = [
-        {"phase": phase, **{f"{kind}_us": phases.get(phase) for kind, phases in kinds.items()}}
+        {"phase": named(phase), **{f"{kind}_us": phases.get(phase) for kind, phases in kinds.items()}}
         for phase in PHASES
         if any(phases.get(phase) for phases in kinds.values())
     ]
@@ -148,15 +152,18 @@ def _profiles(profiles: Any) -> Iterator[Table | None]:
             yield table(say("Operators of the model"), _entries(found))
         elif isinstance(found, Mapping):
             slower = found.get("slowdown")
-            how = (
-                say(", {slower:.2f}x as slow while it was looked at", slower=slower)
-                if isinstance(slower, (int, float))
-                else ""
-            )
+            who = excerpt(party, 60)
+            caption = say("Profile of {party}", party=who)
+            if isinstance(slower, (int, float)):
+                caption = say(
+                    "Profile of {party}, {slower:.2f}x as slow while it was looked at",
+                    party=who,
+                    slower=slower,
+                )
             frames = [
                 each if isinstance(each, Mapping) else {"frame": each} for each in _entries(found.get("top"))
             ]
-            yield table(say("Profile of {party}{how}", party=excerpt(party, 60), how=how), frames)
+            yield table(caption, frames)
 
 
 def _entries(found: Any) -> list[Any]:
@@ -174,12 +181,13 @@ def _blocks(entry: Entry) -> Table | None:
             "messages": block["count"],
             "p50_us": block["p50_us"] if block["count"] else None,
             "warm-up": say(
-                "{warmup_messages} messages, {warmup_s:.2f} s",
-                warmup_messages=block["warmup_messages"],
+                word("{messages} messages, {warmup_s:.2f} s")
+                if block["warmup_settled"]
+                else word("{messages} messages, {warmup_s:.2f} s, not settled"),
+                messages=block["warmup_messages"],
                 warmup_s=block["warmup_s"],
-            )
-            + ("" if block["warmup_settled"] else say(", not settled")),
-            say("largest phase_us"): _largest(block["phase_means_us"]) if block["count"] else None,
+            ),
+            "largest phase_us": _largest(block["phase_means_us"]) if block["count"] else None,
         }
         for block in entry.get("blocks_detail") or ()
     ]

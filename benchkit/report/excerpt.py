@@ -22,10 +22,10 @@ def excerpt(value: object, most: int = LONGEST) -> str:
         return line
     tail = most // 4
     return say(
-        "{line} …({line2} letters left out)… {line3}",
-        line=line[: most - tail],
-        line2=len(line) - most,
-        line3=line[len(line) - tail :],
+        "{begin} …({count} letters left out)… {end}",
+        begin=line[: most - tail],
+        count=len(line) - most,
+        end=line[len(line) - tail :],
     )
 
 
@@ -43,7 +43,7 @@ def page(value: str, most: int = 20_000, widest: int = 300) -> str:
     for at, line in enumerate(lines):
         room -= len(line) + 1
         if room < 0:
-            found.append(say("… ({lines} lines left out)", lines=len(lines) - at))
+            found.append(say("… ({count} lines left out)", count=len(lines) - at))
             break
         found.append(line)
     return "\n".join(found)

@@ -17,7 +17,7 @@ from benchkit.report.link_words import in_words as link_in_words
 from benchkit.report.profiles import full as profile
 from benchkit.report.text import rate
 from benchkit.units import show_bytes, show_us
-from benchkit.words import say
+from benchkit.words import named, say
 
 _MOST: Final = 60
 
@@ -43,7 +43,9 @@ def failures(found: Sequence[Entry]) -> Iterator[Fact]:
 def of_cell(row: Row) -> tuple[Fact, ...]:
     """What is known about a cell besides its figures."""
     entry = row.entry
-    account = ", ".join(f"{many} {name.replace('_', '-')}" for name, many in entry["account"].items() if many)
+    account = ", ".join(
+        f"{many} {named(name.replace('_', '-'))}" for name, many in entry["account"].items() if many
+    )
     guarantee = entry["guarantee"]
     facts = {
         "id": entry["id"],
@@ -68,15 +70,15 @@ def of_cell(row: Row) -> tuple[Fact, ...]:
         "verdict": str(entry["verdict"].get("line", "")),
         "evidence": "; ".join(map(str, entry["verdict"]["evidence"])),
         "limits": limits(entry),
-        say("slow messages"): slow(entry),
-        say("not seen"): "; ".join(gaps(entry)),
+        "slow messages": slow(entry),
+        "not seen": "; ".join(gaps(entry)),
         "profile": profile(entry),
         "drift": "; ".join(in_words(name, each) for name, each in entry["drift"].items() if each["clear"]),
         "options": _flat(entry["parameters"]),
         "stage": _flat(entry["stage_facts"]),
     }
     return tuple(
-        Fact(name, excerpt(value, 1500 if name == "profile" else 700))
+        Fact(named(name), excerpt(value, 1500 if name == "profile" else 700))
         for name, value in facts.items()
         if value
     )
@@ -105,7 +107,7 @@ def _load(load: Entry) -> str:
     share = say("{late_share:.1%} left late", late_share=load["late_share"])
     return say(
         "{arrival}, {asked}, {reached} reached, lateness p99 {p99}, {share}",
-        arrival=load["arrival"],
+        arrival=named(load["arrival"]),
         asked=asked,
         reached=reached,
         p99=show_us(late["p99"]),
@@ -128,26 +130,26 @@ def _flat(nested: Any) -> str:
 
 def of_run(run: Run, document: Entry) -> Iterator[Fact]:
     """When, how long, how much, and what the machine can do at best."""
-    yield Fact("started", excerpt(document["started_utc"], 60))
-    yield Fact("took", f"{document['duration_s']:.0f} s")
+    yield Fact(named("started"), excerpt(document["started_utc"], 60))
+    yield Fact(named("took"), f"{document['duration_s']:.0f} s")
     yield Fact("benchkit", str(document["benchkit"]))
-    yield Fact("seed", str(document["seed"]))
+    yield Fact(named("seed"), str(document["seed"]))
     counted = sum(cell["latency_us"]["count"] for cell in document["cells"])
     valid = sum(bool(cell["validity"]["valid"]) for cell in document["cells"])
-    cells = say("{cells}, {valid} of them valid", cells=len(document["cells"]), valid=valid)
     yield Fact(
         "cells",
         say(
-            "{cells}; {blocks} blocks, {counted} messages",
-            cells=cells,
+            "{cells}, {valid} of them valid; {blocks} blocks, {counted} messages",
+            cells=len(document["cells"]),
+            valid=valid,
             blocks=len(run.blocks),
             counted=counted,
         ),
     )
     for role, cores in list(document["placement"].items())[:8]:
-        yield Fact(say("placement, {role}", role=excerpt(role, 40)), excerpt(cores, 120))
+        yield Fact(say("placement, {role}", role=named(excerpt(role, 40))), excerpt(cores, 120))
     if run.floor is None:
-        yield Fact("floor", say("not measured"))
+        yield Fact(named("floor"), say("not measured"))
         return
     null, wake = run.floor.null_us, run.floor.wake_us
     for name, us in ((say("empty message and back"), null), (say("waking a process"), wake)):
@@ -158,7 +160,7 @@ def of_run(run: Run, document: Entry) -> Iterator[Fact]:
     for path, lengths in run.floor.paths_us.items():
         each = (f"{show_bytes(int(nbytes))} {show_us(us.get('exchange'))}" for nbytes, us in lengths.items())
         yield Fact(say("floor: {path}, and back", path=excerpt(path, 60)), excerpt(", ".join(each), 700))
-    yield Fact(say("floor: reading the clock"), say("{clock_ns:.0f} ns", clock_ns=run.floor.clock_ns))
+    yield Fact(say("floor: reading the clock"), f"{run.floor.clock_ns:.0f} ns")
 
 
 def of_machine(document: Entry) -> Iterator[Fact]:
@@ -167,7 +169,7 @@ def of_machine(document: Entry) -> Iterator[Fact]:
         if name == "warnings" or value in (None, "", {}, []):
             continue
         shown = show_bytes(value) if name == "memory_bytes" and isinstance(value, int) else _flat(value)
-        label = "memory" if name == "memory_bytes" else excerpt(name, 60)
+        label = named("memory") if name == "memory_bytes" else named(excerpt(name, 60))
         yield Fact(label, excerpt(shown.removeprefix("="), 1500))
 
 

@@ -11,7 +11,7 @@ from benchkit.report.charts import palette
 from benchkit.report.excerpt import short
 from benchkit.report.groups import Entry, Group, Row
 from benchkit.report.text import cpu_us
-from benchkit.words import say
+from benchkit.words import named, say
 
 _MOST_VALUES: Final = 40
 _AXES: Final[Mapping[str, Callable[[Row], object]]] = {
@@ -21,7 +21,7 @@ _AXES: Final[Mapping[str, Callable[[Row], object]]] = {
     "source": lambda row: row.entry["source"],
     "load": lambda row: row.entry["load"]["name"],
     "workers": lambda row: row.entry["workers"],
-    "validity": lambda row: "valid" if row.valid else say("not valid"),
+    "validity": lambda row: named("valid") if row.valid else say("not valid"),
 }
 
 
@@ -140,11 +140,11 @@ def phase_pieces(parts: Mapping[str, float]) -> Iterator[Piece]:
 
 def _badge(row: Row) -> str:
     if not row.valid:
-        return say("not valid")
+        return "not valid"
     if row.place is None:
         return ""
     if row.place["ratio_ci95"] is None:
-        return say("no interval")
+        return "no interval"
     if row.place["ratio_ci95"] == [1.0, 1.0]:
         return "lowest"
     return "tie" if row.place["tied_with_best"] else ""

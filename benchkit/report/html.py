@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from benchkit.report.charts import palette
 from benchkit.report.story import COLUMNS, Story
+from benchkit.words import named, say, spoken
 
 _QUANTITY: Final = re.compile(r"(?<=\d) (?=(?:us|ms|s|min|h|B|kB|MB|GB)\b)")
 
@@ -28,13 +29,14 @@ def html(story: Story, charts: Mapping[str, str], commands: Sequence[str], kept:
 
     `kept` are the paths, relative to the page, of records that lie beside it: these are links, others are words.
     """
-    css, js = style(), script()
+    css, js = style(say("Sort by")), script()
     return (
         _environment()
         .get_template("report.html.jinja")
         .render(
             story=story,
             columns=COLUMNS,
+            language=spoken(),
             commands=commands,
             kept=frozenset(kept),
             css=Markup(css),  # noqa: S704  (made of the package's own template and palette)
@@ -51,8 +53,11 @@ def _hash(text: str) -> str:
 
 
 @cache
-def style() -> str:
-    """The page's only style sheet; on dark ground it exchanges the charts' colours for their twins."""
+def style(sort_by: str = "Sort by") -> str:
+    """The page's only style sheet, with the one word that it says.
+
+    On dark ground it exchanges the charts' colours for their twins.
+    """
     twins = palette.dark_twins()
     grounds = {
         name: (color, twins[color])
@@ -61,7 +66,9 @@ def style() -> str:
             ("shade", palette.SHADE), ("grid", palette.GRID), ("alarm", palette.ALARM),
         )
     }  # fmt: skip
-    return _environment().get_template("report.css.jinja").render(twins=twins, grounds=grounds)
+    return (
+        _environment().get_template("report.css.jinja").render(twins=twins, grounds=grounds, sort_by=sort_by)
+    )
 
 
 @cache
@@ -81,6 +88,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["together"] = _together
+    made.globals.update(say=say, named=named)
     return made
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from benchkit.report.text import rate
 from benchkit.units import show_us
-from benchkit.words import say
+from benchkit.words import named, say
 
 Entry = Mapping[str, Any]
 _NAMED: Final = 3
@@ -37,7 +37,11 @@ def limits(cell: Entry) -> str:
 
 def _name(station: Entry) -> str:
     many = station["servers"] > 1
-    return f"{station['servers']} {station['name'].removesuffix('s')}s" if many else str(station["name"])
+    return (
+        f"{station['servers']} {named(station['name'].removesuffix('s') + 's')}"
+        if many
+        else named(str(station["name"]))
+    )
 
 
 def slow(cell: Entry) -> str:
@@ -57,7 +61,7 @@ def gaps(cell: Entry) -> list[str]:
             told.append(
                 each["name"]
                 if name == each["name"]
-                else say("{name} of {name2}", name=name, name2=each["name"])
+                else say("{name} of {party}", name=name, party=each["name"])
             )
     return [f"{', '.join(names)}: {why}" for why, names in found.items()]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchkit.units import show_bytes, show_us
-from benchkit.words import say
+from benchkit.words import named, say
 
 Entry = Mapping[str, Any]
 
@@ -17,7 +17,7 @@ def in_words(link: Entry) -> Iterator[str]:
         for way in ("up", "down"):
             facts = list(_facts(link["asked"][way], done[way]))
             if facts:
-                yield f"{side}, {way}: {', '.join(facts)}"
+                yield f"{named(side)}, {named(way)}: {', '.join(facts)}"
 
 
 def _facts(asked: Entry, done: Entry) -> Iterator[str]:

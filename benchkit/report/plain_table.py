@@ -12,11 +12,13 @@ from benchkit.report.excerpt import excerpt
 from benchkit.report.grid import Piece, phase_pieces
 from benchkit.report.text import rate
 from benchkit.units import show_bytes, show_seconds, show_us
-from benchkit.words import say
+from benchkit.words import named, say
 
 MOST_ROWS: Final = 200
 _MOST_COLUMNS: Final = 14
 _SUFFIXES: Final = ("_us", "_ns", "_s", "_bytes", "_per_s", "_ci95")
+_IDENTIFIERS: Final = ("phase", "role", "kind", "limited_by")
+"""Fields that hold a name people call by a word of their language."""
 _SHARES: Final = ("share", "utilisation", "utilization")
 
 
@@ -68,7 +70,7 @@ def heading(key: str) -> str:
     if not key.endswith("_per_s"):
         for suffix in _SUFFIXES:
             key = key.removesuffix(suffix)
-    return excerpt(key.replace("_per_s", say(" per s")).replace("_", " "), 60)
+    return named(excerpt(key.replace("_per_s", " per s").replace("_", " "), 60))
 
 
 def shown(key: str, value: Any) -> Value:
@@ -85,14 +87,14 @@ def shown(key: str, value: Any) -> Value:
     if isinstance(value, Sequence) and not isinstance(value, str):
         parts = ", ".join(shown(key, each).text for each in value[:MOST_ROWS])
         return Value(f"[{parts}]" if "ci95" in key or "interval" in key else excerpt(parts))
-    return Value(excerpt(value))
+    return Value(excerpt(named(value) if key in _IDENTIFIERS else value))
 
 
 def _nested(key: str, fields: Mapping[str, Any]) -> Value:
     """`now 41/s, predicted 78/s`: what does not say its unit has that of the field around it."""
     if key.startswith("phases") and (pieces := tuple(phase_pieces(_phases(fields)))):
         largest = sorted(_phases(fields).items(), key=lambda item: -item[1])[:3]
-        return Value(", ".join(f"{name} {show_us(us)}" for name, us in largest), pieces=pieces)
+        return Value(", ".join(f"{named(name)} {show_us(us)}" for name, us in largest), pieces=pieces)
     parts = []
     for name, value in fields.items():
         if value is None or value == "":

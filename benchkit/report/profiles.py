@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from benchkit.units import show_us
-from benchkit.words import say
+from benchkit.words import named, say
 
 Entry = Mapping[str, Any]
 _PHASES: Final = ("encode", "send", "decode", "batch", "compute", "reply")
@@ -72,7 +72,7 @@ def _phases(party: Entry, phases: Sequence[str]) -> Iterator[str]:
             if each["share"] >= _LEAST
         ][:_MOST]
         if told:
-            yield f"{phase} {', '.join(told)}"
+            yield f"{named(phase)} {', '.join(told)}"
 
 
 def _where(frame: Entry) -> str:

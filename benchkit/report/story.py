@@ -17,15 +17,15 @@ from benchkit.report.excerpt import excerpt
 from benchkit.report.facts import Fact, as_yaml, failures, of_cell, of_machine, of_run
 from benchkit.report.grid import Grid, grid
 from benchkit.report.groups import Entry, Group, Row, groups
-from benchkit.report.lead import Claim, crossings, lead, named
+from benchkit.report.lead import Claim, cells_named, crossings, lead
 from benchkit.report.text import cpu_us, rate
 from benchkit.units import show_us
-from benchkit.words import say, word
+from benchkit.words import named, say
 
 MOST_GROUPS: Final = 12
 """Groups that get charts; the tables show all of them."""
 COLUMNS: Final = (
-    "cell", "p50", "p90", "p99", "p99.9", "rate", "CPU/message", word("to the best"), "bottleneck", "guarantee",
+    "cell", "p50", "p90", "p99", "p99.9", "rate", "CPU/message", "to the best", "bottleneck", "guarantee",
 )  # fmt: skip
 _MOST_LINES: Final = 60
 
@@ -66,6 +66,8 @@ class Promised:
     values: tuple[str, ...]
     open: tuple[str, ...]
     """The promises that are broken or cannot be decided, in words."""
+    kept: tuple[bool | None, ...]
+    """By promise, as `values`; None where it cannot be decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,7 @@ def _claims(document: Entry, found: Sequence[Group]) -> Iterator[Claim]:
         rows = [row for group in found if group.number in about for row in group.rows]
         anchor = "overview" if sentence in crossings(document) else ""
         group = about[0] if about else None
-        yield Claim(excerpt(sentence, 1500), group, named(sentence, rows), anchor)
+        yield Claim(excerpt(sentence, 1500), group, cells_named(sentence, rows), anchor)
 
 
 def _section(group: Group, slo: dict[str, float]) -> Section:
@@ -178,7 +180,7 @@ def _section(group: Group, slo: dict[str, float]) -> Section:
     why_none = (
         say("nothing was measured")
         if drawn
-        else say("only the first {MOST_GROUPS} groups have charts", MOST_GROUPS=MOST_GROUPS)
+        else say("only the first {most} groups have charts", most=MOST_GROUPS)
     )
     return Section(
         number=group.number,
@@ -203,7 +205,7 @@ def _section(group: Group, slo: dict[str, float]) -> Section:
 def _line(row: Row) -> Line:
     entry, latency = row.entry, row.entry["latency_us"]
     verdict, guarantee = entry["verdict"], entry["guarantee"]
-    resource = f" ({verdict['resource']})" if verdict["resource"] != "none" else ""
+    resource = f" ({named(verdict['resource'])})" if verdict["resource"] != "none" else ""
     figures = (
         _with_interval(latency["p50"], latency["p50_ci95"]),
         show_us(latency["p90"]),
@@ -212,7 +214,7 @@ def _line(row: Row) -> Line:
         rate(entry["throughput"]["messages_per_s"]) if latency["count"] else "-",
         show_us(cpu_us(entry["cost"])),
         _against_best(row.place),
-        f"{verdict['bottleneck']}{resource}" if row.valid else "-",
+        f"{named(verdict['bottleneck'])}{resource}" if row.valid else "-",
         excerpt(f"{guarantee['delivery']}, {guarantee['durability']}", 60),
     )
     best = row.place is not None and row.place["ratio_ci95"] == [1.0, 1.0]
@@ -252,14 +254,17 @@ def _whys(rows: Iterable[Row], severity: str) -> Iterator[Why]:
 
 
 def _promised(document: Entry, rows: Sequence[Row]) -> Iterator[Promised]:
-    words = {True: say("kept"), False: say("broken"), None: say("not decidable with this sample")}
+    words = {True: named("kept"), False: named("broken"), None: say("not decidable with this sample")}
     for row in rows[: 2 * _MOST_LINES]:
         own = [each for each in document["promises"] if each["cell"] == row.entry["id"]]
         told = [(each, f"{_quantity(each['name'], each['value'])}, {words[each['kept']]}") for each in own]
         if told:
             open_ = (f"{excerpt(each['name'], 20)} {said}" for each, said in told if each["kept"] is not True)
             group = excerpt(row.entry["group"], 60)
-            yield Promised(row.number, row.label, group, tuple(said for _, said in told), tuple(open_))
+            values = tuple(said for _, said in told)
+            yield Promised(
+                row.number, row.label, group, values, tuple(open_), tuple(each["kept"] for each in own)
+            )
 
 
 def _quantity(name: str, value: float | None) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from benchkit.words.catalogue import ENGLISH, catalogue
@@ -15,11 +16,12 @@ from benchkit.words.catalogue import ENGLISH, catalogue
 class Speech:
     """A language and its catalogue."""
 
-    language: str = ENGLISH
-    templates: Mapping[str, str] = field(default_factory=dict)
+    language: str
+    templates: Mapping[str, str]
 
 
-_NOW: Final[ContextVar[Speech]] = ContextVar("benchkit_speech", default=Speech())
+_ENGLISH: Final = Speech(ENGLISH, MappingProxyType({}))
+_NOW: Final[ContextVar[Speech]] = ContextVar("benchkit_speech", default=_ENGLISH)
 
 
 def say(template: str, /, **fields: object) -> str:

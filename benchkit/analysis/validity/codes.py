@@ -47,7 +47,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from benchkit.analysis.intervals import LEAST_BLOCKS
-from benchkit.words import word
+from benchkit.words import say, word
 
 Severity = Literal["invalid", "note"]
 
@@ -57,7 +57,14 @@ class Kind:
     """A code's usual severity and what to do about it."""
 
     severity: Severity
-    remedy: str
+    template: str
+    least: int | None = None
+    """What the template's field of that name says."""
+
+    @property
+    def remedy(self) -> str:
+        """In the language that is spoken."""
+        return say(self.template, least=self.least)
 
 
 CODES: Final[Mapping[str, Kind]] = {
@@ -122,7 +129,7 @@ CODES: Final[Mapping[str, Kind]] = {
     "too-few-samples": Kind(
         "note", word("measure longer (blocks.duration, blocks.rounds) or at a higher rate")
     ),
-    "few-blocks": Kind("note", f"set blocks.rounds to {LEAST_BLOCKS} or more"),
+    "few-blocks": Kind("note", word("set blocks.rounds to {least} or more"), least=LEAST_BLOCKS),
     "blocks-disagree": Kind(
         "note", word("stop what else runs on this machine, or raise blocks.rounds and blocks.duration")
     ),

@@ -79,10 +79,10 @@ def graded_blocks(affected: int, blocks: int) -> Severity:
     return "invalid" if affected * _BLOCKS_TOLERATED > blocks else "note"
 
 
-def named(blocks: Sequence[int]) -> str:
+def blocks_named(blocks: Sequence[int]) -> str:
     """`block 3, 4, 7`, with an ellipsis after the first five."""
     more = ", ..." if len(blocks) > _NAMED else ""
-    return say("block {index}{more}", index=", ".join(str(index) for index in blocks[:_NAMED]), more=more)
+    return say("block {numbers}{more}", numbers=", ".join(map(str, blocks[:_NAMED])), more=more)
 
 
 def percent(share: float) -> str:
@@ -93,4 +93,4 @@ def percent(share: float) -> str:
 
 def messages(count: int) -> str:
     """In words: `1 message`, `7 messages`."""
-    return "1 message" if count == 1 else say("{count} messages", count=count)
+    return say("1 message") if count == 1 else say("{count} messages", count=count)

@@ -53,9 +53,9 @@ def offered(facts: Facts) -> Iterator[Reason]:
     severity: Severity = "invalid" if late_beyond_chance or (slow and (1 - kept) * count >= 1) else "note"
     encode, send = (show_us(facts.measure.phases[name].mean_ns / 1e3) for name in ("encode", "send"))
     late = say(
-        "{late_share} of the messages left more than {LATE_NS} late",
+        "{late_share} of the messages left more than {late} late",
         late_share=percent(pace.late_share),
-        LATE_NS=show_us(LATE_NS / 1e3),
+        late=show_us(LATE_NS / 1e3),
     )
     yield reason(
         "offered-load-not-reached",

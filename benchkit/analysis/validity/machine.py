@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from benchkit.analysis.validity.facts import Facts, Reason, graded_blocks, named, reason
+from benchkit.analysis.validity.facts import Facts, Reason, blocks_named, graded_blocks, reason
+from benchkit.analysis.words import listed
 from benchkit.records.run import Block
 from benchkit.units import show_us
-from benchkit.words import say, word
+from benchkit.words import named, say, word
 
 _LEAST_DISTURBED: Final = 2
 """One block may be bad luck: it alone, of two, makes no cell invalid."""
@@ -27,8 +28,8 @@ def disturbed(facts: Facts) -> Iterator[Reason]:
     yield reason(
         "machine-disturbed",
         say(
-            "the machine was disturbed during {named} ({found} of {blocks}): {causes}",
-            named=named(found),
+            "the machine was disturbed during {which} ({found} of {blocks}): {causes}",
+            which=blocks_named(found),
             found=len(found),
             blocks=len(facts.blocks),
             causes=causes,
@@ -47,14 +48,14 @@ def cores(facts: Facts) -> Iterator[Reason]:
             say(
                 "{roles} ran on core {core} in block {number} ({together} of {blocks} blocks), though each "
                 "was given a core of its own",
-                roles=" and ".join(roles),
+                roles=listed([named(role) for role in roles]),
                 core=core,
                 number=number,
                 together=len(together),
                 blocks=len(facts.blocks),
             ),
             graded_blocks(len(together), len(facts.blocks)),
-            _APART_REMEDY,
+            say(_APART_REMEDY),
         )
     broker = any("broker" in block.usage for block in facts.blocks)
     parties = facts.cell.producers + facts.cell.workers + broker

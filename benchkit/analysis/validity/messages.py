@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from benchkit.analysis.validity.facts import Facts, Reason, graded, messages, named, percent, reason
+from benchkit.analysis.validity.facts import Facts, Reason, blocks_named, graded, messages, percent, reason
 from benchkit.analysis.validity.parties import COUNTED, cut_short, failures
 from benchkit.units import show_us
-from benchkit.words import say
+from benchkit.words import named, say
 
 _MAY_LOSE: Final = frozenset({"at-most-once", "unknown"})
 _MAY_REPEAT: Final = frozenset({"at-least-once", "unknown"})
@@ -20,8 +20,8 @@ def account(facts: Facts) -> Iterator[Reason]:
         yield reason(
             "account-not-closed",
             say(
-                "the messages of {named} do not add up: each must end in exactly one place",
-                named=named(facts.open_blocks),
+                "the messages of {which} do not add up: each must end in exactly one place",
+                which=blocks_named(facts.open_blocks),
             ),
         )
 
@@ -53,7 +53,7 @@ def undelivered(facts: Facts) -> Iterator[Reason]:
         return
     share = sum(gone.values()) / facts.scheduled
     broken = bool(facts.account["lost"]) and facts.cell.delivery not in _MAY_LOSE
-    text = ", ".join(f"{count} {name.replace('_', '-')}" for name, count in gone.items())
+    text = ", ".join(f"{count} {named(name.replace('_', '-'))}" for name, count in gone.items())
     promise = say("; it promises {delivery}", delivery=facts.cell.delivery) if broken else ""
     refusal = next((failure for failure in failures(facts) if failure.type == COUNTED), None)
     why = f": {refusal.what}" if refusal else ""
@@ -153,7 +153,8 @@ def little(facts: Facts) -> Iterator[Reason]:
             stamped=worst.stamped,
         )
     yield reason(
-        "little-violated", say("in {named} {text}", named=named([each.block for each in found]), text=text)
+        "little-violated",
+        say("in {which} {text}", which=blocks_named([each.block for each in found]), text=text),
     )
 
 

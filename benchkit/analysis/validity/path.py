@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from benchkit.analysis.link import as_document, differences
-from benchkit.analysis.validity.facts import Facts, Reason, named, reason
+from benchkit.analysis.validity.facts import Facts, Reason, blocks_named, reason
 from benchkit.records.run import Block
 from benchkit.words import say
 
@@ -27,7 +27,7 @@ def as_claimed(facts: Facts) -> Iterator[Reason]:
         for difference in dict.fromkeys(_differences(block)):
             seen.setdefault(difference, []).append(block.index)
     for difference, blocks in seen.items():
-        yield reason("path-not-as-claimed", f"{difference} ({named(blocks)})")
+        yield reason("path-not-as-claimed", f"{difference} ({blocks_named(blocks)})")
 
 
 def link(facts: Facts) -> Iterator[Reason]:
@@ -42,7 +42,8 @@ def link(facts: Facts) -> Iterator[Reason]:
     ]
     if around:
         what = say(
-            "messages were delivered whose bytes did not go through the link ({named})", named=named(around)
+            "messages were delivered whose bytes did not go through the link ({which})",
+            which=blocks_named(around),
         )
         yield reason("path-not-as-claimed", what)
     found = as_document(facts.cell, facts.blocks)

@@ -13,7 +13,7 @@ from benchkit.analysis.drift import Drift, in_words
 from benchkit.analysis.intervals import LEAST_BLOCKS
 from benchkit.analysis.quantiles import PERCENTILES, minimum_samples
 from benchkit.analysis.validity.codes import Severity
-from benchkit.analysis.validity.facts import Facts, Reason, named, reason
+from benchkit.analysis.validity.facts import Facts, Reason, blocks_named, reason
 from benchkit.units import show_us
 from benchkit.words import say
 
@@ -28,8 +28,8 @@ def warm_up(facts: Facts) -> Iterator[Reason]:
     if not unsettled:
         return
     text = say(
-        "{named} ({unsettled} of {blocks})",
-        named=named([block.index for block in unsettled]),
+        "{which} ({unsettled} of {blocks})",
+        which=blocks_named([block.index for block in unsettled]),
         unsettled=len(unsettled),
         blocks=len(facts.blocks),
     )

@@ -36,7 +36,7 @@ from benchkit.analysis.verdict.rules import called, cause_of, matching, name_of,
 from benchkit.analysis.verdict.signs import PARTIES
 from benchkit.records.samples import PHASES
 from benchkit.units import show_us
-from benchkit.words import say
+from benchkit.words import named, say
 
 __all__ = ["KINDS", "NONE", "OWNER", "Busy", "Facts", "Kind", "Verdict", "busy", "gather", "verdict"]
 
@@ -63,11 +63,11 @@ def verdict(facts: Facts) -> Verdict:
         mean_us=show_us(facts.mean_us[first]),
         latency_us=show_us(facts.latency_us),
     )
-    next_ = say("next is {second} with {share}", second=second, share=percent(facts.share(second)))
+    next_ = say("next is {second} with {share}", second=named(second), share=percent(facts.share(second)))
     evidence = [
         say(
             "{first} is {share} of the mean latency, {whole}; {next}",
-            first=first,
+            first=named(first),
             share=percent(share),
             whole=whole,
             next=next_,
@@ -83,11 +83,11 @@ def verdict(facts: Facts) -> Verdict:
     if share < grade.DOMINATES and signs.crowded(facts) >= 1:
         return _crowded(facts, evidence)
     if share < grade.DOMINATES:
-        why = say("no phase reaches {DOMINATES} of the mean latency", DOMINATES=percent(grade.DOMINATES))
+        why = say("no phase reaches {limit} of the mean latency", limit=percent(grade.DOMINATES))
         line = say(
             "no bottleneck: {why}, the largest is {first} with {share}",
             why=why,
-            first=first,
+            first=named(first),
             share=percent(share),
         )
         return _none(facts, first, [*evidence, why], line, grade.of_none(facts, first))
@@ -95,10 +95,10 @@ def verdict(facts: Facts) -> Verdict:
     if len(facts.block_means_us) > 1:
         evidence.append(
             say(
-                "{first} is the largest in {agreed} of {block_means_us} blocks",
-                first=first,
+                "{first} is the largest in {agreed} of {count} blocks",
+                first=named(first),
                 agreed=percent(agreed),
-                block_means_us=len(facts.block_means_us),
+                count=len(facts.block_means_us),
             )
         )
     if share - grade.rival(facts, first) < _LEAD or agreed < _AGREE:
@@ -106,9 +106,9 @@ def verdict(facts: Facts) -> Verdict:
             return _crowded(facts, evidence)
         line = say(
             "no single bottleneck: {first} {share} and {second} {share2}",
-            first=first,
+            first=named(first),
             share=percent(share),
-            second=second,
+            second=named(second),
             share2=percent(facts.share(second)),
         )
         return Verdict("none", "none", share, evidence, 0.0, "unclear", line)
@@ -118,22 +118,22 @@ def verdict(facts: Facts) -> Verdict:
 def _named(facts: Facts, first: str, evidence: list[str]) -> Verdict:
     phase = cause_of(facts, first)
     rule, clear = matching(facts, phase)
-    named, resource = called(rule, facts, phase), resource_of(rule, facts, phase)
+    called_, resource = called(rule, facts, phase), resource_of(rule, facts, phase)
     why = rule.because(facts, phase)
     if phase != first:
-        why = say("{first} comes from {phase}: {why}", first=first, phase=phase, why=why)
+        why = say("{first} comes from {phase}: {why}", first=named(first), phase=named(phase), why=why)
     share = facts.share(first)
     line = say(
-        "{kind} ({named}, {resource}): {share} of the latency is {first}; {why}",
-        kind=rule.kind,
-        named=named,
-        resource=resource,
+        "{kind} ({called}, {resource}): {share} of the latency is {first}; {why}",
+        kind=named(rule.kind),
+        called=named(called_),
+        resource=named(resource),
         share=percent(share),
-        first=first,
+        first=named(first),
         why=why,
     )
     confidence = grade.of_phase(facts, first, clear)
-    return Verdict(named, resource, share, [*evidence[:1], why, *evidence[1:]], confidence, rule.kind, line)
+    return Verdict(called_, resource, share, [*evidence[:1], why, *evidence[1:]], confidence, rule.kind, line)
 
 
 def _crowded(facts: Facts, evidence: list[str]) -> Verdict:
@@ -142,13 +142,14 @@ def _crowded(facts: Facts, evidence: list[str]) -> Verdict:
     phase = max((each for each in PHASES if who in PARTIES[each]), key=facts.share)
     why = say(
         "{who} was ready to run and had no core for {without_core_us} a message",
-        who=who,
+        who=named(who),
         without_core_us=show_us(signs.without_core_us(facts, who)),
     )
     line = say(
-        "core-contention ({name_of}, {who}): no phase stands out; {why}",
-        name_of=name_of(phase),
-        who=who,
+        "{kind} ({called}, {who}): no phase stands out; {why}",
+        kind=named("core-contention"),
+        called=named(name_of(phase)),
+        who=named(who),
         why=why,
     )
     confidence = min(1.0, signs.crowded(facts) - 0.5)

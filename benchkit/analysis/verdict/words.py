@@ -6,7 +6,7 @@ from benchkit.analysis.validity.facts import percent
 from benchkit.analysis.verdict.facts import Facts
 from benchkit.analysis.verdict.signs import PARTIES, own_sending_us, sleeps, without_core_us
 from benchkit.units import show_bytes, show_us
-from benchkit.words import say
+from benchkit.words import named, say
 
 
 def _of(part_us: float, phase: str, facts: Facts) -> str:
@@ -18,14 +18,18 @@ def no_core(facts: Facts, phase: str) -> str:
     waits = {role: without_core_us(facts, role) for role in PARTIES[phase]}
     who = max(waits, key=lambda role: waits[role])
     return say(
-        "{who} was ready to run and had no core for {waits} a message", who=who, waits=show_us(waits[who])
+        "{who} was ready to run and had no core for {waits} a message",
+        who=named(who),
+        waits=show_us(waits[who]),
     )
 
 
 def saturated(facts: Facts, phase: str) -> str:
     """Overload."""
     symptom = (
-        say("messages left late") if phase == "lateness" else say("messages stood in {phase}", phase=phase)
+        say("messages left late")
+        if phase == "lateness"
+        else say("messages stood in {phase}", phase=named(phase))
     )
     return say(
         "{symptom} while the stage worked {stage} of the time",
@@ -54,7 +58,7 @@ def collecting(facts: Facts, phase: str) -> str:
     return say(
         "Python's garbage collector took {gc_us} a message in the {who}",
         gc_us=show_us(facts.gc_us[who]),
-        who=who,
+        who=named(who),
     )
 
 
@@ -63,7 +67,7 @@ def coding(facts: Facts, phase: str) -> str:
     per_s = facts.wire_bytes / max(1e-9, facts.mean_us[phase]) * 1e6
     return say(
         "{phase} makes {per_s}/s of {wire_bytes} on the wire",
-        phase=phase,
+        phase=named(phase),
         per_s=show_bytes(per_s),
         wire_bytes=show_bytes(facts.wire_bytes),
     )
@@ -118,7 +122,7 @@ def waits_within(facts: Facts, phase: str) -> str:
     return say(
         "{phase} waits instead of computing (a lock, a device, a server): the stage's whole CPU is "
         "{cpu} a message",
-        phase=phase,
+        phase=named(phase),
         cpu=cpu,
     )
 
@@ -167,7 +171,7 @@ def broker_cpu(facts: Facts, phase: str) -> str:
     return say(
         "the broker's CPU is {broker} a message; {phase} takes {took}",
         broker=show_us(facts.cpu_us.get("broker")),
-        phase=phase,
+        phase=named(phase),
         took=took,
     )
 
@@ -176,7 +180,7 @@ def slow_broker(facts: Facts, phase: str) -> str:
     """A broker that is slow without being busy."""
     return say(
         "{phase} takes {mean_us} for {wire_bytes}: too long for wake-ups, too few bytes for the link",
-        phase=phase,
+        phase=named(phase),
         mean_us=show_us(facts.mean_us[phase]),
         wire_bytes=show_bytes(facts.wire_bytes),
     )
@@ -198,9 +202,9 @@ def many_wake_ups(facts: Facts, phase: str) -> str:
     who, took = PARTIES[phase][0], show_us(facts.mean_us[phase])
     return say(
         "the {who} slept {sleeps:.0f} times a message and was woken; {phase} takes {took}",
-        who=who,
+        who=named(who),
         sleeps=sleeps(facts, phase),
-        phase=phase,
+        phase=named(phase),
         took=took,
     )
 
@@ -231,7 +235,7 @@ def way(facts: Facts, phase: str) -> str:
     )
     took = say(
         "{phase} takes {mean_us} for {wire_bytes}{wake}",
-        phase=phase,
+        phase=named(phase),
         mean_us=show_us(facts.mean_us[phase]),
         wire_bytes=show_bytes(facts.wire_bytes),
         wake=wake,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchkit.records.run import Cell
-from benchkit.words import say
+from benchkit.words import named, say, word
 
 KINDS: Final = ("phase", "transport", "codec", "workers", "batch")
 HALVED: Final = ("encode", "send", "transit", "decode", "compute", "reply", "return")
@@ -32,11 +32,20 @@ class Change:
     def words(self) -> str:
         """`compute twice as fast`, `transport shm instead of redis-list`."""
         if self.kind == "phase":
-            return say("{name} twice as fast", name=self.name)
+            return say("{name} twice as fast", name=named(self.name))
         if self.kind in ("workers", "batch"):
-            noun = "workers" if self.kind == "workers" else say("messages a batch")
-            return say("{name} {noun} instead of {before}", name=self.name, noun=noun, before=self.before)
-        return say("{kind} {name} instead of {before}", kind=self.kind, name=self.name, before=self.before)
+            template = (
+                word("{name} workers instead of {before}")
+                if self.kind == "workers"
+                else word("{name} messages a batch instead of {before}")
+            )
+            return say(template, name=self.name, before=self.before)
+        template = (
+            word("transport {name} instead of {before}")
+            if self.kind == "transport"
+            else word("codec {name} instead of {before}")
+        )
+        return say(template, name=self.name, before=self.before)
 
 
 def parse(key: str, cell: Cell) -> Change:

@@ -19,7 +19,6 @@ from statistics import median
 from typing import Final
 
 from benchkit.records.what_if import Figures
-from benchkit.words import say
 
 PRODUCING: Final = ("encode", "send")
 WORKING: Final = ("transit", "decode", "compute", "reply")
@@ -84,7 +83,7 @@ class Demands:
             Resource("broker", self.cpu_us.get("broker", 0.0), 1),
             Resource("cores", cpu, self.cores),
             Resource("interpreter", lock if self.one_process else 0.0, 1),
-            Resource(say("in flight"), self.unloaded_us + self.think_us, self.in_flight),
+            Resource("in flight", self.unloaded_us + self.think_us, self.in_flight),
         ]
         return [each for each in found if each.demand_us > 0 and each.servers > 0]
 

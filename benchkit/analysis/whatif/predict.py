@@ -10,7 +10,7 @@ from benchkit.analysis.whatif.changes import Change
 from benchkit.analysis.whatif.demands import Demands, Model, scaled, swapped
 from benchkit.analysis.whatif.figures import WAITS
 from benchkit.analysis.whatif.latency import Station, wait_ratio
-from benchkit.words import say
+from benchkit.words import named, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,8 @@ def predict(known: Known, change: Change, donor: Known | None, in_flight: int | 
     why = say("how long a batch waits to fill is not known before it is tried")
     return Prediction(
         change, _capacity(known, changed), Outcome(None, why), say("demands of this cell"),
-        say("the stage takes n times as long for n messages: what batching saves shows when it is " "confirmed"),
+        say("the stage takes n times as long for n messages: what batching saves shows when it is "
+        "confirmed"),
     )  # fmt: skip
 
 
@@ -128,7 +129,7 @@ def _latency(known: Known, changed: Demands, differences_us: Mapping[str, float]
             say(
                 "the load is {rate:.0%} of the predicted capacity ({limit})",
                 rate=rate / capacity,
-                limit=limit,
+                limit=named(limit),
             ),
         )
     if rate >= 0.95 * known.model.capacity_per_s:
@@ -146,7 +147,7 @@ def _latency(known: Known, changed: Demands, differences_us: Mapping[str, float]
     ):
         ratio = wait_ratio(was, becomes, rate)
         if ratio is None:
-            return Outcome(None, say("{phase}: its station is as good as saturated", phase=phase))
+            return Outcome(None, say("{phase}: its station is as good as saturated", phase=named(phase)))
         waits_us += (ratio - 1) * known.phase_p50_us(phase)
     return Outcome(max(0.0, now_us + sum(differences_us.values()) + waits_us), limited_by=limit)
 

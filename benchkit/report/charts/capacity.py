@@ -14,7 +14,7 @@ from benchkit.report.charts.palette import GROUND, INK, Look
 from benchkit.report.groups import Group, Row
 from benchkit.report.text import rate
 from benchkit.units import show_us
-from benchkit.words import say, word
+from benchkit.words import named, say, word
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,7 +109,7 @@ def capacities(group: Group) -> Capacities | None:
             "Filled: kept; hollow: broken. Band: from the highest rate surely kept to the lowest "
             "surely broken."
         ),
-        KNEE,
+        say(KNEE),
         *left_out,
         *not_measured(group.rows),
     )
@@ -173,7 +173,7 @@ def draw(chart: Capacities) -> Figure:
     on.across(axes, on.linear(right, 7), unit=say("delivered messages per second"))
     for edge in chart.edges:
         _line(axes, edge, chart.shown)
-    on.named(
+    on.names_beside(
         axes, [(edge.points[-1].delivered_per_s, edge.points[-1].latency_us) for edge in chart.edges], names,
         [edge.look.hue.light for edge in chart.edges], faint=[not edge.valid for edge in chart.edges], least=0.06,
     )  # fmt: skip
@@ -194,10 +194,10 @@ def _name(edge: Edge) -> str:
     if not edge.searched:
         return (
             say(
-                "{sized}: {interval} to {interval2}",
+                "{sized}: {low} to {high}",
                 sized=sized,
-                interval=rate(edge.interval[0]),
-                interval2=rate(edge.interval[1]),
+                low=rate(edge.interval[0]),
+                high=rate(edge.interval[1]),
             )
             if edge.interval
             else sized
@@ -256,7 +256,7 @@ def _says(edge: Edge, point: Point, shown: str) -> str:
     )
     interval = " to ".join(map(show_us, point.interval_us)) if point.interval_us else ""
     sure = f" [{interval}]" if interval else ""
-    kept = "kept" if point.kept else say("not kept")
+    kept = named("kept") if point.kept else say("not kept")
     seen = f"{shown} {show_us(point.latency_us)}{sure}"
     return say(
         "{name}: {delivered_per_s} delivered{offered}, {seen}, {kept}",

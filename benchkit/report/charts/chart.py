@@ -52,7 +52,7 @@ def room_for(rows: Sequence[Row], most: int) -> tuple[Sequence[Row], tuple[str, 
     if not left:
         return rows, ()
     named = ", ".join(row.name for row in left[:3])
-    more = say(" and {left} more", left=len(left) - 3) if len(left) > 3 else ""
+    more = say(" and {count} more", count=len(left) - 3) if len(left) > 3 else ""
     return rows[:most], (
         say(
             "{most} of {rows} cells are drawn; left out: {named}{more}",
@@ -66,7 +66,7 @@ def room_for(rows: Sequence[Row], most: int) -> tuple[Sequence[Row], tuple[str, 
 
 def left_out(names: Sequence[str]) -> tuple[str, ...]:
     """A note that names what is not drawn."""
-    more = say(" and {names} more", names=len(names) - 4) if len(names) > 4 else ""
+    more = say(" and {count} more", count=len(names) - 4) if len(names) > 4 else ""
     return (say("left out: {names}{more}", names=", ".join(names[:4]), more=more),) if names else ()
 
 
@@ -80,7 +80,7 @@ def not_measured(rows: Sequence[Row]) -> tuple[str, ...]:
     empty = [row.label for row in rows if not row.count]
     if not empty:
         return notes
-    more = say(" and {empty} more", empty=len(empty) - 4) if len(empty) > 4 else ""
+    more = say(" and {count} more", count=len(empty) - 4) if len(empty) > 4 else ""
     return (*notes, say("nothing measured: {empty}{more}", empty=", ".join(empty[:4]), more=more))
 
 

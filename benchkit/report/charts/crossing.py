@@ -15,7 +15,7 @@ from benchkit.report.charts.letters import fitted
 from benchkit.report.charts.palette import GROUND, INK, QUIET, SHADE, Look, looks
 from benchkit.report.excerpt import excerpt, short
 from benchkit.units import show_bytes
-from benchkit.words import say
+from benchkit.words import named, say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,9 +94,9 @@ def _map(found: Entry, look: Mapping[str, Look], counts: Mapping[str, Sequence[i
         ),
         say("Pale: a tie of those named. Empty: fewer than two valid cells, or too few rounds to tell."),
         say(
-            "n={sizes_seen} to {sizes_seen2} messages a cell.",
-            sizes_seen=min(sizes_seen, default=0),
-            sizes_seen2=max(sizes_seen, default=0),
+            "n={least} to {most} messages a cell.",
+            least=min(sizes_seen, default=0),
+            most=max(sizes_seen, default=0),
         ),
         *((say("{left_out} payloads or rates are left out", left_out=left_out),) if left_out else ()),
     )
@@ -129,18 +129,19 @@ def _values(field: Entry) -> tuple[str, ...]:
     winners, compared, missing = names
     rate = "-" if field["rate_per_s"] is None else show_rate(field["rate_per_s"])
     return (
-        show_bytes(field["payload_bytes"]), rate, field["state"], winners, _margin(field) or "-", compared, missing
+        show_bytes(field["payload_bytes"]), rate, named(field["state"]), winners, _margin(field) or "-", compared,
+        missing,
     )  # fmt: skip
 
 
 def _says(field: Entry, by: str) -> str:
-    size, rate, state, winners, margin, compared, missing = _values(field)
+    size, rate, _, winners, margin, compared, missing = _values(field)
+    state = field["state"]
     where = size if rate == "-" else say("{size} at {rate}", size=size, rate=rate)
-    verb = say("holds the highest rate") if by == "rate" else say("is fastest")
     said = {
-        "won": say("{winners} {verb}, the next takes {margin}", winners=winners, verb=verb, margin=margin)
+        "won": say("{winners} is fastest, the next takes {margin}", winners=winners, margin=margin)
         if by != "rate"
-        else f"{winners} {verb}, {margin}",
+        else say("{winners} holds the highest rate, {margin}", winners=winners, margin=margin),
         "tied": say("a tie of {winners}", winners=winners)
         + (say(", the next behind by {margin}", margin=margin) if margin != "-" else ""),
         "undecided": say("too few rounds to tell {compared} apart", compared=compared),
@@ -165,7 +166,7 @@ def draw(chart: Map) -> Figure:
     for plot in chart.plots:
         _field(axes, plot, width_in - 0.08)
     ticks = [(at + 0.5, words) for at, words in enumerate(chart.payloads)]
-    on.across(axes, ticks, unit="payload", grid=False)
+    on.across(axes, ticks, unit=named("payload"), grid=False)
     place_ = on.moved(axes, axes.get_yaxis_transform(), right=-4)
     for at, words in enumerate(chart.rates):
         axes.text(0, at + 0.5, words, transform=place_, ha="right", va="center", size=8, color=QUIET)

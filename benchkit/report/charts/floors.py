@@ -83,9 +83,9 @@ def floors(group: Group) -> Floors | None:
         *(
             (
                 say(
-                    "no floor is known: {without}{x}",
+                    "no floor is known: {without}{more}",
                     without=", ".join(without[:4]),
-                    x=" ..." if without[4:] else "",
+                    more=" ..." if without[4:] else "",
                 ),
             )
             if without

@@ -72,9 +72,9 @@ def forest(group: Group) -> Forest | None:
         *(
             (
                 say(
-                    "not compared: {out}{x}",
+                    "not compared: {out}{more}",
                     out=", ".join(out[:4]),
-                    x=f" and {len(out) - 4} more" if out[4:] else "",
+                    more=say(" and {count} more", count=len(out) - 4) if out[4:] else "",
                 ),
             )
             if out

@@ -20,7 +20,7 @@ from benchkit.report.charts.chart import Words, not_measured, room_for
 from benchkit.report.charts.palette import ALARM, DASHES, Look
 from benchkit.report.groups import Group, Row
 from benchkit.units import show_us
-from benchkit.words import say
+from benchkit.words import named, say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -157,11 +157,11 @@ def draw(chart: Percentiles) -> Figure:
     axes.set_yscale("log")
     axes.set_xlim(1, right)
     axes.set_ylim(low, high)
-    on.upright(axes, on.log_durations(low, high), unit="latency")
+    on.upright(axes, on.log_durations(low, high), unit=named("latency"))
     on.across(axes, _TAIL, unit=say("percentile of messages, logarithmic tail"))
     for at, curve in enumerate(chart.curves):
         _line(axes, curve, at)
-    on.named(
+    on.names_beside(
         axes, [(curve.x[-1], max(curve.latency_us[-1], low)) for curve in chart.curves], names,
         [curve.look.hue.light for curve in chart.curves], faint=[not curve.valid for curve in chart.curves],
         least=0.055,
@@ -199,9 +199,9 @@ def _line(axes: Axes, curve: Curve, at: int) -> None:
         mark(
             bar,
             say(
-                "{name}: {name2}, 95% interval {low} to {high}",
-                name=curve.name,
-                name2=name,
+                "{cell}: {percentile}, 95% interval {low} to {high}",
+                cell=curve.name,
+                percentile=name,
                 low=show_us(low),
                 high=show_us(high),
             ),

@@ -17,7 +17,7 @@ from benchkit.report.charts.chart import Words, not_measured, room_for, scale_us
 from benchkit.report.charts.palette import PHASES as HUES
 from benchkit.report.groups import Group, Row
 from benchkit.units import show_us
-from benchkit.words import say
+from benchkit.words import named, say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,9 +72,9 @@ def phase_bars(group: Group) -> PhaseBars | None:
         *(
             (
                 say(
-                    "too few messages to speak of slow ones: {few}{x}",
+                    "too few messages to speak of slow ones: {few}{more}",
                     few=", ".join(few[:4]),
-                    x=" ..." if few[4:] else "",
+                    more=" ..." if few[4:] else "",
                 ),
             )
             if few
@@ -107,7 +107,7 @@ def _typical(row: Row) -> Bar:
 
 
 def _slow(row: Row) -> Bar | None:
-    for name, which, share in (("p99", say("slowest 1%"), 100), ("p90", say("slowest 10%"), 10)):
+    for name, which, share in (("p99", "slowest 1%", 100), ("p90", "slowest 10%", 10)):
         if enough(row.count, name):
             count = -(-row.count // share)
             return _bar(row, which, np.argpartition(row.latency_ns, row.count - count)[row.count - count :])  # type: ignore[arg-type]  # a literal of Which
@@ -119,7 +119,13 @@ def _values(typical: Sequence[Bar], slow: Sequence[Bar | None]) -> Iterator[tupl
         for bar in bars:
             if bar is not None:
                 phases = map(show_us, bar.phases_us)
-                yield (bar.name, f"{bar.which}: {bar.count}", str(bar.of), show_us(bar.total_us), *phases)
+                yield (
+                    bar.name,
+                    f"{named(bar.which)}: {bar.count}",
+                    str(bar.of),
+                    show_us(bar.total_us),
+                    *phases,
+                )
 
 
 def draw(bars: PhaseBars) -> Figure:
@@ -172,13 +178,13 @@ def _says(bar: Bar) -> dict[str, str]:
     whole = max(bar.total_us, 1e-9)
     return {
         name: say(
-            "{name}, {which} (mean of {count}): {name2} {us}, {us2:.1%}",
-            name=bar.name,
-            which=bar.which,
+            "{cell}, {which} (mean of {count}): {phase} {us}, {share:.1%}",
+            cell=bar.name,
+            which=named(bar.which),
             count=bar.count,
-            name2=name,
+            phase=named(name),
             us=show_us(us),
-            us2=us / whole,
+            share=us / whole,
         )
         for name, us in zip(PHASES, bar.phases_us, strict=True)
     }

@@ -14,7 +14,7 @@ from benchkit.report.charts.palette import GROUND, INK, PHASES, QUIET, SHADE
 from benchkit.report.excerpt import excerpt, short
 from benchkit.report.groups import Group, Row
 from benchkit.report.text import rate
-from benchkit.words import say
+from benchkit.words import named, say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,7 +125,7 @@ def _values(each: Levers) -> list[tuple[str, ...]]:
         for what, value, interval in (
             ("latency", slope.latency, slope.latency_ci), (say("time per message"), slope.paid, slope.paid_ci)
         ):  # fmt: skip
-            said = say("{phase} slowed: {what} per time added", phase=slope.phase, what=what)
+            said = say("{phase} slowed: {what} per time added", phase=named(slope.phase), what=what)
             changes.append((each.name, said, "-", _plain(value), _interval(interval)))
     return changes
 
@@ -139,7 +139,7 @@ def _plain(slope: float | None) -> str:
 
 
 def _interval(found: Interval | None) -> str:
-    return "-" if found is None else say("{found:.2f} to {found2:.2f}", found=found[0], found2=found[1])
+    return "-" if found is None else say("{low:.2f} to {high:.2f}", low=found[0], high=found[1])
 
 
 def _levers(row: Row) -> Levers:
@@ -209,7 +209,7 @@ def draw(chart: Sensitivity) -> Figure:
 
 
 def _changes(axes: Axes, each: Levers) -> None:
-    on.title(axes, say("{name}; now {now}", name=each.name, now=each.now or "unknown"))
+    on.title(axes, say("{name}; now {now}", name=each.name, now=each.now or say("unknown")))
     known = [
         value for change in each.changes for value in (change.predicted, change.measured) if value is not None
     ]
@@ -282,7 +282,10 @@ def _slopes(axes: Axes, each: Levers) -> None:
     ends = [end for slope in each.slopes for ci in (slope.latency_ci, slope.paid_ci) if ci for end in ci]
     ends += [value for slope in each.slopes for value in (slope.latency, slope.paid) if value is not None]
     axes.set_xlim(min([-0.25, *ends]), max([1.25, *ends]))
-    names = [say("{phase}, {rounds} rounds", phase=slope.phase, rounds=slope.rounds) for slope in each.slopes]
+    names = [
+        say("{phase}, {rounds} rounds", phase=named(slope.phase), rounds=slope.rounds)
+        for slope in each.slopes
+    ]
     on.rows_of_labels(axes, names, [False] * len(names), 8.0)
     low, high = axes.get_xlim()
     step = 1.0 if high - low > 3.5 else 0.5
@@ -314,7 +317,7 @@ def _slopes(axes: Axes, each: Levers) -> None:
             said = say(
                 "{name}: {phase} slowed, {what} {value:.2f} per time added",
                 name=each.name,
-                phase=slope.phase,
+                phase=named(slope.phase),
                 what=what,
                 value=value,
             )

@@ -13,7 +13,7 @@ from benchkit.report.excerpt import excerpt
 from benchkit.report.groups import Group, Row
 from benchkit.report.text import rate
 from benchkit.units import show_bytes, show_us
-from benchkit.words import say
+from benchkit.words import named, say
 
 Entry = Mapping[str, Any]
 MOST_PAYLOADS: Final = 4
@@ -66,7 +66,7 @@ def _chart(
             "not kept.",
             promise=_promise(slo),
         ),
-        KNEE,
+        say(KNEE),
         *left_out(left),
     )
     columns = ("cell", "offered", "delivered", shown, "95% interval", "messages", "verdict")
@@ -127,7 +127,7 @@ def _too_high(row: Row, broken: set[str]) -> bool:
 def _value(row: Row, shown: str, broken: set[str]) -> tuple[str, ...]:
     latency = row.entry["latency_us"]
     interval = latency.get(f"{shown}_ci95")
-    verdict = "kept" if row.valid else say("not valid: {codes}", codes=", ".join(row.codes))
+    verdict = named("kept") if row.valid else say("not valid: {codes}", codes=", ".join(row.codes))
     return (
         row.label, rate(_offered(row)), rate(row.entry["throughput"]["messages_per_s"]), show_us(latency[shown]),
         " to ".join(map(show_us, interval)) if interval else "-", str(latency["count"]),

@@ -92,12 +92,16 @@ def timeline(group: Group) -> Timeline | None:
     tracks = tuple(_track(row) for row in rows)
     notes = (
         say(
-            "At most {POINTS} pieces of each cell's time: median (line) and maximum (band) of a piece.",
-            POINTS=_POINTS,
+            "At most {points} pieces of each cell's time: median (line) and maximum (band) of a piece.",
+            points=_POINTS,
         ),
         say("Blocks side by side; shaded: warm-up, not counted (many blocks: left out)."),
         say("Beneath each: lateness, how long after it was due the producer turned to a message (largest)."),
-        *([happenings.LEGEND] if any(track.events for track in tracks) else []),
+        *(
+            [say(happenings.LEGEND, events=happenings.EVENTS)]
+            if any(track.events for track in tracks)
+            else []
+        ),
         *left_out,
         *not_measured(group.rows),
     )

@@ -148,7 +148,7 @@ def _panel(axes: Axes, panel: Panel, first: int) -> None:
     sizes = (
         f"n={min(counts)}"
         if min(counts) == max(counts)
-        else say("n={counts} to {counts2}", counts=min(counts), counts2=max(counts))
+        else say("n={least} to {most}", least=min(counts), most=max(counts))
     )
     on.title(axes, say("{name}, {points} runs, {sizes}", name=panel.name, points=len(points), sizes=sizes))
     ends = [end for point in points for end in (point.p50_us, *(point.interval_us or ()))]
@@ -208,9 +208,9 @@ def _changes(axes: Axes, panel: Panel, first: int) -> None:
             mark(
                 step,
                 say(
-                    "{name}: changed between {name2} and {name3}",
-                    name=panel.name,
-                    name2=short(one.name),
-                    name3=short(other.name),
+                    "{cell}: changed between {one} and {other}",
+                    cell=panel.name,
+                    one=short(one.name),
+                    other=short(other.name),
                 ),
             )

@@ -15,7 +15,7 @@ from benchkit.report.charts.chart import Words, not_measured, room_for, scale_us
 from benchkit.report.charts.palette import PHASES as HUES
 from benchkit.report.groups import Group, Row
 from benchkit.units import show_us
-from benchkit.words import say
+from benchkit.words import named, say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,9 +67,9 @@ def waterfall(group: Group) -> Waterfall | None:
     notes = (
         (
             say(
-                "The message of the median latency and the slowest {SLOWEST} of each cell, from the moment "
+                "The message of the median latency and the slowest {count} of each cell, from the moment "
                 "it was due; each cell has its own scale.",
-                SLOWEST=SLOWEST,
+                count=SLOWEST,
             )
         ),
         *left_out,
@@ -98,7 +98,7 @@ def _fall(row: Row) -> Fall:
     tail = order[row.count - slowest :]
     tail = tail[np.argsort(-row.latency_ns[tail], kind="stable")]
     chosen = [int(order[middle]), *tail.tolist()]
-    names = ["typical", *(say("slowest {at}", at=at) for at in range(1, slowest + 1))]
+    names = [named("typical"), *(say("slowest {at}", at=at) for at in range(1, slowest + 1))]
     own = row.samples[row.chosen.rows[chosen]]
     phases = (phases_ns(own) / 1e3).tolist()
     messages = tuple(
@@ -151,13 +151,13 @@ def _panel(drawing: Figure, fall: Fall, upper: float, height: float) -> None:
 def _says(fall: Fall, each: Message) -> dict[str, str]:
     whole = max(each.latency_us, 1e-9)
     which = say(
-        "{name}, {name2} (block {block}, message {seq})",
-        name=fall.name,
-        name2=each.name,
+        "{cell}, {which} (block {block}, message {seq})",
+        cell=fall.name,
+        which=each.name,
         block=each.block,
         seq=each.seq,
     )
     return {
-        name: f"{which}: {name} {show_us(us)}, {us / whole:.1%}"
+        name: f"{which}: {named(name)} {show_us(us)}, {us / whole:.1%}"
         for name, us in zip(PHASES, each.phases_us, strict=True)
     }
