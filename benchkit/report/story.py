@@ -12,6 +12,7 @@ from typing import Final
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.records.run import Run
 from benchkit.report.charts.gallery import Chart, gallery, overview
+from benchkit.report.decision import Record, record
 from benchkit.report.evidence import Evidence, evidence
 from benchkit.report.excerpt import excerpt
 from benchkit.report.facts import Fact, as_yaml, failures, of_cell, of_machine, of_run
@@ -118,6 +119,8 @@ class Story:
     grid: Grid
     overview: tuple[tuple[str, Chart], ...]
     """Charts of the whole run by name: which transport wins where, latency against throughput."""
+    record: Record
+    """What report.md says as a decision record beyond all that."""
 
     @property
     def files(self) -> list[str]:
@@ -150,6 +153,7 @@ def story(run: Run, document: Entry) -> Story:
         overview=tuple(
             (f"all-{at}-{chart.kind}", chart) for at, chart in enumerate(overview(found, document), 1)
         ),
+        record=record(document, found),
     )
 
 

@@ -52,9 +52,7 @@ def _files(told: Story, how: tuple[str, ...], folder: Path) -> Iterator[Path]:
     kept = [file for file in told.files if (folder / file).is_file()]
     page = html(told, {name: each.inline for name, each in vectors.items()}, how, kept)
     yield _whole(folder / "report.html", page)
-    yield _whole(
-        folder / "report.md", markdown(told, {name: f"{stem}.png" for name, stem in stems.items()}, how)
-    )
+    yield _whole(folder / "report.md", markdown(told, stems, how))
     for name, chart in charts.items():
         yield _whole(folder / f"{stems[name]}.svg", vectors[name].alone)
         yield _whole(folder / f"{stems[name]}.png", chart.png())

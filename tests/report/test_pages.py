@@ -81,7 +81,7 @@ def test_the_page_and_the_document_hold_reasons_promises_scenario_and_commands(d
         "Context",
         "Options measured",
         "Decision drivers",
-        "Result",
+        "Decision",
         "Consequences",
         "How to reproduce",
     ):
