@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from benchkit.analysis.measure import Measure
-from benchkit.records.run import Block, Cell, Usage
+from benchkit.records.run import Block, Cell
+from benchkit.records.seen import Usage
 from benchkit.words import say, word
 
 _EACH: Final = (

@@ -62,7 +62,7 @@ def _chart(
             shown=shown,
         ),
         say(
-            "{promise} Hollow: not kept, or not valid. Band: from the highest rate kept to the lowest "
+            "{promise} Hollow: not kept, or not valid. Foot: from the highest rate kept to the lowest "
             "not kept.",
             promise=_promise(slo),
         ),
