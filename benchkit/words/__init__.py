@@ -13,7 +13,7 @@ Everything that is composed when a report is written goes through here; what was
 from __future__ import annotations
 
 from benchkit.words.catalogue import languages
-from benchkit.words.names import named
+from benchkit.words.names import brief, named
 from benchkit.words.speech import say, speaking, spoken, word
 
-__all__ = ["languages", "named", "say", "speaking", "spoken", "word"]
+__all__ = ["brief", "languages", "named", "say", "speaking", "spoken", "word"]

@@ -33,3 +33,8 @@ _NAMES: Final = frozenset(
 def named(identifier: str) -> str:
     """What people call it in the language that is spoken; anything that is not known stays as it is."""
     return say(identifier) if identifier in _NAMES else identifier
+
+
+def brief(identifier: str) -> str:
+    """The same where room is short: without the identifier that a translation adds in brackets."""
+    return named(identifier).partition("(")[0] if identifier in _NAMES else identifier

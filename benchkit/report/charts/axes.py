@@ -10,7 +10,7 @@ from benchkit.report.charts.canvas import WIDTH_IN, mark
 from benchkit.report.charts.letters import fitted, width_in
 from benchkit.report.charts.palette import ALARM, GRID, GROUND, INK, PHASES, QUIET, Hue
 from benchkit.units import show_us
-from benchkit.words import named
+from benchkit.words import brief
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -177,7 +177,7 @@ def stack(
     for name, length in lengths.items():
         if length <= 0:
             continue
-        said = named(name)
+        said = brief(name)
         piece = box(
             axes, (left, y - 0.37), length, 0.74, facecolor=hues[name].light, alpha=0.45 if faint else 1.0
         )
@@ -252,12 +252,12 @@ def swatches(drawing: Figure, hues: Mapping[str, Hue], shown: Iterable[str]) -> 
 
     names = list(shown)
     height = drawing.get_figheight()
-    widths = [0.36 + width_in(named(name), 8) for name in names]
+    widths = [0.36 + width_in(brief(name), 8) for name in names]
     x = max(0.1, (WIDTH_IN - sum(widths)) / 2)
     for name, width in zip(names, widths, strict=True):
         corner = (x / WIDTH_IN, 0.08 / height)
         drawing.add_artist(
             Rectangle(corner, 0.12 / WIDTH_IN, 0.12 / height, facecolor=hues[name].light, linewidth=0)
         )
-        drawing.text((x + 0.16) / WIDTH_IN, 0.14 / height, named(name), size=8, va="center")
+        drawing.text((x + 0.16) / WIDTH_IN, 0.14 / height, brief(name), size=8, va="center")
         x += width
