@@ -21,7 +21,7 @@ from benchkit.analysis.quantiles import rank
 from benchkit.analysis.strips import strips
 from benchkit.records.samples import PHASES, Samples
 from benchkit.units import show_us
-from benchkit.words import say
+from benchkit.words import named, say
 
 _BAND: Final = (Fraction(45, 100), Fraction(55, 100))
 _SLOWEST: Final = Fraction(1, 100)
@@ -163,10 +163,10 @@ def difference(found: Slow) -> list[dict[str, Any]]:
 def in_words(found: Slow) -> str:
     """What is different about the slow ones, in a sentence; empty where nothing is."""
     typical_us, slow_us = (sum(each.means_us.values()) for each in (found.typical, found.slow))
-    named = [
+    largest = [
         each for each in difference(found) if each["share"] is not None and each["share"] >= _LEAST_ADDED
     ]
-    if not named or found.slow.count == found.typical.count == 1:
+    if not largest or found.slow.count == found.typical.count == 1:
         return ""
     count, slow_, typical = found.slow.count, show_us(slow_us), show_us(typical_us)
     more = (
@@ -179,7 +179,7 @@ def in_words(found: Slow) -> str:
             typical=typical,
         )
     )
-    parts = (f"{each['phase']} {show_us(each['added_us'])} ({each['share']:.0%})" for each in named)
+    parts = (f"{named(each['phase'])} {show_us(each['added_us'])} ({each['share']:.0%})" for each in largest)
     return say("{more}; what was added: {parts}", more=more, parts=", ".join(parts))
 
 

@@ -146,9 +146,9 @@ def _bought(title: str, row: Row) -> Iterator[str]:
             title=title, cell=row.label, change=excerpt(each["words"], 120), now=rate(capacity["now"]),
             predicted=rate(capacity["predicted"]), times=times(-gain),
         )  # fmt: skip
-        measured = tried.get(each["change"])
-        if measured and measured.get("measured") is not None:
-            yield say("{said}, {measured} measured.", said=said, measured=rate(measured["measured"]))
+        confirmed = tried.get(each["change"])
+        if confirmed and confirmed.get("measured") is not None:
+            yield say("{said}, {measured} measured.", said=said, measured=rate(confirmed["measured"]))
         else:
             yield say("{said}, not tried.", said=said)
 

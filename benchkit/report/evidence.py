@@ -191,7 +191,7 @@ def _blocks(entry: Entry) -> Table | None:
         }
         for block in entry.get("blocks_detail") or ()
     ]
-    return table("Blocks", rows)
+    return table(say("Blocks"), rows)
 
 
 def _largest(means_us: Mapping[str, float]) -> dict[str, float]:

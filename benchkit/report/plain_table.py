@@ -17,7 +17,7 @@ from benchkit.words import named, say
 MOST_ROWS: Final = 200
 _MOST_COLUMNS: Final = 14
 _SUFFIXES: Final = ("_us", "_ns", "_s", "_bytes", "_per_s", "_ci95")
-_IDENTIFIERS: Final = ("phase", "role", "kind", "limited_by")
+_IDENTIFIERS: Final = ("phase", "role", "kind", "name", "limited_by", "bottleneck")
 """Fields that hold a name people call by a word of their language."""
 _SHARES: Final = ("share", "utilisation", "utilization")
 
@@ -100,7 +100,9 @@ def _nested(key: str, fields: Mapping[str, Any]) -> Value:
         if value is None or value == "":
             continue
         own = name if name.endswith(_SUFFIXES) else key.removesuffix("_ci95")
-        text = shown(f"{own}_ci95" if name.endswith("ci95") else own, value).text
+        text = shown(
+            name if name in _IDENTIFIERS else f"{own}_ci95" if name.endswith("ci95") else own, value
+        ).text
         parts.append(f"{heading(name)} {text}" if name != "ci95" else text)
     return Value(excerpt(", ".join(parts)) or "-")
 

@@ -236,8 +236,8 @@ def _against_best(place: Entry | None) -> str:
         return say("{ratio_to_best} (no interval)", ratio_to_best=times(place["ratio_to_best"]))
     if place["ratio_ci95"] == [1.0, 1.0]:
         return say("lowest")
-    tie = say("tie, ") if place["tied_with_best"] else ""
-    return tie + times_with_interval(place["ratio_to_best"], place["ratio_ci95"]).replace(" [", "\n[", 1)
+    ratio = times_with_interval(place["ratio_to_best"], place["ratio_ci95"]).replace(" [", "\n[", 1)
+    return say("tie, {ratio}", ratio=ratio) if place["tied_with_best"] else ratio
 
 
 def _whys(rows: Iterable[Row], severity: str) -> Iterator[Why]:

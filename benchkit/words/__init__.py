@@ -12,8 +12,8 @@ Everything that is composed when a report is written goes through here; what was
 
 from __future__ import annotations
 
-from benchkit.words.catalogue import languages
+from benchkit.words.catalogue import ENGLISH, languages
 from benchkit.words.names import brief, named
 from benchkit.words.speech import say, speaking, spoken, word
 
-__all__ = ["brief", "languages", "named", "say", "speaking", "spoken", "word"]
+__all__ = ["ENGLISH", "brief", "languages", "named", "say", "speaking", "spoken", "word"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from benchkit.words.headings import HEADINGS
 from benchkit.words.speech import say, word
 
 _NAMES: Final = frozenset(
@@ -31,8 +32,8 @@ _NAMES: Final = frozenset(
 
 
 def named(identifier: str) -> str:
-    """What people call it in the language that is spoken; anything that is not known stays as it is."""
-    return say(identifier) if identifier in _NAMES else identifier
+    """What people call it (or a heading) in the language that is spoken; what is not known stays as it is."""
+    return say(identifier) if identifier in _NAMES or identifier in HEADINGS else identifier
 
 
 def brief(identifier: str) -> str:

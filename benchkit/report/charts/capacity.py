@@ -12,7 +12,7 @@ from benchkit.report.charts.canvas import figure, heading, heading_in, mark, pla
 from benchkit.report.charts.chart import Words, not_measured, room_for
 from benchkit.report.charts.palette import GROUND, INK, Look
 from benchkit.report.groups import Group, Row
-from benchkit.report.text import rate
+from benchkit.report.text import rate, span
 from benchkit.units import show_us
 from benchkit.words import named, say, word
 
@@ -152,8 +152,13 @@ def _values(row: Row) -> list[tuple[str, ...]]:
 
 
 def _verdict(level: Any) -> str:
-    by = say(" by {broken_by}", broken_by=", ".join(level["broken_by"])) if level["broken_by"] else ""
-    return f"{level['verdict']}{by}{'' if level['confirmed'] else ' (likely)'}"
+    by = (
+        say(" by {broken_by}", broken_by=", ".join(map(named, level["broken_by"])))
+        if level["broken_by"]
+        else ""
+    )
+    said = f"{named(level['verdict'])}{by}"
+    return said if level["confirmed"] else say("{verdict} (likely)", verdict=said)
 
 
 def draw(chart: Capacities) -> Figure:
@@ -260,7 +265,7 @@ def _says(edge: Edge, point: Point, shown: str) -> str:
         if point.offered_per_s is None
         else say(", {offered_per_s} offered", offered_per_s=rate(point.offered_per_s))
     )
-    interval = " to ".join(map(show_us, point.interval_us)) if point.interval_us else ""
+    interval = span(point.interval_us) if point.interval_us else ""
     sure = f" [{interval}]" if interval else ""
     kept = named("kept") if point.kept else say("not kept")
     seen = f"{shown} {show_us(point.latency_us)}{sure}"

@@ -15,8 +15,9 @@ from benchkit.report.charts.chart import Words, not_measured, room_for, scale_us
 from benchkit.report.charts.palette import GROUND, INK, PARTIES, QUIET, Hue
 from benchkit.report.codecs import fidelity, on_the_wire
 from benchkit.report.groups import Group, Row
+from benchkit.report.text import span
 from benchkit.units import show_bytes, show_us
-from benchkit.words import say
+from benchkit.words import named, say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,7 +126,7 @@ def _interval(row: Row, parties: dict[str, float | None]) -> tuple[float, float]
 
 
 def _values(cost: Cost, row: Row) -> tuple[str, ...]:
-    interval = " to ".join(map(show_us, cost.interval_us)) if cost.interval_us else "-"
+    interval = span(cost.interval_us) if cost.interval_us else "-"
     memory = sum(row.entry["cost"]["peak_rss_bytes"].values())
     return (
         cost.name, str(cost.messages), *map(show_us, cost.by_party_us.values()), show_us(cost.total_us),
@@ -167,6 +168,8 @@ class Panel:
     bars: tuple[dict[str, float], ...]
     whiskers: tuple[tuple[float, float] | None, ...]
     said: tuple[str, ...]
+    broad: bool = False
+    """With room for names in its bars."""
 
 
 def _panels(found: Sequence[Cost]) -> list[Panel]:
@@ -182,14 +185,16 @@ def _panels(found: Sequence[Cost]) -> list[Panel]:
             tuple({party: (value or 0.0) / divisor for party, value in cost.by_party_us.items()} for cost in found),
             tuple(_scaled(cost.interval_us, 1 / divisor) for cost in found),
             tuple(say("not all known") if cost.total_us is None else show_us(cost.total_us) for cost in found),
+            broad=True,
         ),
         Panel(
-            "CPU per GB", gb_unit,
+            say("CPU per GB"), gb_unit,
             tuple(
                 {party: cost.per_gb(us) / gb_divisor for party, us in cost.by_party_us.items()} for cost in found
             ),
             tuple(_scaled(cost.interval_us, cost.per_gb(1.0) / gb_divisor) for cost in found),
             tuple(show_us(value) for value in per_gb),
+            broad=True,
         ),
         Panel(
             say("peak memory"), "MB", tuple(memory), (None,) * len(found),
@@ -218,15 +223,13 @@ def _panel(axes: Axes, panel: Panel, found: Sequence[Cost], names: Sequence[str]
     axes.set_xlim(0, width)
     on.rows_of_labels(axes, names or [""] * len(found), [not cost.valid for cost in found], 8.0)
     on.title(axes, f"{panel.title}, {panel.unit}", 8.0)
-    on.across(axes, on.linear(width, 3 if "CPU" in panel.title else 2), size=7)
-    inches = (
-        axes.get_position().width * WIDTH_IN / width if "CPU" in panel.title else 0.0
-    )  # the others are narrow
+    on.across(axes, on.linear(width, 3 if panel.broad else 2), size=7)
+    inches = axes.get_position().width * WIDTH_IN / width if panel.broad else 0.0  # the others are narrow
     for y, (cost, bar, whisker, said) in enumerate(
         zip(found, panel.bars, panel.whiskers, panel.said, strict=True)
     ):
         says = {
-            party: f"{cost.name}: {panel.title}, {party} {value:.4g} {panel.unit}"
+            party: f"{cost.name}: {panel.title}, {named(party)} {value:.4g} {panel.unit}"
             for party, value in bar.items()
         }
         end = on.stack(axes, y, bar, _HUES, inches, faint=not cost.valid, says=says)

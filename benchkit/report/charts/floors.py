@@ -16,6 +16,7 @@ from benchkit.report.charts.chart import Words, not_measured, room_for
 from benchkit.report.charts.palette import INK, QUIET, Look
 from benchkit.report.excerpt import short
 from benchkit.report.groups import Group, Row
+from benchkit.report.text import span
 from benchkit.units import show_us
 from benchkit.words import say
 
@@ -98,7 +99,7 @@ def floors(group: Group) -> Floors | None:
     values = tuple(
         (
             each.name, str(each.count), each.floor, show_us(each.floor_us), show_us(each.moved_us),
-            " to ".join(map(show_us, each.interval_us)) if each.interval_us else "-", times(each.ratio),
+            span(each.interval_us) if each.interval_us else "-", times(each.ratio),
         )
         for each in heights
     )  # fmt: skip
@@ -174,7 +175,7 @@ def _row(axes: Axes, y: int, each: Height) -> None:
     point = on.line(
         axes, [each.moved_us], [y], color=color, marker=each.look.marker, markersize=7, alpha=alpha
     )
-    interval = " to ".join(map(show_us, each.interval_us)) if each.interval_us else ""
+    interval = span(each.interval_us) if each.interval_us else ""
     sure = f" [{interval}]" if interval else ""
     mark(
         point,

@@ -43,7 +43,11 @@ class Ratio:
             return say("{p50_us}, the lowest", p50_us=show_us(self.p50_us))
         if self.interval is None:
             return say("{ratio}: too few rounds to tell", ratio=times(self.ratio))
-        return times_with_interval(self.ratio, self.interval) + (" tie" if self.tied else "")
+        return (
+            say("{ratio} tie", ratio=times_with_interval(self.ratio, self.interval))
+            if self.tied
+            else times_with_interval(self.ratio, self.interval)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from benchkit.report.charts.canvas import figure, heading, heading_in, mark, pla
 from benchkit.report.charts.chart import Words, not_measured, room_for
 from benchkit.report.charts.palette import ALARM, DASHES, Look
 from benchkit.report.groups import Group, Row
+from benchkit.report.text import span
 from benchkit.units import show_us
 from benchkit.words import named, say
 
@@ -135,10 +136,7 @@ def _curve(row: Row, dash: int) -> Curve:
 
 def _values(row: Row) -> tuple[str, ...]:
     latency = row.entry["latency_us"]
-    intervals = [
-        " to ".join(map(show_us, latency[f"{name}_ci95"])) if latency[f"{name}_ci95"] else "-"
-        for name in ("p50", "p99")
-    ]
+    intervals = [span(latency[f"{name}_ci95"]) if latency[f"{name}_ci95"] else "-" for name in ("p50", "p99")]
     return (
         row.name, str(row.count), *(show_us(latency[name]) for name in (*PERCENTILES, "max")), *intervals
     )  # fmt: skip

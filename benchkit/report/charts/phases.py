@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -138,7 +139,8 @@ def draw(bars: PhaseBars) -> Figure:
     half = (WIDTH_IN - left) / 2
     _panel(drawing, bars.typical, names, (left, half + 0.62, top), say("typical message"))
     kinds = dict.fromkeys(bar.which for bar in bars.slow if bar is not None)
-    said = " or ".join(kinds) or say("slow messages: too few")
+    known = [named(kind) for kind in kinds] or [say("slow messages: too few")]
+    said = reduce(lambda some, last: say("{some} or {last}", some=some, last=last), known)
     _panel(drawing, bars.slow, [""] * len(names), (left + half - 0.02, 0.68, top), said)
     drawn = [bar for bar in (*bars.typical, *bars.slow) if bar is not None]
     shown = [name for at, name in enumerate(PHASES) if any(bar.phases_us[at] > 0 for bar in drawn)]

@@ -123,7 +123,7 @@ def _values(each: Levers) -> list[tuple[str, ...]]:
     ]
     for slope in each.slopes:
         for what, value, interval in (
-            ("latency", slope.latency, slope.latency_ci), (say("time per message"), slope.paid, slope.paid_ci)
+            (named("latency"), slope.latency, slope.latency_ci), (say("time per message"), slope.paid, slope.paid_ci)
         ):  # fmt: skip
             said = say("{phase} slowed: {what} per time added", phase=named(slope.phase), what=what)
             changes.append((each.name, said, "-", _plain(value), _interval(interval)))

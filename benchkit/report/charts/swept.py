@@ -11,7 +11,7 @@ from benchkit.report.charts.capacity import KNEE, MOST_CELLS, Capacities, Edge, 
 from benchkit.report.charts.chart import Words, left_out
 from benchkit.report.excerpt import excerpt
 from benchkit.report.groups import Group, Row
-from benchkit.report.text import rate
+from benchkit.report.text import rate, span
 from benchkit.units import show_bytes, show_us
 from benchkit.words import named, say
 
@@ -130,6 +130,6 @@ def _value(row: Row, shown: str, broken: set[str]) -> tuple[str, ...]:
     verdict = named("kept") if row.valid else say("not valid: {codes}", codes=", ".join(row.codes))
     return (
         row.label, rate(_offered(row)), rate(row.entry["throughput"]["messages_per_s"]), show_us(latency[shown]),
-        " to ".join(map(show_us, interval)) if interval else "-", str(latency["count"]),
+        span(interval) if interval else "-", str(latency["count"]),
         say("not kept") if row.entry["id"] in broken else verdict,
     )  # fmt: skip

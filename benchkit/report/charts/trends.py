@@ -14,6 +14,7 @@ from benchkit.report.charts.canvas import figure, heading, heading_in, mark, pla
 from benchkit.report.charts.chart import Words, left_out
 from benchkit.report.charts.palette import ALARM, GROUND, INK, QUIET, Look, looks
 from benchkit.report.excerpt import excerpt, short
+from benchkit.report.text import span
 from benchkit.units import show_us
 from benchkit.words import say
 
@@ -111,7 +112,7 @@ def _values(panel: Panel) -> list[tuple[str, ...]]:
     return [
         (
             panel.name, short(point.name), short(point.started_utc), show_us(point.p50_us),
-            " to ".join(map(show_us, point.interval_us)) if point.interval_us else "-", str(point.count),
+            span(point.interval_us) if point.interval_us else "-", str(point.count),
             "yes" if point.valid else "no", "yes" if point.baseline else "-",
             "yes" if at in panel.track.changes else "-",
         )
@@ -180,7 +181,7 @@ def _point(axes: Axes, panel: Panel, point: Point) -> None:
             axes, [point.run], [point.p50_us], marker="o", markersize=12, linestyle="", markerfacecolor="none",
             markeredgecolor=INK,
         )  # fmt: skip
-    interval = f" [{' to '.join(map(show_us, point.interval_us))}]" if point.interval_us else ""
+    interval = f" [{span(point.interval_us)}]" if point.interval_us else ""
     said = f"{panel.name}, {short(point.name)}: p50 {show_us(point.p50_us)}{interval}, n={point.count}"
     mark(
         drawn,
