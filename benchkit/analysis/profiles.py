@@ -18,7 +18,7 @@ from benchkit.analysis.words import times
 from benchkit.records.profile import Frame, PartyProfile, PhaseProfile, Profile, ProfiledFigures
 from benchkit.records.run import Block, Cell
 from benchkit.records.samples import Samples
-from benchkit.words import named, say
+from benchkit.words import named, retold, say
 
 LEAST_SAMPLES: Final = 20
 """Of a phase: with fewer, a share of one half is known no better than between a quarter and three quarters."""
@@ -125,7 +125,7 @@ def sentence(profile: Profile, phase: str) -> str:
     if wanted is None:
         return ""
     if profile.gap:
-        return say("no profile: {gap}", gap=profile.gap)
+        return say("no profile: {gap}", gap=retold(profile.gap))
     role = "producer" if wanted == _PRODUCER or phase in _PRODUCER else "stage"
     parties = {name: each for name, each in profile.parties.items() if name.startswith(role)}
     largest, found = _largest(parties.values(), wanted)
@@ -146,7 +146,11 @@ def sentence(profile: Profile, phase: str) -> str:
             *(say("{share:.0%} in {frame}", share=frame.share, frame=_frame(frame)) for frame in others),
         ]
     )
-    gap = next((each.gap for each in profile.native.values() if each.gap), "") if largest == "compute" else ""
+    gap = (
+        next((retold(each.gap) for each in profile.native.values() if each.gap), "")
+        if largest == "compute"
+        else ""
+    )
     native = say("; no profile of its native code: {gap}", gap=gap) if gap else ""
     rare = found.rare_s / (found.seconds + found.rare_s) if found.rare_s else 0.0
     aside = (
@@ -164,7 +168,7 @@ def sentence(profile: Profile, phase: str) -> str:
 
 
 def _missing(parties: Mapping[str, PartyProfile], phase: str, found: PhaseProfile | None, role: str) -> str:
-    gap = next((f"{name}: {each.gap}" for name, each in parties.items() if each.gap), "")
+    gap = next((f"{name}: {retold(each.gap)}" for name, each in parties.items() if each.gap), "")
     if gap:
         return say("no profile of {gap}", gap=gap)
     seen = found.samples if found else 0
@@ -256,10 +260,12 @@ def as_document(profile: Profile, slowed: Slowdown | None) -> dict[str, Any]:
             for name, each in profile.native.items()
             for operator in each.operators
         ],
-        "native": {name: {"files": each.files, "gap": each.gap} for name, each in profile.native.items()},
+        "native": {
+            name: {"files": each.files, "gap": retold(each.gap)} for name, each in profile.native.items()
+        },
         "slowdown": asdict(slowed) if slowed else None,
         "cost": cost(slowed) if not profile.gap else "",
-        "gap": profile.gap,
+        "gap": retold(profile.gap),
     }
 
 
@@ -281,5 +287,5 @@ def _party(name: str, party: PartyProfile, slowed: Slowdown | None) -> dict[str,
             if each.samples >= LEAST_SAMPLES
             for frame in each.frames
         ],
-        "gap": party.gap,
+        "gap": retold(party.gap),
     }

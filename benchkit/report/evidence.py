@@ -15,7 +15,7 @@ from benchkit.report.excerpt import excerpt
 from benchkit.report.grid import Piece, phase_pieces
 from benchkit.report.groups import Entry, Row
 from benchkit.report.plain_table import Table, table
-from benchkit.words import named, say, word
+from benchkit.words import named, retold, say, word
 
 _KEPT: Final = re.compile(r"(samples|profiles)/[A-Za-z0-9_+=,@][A-Za-z0-9_+=,@.-]*")
 _PARTS: Final[Mapping[str, str]] = {
@@ -84,7 +84,7 @@ def _notes(entry: Entry) -> Iterator[str]:
     what_if = _mapping(entry.get("what_if"))
     told = [ledger.get("words"), profiles.get("cost"), profiles.get("gap")]
     told += [f"{name}: {party['gap']}" for name, party in profiles.items() if _mapping(party).get("gap")]
-    told += [say("not tried: {each}", each=each) for each in _entries(what_if.get("left_out"))]
+    told += [say("not tried: {each}", each=retold(str(each))) for each in _entries(what_if.get("left_out"))]
     yield from (excerpt(each) for each in told if isinstance(each, str) and each)
 
 

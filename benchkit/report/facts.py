@@ -137,7 +137,7 @@ def of_run(run: Run, document: Entry) -> Iterator[Fact]:
     counted = sum(cell["latency_us"]["count"] for cell in document["cells"])
     valid = sum(bool(cell["validity"]["valid"]) for cell in document["cells"])
     yield Fact(
-        "cells",
+        named("cells"),
         say(
             "{cells}, {valid} of them valid; {blocks} blocks, {counted} messages",
             cells=len(document["cells"]),

@@ -21,7 +21,7 @@ from benchkit.report.groups import Entry, Group, Row, groups
 from benchkit.report.lead import Claim, cells_named, crossings, lead
 from benchkit.report.text import cpu_us, rate
 from benchkit.units import show_us
-from benchkit.words import named, say
+from benchkit.words import named, retold, say
 
 MOST_GROUPS: Final = 12
 """Groups that get charts; the tables show all of them."""
@@ -146,7 +146,9 @@ def story(run: Run, document: Entry) -> Story:
         failures=tuple(failures(document.get("failures", ()))),
         run=tuple(of_run(run, document)),
         environment=tuple(of_machine(document)),
-        warnings=tuple(excerpt(each) for each in document["environment"].get("warnings", ())[:_MOST_LINES]),
+        warnings=tuple(
+            excerpt(retold(str(each))) for each in document["environment"].get("warnings", ())[:_MOST_LINES]
+        ),
         scenario=as_yaml(scenario),
         lead=lead(document, found),
         grid=grid(found),

@@ -7,13 +7,15 @@ compiled, and the file is read when its language is first spoken.
 
 What is spoken is a context variable: `with speaking("ko"): ...` holds for what is said inside, in this thread alone.
 Everything that is composed when a report is written goes through here; what was written when a run was measured
-(a failure, a warning about the machine) stands in the records as it was said, and is shown so.
+(a warning about the machine, a gap of a profile) stands in the records in English and is told again where its
+template is known (`retold`); the words of exceptions are shown as they were said.
 """
 
 from __future__ import annotations
 
 from benchkit.words.catalogue import ENGLISH, languages
 from benchkit.words.names import brief, named
+from benchkit.words.recorded import retold
 from benchkit.words.speech import say, speaking, spoken, word
 
-__all__ = ["ENGLISH", "brief", "languages", "named", "say", "speaking", "spoken", "word"]
+__all__ = ["ENGLISH", "brief", "languages", "named", "retold", "say", "speaking", "spoken", "word"]

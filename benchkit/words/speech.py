@@ -42,6 +42,11 @@ def spoken() -> str:
     return _NOW.get().language
 
 
+def translates() -> bool:
+    """Another language than English is spoken."""
+    return bool(_NOW.get().templates)
+
+
 @contextmanager
 def speaking(language: str) -> Iterator[None]:
     """Whatever is said inside is said in this language; UsageError for one that nobody wrote."""

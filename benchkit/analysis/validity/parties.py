@@ -7,7 +7,7 @@ from typing import Final
 
 from benchkit.analysis.validity.facts import Facts, Reason, graded, percent, reason
 from benchkit.records.run import Block, Failure
-from benchkit.words import say
+from benchkit.words import retold, say
 
 _DIED: Final = frozenset({"PartyError", "BrokerError"})
 COUNTED: Final = "Rejected"
@@ -31,7 +31,9 @@ def died(facts: Facts) -> Iterator[Reason]:
     """A process that a block needs ended or failed."""
     found = [each for each in failures(facts) if _is_death(each)]
     for party, what, remedy in dict.fromkeys((each.party, each.what, each.remedy) for each in found):
-        yield reason("party-died", say("{party} failed: {what}", party=party, what=what), remedy=remedy)
+        yield reason(
+            "party-died", say("{party} failed: {what}", party=party, what=retold(what)), remedy=retold(remedy)
+        )
 
 
 def _is_death(failure: Failure) -> bool:
