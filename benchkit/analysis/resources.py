@@ -143,11 +143,7 @@ def _serving(own: Accounts, busy_ns: float, fetch_ns: int | None) -> Demand:
     if fetch_ns is not None:
         parts["receiving"] = float(fetch_ns)
         return Demand(
-<<<<<<< HEAD
-            sum(parts.values()), say("wall time of receiving, decode, compute, reply and checking"), parts
-=======
-            fsum(parts.values()), "wall time of receiving, decode, compute, reply and checking", parts
->>>>>>> main
+            fsum(parts.values()), say("wall time of receiving, decode, compute, reply and checking"), parts
         )
     whole_ns, cpu_ns = fsum(parts.values()), own.work_ns or 0.0
     if cpu_ns > whole_ns:
@@ -229,11 +225,7 @@ def _cores(blocks: Sequence[Block], kept: Mapping[str, Accounts], rate: float, c
     works = [each.work_ns for each in kept.values()]
     demand = None
     if works and cores and None not in works:
-<<<<<<< HEAD
-        demand = Demand(sum(filter(None, works)), say("CPU time of all parties"))
-=======
-        demand = Demand(fsum(filter(None, works)), "CPU time of all parties")
->>>>>>> main
+        demand = Demand(fsum(filter(None, works)), say("CPU time of all parties"))
     told = [block.cores for block in blocks if block.cores]
     by_core = {
         core: sum(each.get(core, 0.0) for each in told) / len(told)
