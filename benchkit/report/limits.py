@@ -59,9 +59,9 @@ def gaps(cell: Entry) -> list[str]:
         for name, why in each["gaps"].items():
             told = found.setdefault(why, [])
             told.append(
-                each["name"]
+                named(each["name"])
                 if name == each["name"]
-                else say("{name} of {party}", name=name, party=each["name"])
+                else say("{name} of {party}", name=named(name), party=named(each["name"]))
             )
     return [f"{', '.join(names)}: {why}" for why, names in found.items()]
 
