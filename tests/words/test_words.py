@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
 from string import Formatter
 
 import polib
@@ -100,6 +104,16 @@ NO_WORDS = {
     "{kind} in {party}{lasted}: {what}", "{text}; next {next}", "loss <= {limit:.2%}",
 }  # fmt: skip
 """Templates whose Korean is figures and signs alone."""
+
+
+def test_a_wheel_holds_every_catalogue(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=PACKAGE.parent, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    inside = zipfile.ZipFile(wheel).namelist()
+    assert [each for each in inside if each.endswith(".po")] == [
+        path.relative_to(PACKAGE.parent).as_posix() for path in sorted(LOCALE.rglob("*.po"))
+    ]
 
 
 def test_names_are_called_and_what_is_no_name_stays() -> None:
