@@ -104,6 +104,12 @@ def resolve(text: str, where: Place, cwd: Path) -> Origin:
         return Origin("directory", str(text), path.resolve())
     if _VERSION.fullmatch(text):
         name = _name(where.project)
+        if not name:
+            # No guess: a package of that name may be anybody's.
+            raise UsageError(
+                "a version of what? no pyproject.toml here names a project", where=f"--base {text}",
+                remedy=f"write name=={text.removeprefix('v')}",
+            )  # fmt: skip
         return Origin("release", f"{name} {text}", requirement=f"{name}=={text.removeprefix('v')}")
     raise _nothing(text, where)
 
@@ -119,11 +125,11 @@ def candidate(where: Place) -> Origin:
 
 
 def _name(project: Path) -> str:
-    """Of the project's distribution; benchkit where it has none."""
+    """Of the project's distribution; empty where it has none."""
     try:
         return str(tomllib.loads((project / "pyproject.toml").read_text("utf-8"))["project"]["name"])
     except (OSError, ValueError, KeyError, TypeError):
-        return "benchkit"
+        return ""
 
 
 def _nothing(text: str, where: Place) -> UsageError:

@@ -9,13 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
-from benchkit.errors import StorageError, UsageError
+from benchkit import scenario
+from benchkit.errors import BenchkitError, StorageError, UsageError
 from benchkit.gate.bases import candidate, place, resolve
 from benchkit.gate.document import OnMissing, document
 from benchkit.gate.environments import Built, build
 from benchkit.gate.measure import Measurement, Wanted, Watch, run_s
+from benchkit.gate.pairs import Missing
 from benchkit.gate.runs import Asked, SideRun
 from benchkit.gate.sides import BASE, CANDIDATE, Files, Side, sides
+from benchkit.gate.statistics import looks
 from benchkit.load.search import Capacity
 from benchkit.records.names import run_name
 from benchkit.scenario.order import QUICK_DURATION_S, QUICK_WARMUP_S
@@ -51,10 +54,11 @@ def check(asked: Request, plan: Plan, say: Say, watch: Watch) -> tuple[dict[str,
     origins = resolve(asked.base, where, Path.cwd()), candidate(where)
     wanted = _wanted(asked, plan)
     own_s, most_s = wanted.expected_s
+    halfway = ", about half where that decides it" if len(looks(wanted.blocks)) > 1 else ""
     say(
         f"{plan.name}: {origins[1].told} against {origins[0].told}, {wanted.blocks} blocks of "
-        f"{2 * len(wanted.cells)} measurements: about {_minutes(own_s)}, half of it where that is enough, "
-        f"{_minutes(most_s)} with a failure to confirm"
+        f"{2 * len(wanted.cells)} measurements: about {_minutes(own_s)} on an idle machine{halfway}, "
+        f"{_minutes(most_s)} where a failure is to be confirmed"
     )
     built = tuple(
         _built(side, build(origin, where, side), say)
@@ -96,9 +100,23 @@ def _measured(
     with _lines(folder) as lines:
         measurement = Measurement(found, wanted, watch, lambda run: _keep(lines, run))
         outcome = measurement.run()
+    outcome.missing += _gone(asked, plan, found[0])
     made = document(plan.name, started, found, wanted, outcome, asked.missing)
     save(folder, made)
     return made, folder
+
+
+def _gone(asked: Request, plan: Plan, base: Side) -> list[Missing]:
+    """Cells of the base's own scenario that the candidate's has no more: nothing holds them to anything now."""
+    if base.own_scenario is None:
+        return []
+    try:
+        before = scenario.load(base.own_scenario, sets=asked.sets, only=asked.only, quick=asked.quick)
+    except BenchkitError:
+        return []  # written for another benchkit, or for other options
+    here = {cell.id for cell in plan.cells}
+    why = "candidate: its scenario has it no more"
+    return [Missing(cell.id, "candidate", why) for cell in before.cells if cell.id not in here]
 
 
 def _lines(folder: Path) -> IO[str]:

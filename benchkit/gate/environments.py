@@ -34,7 +34,7 @@ _KEPT: Final = 12
 """Environments in the cache; the longest unused one goes."""
 _PIP_S: Final = 900.0
 _READY: Final = "ready.json"
-_LAYOUT: Final = 1
+_LAYOUT: Final = 2
 """Of the cache's folders; another number, another key."""
 
 
@@ -47,7 +47,8 @@ class Built:
     """Its files; None of a package."""
     did: tuple[str, ...]
     """What was done, for people."""
-    key: str
+    content: str
+    """Equal for equal files or packages."""
 
 
 def build(origin: Origin, where: Place, told: str) -> Built:
@@ -59,14 +60,21 @@ def build(origin: Origin, where: Place, told: str) -> Built:
         made = _ready(folder)
         if made is None:
             shutil.rmtree(folder, ignore_errors=True)
-            made = _make(origin, where, paths, folder, told)
+            try:
+                made = _make(origin, where, paths, folder, told)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            made["content"] = (
+                trees.digest(folder / "tree", trees.below(folder / "tree")) if made["tree"] else key
+            )
             (folder / _READY).write_text(json.dumps(made), "utf-8")
             _tidy(folder)
         else:
             made = {**made, "did": [*made["did"], "from the cache"]}
             os.utime(folder / _READY)
     tree = folder / "tree" if made["tree"] else None
-    return Built(Path(made["python"]), tree, tuple(made["did"]), key)
+    return Built(Path(made["python"]), tree, tuple(made["did"]), made["content"])
 
 
 def _make(origin: Origin, where: Place, paths: Sequence[Path], folder: Path, told: str) -> dict[str, Any]:

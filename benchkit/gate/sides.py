@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -42,8 +42,10 @@ class Side:
     """What its processes have beside this one's environment."""
     did: tuple[str, ...] = ()
     """How it was built."""
-    key: str = ""
+    content: str = ""
     """Equal for equal builds."""
+    own_scenario: Path | None = None
+    """The base's own, where it has one that reads differently."""
 
 
 @contextmanager
@@ -78,8 +80,15 @@ def _side(
     cwd = _mapped(Path.cwd(), where, made.tree) if made.tree is not None else made.python.parent.parent
     return Side(
         name, origin.told, made.python, path, cwd if cwd.is_dir() else made.tree or path.parent,
-        environment(where, made.tree), made.did, made.key,
+        environment(where, made.tree), made.did, made.content, _own(made.tree, where, scenario),
     )  # fmt: skip
+
+
+def _own(tree: Path | None, where: Place, scenario: Path) -> Path | None:
+    inside = where.inside(scenario)
+    if tree is None or inside is None or not (tree / inside).is_file():
+        return None
+    return None if (tree / inside).read_bytes() == scenario.read_bytes() else tree / inside
 
 
 def environment(where: Place, tree: Path | None) -> dict[str, str]:
@@ -134,9 +143,4 @@ def _write(beside: Path, text: str) -> Path:
 
 def same_build(found: tuple[Side, Side]) -> bool:
     """There is no difference to find."""
-    return found[0].key == found[1].key and found[0].scenario.parent == found[1].scenario.parent
-
-
-def renamed(side: Side, name: str) -> Side:
-    """The same under another name, for trials in which both sides are alike."""
-    return replace(side, name=name)
+    return found[0].content == found[1].content

@@ -54,6 +54,11 @@ def files(root: Path) -> list[Path]:
     return sorted(_walked(root))
 
 
+def below(root: Path) -> list[Path]:
+    """All files of a folder, relative to it, sorted."""
+    return sorted(path.relative_to(root) for path in root.rglob("*") if path.is_file())
+
+
 def _walked(root: Path) -> Iterator[Path]:
     count = total = 0
     for folder, below, names in os.walk(root):

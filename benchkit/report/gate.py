@@ -57,22 +57,23 @@ def _extent(document: Entry) -> str:
 
 def _table(rows: Sequence[Entry]) -> Table:
     from rich import box
+    from rich.padding import Padding
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=False, show_edge=False)
-    for name in ("cell", "metric"):
-        table.add_column(name, overflow="fold")
+    table.add_column("cell and metric", overflow="fold")
     for name in ("change", "interval", "limit"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     before = None
     for row in rows:
-        cell = "" if row["cell"] == before else row["cell"]
-        before = row["cell"]
+        if row["cell"] != before:
+            table.add_row(text(row["cell"]))
+            before = row["cell"]
         verdict = "PASS, better" if row["improved"] else row["verdict"]
-        style = "" if row["verdict"] == "PASS" and not row["improved"] else _STYLES[row["verdict"]]
+        style = "" if verdict == "PASS" else _STYLES[row["verdict"]]
         table.add_row(
-            text(cell), text(row["metric"]), percent(row["change"]), span(row["interval"]),
+            Padding(text(row["metric"]), (0, 0, 0, 2)), percent(row["change"]), span(row["interval"]),
             f"{'-' if row['metric'] == 'throughput' else '+'}{100 * row['delta']:g}%", text(verdict, style),
         )  # fmt: skip
     return table
