@@ -17,6 +17,7 @@ from benchkit.gate.environments import Built, build
 from benchkit.gate.measure import Measurement, Wanted, Watch, run_s
 from benchkit.gate.pairs import Missing
 from benchkit.gate.runs import Asked, SideRun
+from benchkit.gate.sequence import fewest_blocks
 from benchkit.gate.sides import BASE, CANDIDATE, Files, Side, sides
 from benchkit.gate.statistics import looks
 from benchkit.load.search import Capacity
@@ -87,7 +88,14 @@ def _wanted(asked: Request, plan: Plan) -> Wanted:
     if asked.quick:
         duration_s, warmup_s = min(duration_s, QUICK_DURATION_S), min(warmup_s, QUICK_WARMUP_S)
     expected_s = run_s(len(cells), duration_s, warmup_s)
-    blocks = asked.blocks or (min(_QUICK_BLOCKS, gate.blocks) if asked.quick else gate.blocks)
+    claims = sum(gate.deltas[cell][metric] is not None for cell in cells for metric in gate.deltas[cell])
+    fewest = fewest_blocks(claims)
+    blocks = asked.blocks or (max(fewest, _QUICK_BLOCKS) if asked.quick else gate.blocks)
+    if blocks < fewest:
+        raise UsageError(
+            f"{claims} comparisons cannot be decided with {blocks} blocks, however large a difference is",
+            where=str(asked.scenario), remedy=f"take {fewest} blocks or more, or choose cells with --only",
+        )  # fmt: skip
     run = Asked(duration_s, warmup_s, expected_s, asked.sets, asked.only, cells, floors=False)
     return Wanted(run, cells, gate.deltas, blocks, plan.seed)
 

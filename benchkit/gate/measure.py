@@ -10,17 +10,16 @@ from typing import Final
 import numpy as np
 
 from benchkit.engine.runner import Progress
-from benchkit.gate.pairs import Missing, Paired, lacking, paired
-from benchkit.gate.rows import Key, Row, decided, rows, with_confirmation
+from benchkit.gate.pairs import Missing, lacking, paired
+from benchkit.gate.rows import Claim, Row, rows, with_confirmation
 from benchkit.gate.runs import Asked, Phase, SideRun, build_error, run
+from benchkit.gate.sequence import CONFIRM, confirmation, course
 from benchkit.gate.sides import CANDIDATE, Side
 from benchkit.gate.statistics import ALPHA, Look, looks
 
 START_S: Final = 1.7
 """What starting and ending the processes of a run takes on two idle cores, about."""
 PER_CELL_S: Final = 0.2
-_CONFIRM: Final = 10
-"""Fresh blocks for a failure: the least of which one may point the other way at 5%, twice over."""
 _SEEDS: Final = 1 << 62
 
 Watch = Callable[[Progress], None]
@@ -43,7 +42,7 @@ class Wanted:
     @property
     def confirming(self) -> int:
         """Blocks of a confirmation."""
-        return min(_CONFIRM, self.blocks)
+        return min(CONFIRM, self.blocks)
 
     @property
     def expected_s(self) -> tuple[float, float]:
@@ -86,6 +85,9 @@ class Measurement:
         self._keep = keep
         self._measure = measure
         self._asked = wanted.asked
+        self._tried = wanted.asked.cells
+        """Cells that ran in both sides at the first try."""
+        self._unfit: list[Missing] = []
         self._notes: list[str] = []
         self._order = np.random.default_rng([wanted.seed, 0])
         self.outcome = Outcome(looks=looks(wanted.blocks) if wanted.early else (Look(wanted.blocks, ALPHA),))
@@ -96,14 +98,14 @@ class Measurement:
         out = self.outcome
         try:
             if self._try():
-                self._blocks()
-                self._confirm()
+                out.rows = course(self._claims, out.looks, self._seen)
+                out.rows = confirmation(out.rows, self._fresh_claims, self._wanted.confirming)
         except KeyboardInterrupt:
             out.interrupted = True
             if out.blocks:
-                self._look(Look(out.blocks, ALPHA))
                 # A failure that was not confirmed is none.
-                out.rows = with_confirmation(out.rows, {})
+                out.rows = with_confirmation(rows(self._paired("measure"), ALPHA), {})
+        out.notes += self._notes
         out.seconds = time.monotonic() - began
         return out
 
@@ -139,50 +141,43 @@ class Measurement:
             bad = {each.side: _never(each, cell) for each in tried if _never(each, cell)}
             if bad:
                 why = "; ".join(f"{name}: {words}" for name, words in bad.items())
-                self.outcome.missing.append(Missing(cell, lacking(bad), why))
+                self._unfit.append(Missing(cell, lacking(bad), why))
             else:
                 chosen.append(cell)
-        self._asked = replace(self._asked, cells=tuple(chosen))
+        self._tried = tuple(chosen)
+        self._asked = replace(self._asked, cells=self._tried)
+        self.outcome.missing = list(self._unfit)
 
-    def _blocks(self) -> None:
-        out, wanted = self.outcome, self._wanted
-        began = time.monotonic()
-        for look in out.looks:
-            while out.blocks < look.blocks:
-                self._block("measure", out.blocks, Progress("blocks", out.blocks, wanted.blocks))
-                out.blocks += 1
-                out.block_s = (time.monotonic() - began) / out.blocks
-            self._look(look)
-            if decided(out.rows):
-                break
+    def _claims(self, blocks: int) -> list[Claim]:
+        """Of that many blocks, which are measured now as far as they are not there."""
+        out, began = self.outcome, time.monotonic()
+        before = out.blocks
+        while out.blocks < blocks:
+            self._block("measure", out.blocks, Progress("blocks", out.blocks, self._wanted.blocks))
+            out.blocks += 1
+        if out.blocks > before:
+            out.block_s = (time.monotonic() - began) / (out.blocks - before)
+        return self._paired("measure")
 
-    def _look(self, look: Look) -> None:
-        found = self._paired("measure", self._asked.cells)
-        self.outcome.rows = rows(found.claims, look.level)
-        tried = [each for each in self.outcome.missing if each.cell not in self._asked.cells]
-        self.outcome.missing = tried + found.missing
-        self._notes = found.notes
+    def _seen(self, found: list[Row]) -> None:
+        self.outcome.rows = found
 
-    def _paired(self, phase: Phase, cells: Sequence[str]) -> Paired:
+    def _fresh_claims(self, blocks: int) -> list[Claim]:
+        """Of the cells that would fail, measured by themselves."""
+        cells = dict.fromkeys(row.cell for row in self.outcome.rows if row.verdict == "FAIL")
+        self._asked = replace(self._asked, cells=tuple(cells))
+        for block in range(blocks):
+            self._block("confirm", block, Progress("confirming", block, blocks))
+        own = [each for each in self.outcome.runs if each.phase == "confirm"]
+        return paired(own, cells, self._wanted.deltas).claims
+
+    def _paired(self, phase: Phase) -> list[Claim]:
+        """What can be claimed now; cells that turned out to be missing are noted."""
         own = [each for each in self.outcome.runs if each.phase == phase]
-        return paired(own, cells, self._wanted.deltas)
-
-    def _confirm(self) -> None:
-        """What would be called a failure is measured again, by itself."""
-        out = self.outcome
-        out.notes += self._notes
-        failed = [row for row in out.rows if row.verdict == "FAIL"]
-        if not failed:
-            return
-        cells = tuple(dict.fromkeys(row.cell for row in failed))
-        self._asked = replace(self._asked, cells=cells)
-        count = self._wanted.confirming
-        for block in range(count):
-            self._block("confirm", block, Progress("confirming", block, count))
-        keys = {row.key for row in failed}
-        claims = [each for each in self._paired("confirm", cells).claims if each.key in keys]
-        again: dict[Key, Row] = {row.key: row for row in rows(claims, ALPHA)}
-        out.rows = with_confirmation(out.rows, again)
+        found = paired(own, self._tried, self._wanted.deltas)
+        self.outcome.missing = self._unfit + found.missing
+        self._notes = found.notes
+        return found.claims
 
     def _block(self, phase: Phase, block: int, now: Progress) -> None:
         self._watch(now)

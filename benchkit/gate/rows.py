@@ -130,9 +130,7 @@ def with_confirmation(found: Sequence[Row], again: Mapping[Key, Row]) -> list[Ro
         if row.verdict != "FAIL":
             told.append(row)
         elif row.key not in again:
-            told.append(
-                replace(row, verdict="INCONCLUSIVE", why="there was no time to confirm it on fresh blocks")
-            )
+            told.append(replace(row, verdict="INCONCLUSIVE", why="it was not confirmed on fresh blocks"))
         elif again[row.key].verdict == "FAIL":
             told.append(replace(row, confirmed=again[row.key]))
         else:
