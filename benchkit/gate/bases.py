@@ -88,7 +88,7 @@ def installable(folder: Path) -> bool:
 
 def resolve(text: str, where: Place, cwd: Path) -> Origin:
     """What `--base TEXT` names; raises UsageError with what was tried."""
-    if not text or text.startswith("-"):
+    if not text.isprintable() or not text or text.startswith("-"):
         raise _nothing(text, where)
     path = cwd / Path(text).expanduser()
     if text.endswith(".whl"):

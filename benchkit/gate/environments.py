@@ -55,7 +55,7 @@ def build(origin: Origin, where: Place, told: str) -> Built:
     """Make it, or find it in the cache; raises BuildError with what pip said. `told` is the side's name."""
     paths = trees.files(origin.root) if origin.root is not None and origin.kind != "git" else []
     key = _key(origin, where, paths)
-    folder = _cache() / key
+    folder = cache() / key
     with _locked(folder):
         made = _ready(folder)
         if made is None:
@@ -194,7 +194,7 @@ def _key(origin: Origin, where: Place, paths: Sequence[Path]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def _cache() -> Path:
+def cache() -> Path:
     """Under XDG_CACHE_HOME, private to its user."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     folder = Path(base) / "benchkit" / "gate"

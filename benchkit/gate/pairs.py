@@ -59,8 +59,9 @@ def paired(runs: Sequence[SideRun], cells: Iterable[str], deltas: Deltas) -> Pai
         ]
         found.claims.extend(_claims(cell, pairs, deltas.get(cell, {}), found.notes))
         if len(pairs) < len(whole):
+            why = "; ".join(f"{side}: {_why(cell, side, runs)}" for side in _with_invalid(cell, runs))
             found.notes.append(
-                f"{cell}: {len(whole) - len(pairs)} of {len(whole)} blocks have a run that is not valid"
+                f"{cell}: {len(whole) - len(pairs)} of {len(whole)} blocks are left out: {why}"
             )
     return found
 
@@ -86,6 +87,10 @@ def _claims(
         logs = [sign * math.log(own / base) for base, own in values]
         found.append(Claim(cell, metric, delta, np.array(logs, np.float64)))
     return found
+
+
+def _with_invalid(cell: str, runs: Sequence[SideRun]) -> list[str]:
+    return [side for side in (BASE, CANDIDATE) if _share_valid(cell, side, runs) < 1]
 
 
 def _valid(run: SideRun, cell: str) -> bool:

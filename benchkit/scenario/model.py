@@ -147,7 +147,7 @@ class GateOptions(Section):
     p50: Margin | None = Field(0.03, description="how much slower the median may be; null: not gated")
     p99: Margin | None = Field(0.10, description="how much slower the 99th percentile may be")
     throughput: Margin | None = Field(0.03, description="how much lower it may be")
-    blocks: int = Field(20, ge=6, le=200, description="runs of each side, at most")
+    blocks: int = Field(20, ge=5, le=200, description="runs of each side, at most")
     duration: Positive | None = Field(
         None, description="measured part of a run; by default rounds x duration of a cell, at most 1s"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -57,11 +58,12 @@ def run(watch: Watch) -> dict[str, Any]:
         "changes": {row.cell: row.estimate for row in outcome.rows},
         "seconds": outcome.seconds,
         "interrupted": outcome.interrupted,
-        "holds": _right(verdicts),
+        "holds": right(verdicts),
     }
 
 
-def _right(verdicts: dict[str, Any]) -> bool | None:
+def right(verdicts: Mapping[str, str]) -> bool | None:
+    """None where the machine was too restless to tell."""
     if verdicts.get("alike") == "FAIL" or verdicts.get("slower") == "PASS":
         return False
     return True if verdicts.get("slower") == "FAIL" else None

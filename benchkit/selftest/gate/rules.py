@@ -1,8 +1,8 @@
 """What other tools would have said of the same runs.
 
 `mean:10%` is pytest-benchmark's `--benchmark-compare-fail=mean:10%`: one run now against one that was saved before,
-here by the trial before. The stored baseline is a p50 that was saved once, by the first trial, with a limit of 10%. Either
-sees one run of the candidate, as it would on a runner.
+here by the trial before. The stored baseline is a p50 that was saved once, by the first trial, with a limit of 10%.
+Either sees one run of the candidate, as it would on a runner.
 """
 
 from __future__ import annotations
