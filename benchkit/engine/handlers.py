@@ -180,7 +180,7 @@ def do_produce(work: Work) -> dict[str, Any]:
     before = paths.open_sockets()
     sender = transport.sender(task.address)
     try:
-        path = paths.used(sender, before)
+        path = paths.used(sender, before, task.link_ports)
         feed: Feed
         if transport.capabilities().in_place:
             feed = sender = InPlace(sender, SHELF.prepared(source, codec, task.payload_seed), codec)
@@ -237,7 +237,7 @@ def do_serve(work: Work) -> dict[str, Any]:
     before = paths.open_sockets()
     receiver = transport.receiver(task.address, work.command["worker"])
     try:
-        path = paths.used(receiver, before)
+        path = paths.used(receiver, before, task.link_ports)
         _settle()
         coder: codecs.Coder = codec
         if task.slow is not None:

@@ -214,7 +214,9 @@ class Runner:
         workers = max(cell.workers for cell in self._plan.cells)
         brokers = any(not cell.transport.brokerless for cell in self._plan.cells)
         producers = fan_in.roles(max(cell.producers for cell in self._plan.cells))
+        links = any(cell.link is not None for cell in self._plan.cells)
         roles = [*producers, *(f"stage-{i}" for i in range(workers)), *(["broker"] if brokers else [])]
+        roles += ["link"] if links else []
         available = placement.cores()
         self._cores = placement.place(roles, available)
         self._header.placement = placement.describe(roles, self._cores, available)
@@ -252,6 +254,8 @@ class Runner:
             self._records[index] = ready.record
             if address.broker_pid is not None:
                 placement.pin(address.broker_pid, self._cores.get("broker", ()))
+            if ready.linking is not None:
+                placement.pin(ready.linking.pid, self._cores.get("link", ()))
             offered_per_s = turn.level_per_s if turn else ready.offered_per_s(self._plan, round_)
             place = Place(
                 position,
@@ -268,6 +272,8 @@ class Runner:
             before = self._canary.look()
             block, samples = run_block(members, task, place, ready.hosts)
             block = self._surroundings(block, before, address)
+            if ready.linking is not None:
+                block = replace(block, links=ready.linking.seen())
         except BenchkitError as error:
             # A mistake of the scenario ends the run, unless blocks were measured already.
             if isinstance(error, UsageError) and not self._recording.rows:
@@ -337,7 +343,7 @@ def _fresh(plan: Plan) -> Run:
         slo=plan.slo,
         seeds={
             stream.name.lower(): seed_for(plan.seed, stream)
-            for stream in (Stream.ORDER, Stream.PAYLOAD, Stream.STAGE)
+            for stream in (Stream.ORDER, Stream.PAYLOAD, Stream.STAGE, Stream.LINK)
         },
     )
 

@@ -14,6 +14,7 @@ from typing import Final
 from benchkit.analysis.document import document
 from benchkit.errors import StorageError
 from benchkit.records.run import Run
+from benchkit.report.charts.drawing import pictures
 from benchkit.report.html import html
 from benchkit.report.markdown import markdown
 from benchkit.report.reproduce import commands
@@ -43,18 +44,21 @@ def write(run: Run, folder: Path) -> list[Path]:
 
 def _files(told: Story, how: tuple[str, ...], folder: Path) -> Iterator[Path]:
     """The page first: it is what somebody waits for."""
-    stems = dict(stem for section in told.sections for stem in _stems(section))
-    charts = {name: chart for section in told.sections for name, chart in section.charts}
-    vectors = {name: chart.svg(name) for name, chart in charts.items()}
+    stems = {name: f"charts/00-{name}" for name, _ in told.overview}
+    stems.update(stem for section in told.sections for stem in _stems(section))
+    charts = dict(told.overview)
+    charts.update(each for section in told.sections for each in section.charts)
+    drawn = pictures(charts)
     _make(folder / "charts")
-    page = html(told, {name: each.inline for name, each in vectors.items()}, how)
+    kept = [file for file in told.files if (folder / file).is_file()]
+    page = html(told, {name: vectors.inline for name, (vectors, _) in drawn.items()}, how, kept)
     yield _whole(folder / "report.html", page)
     yield _whole(
         folder / "report.md", markdown(told, {name: f"{stem}.png" for name, stem in stems.items()}, how)
     )
-    for name, chart in charts.items():
-        yield _whole(folder / f"{stems[name]}.svg", vectors[name].alone)
-        yield _whole(folder / f"{stems[name]}.png", chart.png())
+    for name, (vectors, png) in drawn.items():
+        yield _whole(folder / f"{stems[name]}.svg", vectors.alone)
+        yield _whole(folder / f"{stems[name]}.png", png)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from benchkit.link.options import LinkOptions
 from benchkit.load import base as load_base
 from benchkit.load.search import Promises, Search, Share
 from benchkit.plugins import Registry
@@ -194,7 +195,7 @@ class Axis:
     registry: Registry[Any] | None = None
     search_tag: str = ""
     """The key that names a plug-in which is a search; what `tag` names is then an option of it."""
-    model: type[Section] | None = None
+    model: type[BaseModel] | None = None
     default: str | None = None
     """The plug-in, where none is named; None where one must be."""
     field: str = ""
@@ -213,6 +214,7 @@ AXES: dict[str, Axis] = {
         Axis("producers", "producers", model=Producers, field="producers"),
         Axis("batch", "batch", model=Batch, field="size"),
         Axis("replies", "replies", model=Replies, field="replies"),
+        Axis("link", "link", model=LinkOptions, field="profile"),
     )
 }
 

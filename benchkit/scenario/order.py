@@ -26,6 +26,7 @@ class Stream(IntEnum):
     PAYLOAD = 2
     STAGE = 3
     WHAT_IF = 4
+    LINK = 5
 
 
 # What `--quick` cuts a scenario to: seconds in all, every cell kept, too little for a verdict in the tails.

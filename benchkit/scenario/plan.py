@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from benchkit.link.options import LinkOptions
 from benchkit.load.base import Arrival
 from benchkit.load.search import Capacity
 from benchkit.scenario.model import WhatIfOptions
@@ -40,6 +41,9 @@ class PlannedCell:
     batch_delay_s: float
     replies: bool
     producers: int = 1
+    link: LinkOptions | None = None
+    """What stands between the parties; None: nothing."""
+    link_seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,13 @@ from benchkit.scenario.build import build
 from benchkit.scenario.cells import Cell, cells
 from benchkit.scenario.model import AXES, GateOptions, Rule, Scenario
 from benchkit.scenario.nodes import Map, Where
-from benchkit.scenario.order import Order, quickened, quickened_trials
+from benchkit.scenario.order import Order, Stream, quickened, quickened_trials, seed_for
 from benchkit.scenario.plan import GATE_RUN_S, Blocks, Gate, Plan, PlannedCell
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.reader import read_file
 from benchkit.scenario.redact import redact
 from benchkit.scenario.refuse import refuse
+from benchkit.scenario.refuse_link import refuse_link
 from benchkit.scenario.refuse_load import refuse_load
 from benchkit.scenario.refuse_producers import refuse_producers
 from benchkit.scenario.refuse_search import refuse_search
@@ -84,6 +85,7 @@ def _kept(scenario: Scenario, filters: Sequence[Rule], blocks_at: Where, problem
             )
         refuse(chosen, scenario.blocks, blocks_at, problems)
         refuse_producers(chosen, problems)
+        refuse_link(chosen, scenario.blocks, blocks_at, problems)
         refuse_search(chosen, scenario.blocks, problems)
     except BenchkitError as error:
         problems.add(error.where or blocks_at, redact(error.what), redact(error.remedy))
@@ -99,7 +101,7 @@ def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
         name=header.name,
         seed=header.seed,
         quick=quick,
-        cells=tuple(map(_planned, kept)),
+        cells=tuple(_planned(cell, header.seed) for cell in kept),
         order=Order(len(kept), None if blocks.soak else blocks.rounds, header.seed, _searching(kept)),
         blocks=Blocks(
             rounds=blocks.rounds,
@@ -131,7 +133,7 @@ def _searching(kept: Sequence[Cell]) -> frozenset[int]:
     return frozenset(at for at, cell in enumerate(kept) if isinstance(cell.choices["load"].value, Capacity))
 
 
-def _planned(cell: Cell) -> PlannedCell:
+def _planned(cell: Cell, seed: int) -> PlannedCell:
     value: dict[str, Any] = {name: cell.choices[name].value for name in AXES}
     return PlannedCell(
         id=cell.id,
@@ -146,4 +148,6 @@ def _planned(cell: Cell) -> PlannedCell:
         batch_delay_s=value["batch"].delay,
         replies=value["replies"].replies,
         producers=value["producers"].producers,
+        link=None if value["link"].absent else value["link"],
+        link_seed=seed_for(seed, Stream.LINK),
     )
