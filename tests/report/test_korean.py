@@ -36,10 +36,9 @@ NAMES = frozenset(
     CPU GB GC Holm MB PSNR SLO TCP benchkit codec html json kB knee max memory ms process
     raw run us yaml steal drain dam camera sensors onnx null small middle large constant poisson closed
     fifo ns at-most-once at-least-once exactly-once by-hand shm unix http inproc redis-list redis-stream
-    json-base64 msgpack p Esc git python id 
+    json-base64 msgpack p Esc git python id
     offered-load-not-reached too-few-samples few-blocks blocks-disagree effect-below-noise
-    stamps-disagree drain-timed-out no-level-keeps near-floor not-measured search-unfinished 
-    
+    stamps-disagree drain-timed-out no-level-keeps near-floor not-measured search-unfinished
     """.split()  # noqa: SIM905  (eighty words)
 )
 """Units, names of things that are plugged in, options, and words that Korean engineers write in Latin letters."""
