@@ -12,6 +12,7 @@ from benchkit.analysis.analysed import Analysed, analyse, promises_of
 from benchkit.analysis.answer import answer
 from benchkit.analysis.backlog import as_document as backlog_document
 from benchkit.analysis.beneath import beneath
+from benchkit.analysis.crossover import crossover
 from benchkit.analysis.detail import as_fields
 from benchkit.analysis.disturbance import disturbed
 from benchkit.analysis.found import as_document as capacity_document
@@ -37,6 +38,7 @@ def document(run: Run) -> dict[str, Any]:
     names = labels(run.cells)
     entries = [_entry(run, each, names[each.cell.id]) for each in cells]
     ranking = ranking_of(cells, places)
+    maps = crossover(entries, ranking)
     whole = {
         "schema": SCHEMA,
         "benchkit": __version__,
@@ -54,7 +56,8 @@ def document(run: Run) -> dict[str, Any]:
         "placement": run.placement,
         "cells": entries,
         "ranking": ranking,
-        "answer": answer(entries, ranking),
+        "crossover": maps,
+        "answer": [*(said for each in maps for said in each["sentences"]), *answer(entries, ranking)],
         "promises": [each for done in cells for each in promises_of(run, done)],
         "failures": _failures(run.failures),
     }
@@ -81,6 +84,7 @@ def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
         "lossy": cell.lossy,
         "psnr_db": cell.psnr_db,
         "zero_copy": cell.zero_copy,
+        "has_broker": cell.has_broker,
         "path": cell.path,
         "stage_facts": cell.stage_facts,
         "server": external.means_us(done.blocks) if cell.external_stage else None,

@@ -68,7 +68,7 @@ def _model() -> type[BaseModel]:
         field.name: (hints[field.name], ... if field.default is dataclasses.MISSING else field.default)
         for field in _plain_fields()
     }
-    fields |= {name: (hints[name], None) for name in ("blocks", "resumed")}
+    fields |= {name: (hints[name], None) for name in ("blocks", "resumed", "seeds")}
     return create_model("Record", **fields, rows=(dict[str, int], ...), blocks_bytes=(int, None))
 
 
@@ -90,6 +90,7 @@ def record(folder: Path) -> Record:
     if strangers:
         raise damaged(file, f"rows of a cell that is not in it, {strangers[0]!r}")
     fields["blocks"], fields["resumed"] = fields["blocks"] or [], fields["resumed"] or []
+    fields["seeds"] = fields["seeds"] or {}
     return Record(fields, rows, size)
 
 

@@ -61,7 +61,6 @@ def of_cell(row: Row) -> tuple[Fact, ...]:
         "drift": "; ".join(in_words(name, each) for name, each in entry["drift"].items() if each["clear"]),
         "options": _flat(entry["parameters"]),
         "stage": _flat(entry["stage_facts"]),
-        "samples": entry["samples"] or "none",
     }
     return tuple(
         Fact(name, excerpt(value, 1500 if name == "profile" else 700))

@@ -13,6 +13,7 @@ from benchkit.analysis.ledger import Column, Selection, latency_ns, select
 from benchkit.analysis.pools import EXACT_MESSAGES
 from benchkit.records.run import Block, Run
 from benchkit.records.samples import SAMPLE, Samples
+from benchkit.report.charts.palette import Look, looks
 from benchkit.report.excerpt import excerpt, short
 
 Entry = Mapping[str, Any]
@@ -27,6 +28,8 @@ class Row:
     entry: Entry
     place: Entry | None
     blocks: tuple[Block, ...]
+    look: Look
+    """Of its transport, in this whole report."""
     samples: Samples
     """Of a cell with more messages than are kept exactly every n-th, so that a chart fits in memory."""
     label: str
@@ -92,6 +95,7 @@ def groups(run: Run, document: Entry) -> list[Group]:
     places = {place["cell"]: place for place in document["ranking"]}
     order = {cell: at for at, cell in enumerate(places)}
     found: dict[str, list[Row]] = {}
+    look = looks(str(entry["transport"]) for entry in document["cells"])
     for number, entry in enumerate(document["cells"], 1):
         samples = run.samples.get(entry["id"], np.zeros(0, SAMPLE))
         every = max(1, -(-len(samples) // EXACT_MESSAGES))
@@ -100,6 +104,7 @@ def groups(run: Run, document: Entry) -> list[Group]:
             entry=entry,
             place=places.get(entry["id"]),
             blocks=tuple(block for block in run.blocks if block.cell == entry["id"]),
+            look=look[str(entry["transport"])],
             samples=samples[::every],
             label=short(entry["labels"]["row"]),
             every=every,

@@ -43,8 +43,6 @@ def escape(value: Any) -> Any:
     if isinstance(value, (Markdown, Undefined)):
         return value
     line = " ".join(str(value).split())
-    if line == "-":
-        return line
     line = _SPECIAL.sub(r"\\\1", line)
     line = _MARKER.sub(lambda match: f"{match[0][:-1]}\\{match[0][-1]}", line)
     line = _LINK.sub(lambda match: f"\\{match[0]}", line)

@@ -11,10 +11,13 @@ from typing import Final
 
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.records.run import Run
-from benchkit.report.charts.gallery import Chart, gallery
+from benchkit.report.charts.gallery import Chart, gallery, overview
+from benchkit.report.evidence import Evidence, evidence
 from benchkit.report.excerpt import excerpt
 from benchkit.report.facts import Fact, as_yaml, failures, of_cell, of_machine, of_run
+from benchkit.report.grid import Grid, grid
 from benchkit.report.groups import Entry, Group, Row, groups
+from benchkit.report.lead import Claim, crossings, lead, named
 from benchkit.report.text import cpu_us, rate
 from benchkit.units import show_us
 
@@ -24,14 +27,6 @@ COLUMNS: Final = (
     "cell", "p50", "p90", "p99", "p99.9", "rate", "CPU/message", "to the best", "bottleneck", "guarantee",
 )  # fmt: skip
 _MOST_LINES: Final = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A sentence of the answer, and the number of the group that it is about."""
-
-    text: str
-    group: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +76,7 @@ class Detail:
     valid: bool
     facts: tuple[Fact, ...]
     failures: tuple[Fact, ...]
+    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +110,16 @@ class Story:
     environment: tuple[Fact, ...]
     warnings: tuple[str, ...]
     scenario: str
+    lead: tuple[Claim, ...]
+    """Three sentences at most: the answer for somebody who reads no further."""
+    grid: Grid
+    overview: tuple[tuple[str, Chart], ...]
+    """Charts of the whole run by name: which transport wins where, latency against throughput."""
+
+    @property
+    def files(self) -> list[str]:
+        """Paths of all records, relative to the run directory."""
+        return [file for each in self.sections for detail in each.details for file in detail.evidence.files]
 
 
 def story(run: Run, document: Entry) -> Story:
@@ -125,7 +131,7 @@ def story(run: Run, document: Entry) -> Story:
         name=excerpt(scenario.get("name") or "run", 120),
         description=excerpt(scenario.get("description") or "", 600),
         banners=tuple(_banners(document)),
-        answer=tuple(_claims(document["answer"], found)),
+        answer=tuple(_claims(document, found)),
         sections=tuple(_section(group, run.slo) for group in found),
         invalid=tuple(_whys(rows, "invalid")),
         notes=tuple(_whys(rows, "note")),
@@ -136,6 +142,11 @@ def story(run: Run, document: Entry) -> Story:
         environment=tuple(of_machine(document)),
         warnings=tuple(excerpt(each) for each in document["environment"].get("warnings", ())[:_MOST_LINES]),
         scenario=as_yaml(scenario),
+        lead=lead(document, found),
+        grid=grid(found),
+        overview=tuple(
+            (f"all-{at}-{chart.kind}", chart) for at, chart in enumerate(overview(found, document), 1)
+        ),
     )
 
 
@@ -150,11 +161,14 @@ def _banners(document: Entry) -> Iterator[str]:
         yield "No cell is valid: nothing below may be used to decide; each reason has its remedy."
 
 
-def _claims(sentences: Sequence[str], found: Sequence[Group]) -> Iterator[Claim]:
+def _claims(document: Entry, found: Sequence[Group]) -> Iterator[Claim]:
     titles = {group.number: str(group.rows[0].entry["labels"]["group"]) for group in found}
-    for sentence in sentences[:_MOST_LINES]:
+    for sentence in document["answer"][:_MOST_LINES]:
         about = [number for number, title in titles.items() if sentence.startswith(f"{title}: ")]
-        yield Claim(excerpt(sentence, 1500), about[0] if about else None)
+        rows = [row for group in found if group.number in about for row in group.rows]
+        anchor = "overview" if sentence in crossings(document) else ""
+        group = about[0] if about else None
+        yield Claim(excerpt(sentence, 1500), group, named(sentence, rows), anchor)
 
 
 def _section(group: Group, slo: dict[str, float]) -> Section:
@@ -167,7 +181,14 @@ def _section(group: Group, slo: dict[str, float]) -> Section:
         lines=tuple(_line(row) for row in group.rows),
         charts=charts,
         details=tuple(
-            Detail(row.number, row.label, row.valid, of_cell(row), tuple(failures(row.entry["failures"])))
+            Detail(
+                number=row.number,
+                label=row.label,
+                valid=row.valid,
+                facts=of_cell(row),
+                failures=tuple(failures(row.entry["failures"])),
+                evidence=evidence(row),
+            )
             for row in group.rows
         ),
         missing="" if charts else f"No charts: {why_none}.",

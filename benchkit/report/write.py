@@ -43,11 +43,14 @@ def write(run: Run, folder: Path) -> list[Path]:
 
 def _files(told: Story, how: tuple[str, ...], folder: Path) -> Iterator[Path]:
     """The page first: it is what somebody waits for."""
-    stems = dict(stem for section in told.sections for stem in _stems(section))
-    charts = {name: chart for section in told.sections for name, chart in section.charts}
+    stems = {name: f"charts/00-{name}" for name, _ in told.overview}
+    stems.update(stem for section in told.sections for stem in _stems(section))
+    charts = dict(told.overview)
+    charts.update(each for section in told.sections for each in section.charts)
     vectors = {name: chart.svg(name) for name, chart in charts.items()}
     _make(folder / "charts")
-    page = html(told, {name: each.inline for name, each in vectors.items()}, how)
+    kept = [file for file in told.files if (folder / file).is_file()]
+    page = html(told, {name: each.inline for name, each in vectors.items()}, how, kept)
     yield _whole(folder / "report.html", page)
     yield _whole(
         folder / "report.md", markdown(told, {name: f"{stem}.png" for name, stem in stems.items()}, how)

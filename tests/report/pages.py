@@ -15,6 +15,7 @@ class Page(HTMLParser):
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.texts: list[str] = []
         self.styles: list[str] = []
+        self.scripts: list[str] = []
         self._open: list[str] = []
         self.feed(text)
         self.close()
@@ -32,7 +33,8 @@ class Page(HTMLParser):
         assert self._open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        (self.styles if self._open[-1:] == ["style"] else self.texts).append(data)
+        within = self._open[-1] if self._open else ""
+        {"style": self.styles, "script": self.scripts}.get(within, self.texts).append(data)
 
     @property
     def words(self) -> str:

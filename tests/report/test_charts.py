@@ -18,7 +18,7 @@ from benchkit.analysis.ledger import latency_ns, phases_ns, select
 from benchkit.analysis.quantiles import PERCENTILES, minimum_samples, quantiles
 from benchkit.records.run import Run
 from benchkit.records.samples import PHASES, Status
-from benchkit.report.charts import cost, forest, palette, percentiles, phases, timeline, waterfall
+from benchkit.report.charts import axes, cost, forest, palette, percentiles, phases, timeline, waterfall
 from benchkit.report.charts.canvas import styled
 from benchkit.report.charts.gallery import gallery
 from benchkit.report.groups import Group, groups
@@ -260,13 +260,6 @@ def test_neighbouring_phases_differ_in_a_grey_print() -> None:
         assert difference >= GRAY_STEP, (one, other)
 
 
-def test_a_transport_keeps_its_colour_and_no_two_of_the_package_share_one() -> None:
-    own = ("http", "redis-list", "redis-stream", "shm", "unix", "inproc")
-    assert len({palette.transport(name).light for name in own}) == len(own)
-    assert len({palette.marker(name) for name in own}) == len(own)
-    assert palette.transport("somebody-elses") == palette.transport("somebody-elses")
-
-
 def test_each_light_colour_has_one_dark_twin() -> None:
     hues = [*palette.PHASES.values(), *palette.PARTIES.values()]
     lights = [hue.light for hue in hues]
@@ -276,7 +269,7 @@ def test_each_light_colour_has_one_dark_twin() -> None:
 
 
 def test_the_names_beside_curves_never_touch() -> None:
-    heights = percentiles.apart([0.5, 0.5, 0.51, 0.99, 1.0, -0.1], 0.1)
+    heights = axes.apart([0.5, 0.5, 0.51, 0.99, 1.0, -0.1], 0.1)
     ordered = sorted(heights)
     assert all(b - a >= 0.1 - 1e-9 for a, b in pairwise(ordered))
     assert ordered[-1] <= 1.0

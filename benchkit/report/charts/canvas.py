@@ -1,24 +1,27 @@
-"""A figure without pyplot's global state, as SVG for pages and as PNG for chats and wikis."""
+"""A figure without pyplot's global state, and the same as SVG: its marks, its colours, its ids."""
 
 from __future__ import annotations
 
 import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
 
-from benchkit.report.charts.palette import GRID, GROUND, INK, QUIET
+from benchkit.report.charts.chart import Mark
+from benchkit.report.charts.letters import FAMILY, fitted
+from benchkit.report.charts.palette import GRID, GROUND, INK, QUIET, dark_rules
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 WIDTH_IN: Final = 8.6
-_PNG_DPI: Final = 144
+_MARK: Final = "mark"
 _STYLE: Final[dict[str, Any]] = {
     "axes.edgecolor": QUIET,
     "axes.labelcolor": QUIET,
@@ -26,7 +29,7 @@ _STYLE: Final[dict[str, Any]] = {
     "axes.spines.top": False,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
-    "font.family": ["DejaVu Sans"],
+    "font.family": [FAMILY],
     "font.size": 9.0,
     "grid.color": GRID,
     "grid.linewidth": 0.6,
@@ -58,6 +61,7 @@ class Vectors:
 
     inline: str
     alone: bytes
+    marks: tuple[Mark, ...]
 
 
 @contextmanager
@@ -80,9 +84,9 @@ def figure(height_in: float) -> Figure:
 
 
 def place(drawing: Figure, left: float, bottom: float, right: float, top: float) -> Axes:
-    """Axes by their distances in inches from the figure's edges."""
+    """Axes by their distances in inches from the figure's edges, without spines and ticks: see `axes`."""
     height = drawing.get_figheight()
-    return drawing.add_axes(
+    axes = drawing.add_axes(
         (
             left / WIDTH_IN,
             bottom / height,
@@ -90,14 +94,44 @@ def place(drawing: Figure, left: float, bottom: float, right: float, top: float)
             (height - bottom - top) / height,
         )
     )
+    axes.set_axis_off()
+    return axes
+
+
+def mark(artist: Artist, words: str) -> None:
+    """The artist carries a value: `words` says which, exactly."""
+    artist.set_gid(_MARK)
+    artist.set_label(words)
+
+
+def marks(drawing: Figure) -> list[Artist]:
+    """The artists that carry a value, in the order in which they were added."""
+    return [artist for artist in artists(drawing) if str(artist.get_gid() or "").startswith(_MARK)]
+
+
+def artists(drawing: Figure) -> Iterator[Artist]:
+    """Everything that is drawn; `Figure.findobj` would make all the ticks of axes that show none."""
+    yield from drawing.texts
+    yield from drawing.artists
+    for axes in drawing.axes:
+        for kind in (axes.collections, axes.lines, axes.patches, axes.texts):
+            yield from kind
 
 
 def heading(drawing: Figure, title: str, notes: Sequence[str]) -> float:
     """Title and notes at the top left; returns the height in inches that they take."""
-    height = drawing.get_figheight()
-    drawing.text(0.1 / WIDTH_IN, 1 - 0.08 / height, title, va="top", weight="bold", size=10.5)
+    height, room = drawing.get_figheight(), WIDTH_IN - 0.2
+    drawing.text(
+        0.1 / WIDTH_IN,
+        1 - 0.08 / height,
+        fitted(title, room, 10.5, "bold"),
+        va="top",
+        weight="bold",
+        size=10.5,
+    )
     for at, note in enumerate(notes):
-        drawing.text(0.1 / WIDTH_IN, 1 - (0.3 + 0.17 * at) / height, note, va="top", size=8, color=QUIET)
+        y = 1 - (0.3 + 0.17 * at) / height
+        drawing.text(0.1 / WIDTH_IN, y, fitted(note, room, 8), va="top", size=8, color=QUIET)
     return heading_in(notes)
 
 
@@ -110,26 +144,20 @@ def svg(drawing: Figure, name: str, *, title: str, description: str) -> Vectors:
     """The figure as SVG; ids start with `name`, so that several live in one page."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
+    carry = {}
+    for at, artist in enumerate(marks(drawing)):
+        artist.set_gid(f"{_MARK}{at}")
+        carry[f"{_MARK}{at}"] = str(artist.get_label())
     raw = io.BytesIO()
     # Figure.savefig would draw everything twice: once more for layout engines, of which there is none here.
     FigureCanvasSVG(drawing).print_svg(raw, metadata=_NO_METADATA)  # type: ignore[no-untyped-call]  # theirs
-    tree = _tidy(raw.getvalue(), name, title, description)
-    return Vectors(ET.tostring(tree, encoding="unicode"), _alone(tree))
+    tree = _tidy(raw.getvalue(), name, title, description, carry)
+    return Vectors(
+        ET.tostring(tree, encoding="unicode"), _alone(tree), tuple(Mark(*each) for each in carry.items())
+    )
 
 
-def png(drawing: Figure) -> bytes:
-    """The figure as PNG on light ground, 144 dots per inch."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    raw = io.BytesIO()
-    drawing.set_dpi(_PNG_DPI)
-    drawing.set_facecolor(GROUND)
-    FigureCanvasAgg(drawing).print_png(raw, metadata={"Software": None}, pil_kwargs={"compress_level": 4})  # type: ignore[no-untyped-call]  # theirs
-    drawing.set_facecolor("none")
-    return raw.getvalue()
-
-
-def _tidy(raw: bytes, name: str, title: str, description: str) -> ET.Element:
+def _tidy(raw: bytes, name: str, title: str, description: str, carry: Mapping[str, str]) -> ET.Element:
     """Without style elements and style attributes, which a strict Content-Security-Policy forbids."""
     source = ET.fromstring(raw)  # noqa: S314  (written by matplotlib a moment ago, with all text escaped)
     tree = _without_namespaces(source, name)
@@ -142,6 +170,13 @@ def _tidy(raw: bytes, name: str, title: str, description: str) -> ET.Element:
         element = ET.Element(tag, {"id": f"{name}-{tag}"})
         element.text = words
         tree.insert(at, element)
+    for group in tree.iter("g"):
+        value = carry.get(group.get("id", "").removeprefix(f"{name}-"))
+        if value is not None:
+            group.set("class", _MARK)
+            said = ET.Element("title")
+            said.text = value
+            group.insert(0, said)
     return tree
 
 
@@ -163,7 +198,7 @@ def _attributes(source: ET.Element, name: str) -> Iterator[tuple[str, str]]:
             for declaration in value.split(";"):
                 property_, _, setting = declaration.partition(":")
                 if property_.strip() in _ATTRIBUTES:
-                    yield property_.strip(), _REFERENCE.sub(rf"url(#{name}-\1)", setting.strip())
+                    yield property_.strip(), _REFERENCE.sub(rf"url(#{name}-\1)", _value(property_, setting))
         elif plain == "id":
             yield "id", f"{name}-{value}"
         elif plain == "href":
@@ -174,15 +209,25 @@ def _attributes(source: ET.Element, name: str) -> Iterator[tuple[str, str]]:
             yield plain, _REFERENCE.sub(rf"url(#{name}-\1)", value)
 
 
+def _value(property_: str, setting: str) -> str:
+    # The letters of the two are equally wide; where both are missing any without serifs fits, because they are wide.
+    return (
+        f"{setting.strip()}, Verdana, sans-serif" if property_.strip() == "font-family" else setting.strip()
+    )
+
+
 def _rounded(number: re.Match[str]) -> str:
     """A hundredth of a point is finer than any screen, and a third of the bytes."""
     return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
 
 
 def _alone(tree: ET.Element) -> bytes:
-    """The same drawing as a file of its own, on light ground."""
+    """The same drawing as a file of its own, which turns dark where its reader prefers that."""
     whole = ET.Element("svg", {**tree.attrib, "xmlns": _SVG})
     ground = ET.Element("rect", {"width": "100%", "height": "100%", "fill": GROUND})
     whole.extend([*tree[:2], ground, *tree[2:]])
+    style = ET.Element("style")
+    style.text = dark_rules(ET.tostring(whole, encoding="unicode"))
+    whole.insert(2, style)
     written: bytes = ET.tostring(whole, encoding="utf-8", xml_declaration=True)
     return written

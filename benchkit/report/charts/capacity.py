@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchkit.analysis.search_words import promised, rate_with_interval
 from benchkit.report.charts import axes as on
-from benchkit.report.charts.canvas import figure, heading, heading_in, place
+from benchkit.report.charts.canvas import figure, heading, heading_in, mark, place
 from benchkit.report.charts.chart import Words, not_measured, room_for
-from benchkit.report.charts.palette import ALARM, GROUND, INK, QUIET, marker, transport
-from benchkit.report.charts.percentiles import apart
+from benchkit.report.charts.palette import GROUND, INK, Look
 from benchkit.report.groups import Group, Row
 from benchkit.report.text import rate
 from benchkit.units import show_us
@@ -21,17 +20,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_CELLS: Final = 6
+KNEE: Final = "Ring: the knee, the point with the most throughput per latency, where the line has one inside."
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
     """One level: what was offered, what came back, how late."""
 
-    offered_per_s: float
+    offered_per_s: float | None
     delivered_per_s: float
     latency_us: float
     """The percentile that the chart shows."""
     kept: bool
+    """The promises, as far as there are any, and the rate itself."""
+    interval_us: tuple[float, float] | None = None
+    """95% interval of the latency, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,33 @@ class Edge:
 
     cell: str
     name: str
-    transport: str
+    look: Look
     valid: bool
     rate_per_s: float | None
-    interval: tuple[float, float] | None
+    ends: tuple[float | None, float | None]
+    """Of the capacity's interval: the highest rate surely kept, the lowest surely broken; None: not known."""
     points: tuple[Point, ...]
+    count: int
+    """Messages of all of them."""
+    searched: bool = True
+    """The rates were looked for, and not given."""
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends, where both are known."""
+        low, high = self.ends
+        return None if low is None or high is None else (low, high)
+
+    @property
+    def knee(self) -> int | None:
+        """Place of the point with the most throughput per latency; None where it is an end of the line.
+
+        Kleinrock, "Power and deterministic rules of thumb for probabilistic problems in computer communications",
+        ICC 1979, 43.1.1-43.1.10: there a queue is neither idle nor full.
+        """
+        power = [point.delivered_per_s / max(point.latency_us, 1e-9) for point in self.points]
+        at = power.index(max(power))
+        return at if 0 < at < len(power) - 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +77,8 @@ class Capacities:
     """What is drawn."""
 
     words: Words
+    shown: str
+    """The percentile of latency."""
     edges: tuple[Edge, ...]
     limits_us: tuple[tuple[str, float], ...]
     """Latency promises by name."""
@@ -72,13 +99,14 @@ def capacities(group: Group) -> Capacities | None:
             " samples are large enough for."
         ),
         "Filled: kept; hollow: broken. Band: from the highest rate surely kept to the lowest surely broken.",
+        KNEE,
         *left_out,
         *not_measured(group.rows),
     )
     columns = ("cell", "offered", "delivered", "goodput", "p50", "p99", "blocks", "verdict")
     values = tuple(value for row in rows for value in _values(row))
     limits = tuple((name, limit * 1e6) for name, limit in slo.items() if name != "loss")
-    return Capacities(Words(f"Capacity: {group.title}", notes, columns, values), edges, limits)
+    return Capacities(Words(f"Capacity: {group.title}", notes, columns, values), shown, edges, limits)
 
 
 def _percentile(rows: Sequence[Row]) -> str:
@@ -95,8 +123,10 @@ def _edge(row: Row, shown: str) -> Edge:
         for level in found["levels"]
         if level[f"{shown}_us"] is not None
     )
-    interval = (low, high) if low is not None and high is not None else None
-    return Edge(row.entry["id"], row.name, row.transport, row.valid, found["rate_per_s"], interval, points)
+    count = sum(level["scheduled"] for level in found["levels"])
+    return Edge(
+        row.entry["id"], row.name, row.look, row.valid, found["rate_per_s"], (low, high), points, count
+    )
 
 
 def _values(row: Row) -> list[tuple[str, ...]]:
@@ -117,31 +147,36 @@ def _verdict(level: Any) -> str:
 def draw(chart: Capacities) -> Figure:
     """One line a cell over throughput, the promise across, the capacity as a band."""
     notes = chart.words.notes
-    drawing = figure(heading_in(notes) + 3.6)
+    drawing = figure(heading_in(notes) + 3.7)
     names = [_name(edge) for edge in chart.edges]
-    top = heading(drawing, chart.words.title, notes) + 0.1
-    axes = place(drawing, 0.8, 0.55, on.label_width_in(names, 3.0), top)
+    top = heading(drawing, chart.words.title, notes) + 0.25
+    axes = place(drawing, 0.8, 0.5, 0.22 + on.label_width_in(names, 3.2, 8.0), top)
     low_us, high_us = _span(chart)
     right = 1.08 * max(point.delivered_per_s for edge in chart.edges for point in edge.points)
     right = max(right, *(1.05 * edge.interval[1] for edge in chart.edges if edge.interval), 1e-9)
     axes.set_yscale("log")
     axes.set_ylim(low_us, high_us)
     axes.set_xlim(0, right)
-    on.log_durations(axes.yaxis, low_us, high_us)
-    axes.grid(axis="both")
-    axes.set_xlabel("delivered messages per second")
+    on.upright(axes, on.log_durations(low_us, high_us), unit=f"{chart.shown} latency")
+    on.across(axes, on.linear(right, 7), unit="delivered messages per second")
     for edge in chart.edges:
-        _line(axes, edge)
-    _names(axes, chart.edges, names)
-    for name, limit_us in chart.limits_us:
-        _limit(axes, name, limit_us)
+        _line(axes, edge, chart.shown)
+    on.named(
+        axes, [(edge.points[-1].delivered_per_s, edge.points[-1].latency_us) for edge in chart.edges], names,
+        [edge.look.hue.light for edge in chart.edges], faint=[not edge.valid for edge in chart.edges], least=0.06,
+    )  # fmt: skip
+    if chart.limits_us:
+        on.limits(axes, [(right, us, f"promised {name} ≤ {show_us(us)}") for name, us in chart.limits_us], 0)
     return drawing
 
 
 def _name(edge: Edge) -> str:
+    sized = f"{edge.name}, n={edge.count}"
+    if not edge.searched:
+        return f"{sized}: {rate(edge.interval[0])} to {rate(edge.interval[1])}" if edge.interval else sized
     if edge.rate_per_s is None:
-        return f"{edge.name}: none"
-    return f"{edge.name}: {rate_with_interval({'rate_per_s': edge.rate_per_s, 'interval': edge.interval})}"
+        return f"{sized}: none"
+    return f"{sized}: {rate_with_interval({'rate_per_s': edge.rate_per_s, 'interval': edge.ends})}"
 
 
 def _span(chart: Capacities) -> tuple[float, float]:
@@ -151,46 +186,41 @@ def _span(chart: Capacities) -> tuple[float, float]:
     return low / 1.4, max(*values, 2 * low) * 1.4
 
 
-def _line(axes: Axes, edge: Edge) -> None:
-    color, alpha = transport(edge.transport).light, 1.0 if edge.valid else 0.5
+def _line(axes: Axes, edge: Edge, shown: str) -> None:
+    color, alpha = edge.look.hue.light, 1.0 if edge.valid else 0.5
+    whole = axes.get_xaxis_transform()
     if edge.interval:
-        axes.axvspan(*edge.interval, color=color, alpha=0.18, linewidth=0)
+        low, high = edge.interval
+        band = on.box(
+            axes, (low, 0), high - low, 1, transform=whole, facecolor=color, alpha=0.18, linewidth=0
+        )
+        mark(band, f"{edge.name}: capacity between {rate(low)} and {rate(high)}")
     if edge.rate_per_s is not None:
-        axes.axvline(edge.rate_per_s, color=color, linewidth=1.0, linestyle=(0, (1.5, 1.5)), alpha=alpha)
-    axes.plot(
-        [point.delivered_per_s for point in edge.points], [point.latency_us for point in edge.points],
-        color=color, linewidth=1.4, alpha=alpha,
-    )  # fmt: skip
-    for kept in (True, False):
-        shown = [point for point in edge.points if point.kept is kept]
-        axes.plot(
-            [point.delivered_per_s for point in shown], [point.latency_us for point in shown], linestyle="",
-            marker=marker(edge.transport), markersize=5, color=color,
-            markerfacecolor=color if kept else GROUND, alpha=alpha,
+        dotted = {"linewidth": 1.0, "linestyle": (0, (1.5, 1.5)), "alpha": alpha, "zorder": 1.5}
+        on.line(axes, (edge.rate_per_s,) * 2, (0, 1), transform=whole, color=color, **dotted)
+    x = [point.delivered_per_s for point in edge.points]
+    on.line(axes, x, [point.latency_us for point in edge.points], color=color, linewidth=1.4, alpha=alpha)
+    for point in edge.points:
+        if point.interval_us is not None:
+            on.line(
+                axes, (point.delivered_per_s,) * 2, point.interval_us, color=color, linewidth=0.8, marker="_",
+                markersize=4, alpha=alpha,
+            )  # fmt: skip
+        drawn = on.line(
+            axes, [point.delivered_per_s], [point.latency_us], marker=edge.look.marker, markersize=5, color=color,
+            markerfacecolor=color if point.kept else GROUND, alpha=alpha,
         )  # fmt: skip
+        mark(drawn, _says(edge, point, shown))
+    if edge.knee is not None:
+        knee = edge.points[edge.knee]
+        ring = {"marker": "o", "markersize": 12, "markerfacecolor": "none", "markeredgecolor": INK}
+        on.line(axes, [knee.delivered_per_s], [knee.latency_us], linestyle="", markeredgewidth=0.8, **ring)
 
 
-def _names(axes: Axes, edges: Sequence[Edge], names: Sequence[str]) -> None:
-    """Each name beside the plot at the height of its line's end, with its marker's colour."""
-    from math import log10
-
-    bottom, top = (log10(bound) for bound in axes.get_ylim())
-    wanted = [(log10(max(edge.points[-1].latency_us, 1e-3)) - bottom) / (top - bottom) for edge in edges]
-    for at, height in enumerate(apart(wanted, 0.06)):
-        last, color = edges[at].points[-1], transport(edges[at].transport).light
-        axes.annotate(
-            names[at], (last.delivered_per_s, last.latency_us), xytext=(1.03, height), textcoords="axes fraction",
-            va="center", size=8, annotation_clip=False, color=INK if edges[at].valid else QUIET,
-            arrowprops={
-                "arrowstyle": "-", "color": color, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0,
-                "relpos": (0, 0.5),
-            },
-        )  # fmt: skip
-
-
-def _limit(axes: Axes, name: str, limit_us: float) -> None:
-    axes.axhline(limit_us, color=ALARM, linewidth=1.2, linestyle=(0, (4, 2)))
-    axes.annotate(
-        f"promised {name} ≤ {show_us(limit_us)}", (0, limit_us), xytext=(4, 5), textcoords="offset points",
-        size=8, color=ALARM, bbox={"facecolor": GROUND, "edgecolor": "none", "pad": 1, "alpha": 0.8},
-    )  # fmt: skip
+def _says(edge: Edge, point: Point, shown: str) -> str:
+    offered = "" if point.offered_per_s is None else f", {rate(point.offered_per_s)} offered"
+    interval = " to ".join(map(show_us, point.interval_us)) if point.interval_us else ""
+    sure = f" [{interval}]" if interval else ""
+    kept = "kept" if point.kept else "not kept"
+    seen = f"{shown} {show_us(point.latency_us)}{sure}"
+    return f"{edge.name}: {rate(point.delivered_per_s)} delivered{offered}, {seen}, {kept}"

@@ -1,4 +1,16 @@
-"""What every chart says in words beside its picture, and how many cells it has room for."""
+"""What every chart says in words beside its picture, and how many cells it has room for.
+
+What a page may rely on:
+
+* `Chart.svg(name)` gives the drawing with every id prefixed by `name-`; it has a `<title>` and a `<desc>`, no style
+  attribute and no style element. Its colours are the attributes `fill` and `stroke` of light ground;
+  `palette.dark_twins()` names the colour of each on dark ground, so that one drawing follows the page's theme.
+* `Chart.marks` are the pieces of the drawing that carry a value: `Mark.gid` is the id of the element, a `<g>`, without
+  the prefix (the element is `#{name}-{gid}`, and has the class `mark`), `Mark.words` is the exact value in words,
+  unescaped. The element's first child is a `<title>` with the same words, so that a browser shows them on hover
+  without a script; a page with tooltips of its own may read the words there.
+* `Chart.words.values` is every value drawn as a table, `Chart.png(dark=...)` a picture of 144 dots per inch.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +18,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchkit.report.groups import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A piece of a drawing that carries a value."""
+
+    gid: str
+    """Id of its element in the SVG, without the chart's prefix."""
+    words: str
+    """What it is and its exact value, one line, not escaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +53,12 @@ def room_for(rows: Sequence[Row], most: int) -> tuple[Sequence[Row], tuple[str, 
     named = ", ".join(row.name for row in left[:3])
     more = f" and {len(left) - 3} more" if len(left) > 3 else ""
     return rows[:most], (f"{most} of {len(rows)} cells are drawn; left out: {named}{more}",)
+
+
+def left_out(names: Sequence[str]) -> tuple[str, ...]:
+    """A note that names what is not drawn."""
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return (f"left out: {', '.join(names[:4])}{more}",) if names else ()
 
 
 def not_measured(rows: Sequence[Row]) -> tuple[str, ...]:

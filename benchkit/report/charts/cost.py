@@ -1,7 +1,8 @@
-"""Cost: CPU time per delivered message, by the party that spends it."""
+"""Cost: CPU time per message and per gigabyte by the party that spends it, memory, bytes on the wire."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -9,9 +10,9 @@ import numpy as np
 
 from benchkit.analysis.intervals import LEAST_BLOCKS, exp, mean_error, t_interval
 from benchkit.report.charts import axes as on
-from benchkit.report.charts.canvas import WIDTH_IN, figure, heading, heading_in, place
+from benchkit.report.charts.canvas import WIDTH_IN, figure, heading, heading_in, mark, place
 from benchkit.report.charts.chart import Words, not_measured, room_for, scale_us
-from benchkit.report.charts.palette import GROUND, INK, PARTIES
+from benchkit.report.charts.palette import GROUND, INK, PARTIES, QUIET, Hue
 from benchkit.report.codecs import fidelity, on_the_wire
 from benchkit.report.groups import Group, Row
 from benchkit.units import show_bytes, show_us
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_CELLS: Final = 16
+_SHARES: Final = (3.0, 1.9, 1.7, 1.7)
+"""Widths of the panels."""
+_BESIDE_IN: Final = 0.62
+"""Room for the words at the right of each panel's bars."""
+_HUES: Final = {**PARTIES, "link": Hue(QUIET, "#9aa5b1", GROUND)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,19 @@ class Cost:
     interval_us: tuple[float, float] | None
     """95% interval of all parties together, from the blocks; None with fewer than three."""
     messages: int
+    payload_bytes: int
+    wire_bytes: int
+    memory_bytes: dict[str, int]
+    """Peak of resident memory by party; 0 where it is unknown."""
+
+    def per_gb(self, us_per_message: float | None) -> float:
+        """Microseconds per gigabyte of tensors; 0 where there is nothing to divide by."""
+        return (us_per_message or 0.0) * 1e9 / self.payload_bytes if self.payload_bytes else 0.0
+
+    @property
+    def us_per_gb(self) -> float | None:
+        """All parties together; None when one is not known, or nothing is carried."""
+        return self.per_gb(self.total_us) if self.total_us is not None and self.payload_bytes else None
 
     @property
     def total_us(self) -> float | None:
@@ -58,24 +77,27 @@ def costs(group: Group) -> Costs | None:
     found = tuple(_cost(row) for row in rows)
     notes = (
         (
-            "CPU time per delivered message, all cores, without spinning until the next message is due;"
-            " whisker: 95% interval over blocks."
+            "CPU time of all cores per delivered message and per GB of tensors, without spinning until the next is due."
         ),
+        "Whisker: 95% interval over blocks. Memory: the largest of each party, added up. Wire: envelope included.",
         *left_out,
         *not_measured(group.rows),
     )
     columns = (
-        "cell", "messages", *PARTIES, "together", "95% interval", "peak memory",
-        "on the wire", "encode p50", "decode p50", "what arrives",
+        "cell", "messages", *PARTIES, "together", "95% interval", "per GB",
+        "peak memory", "on the wire", "encode p50", "decode p50", "what arrives",
     )  # fmt: skip
     values = tuple(_values(cost, row) for cost, row in zip(found, rows, strict=True))
-    return Costs(Words(f"CPU per message: {group.title}", notes, columns, values), found)
+    return Costs(Words(f"What it costs: {group.title}", notes, columns, values), found)
 
 
 def _cost(row: Row) -> Cost:
     recorded = row.entry["cost"]
     parties = {party: recorded[f"{party}_cpu_us_per_message"] for party in PARTIES}
-    return Cost(row.entry["id"], row.name, row.valid, parties, _interval(row, parties), row.count)
+    return Cost(
+        row.entry["id"], row.name, row.valid, parties, _interval(row, parties), row.count,
+        int(row.entry["payload_bytes"]), int(row.entry["wire_bytes"]), dict(recorded["peak_rss_bytes"]),
+    )  # fmt: skip
 
 
 def _interval(row: Row, parties: dict[str, float | None]) -> tuple[float, float] | None:
@@ -100,51 +122,118 @@ def _values(cost: Cost, row: Row) -> tuple[str, ...]:
     memory = sum(row.entry["cost"]["peak_rss_bytes"].values())
     return (
         cost.name, str(cost.messages), *map(show_us, cost.by_party_us.values()), show_us(cost.total_us),
-        interval, show_bytes(memory) if memory else "-",
+        interval, show_us(cost.us_per_gb), show_bytes(memory) if memory else "-",
         on_the_wire(row.entry), *(show_us(row.entry["phases_us"][phase]["p50"]) for phase in ("encode", "decode")),
         fidelity(row.entry),
     )  # fmt: skip
 
 
 def draw(chart: Costs) -> Figure:
-    """A stacked bar for each cell, the parties named in it where there is room and below it always."""
-    from matplotlib.patches import Patch
-
-    names = [f"{cost.name}, n={cost.messages}" for cost in chart.costs]
+    """A row for each cell; four panels side by side: CPU per message and per gigabyte, memory, bytes on the wire."""
     notes = chart.words.notes
-    drawing = figure(heading_in(notes) + on.ROW_IN * len(names) + 0.85)
-    top = heading(drawing, chart.words.title, notes) + 0.05
-    left, right = on.label_width_in(names), 1.0
-    axes = place(drawing, left, 0.72, right, top)
-    on.rows_of_labels(axes, names, [not cost.valid for cost in chart.costs])
-    divisor, unit = scale_us(_longest(chart.costs, whiskers=False))
-    width = _width(chart.costs) / divisor
-    axes.set_xlim(0, width)
-    axes.set_xlabel(f"CPU per message, {unit}")
-    for y, cost in enumerate(chart.costs):
-        _bar(axes, y, cost, divisor, (WIDTH_IN - left - right) / width)
-    handles = [Patch(facecolor=hue.light, edgecolor=GROUND, label=name) for name, hue in PARTIES.items()]
-    drawing.legend(handles=handles, loc="lower center", ncols=3, frameon=False, fontsize=8, borderaxespad=0.1)
+    drawing = figure(heading_in(notes) + on.ROW_IN * len(chart.costs) + 0.85)
+    top = heading(drawing, chart.words.title, notes) + 0.24
+    names = [f"{cost.name}, n={cost.messages}" for cost in chart.costs]
+    left = on.label_width_in(names, 2.9, 8.0)
+    room = (WIDTH_IN - left) / sum(_SHARES)
+    start = left
+    for at, (panel, share) in enumerate(zip(_panels(chart.costs), _SHARES, strict=True)):
+        width = share * room
+        axes = place(drawing, start, 0.52, WIDTH_IN - start - width + _BESIDE_IN, top)
+        start += width
+        _panel(
+            axes,
+            panel,
+            chart.costs,
+            names if not at else None,
+        )
+    on.swatches(drawing, PARTIES, PARTIES)
     return drawing
 
 
-def _longest(found: tuple[Cost, ...], *, whiskers: bool) -> float:
-    bars = [sum(value or 0.0 for value in cost.by_party_us.values()) for cost in found]
-    ends = [cost.interval_us[1] for cost in found if cost.interval_us] if whiskers else []
-    return max(*bars, *ends, 1e-6)
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One figure of every cell: stacked lengths by party, whiskers, and what is written beside each bar."""
+
+    title: str
+    unit: str
+    bars: tuple[dict[str, float], ...]
+    whiskers: tuple[tuple[float, float] | None, ...]
+    said: tuple[str, ...]
 
 
-def _width(found: tuple[Cost, ...]) -> float:
-    """Whiskers fit, but one that is endlessly long does not shrink the bars."""
-    return min(_longest(found, whiskers=True), 1.6 * _longest(found, whiskers=False)) * 1.03
+def _panels(found: Sequence[Cost]) -> list[Panel]:
+    """The four panels; lengths in the units that their titles name."""
+    divisor, unit = scale_us(_longest(found))
+    per_gb = [cost.us_per_gb for cost in found]
+    gb_divisor, gb_unit = scale_us(max((value for value in per_gb if value), default=1.0))
+    wire_divisor, wire_unit = (1e6, "MB") if max(cost.wire_bytes for cost in found) >= 2e6 else (1e3, "kB")
+    memory = [{party: (value or 0) / 1e6 for party, value in cost.memory_bytes.items()} for cost in found]
+    return [
+        Panel(
+            "CPU per message", unit,
+            tuple({party: (value or 0.0) / divisor for party, value in cost.by_party_us.items()} for cost in found),
+            tuple(_scaled(cost.interval_us, 1 / divisor) for cost in found),
+            tuple("not all known" if cost.total_us is None else show_us(cost.total_us) for cost in found),
+        ),
+        Panel(
+            "CPU per GB", gb_unit,
+            tuple(
+                {party: cost.per_gb(us) / gb_divisor for party, us in cost.by_party_us.items()} for cost in found
+            ),
+            tuple(_scaled(cost.interval_us, cost.per_gb(1.0) / gb_divisor) for cost in found),
+            tuple(show_us(value) for value in per_gb),
+        ),
+        Panel(
+            "peak memory", "MB", tuple(memory), (None,) * len(found),
+            tuple(show_bytes(1e6 * sum(each.values())) if any(each.values()) else "-" for each in memory),
+        ),
+        Panel(
+            "on the wire", wire_unit, tuple({"link": cost.wire_bytes / wire_divisor} for cost in found),
+            (None,) * len(found), tuple(show_bytes(cost.wire_bytes) for cost in found),
+        ),
+    ]  # fmt: skip
 
 
-def _bar(axes: Axes, y: int, cost: Cost, divisor: float, inches_per_unit: float) -> None:
-    lengths = {party: (value or 0.0) / divisor for party, value in cost.by_party_us.items()}
-    end = on.stack(axes, y, lengths, PARTIES, inches_per_unit, faint=not cost.valid)
-    if cost.interval_us is not None:
-        low, high = (bound / divisor for bound in cost.interval_us)
-        axes.plot((low, high), (y + 0.3, y + 0.3), color=INK, linewidth=1.1, marker="|", markersize=4.5)
-        end = max(end, high)
-    said = show_us(cost.total_us) if cost.total_us is not None else "not all parties recorded"
-    on.beside(axes, min(end, axes.get_xlim()[1]), y, said)
+def _scaled(interval: tuple[float, float] | None, factor: float) -> tuple[float, float] | None:
+    return None if interval is None else (interval[0] * factor, interval[1] * factor)
+
+
+def _longest(found: Sequence[Cost]) -> float:
+    return max(1e-6, *(sum(value or 0.0 for value in cost.by_party_us.values()) for cost in found))
+
+
+def _panel(axes: Axes, panel: Panel, found: Sequence[Cost], names: Sequence[str] | None) -> None:
+    longest = max((sum(each.values()) for each in panel.bars), default=0.0)
+    ends = [whisker[1] for whisker in panel.whiskers if whisker]
+    # Whiskers fit, but one that is endlessly long does not shrink the bars.
+    width = max(min(max([longest, *ends]), 1.6 * longest), 1e-9)
+    axes.set_xlim(0, width)
+    on.rows_of_labels(axes, names or [""] * len(found), [not cost.valid for cost in found], 8.0)
+    on.title(axes, f"{panel.title}, {panel.unit}", 8.0)
+    on.across(axes, on.linear(width, 3 if "CPU" in panel.title else 2), size=7)
+    inches = (
+        axes.get_position().width * WIDTH_IN / width if "CPU" in panel.title else 0.0
+    )  # the others are narrow
+    for y, (cost, bar, whisker, said) in enumerate(
+        zip(found, panel.bars, panel.whiskers, panel.said, strict=True)
+    ):
+        says = {
+            party: f"{cost.name}: {panel.title}, {party} {value:.4g} {panel.unit}"
+            for party, value in bar.items()
+        }
+        end = on.stack(axes, y, bar, _HUES, inches, faint=not cost.valid, says=says)
+        if whisker is not None:
+            low, high = whisker
+            drawn = on.line(
+                axes,
+                (low, min(high, width)),
+                (y + 0.3,) * 2,
+                color=INK,
+                linewidth=1.0,
+                marker="|",
+                markersize=4,
+            )
+            mark(drawn, f"{cost.name}: {panel.title}, 95% interval {low:.4g} to {high:.4g} {panel.unit}")
+            end = max(end, high)
+        on.beside(axes, min(end, width), y, said, 7.5)

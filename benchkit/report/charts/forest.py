@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.report.charts import axes as on
-from benchkit.report.charts.canvas import figure, heading, heading_in, place
+from benchkit.report.charts.canvas import figure, heading, heading_in, mark, place
 from benchkit.report.charts.chart import Words, room_for
-from benchkit.report.charts.palette import QUIET, marker, transport
+from benchkit.report.charts.palette import GROUND, QUIET, Look
 from benchkit.report.groups import Group, Row
 from benchkit.units import show_us
 
@@ -26,7 +26,7 @@ class Ratio:
 
     cell: str
     name: str
-    transport: str
+    look: Look
     ratio: float
     interval: tuple[float, float] | None
     tied: bool
@@ -86,7 +86,7 @@ def _ratio(row: Row, *, best: bool) -> Ratio:
     return Ratio(
         cell=row.entry["id"],
         name=row.label,
-        transport=row.transport,
+        look=row.look,
         ratio=place_["ratio_to_best"],
         interval=None if interval is None else (interval[0], interval[1]),
         tied=place_["tied_with_best"],
@@ -108,9 +108,9 @@ def draw(chart: Forest) -> Figure:
     lowest, highest = _span(chart.ratios)
     axes.set_xscale("log")
     axes.set_xlim(lowest, highest)
-    _ratio_ticks(axes, lowest, highest)
-    axes.axvline(1, color=QUIET, linewidth=0.8)
-    axes.set_xlabel("ratio to the best, logarithmic")
+    ticks = [*on.log_ticks(lowest, highest), *([1.1, 1.2] if highest < 1.4 else [])]
+    on.across(axes, [(at, f"{at:g}x") for at in ticks], unit="ratio to the best, logarithmic")
+    on.line(axes, (1, 1), (0, 1), transform=axes.get_xaxis_transform(), color=QUIET, linewidth=0.8)
     for y, each in enumerate(chart.ratios):
         _row(axes, y, each, highest)
     return drawing
@@ -123,25 +123,21 @@ def _span(ratios: tuple[Ratio, ...]) -> tuple[float, float]:
 
 
 def _row(axes: Axes, y: int, each: Ratio, right: float) -> None:
-    color = transport(each.transport).light
-    if each.interval is not None and not each.best:
-        axes.plot(each.interval, (y, y), color=color, linewidth=2, solid_capstyle="butt")
-        axes.plot(each.interval, (y, y), linestyle="none", marker="|", color=color, markersize=8)
+    color = each.look.hue.light
     hollow = each.tied and not each.best
-    axes.plot(
-        [each.ratio], [y], linestyle="none", marker=marker(each.transport), markersize=7, markeredgewidth=1.5,
-        markeredgecolor=color, markerfacecolor="none" if hollow else color,
+    if each.interval is not None and not each.best:
+        on.line(
+            axes,
+            each.interval,
+            (y, y),
+            color=color,
+            linewidth=1.0 if hollow else 2.2,
+            marker="|",
+            markersize=8,
+        )
+    point = on.line(
+        axes, [each.ratio], [y], linestyle="none", marker=each.look.marker, markersize=7, markeredgewidth=1.5,
+        markeredgecolor=color, markerfacecolor=GROUND if hollow else color,
     )  # fmt: skip
+    mark(point, f"{each.name}: p50 {show_us(each.p50_us)}, {each.says}")
     on.beside(axes, right, y, each.says)
-
-
-def _ratio_ticks(axes: Axes, low: float, high: float) -> None:
-    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
-
-    steps = (1, 1.5, 2, 3, 5, 7) if high / low < 12 else (1, 2, 5) if high / low < 120 else (1,)
-    ticks = [step * 10.0**power for power in range(-3, 7) for step in steps]
-    ticks += [1.1, 1.2] if high < 1.4 else []
-    inside = [tick for tick in ticks if low <= tick <= high]
-    axes.xaxis.set_major_locator(FixedLocator(inside))
-    axes.xaxis.set_major_formatter(FixedFormatter([f"{tick:g}x" for tick in inside]))
-    axes.xaxis.set_minor_locator(NullLocator())

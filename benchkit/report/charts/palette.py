@@ -1,13 +1,16 @@
 """Colours with a meaning that they keep in every chart, on light and on dark ground.
 
-Transports take the colours of Okabe and Ito ("Color Universal Design", 2008), phases those of Paul Tol's
-muted scheme ("Colour Schemes", SRON/EPS/TN/09-002, 2021), both made to be told apart without red-green
-vision. A phase is also named inside its bar and a transport has a marker of its own, for grey prints.
+Six transports take the colours of Okabe and Ito ("Color Universal Design", 2008); the others' were picked by a
+search for the largest distance in CIELAB from all before them under normal vision and simulated protanopia,
+deuteranopia and tritanopia (Machado, Oliveira and Fernandes, IEEE TVCG 15 (2009) 1291-1298). Phases take those of
+Paul Tol's muted scheme ("Colour Schemes", SRON/EPS/TN/09-002, 2021). A phase is also named inside its bar and a
+transport has a marker of its own, for grey prints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from zlib import crc32
@@ -23,11 +26,23 @@ ALARM: Final = "#b3261e"
 
 @dataclass(frozen=True, slots=True)
 class Hue:
-    """A colour for light ground, its twin for dark ground, and the words' colour on top of either."""
+    """A colour for light ground, its twin for dark ground, and the words' colour on top of either.
+
+    Words in GROUND are light on the one and dark on the other.
+    """
 
     light: str
     dark: str
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a transport looks in every chart of a report."""
+
+    hue: Hue
+    marker: str
+    """For prints without colours."""
 
 
 _BLACK: Final = "#000000"
@@ -50,21 +65,25 @@ PARTIES: Final[Mapping[str, Hue]] = {
     "stage": Hue("#004488", "#3a76b3", _WHITE),
     "broker": Hue("#bb5566", "#bb5566", _BLACK),
 }
-_TRANSPORTS: Final[Mapping[str, tuple[Hue, str]]] = {
-    "http": (Hue("#c75000", "#ee7733", _BLACK), "s"),
-    "redis-list": (Hue("#0072b2", "#3399d6", _BLACK), "o"),
-    "redis-stream": (Hue("#56b4e9", "#7cc6f0", _BLACK), "D"),
-    "shm": (Hue("#009e73", "#2dbb92", _BLACK), "^"),
-    "unix": (Hue("#cc79a7", "#dd92bb", _BLACK), "v"),
-    "inproc": (Hue("#666c73", "#9aa2ab", _BLACK), "X"),
+_TRANSPORTS: Final[Mapping[str, Look]] = {
+    "http": Look(Hue("#c75000", "#ee7733", _BLACK), "s"),
+    "kserve-http": Look(Hue("#492d12", "#b08a5e", GROUND), "P"),
+    "redis-list": Look(Hue("#0072b2", "#3399d6", GROUND), "o"),
+    "redis-stream": Look(Hue("#56b4e9", "#7cc6f0", _BLACK), "D"),
+    "shm": Look(Hue("#009e73", "#2dbb92", _BLACK), "^"),
+    "iceoryx2": Look(Hue("#22228a", "#877ef0", GROUND), "h"),
+    "unix": Look(Hue("#cc79a7", "#dd92bb", _BLACK), "v"),
+    "zeromq": Look(Hue("#a50cf2", "#9247ee", _WHITE), "p"),
+    "mp-queue": Look(Hue("#7fac52", "#9ccf6b", _BLACK), "<"),
+    "inproc": Look(Hue("#666c73", "#657379", _WHITE), "X"),
 }
 _OTHERS: Final = (
-    (Hue("#e69f00", "#eab030", _BLACK), "P"),
-    (Hue("#7a4fa3", "#a98bcc", _BLACK), "h"),
-    (Hue("#8c7a1f", "#bfa93c", _BLACK), "*"),
-    (Hue("#1f6f78", "#4aa5af", _BLACK), "p"),
-    (Hue("#a3364f", "#d66b84", _BLACK), "d"),
+    Hue("#7d066a", "#e35fcd", GROUND),
+    Hue("#756038", "#c2a868", GROUND),
+    Hue("#124940", "#3fa294", GROUND),
+    Hue("#7e53d4", "#b7a2f2", GROUND),
 )
+_OTHER_MARKERS: Final = (">", "d", "*", "H", "8", "1", "2", "3", "4")
 _GROUNDS: Final[Mapping[str, str]] = {
     INK: "#e6edf3",
     QUIET: "#9aa5b1",
@@ -77,22 +96,43 @@ DASHES: Final = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 """Line styles: the codecs of one transport, in the order in which they appear."""
 
 
-def transport(name: str) -> Hue:
-    """The transport's colour: its own, or for one from outside the package always the same of five."""
-    return _transport(name)[0]
+def looks(names: Iterable[str]) -> dict[str, Look]:
+    """How each transport of a report looks: its own colour and marker, no two alike.
+
+    One from outside the package has the same of four colours in every report, unless another from outside already
+    has it there; the one that is later in the alphabet then takes the next, or another marker where all are taken.
+    """
+    found: dict[str, Look] = {}
+    taken: Counter[int] = Counter()
+    for name in sorted(set(names)):
+        known = _TRANSPORTS.get(name)
+        if known is None:
+            first = crc32(name.encode("utf-8", "replace"))
+            at = min(range(first, first + len(_OTHERS)), key=lambda at: taken[at % len(_OTHERS)]) % len(
+                _OTHERS
+            )
+            known = Look(_OTHERS[at], _OTHER_MARKERS[(at + taken[at]) % len(_OTHER_MARKERS)])
+            taken[at] += 1
+        found[name] = known
+    return found
 
 
-def marker(name: str) -> str:
-    """The transport's marker, for prints without colours."""
-    return _transport(name)[1]
-
-
-def _transport(name: str) -> tuple[Hue, str]:
-    known = _TRANSPORTS.get(name)
-    return known or _OTHERS[crc32(name.encode("utf-8", "replace")) % len(_OTHERS)]
+def hues() -> list[Hue]:
+    """Every hue that a chart may use."""
+    return [*PHASES.values(), *PARTIES.values(), *(each.hue for each in _TRANSPORTS.values()), *_OTHERS]
 
 
 def dark_twins() -> dict[str, str]:
     """The colour on dark ground of every colour of light ground that has another one there."""
-    hues = [*PHASES.values(), *PARTIES.values(), *(hue for hue, _ in (*_TRANSPORTS.values(), *_OTHERS))]
-    return {**_GROUNDS, **{hue.light: hue.dark for hue in hues if hue.dark != hue.light}}
+    return {**_GROUNDS, **{hue.light: hue.dark for hue in hues() if hue.dark != hue.light}}
+
+
+def dark_rules(used: str) -> str:
+    """Style sheet of a drawing that stands alone: the twins of the colours in its text `used`, on dark ground."""
+    each = (
+        f'[{name}="{light}"]{{{name}:{twin}}}'
+        for light, twin in dark_twins().items()
+        for name in ("fill", "stroke")
+        if f'{name}="{light}"' in used
+    )
+    return f"@media (prefers-color-scheme:dark){{{''.join(each)}}}"

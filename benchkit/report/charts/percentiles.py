@@ -6,7 +6,6 @@ n sorted latencies, ceil(n p), is n - floor(n/x): the same definition as everywh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
@@ -16,9 +15,9 @@ import numpy as np
 from benchkit.analysis.ledger import Column
 from benchkit.analysis.quantiles import DOUBT, PERCENTILES
 from benchkit.report.charts import axes as on
-from benchkit.report.charts.canvas import figure, heading, heading_in, place
+from benchkit.report.charts.canvas import figure, heading, heading_in, mark, place
 from benchkit.report.charts.chart import Words, not_measured, room_for
-from benchkit.report.charts.palette import ALARM, DASHES, GROUND, INK, QUIET, marker, transport
+from benchkit.report.charts.palette import ALARM, DASHES, Look
 from benchkit.report.groups import Group, Row
 from benchkit.units import show_us
 
@@ -38,7 +37,7 @@ class Curve:
 
     cell: str
     name: str
-    transport: str
+    look: Look
     dash: int
     """Place of its codec among the codecs of the group."""
     valid: bool
@@ -49,6 +48,8 @@ class Curve:
     """How many of the points the sample is large enough for."""
     intervals_us: dict[str, tuple[float, float]]
     """95% intervals by percentile name, where there are any."""
+    known_us: dict[str, float]
+    """By name, the percentiles that the sample is large enough for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +120,12 @@ def _curve(row: Row, dash: int) -> Curve:
     found = {name: row.entry["latency_us"][f"{name}_ci95"] for name in ("p50", "p99")}
     intervals = {name: (each[0], each[1]) for name, each in found.items() if each is not None}
     trusted = sum(each <= furthest for each in x)
+    latency = row.entry["latency_us"]
+    known = {name: latency[name] for name in PERCENTILES if latency[name] is not None}
     return Curve(
-        row.entry["id"],
-        row.name,
-        row.transport,
-        dash,
-        row.valid,
-        row.count,
-        tuple(x),
-        tuple(values),
-        trusted,
-        intervals,
-    )
+        row.entry["id"], row.name, row.look, dash, row.valid, row.count, tuple(x), tuple(values), trusted,
+        intervals, known,
+    )  # fmt: skip
 
 
 def _values(row: Row) -> tuple[str, ...]:
@@ -147,26 +142,34 @@ def _values(row: Row) -> tuple[str, ...]:
 def draw(chart: Percentiles) -> Figure:
     """One line for each cell, named at its end."""
     notes = chart.words.notes
-    drawing = figure(heading_in(notes) + 3.6)
+    drawing = figure(heading_in(notes) + 3.7)
     names = [f"{curve.name}, n={curve.count}" for curve in chart.curves]
-    top = heading(drawing, chart.words.title, notes) + 0.1
-    axes = place(drawing, 0.8, 0.55, on.label_width_in(names, 3.4), top)
+    top = heading(drawing, chart.words.title, notes) + 0.25
+    axes = place(drawing, 0.8, 0.5, 0.22 + on.label_width_in(names, 3.2, 8.0), top)
     low, high = _span(chart)
     right = max(20.0, *(curve.x[-1] for curve in chart.curves))
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(1, right)
     axes.set_ylim(low, high)
-    on.log_durations(axes.yaxis, low, high)
-    _tail_ticks(axes, right)
-    axes.grid(axis="both")
-    axes.set_xlabel("percentile of messages, logarithmic tail")
+    on.upright(axes, on.log_durations(low, high), unit="latency")
+    on.across(axes, _TAIL, unit="percentile of messages, logarithmic tail")
     for at, curve in enumerate(chart.curves):
         _line(axes, curve, at)
-    _names(axes, chart.curves, names)
-    for promise in chart.promises:
-        _promise(axes, promise, right)
+    on.named(
+        axes, [(curve.x[-1], max(curve.latency_us[-1], low)) for curve in chart.curves], names,
+        [curve.look.hue.light for curve in chart.curves], faint=[not curve.valid for curve in chart.curves],
+        least=0.055,
+    )  # fmt: skip
+    if chart.promises:
+        on.limits(axes, [_promise(axes, promise, right) for promise in chart.promises], 1)
     return drawing
+
+
+_TAIL: Final = (
+    (1.0, "0%"), (2.0, "50%"), (10.0, "90%"), (100.0, "99%"), (1e3, "99.9%"), (1e4, "99.99%"), (1e5, "99.999%"),
+    (1e6, "99.9999%"),
+)  # fmt: skip
 
 
 def _span(chart: Percentiles) -> tuple[float, float]:
@@ -176,94 +179,30 @@ def _span(chart: Percentiles) -> tuple[float, float]:
     return low / 1.25, max(*values, 2 * low) * 1.25
 
 
-def _tail_ticks(axes: Axes, right: float) -> None:
-    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
-
-    ticks = {
-        1: "0%",
-        2: "50%",
-        10: "90%",
-        100: "99%",
-        1000: "99.9%",
-        10_000: "99.99%",
-        10**5: "99.999%",
-        10**6: "99.9999%",
-    }
-    axes.xaxis.set_major_locator(FixedLocator([x for x in ticks if x <= right]))
-    axes.xaxis.set_major_formatter(FixedFormatter([name for x, name in ticks.items() if x <= right]))
-    axes.xaxis.set_minor_locator(NullLocator())
-
-
 def _line(axes: Axes, curve: Curve, at: int) -> None:
-    color, dash = transport(curve.transport).light, DASHES[curve.dash]
+    style = {"color": curve.look.hue.light, "linestyle": DASHES[curve.dash]}
     alpha = 1.0 if curve.valid else 0.55
-    known = slice(0, curve.trusted)
-    beyond = slice(max(0, curve.trusted - 1), None)
-    axes.plot(
-        curve.x[known], curve.latency_us[known], color=color, linestyle=dash, linewidth=1.8, alpha=alpha
-    )
-    axes.plot(
-        curve.x[beyond],
-        curve.latency_us[beyond],
-        color=color,
-        linestyle=dash,
-        linewidth=0.7,
-        alpha=0.8 * alpha,
-    )
+    last = max(0, curve.trusted - 1)
+    on.line(axes, curve.x[: last + 1], curve.latency_us[: last + 1], linewidth=1.8, alpha=alpha, **style)
+    on.line(axes, curve.x[last:], curve.latency_us[last:], linewidth=0.7, alpha=0.8 * alpha, **style)
     for name, (low, high) in curve.intervals_us.items():
         x = float(1 / (1 - PERCENTILES[name])) * 1.05 ** (at - 3)  # side by side, not on top of each other
-        axes.plot((x, x), (low, high), color=color, linewidth=1.2, marker="_", markersize=5, alpha=alpha)
-    last = max(0, curve.trusted - 1)
-    axes.plot(
-        [curve.x[last]],
-        [curve.latency_us[last]],
-        marker=marker(curve.transport),
-        markersize=5,
-        color=color,
-        alpha=alpha,
-    )
-
-
-def _names(axes: Axes, curves: Sequence[Curve], names: Sequence[str]) -> None:
-    """Each name at the height of its line's end, moved apart where two would touch, a thin line to it."""
-    bottom, top = (float(np.log10(bound)) for bound in axes.get_ylim())
-    wanted = [
-        (float(np.log10(max(curve.latency_us[-1], 1e-3))) - bottom) / (top - bottom) for curve in curves
-    ]
-    for at, height in enumerate(apart(wanted, 0.055)):
-        color = transport(curves[at].transport).light
-        axes.annotate(
-            names[at], (curves[at].x[-1], curves[at].latency_us[-1]), xytext=(1.03, height),
-            textcoords="axes fraction", va="center", size=8, annotation_clip=False,
-            color=INK if curves[at].valid else QUIET,
-            arrowprops={
-                "arrowstyle": "-", "color": color, "linewidth": 0.6, "shrinkA": 1, "shrinkB": 0,
-                "relpos": (0, 0.5),
-            },
+        bar = on.line(
+            axes, (x, x), (low, high), color=curve.look.hue.light, linewidth=1.2, marker="_", markersize=5,
+            alpha=alpha,
         )  # fmt: skip
-
-
-def apart(wanted: Sequence[float], least: float) -> list[float]:
-    """Heights near the wanted ones, in their order, `least` apart and inside 0 to 1 where they all fit."""
-    order = sorted(range(len(wanted)), key=lambda at: wanted[at])
-    found = [0.0] * len(wanted)
-    below = -least
-    for at in order:
-        found[at] = below = max(wanted[at], below + least)
-    above = 1.0 + least
-    for at in reversed(order):
-        found[at] = above = min(found[at], above - least)
-    return found
-
-
-def _promise(axes: Axes, promise: Promise, right: float) -> None:
-    end = promise.x or right
-    axes.plot(
-        (1, min(end, right)), (promise.limit_us,) * 2, color=ALARM, linewidth=1.2, linestyle=(0, (4, 2))
-    )
-    axes.plot([min(end, right)], [promise.limit_us], marker="<", color=ALARM, markersize=6)
-    axes.annotate(
-        f"promised {promise.name} ≤ {show_us(promise.limit_us)}", (promise.x or 1, promise.limit_us),
-        xytext=(8, -3) if promise.x else (4, 5), textcoords="offset points", size=8, color=ALARM,
-        bbox={"facecolor": GROUND, "edgecolor": "none", "pad": 1, "alpha": 0.8},
+        mark(bar, f"{curve.name}: {name}, 95% interval {show_us(low)} to {show_us(high)}")
+    on.line(
+        axes, [curve.x[last]], [curve.latency_us[last]], marker=curve.look.marker, markersize=5,
+        color=curve.look.hue.light, alpha=alpha,
     )  # fmt: skip
+    for name, us in curve.known_us.items():
+        on.spot(axes, float(1 / (1 - PERCENTILES[name])), us, f"{curve.name}: {name} {show_us(us)}")
+    on.spot(axes, curve.x[-1], curve.latency_us[-1], f"{curve.name}: largest {show_us(curve.latency_us[-1])}")
+
+
+def _promise(axes: Axes, promise: Promise, right: float) -> tuple[float, float, str]:
+    """Where its line ends and at which latency, and its words; an arrow at the percentile that it is about."""
+    end = min(promise.x or right, right)
+    on.line(axes, [end], [promise.limit_us], marker="<", color=ALARM, markersize=6)
+    return end, promise.limit_us, f"promised {promise.name} ≤ {show_us(promise.limit_us)}"

@@ -14,6 +14,7 @@ from benchkit.records.samples import PHASES
 from benchkit.report.charts import axes as on
 from benchkit.report.charts.canvas import WIDTH_IN, figure, heading, heading_in, place
 from benchkit.report.charts.chart import Words, not_measured, room_for, scale_us
+from benchkit.report.charts.palette import PHASES as HUES
 from benchkit.report.groups import Group, Row
 from benchkit.units import show_us
 
@@ -117,24 +118,18 @@ def draw(bars: PhaseBars) -> Figure:
     half = (WIDTH_IN - left) / 2
     _panel(drawing, bars.typical, names, (left, half + 0.62, top), "typical message")
     kinds = dict.fromkeys(bar.which for bar in bars.slow if bar is not None)
-    _panel(
-        drawing,
-        bars.slow,
-        None,
-        (left + half - 0.02, 0.68, top),
-        " or ".join(kinds) or "slow messages: too few",
-    )
+    said = " or ".join(kinds) or "slow messages: too few"
+    _panel(drawing, bars.slow, [""] * len(names), (left + half - 0.02, 0.68, top), said)
     drawn = [bar for bar in (*bars.typical, *bars.slow) if bar is not None]
-    on.phase_legend(
-        drawing, [name for at, name in enumerate(PHASES) if any(bar.phases_us[at] > 0 for bar in drawn)]
-    )
+    shown = [name for at, name in enumerate(PHASES) if any(bar.phases_us[at] > 0 for bar in drawn)]
+    on.swatches(drawing, HUES, shown)
     return drawing
 
 
 def _panel(
     drawing: Figure,
     bars: Sequence[Bar | None],
-    names: Sequence[str] | None,
+    names: Sequence[str],
     sides: tuple[float, float, float],
     title: str,
 ) -> None:
@@ -143,26 +138,25 @@ def _panel(
     longest = max((bar.total_us for bar in bars if bar is not None), default=0.0)
     divisor, unit = scale_us(longest)
     width = max(longest / divisor, 1e-9)
-    on.rows_of_labels(axes, names or [""] * len(bars), [bar is not None and not bar.valid for bar in bars])
+    on.rows_of_labels(axes, names, [bar is not None and not bar.valid for bar in bars])
     axes.set_xlim(0, width)
-    axes.set_title(title, loc="left", size=9)
+    on.title(axes, title, 9)
     if longest:
-        axes.set_xlabel(f"latency, {unit}")
-        axes.locator_params(axis="x", nbins=5)
-    else:
-        axes.set_xticks([])
-        axes.spines["bottom"].set_visible(False)
-    inches = WIDTH_IN - left - right
+        on.across(axes, on.linear(width), unit=f"latency, {unit}")
     for y, bar in enumerate(bars):
         if bar is None:
             on.beside(axes, 0, y, "too few messages")
             continue
         on.phase_row(
-            axes,
-            y,
-            [each / divisor for each in bar.phases_us],
-            width=width,
-            inches=inches,
-            faint=not bar.valid,
-        )
+            axes, y, [each / divisor for each in bar.phases_us], width=width, inches=WIDTH_IN - left - right,
+            faint=not bar.valid, says=_says(bar),
+        )  # fmt: skip
         on.beside(axes, bar.total_us / divisor, y, show_us(bar.total_us))
+
+
+def _says(bar: Bar) -> dict[str, str]:
+    whole = max(bar.total_us, 1e-9)
+    return {
+        name: f"{bar.name}, {bar.which} (mean of {bar.count}): {name} {show_us(us)}, {us / whole:.1%}"
+        for name, us in zip(PHASES, bar.phases_us, strict=True)
+    }

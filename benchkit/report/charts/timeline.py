@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from benchkit.analysis.ledger import Column, latency_ns
+from benchkit.analysis.quantiles import median
 from benchkit.analysis.strips import Layout, layout
 from benchkit.records.samples import Samples, Status
 from benchkit.report.charts import axes as on
-from benchkit.report.charts.canvas import figure, heading, heading_in, place
+from benchkit.report.charts.canvas import figure, heading, heading_in, mark, place
 from benchkit.report.charts.chart import Words, not_measured, room_for
-from benchkit.report.charts.palette import ALARM, QUIET, SHADE, transport
+from benchkit.report.charts.palette import ALARM, INK, QUIET, SHADE, Look
+from benchkit.report.excerpt import excerpt
 from benchkit.report.groups import Group, Row
 from benchkit.units import show_us
 
@@ -29,7 +32,13 @@ _POINTS: Final = 180
 _LEAST_PIECES: Final = 8
 """Of a block; where not all blocks have room for so many, windows of several blocks are drawn instead."""
 _MARKS: Final = 100
-_ROW_IN: Final = 1.72
+_EVENTS: Final = 24
+"""Drawn of a cell: injected faults first, then the longest."""
+_SHAPES: Final = {"gc": ("|", QUIET), "broker": ("D", INK), "fault": ("X", ALARM)}
+_LEGEND: Final = (
+    f"At the foot the {_EVENTS} longest events: | garbage collector, diamond broker, cross fault, dot others."
+)
+_ROW_IN: Final = 1.78
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +55,20 @@ class Stretch:
     max_us: tuple[float, ...]
     lateness_us: tuple[float, ...]
     """The largest of each piece."""
+    largest_at_s: tuple[float, ...]
+    """When the message of each maximum was due."""
     undelivered_s: tuple[float, ...]
     """When messages were due that never arrived, at most a hundred."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that the engine saw while the cell ran, on the chart's axis of time."""
+
+    at_s: float
+    length_s: float
+    kind: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +77,7 @@ class Track:
 
     cell: str
     name: str
-    transport: str
+    look: Look
     valid: bool
     count: int
     warmup: int
@@ -64,6 +85,10 @@ class Track:
     """Blocks in which no end of the warm-up was found."""
     undelivered: int
     stretches: tuple[Stretch, ...]
+    happenings: tuple[Happening, ...]
+    """The longest, by moment."""
+    seen: tuple[tuple[str, int], ...]
+    """How many there were of each kind, drawn or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +110,7 @@ def timeline(group: Group) -> Timeline | None:
         f"At most {_POINTS} pieces of each cell's time: median (line) and maximum (band) of a piece.",
         "Blocks side by side; shaded: warm-up, not counted (many blocks: left out).",
         "Beneath each: lateness, how long after it was due the producer turned to a message (largest).",
+        *([_LEGEND] if any(track.happenings for track in tracks) else []),
         *left_out,
         *not_measured(group.rows),
     )
@@ -96,6 +122,7 @@ def timeline(group: Group) -> Timeline | None:
         "block medians",
         "largest latency",
         "largest lateness",
+        "events",
     )
     values = tuple(_values(track, row) for track, row in zip(tracks, rows, strict=True))
     return Timeline(Words(f"Latency over time: {group.title}", notes, columns, values), tracks)
@@ -109,8 +136,12 @@ def _values(track: Track, row: Row) -> tuple[str, ...]:
     late = show_us(row.entry["load"]["lateness_us"]["max"])
     return (
         track.name, str(track.count), str(track.warmup), str(track.undelivered), medians,
-        show_us(row.entry["latency_us"]["max"]), late,
+        show_us(row.entry["latency_us"]["max"]), late, _counted(track) or "-",
     )  # fmt: skip
+
+
+def _counted(track: Track) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in track.seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +160,11 @@ def _track(row: Row) -> Track:
     counts = _Counts()
     drawn = _by_block if len(found.numbers) * _LEAST_PIECES <= _POINTS else _by_window
     stretches = drawn(found, counts)
+    happenings, seen = _happenings(row, counts)
     unsettled = sum(not detail.get("warmup_settled", True) for detail in row.entry["blocks_detail"])
     return Track(
-        row.entry["id"], row.name, row.transport, row.valid, row.entry["latency_us"]["count"],
-        counts.warmup, unsettled, counts.undelivered, tuple(stretches),
+        row.entry["id"], row.name, row.look, row.valid, row.entry["latency_us"]["count"],
+        counts.warmup, unsettled, counts.undelivered, tuple(stretches), happenings, seen,
     )  # fmt: skip
 
 
@@ -140,6 +172,8 @@ def _track(row: Row) -> Track:
 class _Counts:
     warmup: int = 0
     undelivered: int = 0
+    begins: dict[int, tuple[float, int, float]] = field(default_factory=dict)
+    """Of each block: where it stands on the axis (s), its first due moment (ns), how much of the axis it has (s)."""
 
     def see(self, own: _Columns) -> None:
         self.warmup += int(np.count_nonzero(own.warmup))
@@ -155,6 +189,7 @@ def _by_block(found: Layout, counts: _Counts) -> list[Stretch]:
         if len(own.due_ns):
             counts.see(own)
             stretches.append(_stretch(own, number, start, most))
+            counts.begins[number] = (start, int(own.due_ns[0]), stretches[-1].length_s)
             start += stretches[-1].length_s * 1.04
     return stretches
 
@@ -165,7 +200,9 @@ def _by_window(found: Layout, counts: _Counts) -> list[Stretch]:
     Only one window's messages are in memory at once. The axis is measured time: what ran between blocks,
     interruptions too, is left out.
     """
-    windows: dict[str, list[float]] = {"at_s": [], "median_us": [], "max_us": [], "lateness_us": []}
+    windows: dict[str, list[float]] = {
+        name: [] for name in ("at_s", "median_us", "max_us", "lateness_us", "largest_at_s")
+    }
     undelivered: list[float] = []
     start = 0.0
     for blocks in np.array_split(np.arange(len(found.numbers)), _POINTS):
@@ -173,11 +210,13 @@ def _by_window(found: Layout, counts: _Counts) -> list[Stretch]:
         counts.see(own)
         spans = [_span_s(found.block(at)) for at in blocks.tolist()]
         middle, start = start + sum(spans) / 2, start + sum(spans)
+        counts.begins.update(dict.fromkeys(found.numbers[blocks].tolist(), (middle, 0, 0.0)))
         shown = own.arrived & ~own.warmup
         if not own.arrived.all():
             undelivered.append(middle)
         if shown.any():
             windows["at_s"].append(middle)
+            windows["largest_at_s"].append(middle)
             windows["median_us"].append(float(np.median(own.latency_ns[shown])) / 1e3)
             windows["max_us"].append(float(own.latency_ns[shown].max()) / 1e3)
             windows["lateness_us"].append(float(own.lateness_ns[shown].max()) / 1e3)
@@ -197,13 +236,34 @@ def _span_s(samples: Samples) -> float:
 
 def _columns(samples: Samples) -> _Columns:
     """The scheduled messages of some blocks, in the order in which they were due."""
-    rows = np.flatnonzero(samples["due"])
-    rows = rows[np.argsort(samples["due"][rows], kind="stable")]
-    own = samples[rows]
+    due = samples["due"]
+    own = samples
+    if not due.all() or np.any(np.diff(due) < 0):
+        rows = np.flatnonzero(due)
+        own = samples[rows[np.argsort(due[rows], kind="stable")]]
     return _Columns(
         own["due"], latency_ns(own), np.maximum(own["taken"] - own["due"], 0),
         own["status"] == Status.DELIVERED, own["warmup"],
     )  # fmt: skip
+
+
+def _happenings(row: Row, counts: _Counts) -> tuple[tuple[Happening, ...], tuple[tuple[str, int], ...]]:
+    """What happened in the blocks that are drawn: the longest, and how many there were of each kind."""
+    found = []
+    for block in row.blocks:
+        if block.index not in counts.begins:
+            continue
+        start, due_ns, length = counts.begins[block.index]
+        for event in block.events:
+            since = min(max(0.0, (event.at_ns - due_ns) / 1e9), length)
+            lasted = f" for {show_us(event.duration_ns / 1e3)}" if event.duration_ns else ""
+            said = (
+                f"{excerpt(event.kind, 20)} in {excerpt(event.party, 30)}{lasted}: {excerpt(event.what, 120)}"
+            )
+            found.append(Happening(start + since, event.duration_ns / 1e9, event.kind, said))
+    longest = sorted(found, key=lambda each: (each.kind != "fault", -each.length_s))[:_EVENTS]
+    kinds = Counter(excerpt(each.kind, 20) for each in found)
+    return tuple(sorted(longest, key=lambda each: each.at_s)), tuple(sorted(kinds.items()))
 
 
 def _stretch(own: _Columns, number: int, start: float, pieces: int) -> Stretch:
@@ -222,11 +282,13 @@ def _stretch(own: _Columns, number: int, start: float, pieces: int) -> Stretch:
 
 def _pieces(since: Column, latency: Column, lateness: Column, most: int) -> dict[str, tuple[float, ...]]:
     cuts = list(_cuts(len(since), most))
+    largest = [cut.start + int(latency[cut].argmax()) for cut in cuts]
     return {
-        "at_s": tuple(float(since[cut].mean()) / 1e9 for cut in cuts),
-        "median_us": tuple(float(np.median(latency[cut])) / 1e3 for cut in cuts),
-        "max_us": tuple(float(latency[cut].max()) / 1e3 for cut in cuts),
+        "at_s": tuple(float(since[(cut.start + cut.stop - 1) // 2]) / 1e9 for cut in cuts),
+        "median_us": tuple(median(latency[cut]) / 1e3 for cut in cuts),
+        "max_us": tuple((latency[largest] / 1e3).tolist()),
         "lateness_us": tuple(float(lateness[cut].max()) / 1e3 for cut in cuts),
+        "largest_at_s": tuple((since[largest] / 1e9).tolist()),
     }
 
 
@@ -239,60 +301,111 @@ def _cuts(count: int, most: int) -> Iterator[slice]:
 def draw(chart: Timeline) -> Figure:
     """For each cell latency above and lateness below, on one axis of time."""
     notes = chart.words.notes
-    drawing = figure(heading_in(notes) + _ROW_IN * len(chart.tracks) + 0.15)
+    drawing = figure(heading_in(notes) + _ROW_IN * len(chart.tracks) + 0.35)
     top = heading(drawing, chart.words.title, notes)
     height = drawing.get_figheight()
     for at, track in enumerate(chart.tracks):
         upper = top + _ROW_IN * at
         above = place(drawing, 0.8, height - upper - 1.08, 0.15, upper + 0.25)
         below = place(drawing, 0.8, height - upper - 1.43, 0.15, upper + 1.13)
+        last = track.stretches[-1]
+        for axes in (above, below):
+            axes.set_xlim(0, last.start_s + last.length_s * 1.01)
         _latency(above, track)
         _late(below, track)
-        below.set_xlim(above.get_xlim())
-    below.set_xlabel("measured time, s")
+        unit = "measured time, s" if at == len(chart.tracks) - 1 else ""
+        on.across(below, on.linear(below.get_xlim()[1], 8), unit=unit, grid=False, size=7)
     return drawing
 
 
 def _latency(axes: Axes, track: Track) -> None:
-    hue = transport(track.transport).light
-    axes.set_yscale("log")
     unsettled = f", {track.unsettled} block(s) never settled" if track.unsettled else ""
     warm = f"{track.warmup} of warm-up shaded{unsettled}"
     lost = f", {track.undelivered} not delivered (ticks on top)" if track.undelivered else ""
-    axes.set_title(f"{track.name}, n={track.count}, {warm}{lost}", loc="left", size=8.5, pad=3)
-    for stretch in track.stretches:
-        _mark(axes, stretch)
-        at = [stretch.start_s + each for each in stretch.at_s]
-        axes.fill_between(at, stretch.median_us, stretch.max_us, color=hue, linewidth=0.5, alpha=0.3)
-        axes.plot(at, stretch.median_us, color=hue, linewidth=1.2)
-        for lost_s in stretch.undelivered_s:
-            axes.axvline(stretch.start_s + lost_s, 0.93, 1, color=ALARM, linewidth=0.8)
+    seen = f"; events: {_counted(track)}" if track.seen else ""
+    on.title(axes, f"{track.name}, n={track.count}, {warm}{lost}{seen}")
     values = [value for stretch in track.stretches for value in (*stretch.median_us, *stretch.max_us)]
     low = max(0.01, min(values, default=1.0))
     high = max(2 * low, *values) if values else 2 * low
+    axes.set_yscale("log")
     axes.set_ylim(low / 1.3, high * 1.3)
-    on.log_durations(axes.yaxis, low / 1.3, high * 1.3)
-    last = track.stretches[-1]
-    axes.set_xlim(0, last.start_s + last.length_s * 1.01)
-    axes.tick_params(labelsize=7, labelbottom=False)
-    axes.grid(axis="y")
+    on.upright(axes, on.log_durations(low / 1.3, high * 1.3), size=7)
+    for stretch in track.stretches:
+        _mark(axes, stretch)
+        _band(axes, track, stretch)
+    for each in track.happenings:
+        _event(axes, each)
+
+
+def _band(axes: Axes, track: Track, stretch: Stretch) -> None:
+    """Median as a line, maximum as a band above it, and what is known of the largest of all."""
+    from matplotlib.collections import PolyCollection
+
+    if stretch.at_s:
+        at = [stretch.start_s + each for each in stretch.at_s]
+        hue = track.look.hue.light
+        outline = [
+            *zip(at, stretch.max_us, strict=True),
+            *zip(at[::-1], stretch.median_us[::-1], strict=True),
+        ]
+        axes.add_artist(PolyCollection([outline], facecolors=hue, linewidths=0, alpha=0.3))
+        on.line(axes, at, stretch.median_us, color=hue, linewidth=1.2)
+        most = max(range(len(at)), key=lambda piece: stretch.max_us[piece])
+        said = f"{track.name}, block {stretch.block}: largest {show_us(stretch.max_us[most])}"
+        on.spot(
+            axes,
+            at[most],
+            stretch.max_us[most],
+            f"{said}, due {stretch.largest_at_s[most]:.3f} s into the block",
+        )
+    for lost_s in stretch.undelivered_s:
+        x = stretch.start_s + lost_s
+        on.line(axes, (x, x), (0.93, 1), transform=axes.get_xaxis_transform(), color=ALARM, linewidth=0.8)
+
+
+def _event(axes: Axes, each: Happening) -> None:
+    shape, color = _SHAPES.get(each.kind, ("o", INK))
+    x = (each.at_s, each.at_s + each.length_s)
+    drawn = on.line(
+        axes, x, (0.07, 0.07), transform=axes.get_xaxis_transform(), color=color, marker=shape, markersize=5,
+        linewidth=2.5, markevery=[0], clip_on=False, zorder=3,
+    )  # fmt: skip
+    mark(drawn, each.words)
 
 
 def _late(axes: Axes, track: Track) -> None:
-    axes.spines["left"].set_visible(False)
+    largest = max((value for stretch in track.stretches for value in stretch.lateness_us), default=0.0)
+    axes.set_ylim(0, max(largest, 1.0))
     for stretch in track.stretches:
         _mark(axes, stretch)
         at = [stretch.start_s + each for each in stretch.at_s]
-        axes.fill_between(at, 0, stretch.lateness_us, color=QUIET, linewidth=0, step="mid")
-    largest = max((value for stretch in track.stretches for value in stretch.lateness_us), default=0.0)
-    axes.set_ylim(0, max(largest, 1.0))
-    axes.set_yticks([max(largest, 1.0)], [f"late {show_us(largest)}"])
-    axes.tick_params(labelsize=7)
-    axes.get_yticklabels()[0].set_verticalalignment("top")  # clear of the lowest tick of the axes above
+        lines = [((x, 0.0), (x, y)) for x, y in zip(at, stretch.lateness_us, strict=True)]
+        _bars(axes, lines)
+    place_ = on.moved(axes, axes.transAxes, right=-4)
+    said = axes.text(
+        0, 0.5, f"late {show_us(largest)}", transform=place_, ha="right", va="center", size=7, color=QUIET
+    )
+    mark(said, f"{track.name}: largest lateness {show_us(largest)}")
+
+
+def _bars(axes: Axes, lines: list[tuple[tuple[float, float], tuple[float, float]]]) -> None:
+    from matplotlib.collections import LineCollection
+
+    axes.add_artist(LineCollection(lines, colors=QUIET, linewidths=1.4))
 
 
 def _mark(axes: Axes, stretch: Stretch) -> None:
     """Where a block begins, and its warm-up."""
-    axes.axvline(stretch.start_s, color=QUIET, linewidth=0.6)
+    whole = axes.get_xaxis_transform()
+    on.line(axes, (stretch.start_s,) * 2, (0, 1), transform=whole, color=QUIET, linewidth=0.6, zorder=1)
     if stretch.warmup_s:
-        axes.axvspan(stretch.start_s, stretch.start_s + stretch.warmup_s, color=SHADE, linewidth=0)
+        on.box(
+            axes,
+            (stretch.start_s, 0),
+            stretch.warmup_s,
+            1,
+            transform=whole,
+            facecolor=SHADE,
+            linewidth=0,
+            zorder=0.2,
+        )

@@ -12,6 +12,7 @@ from benchkit.records.samples import PHASES
 from benchkit.report.charts import axes as on
 from benchkit.report.charts.canvas import WIDTH_IN, figure, heading, heading_in, place
 from benchkit.report.charts.chart import Words, not_measured, room_for, scale_us
+from benchkit.report.charts.palette import PHASES as HUES
 from benchkit.report.groups import Group, Row
 from benchkit.units import show_us
 
@@ -106,9 +107,12 @@ def _fall(row: Row) -> Fall:
 def draw(chart: Waterfall) -> Figure:
     """A panel for each cell, a row for each message."""
     notes = chart.words.notes
-    heights = [on.ROW_IN * 0.8 * len(fall.messages) + 0.62 for fall in chart.falls]
+    heights = [on.ROW_IN * 0.8 * len(fall.messages) + 0.58 for fall in chart.falls]
     drawing = figure(heading_in(notes) + sum(heights) + 0.35)
     upper = heading(drawing, chart.words.title, notes)
+    for fall, height in zip(chart.falls, heights, strict=True):
+        _panel(drawing, fall, upper, height)
+        upper += height
     shown = {
         name
         for fall in chart.falls
@@ -116,25 +120,34 @@ def draw(chart: Waterfall) -> Figure:
         for name, us in zip(PHASES, each.phases_us, strict=True)
         if us
     }
-    for fall, height in zip(chart.falls, heights, strict=True):
-        _panel(drawing, fall, upper, height)
-        upper += height
-    on.phase_legend(drawing, [name for name in PHASES if name in shown])
+    on.swatches(drawing, HUES, [name for name in PHASES if name in shown])
     return drawing
 
 
 def _panel(drawing: Figure, fall: Fall, upper: float, height: float) -> None:
     names = [f"{each.name}, #{each.seq}" for each in fall.messages]
     left, right = 1.5, 0.85
-    axes = place(drawing, left, drawing.get_figheight() - upper - height + 0.32, right, upper + 0.25)
+    axes = place(drawing, left, drawing.get_figheight() - upper - height + 0.28, right, upper + 0.25)
     longest = max(each.latency_us for each in fall.messages)
     divisor, unit = scale_us(longest)
     width = max(longest / divisor, 1e-9)
-    on.rows_of_labels(axes, names, [not fall.valid] * len(names))
+    on.rows_of_labels(axes, names, [not fall.valid] * len(names), 8.0)
     axes.set_xlim(0, width)
-    axes.set_title(f"{fall.name}, n={fall.count}; latency, {unit}", loc="left", size=8.5, pad=3)
-    axes.tick_params(labelsize=7.5)
+    on.title(axes, f"{fall.name}, n={fall.count}; latency, {unit}")
+    on.across(axes, on.linear(width, 8), size=7.5)
     for y, each in enumerate(fall.messages):
         lengths = [us / divisor for us in each.phases_us]
-        on.phase_row(axes, y, lengths, width=width, inches=WIDTH_IN - left - right, faint=not fall.valid)
+        on.phase_row(
+            axes, y, lengths, width=width, inches=WIDTH_IN - left - right, faint=not fall.valid,
+            says=_says(fall, each),
+        )  # fmt: skip
         on.beside(axes, sum(lengths), y, show_us(each.latency_us))
+
+
+def _says(fall: Fall, each: Message) -> dict[str, str]:
+    whole = max(each.latency_us, 1e-9)
+    which = f"{fall.name}, {each.name} (block {each.block}, message {each.seq})"
+    return {
+        name: f"{which}: {name} {show_us(us)}, {us / whole:.1%}"
+        for name, us in zip(PHASES, each.phases_us, strict=True)
+    }
