@@ -24,6 +24,8 @@ _SECONDS = {
 }
 _DURATION = re.compile(_NUMBER + r"(ns|us|\u00b5s|\u03bcs|ms|s|min|h)\s*")
 _RATE = re.compile(_NUMBER + r"/\s*(ms|s|min|h)\s*")
+_BITS = re.compile(_NUMBER + r"([kMG]?)bit")
+_BIT_UNITS = ("", "k", "M", "G")
 _SIZE = re.compile(r"\s*([0-9]{1,5})\s*[xX]\s*([0-9]{1,5})\s*")
 _BYTES: TypeAdapter[ByteSize] = TypeAdapter(ByteSize)
 
@@ -46,6 +48,21 @@ def parse_per_second(value: Any) -> Any:
             raise ValueError("not a rate; write for example 30/s or 90/min")
         return float(match[1]) / _SECONDS[match[2]]
     return _no_bool(value, "a rate; write for example 30/s or 90/min")
+
+
+def parse_bytes_per_s(value: Any) -> Any:
+    """`2MB/s` -> 2e6; `16Mbit/s` -> 2e6; numbers pass as bytes per second; else ValueError."""
+    if not isinstance(value, str):
+        return _no_bool(value, "a rate of bytes; write for example 2MB/s or 16Mbit/s")
+    amount, _, unit = value.strip().rpartition("/")
+    bits = _BITS.fullmatch(amount)
+    try:
+        found = float(bits[1]) * 1000 ** _BIT_UNITS.index(bits[2]) / 8 if bits else float(parse_bytes(amount))
+    except ValueError:
+        found = -1.0
+    if found < 0 or unit.strip() != "s":
+        raise ValueError("not a rate of bytes; write for example 2MB/s or 16Mbit/s")
+    return found
 
 
 def parse_bytes(value: Any) -> Any:
@@ -85,6 +102,9 @@ PerSecond = Annotated[
 ]
 PerSecondOrZero = Annotated[
     float, BeforeValidator(parse_per_second), Field(ge=0, allow_inf_nan=False), _schema("30/s")
+]
+BytesPerSecond = Annotated[
+    float, BeforeValidator(parse_bytes_per_s), Field(ge=0, allow_inf_nan=False), _schema("2MB/s")
 ]
 Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(ge=0), _schema("6MiB", "integer")]
 FrameSize = Annotated[

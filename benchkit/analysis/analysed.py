@@ -49,10 +49,14 @@ class Analysed:
 
 def analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
     """A cell of the run; `upset` names the run's disturbed blocks and what disturbed them."""
-    blocks = [block for block in run.blocks if block.cell == cell.id]
+    own = [block for block in run.blocks if block.cell == cell.id]
+    blocks = [block for block in own if block.slowed is None]
     samples = run.samples.get(cell.id)
     if samples is None:
         samples = np.zeros(0, SAMPLE)
+    if len(blocks) < len(own):
+        # What was slowed on purpose is no measurement of the cell.
+        samples = of_blocks(samples, blocks)
     failures = tuple(failure for block in blocks for failure in block.failures)
     capacity = find(cell, blocks, samples)
     if capacity is not None and capacity.shown is not None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any, Final
 
 from benchkit import __version__
-from benchkit.analysis import external, noise, profiles, verdict
+from benchkit.analysis import external, link, noise, profiles, verdict
 from benchkit.analysis.analysed import Analysed, analyse, promises_of
 from benchkit.analysis.answer import answer
 from benchkit.analysis.backlog import as_document as backlog_document
@@ -20,6 +20,7 @@ from benchkit.analysis.intervals import Interval
 from benchkit.analysis.labels import Labels, labels
 from benchkit.analysis.measure import Distribution, Measure
 from benchkit.analysis.placing import places_of, ranking_of, with_noise
+from benchkit.analysis.whatif.answers import answers
 from benchkit.records.folder import SCHEMA, sample_file
 from benchkit.records.plain import storable
 from benchkit.records.profile import Profile
@@ -36,7 +37,10 @@ def document(run: Run) -> dict[str, Any]:
     places = places_of(cells, noise.ruler_ns(run.floor))
     cells = with_noise(cells, places)
     names = labels(run.cells)
-    entries = [_entry(run, each, names[each.cell.id]) for each in cells]
+    supposed = answers(run, cells)
+    entries = [
+        {**_entry(run, each, names[each.cell.id]), "what_if": supposed.get(each.cell.id)} for each in cells
+    ]
     ranking = ranking_of(cells, places)
     maps = crossover(entries, ranking)
     whole = {
@@ -110,6 +114,7 @@ def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
         "drift": {name: asdict(each) for name, each in done.drift.items()},
         "blocks_detail": _blocks(done),
         "failures": _failures(done.failures),
+        "link": link.as_document(cell, done.blocks),
         **({"capacity": capacity_document(done.found)} if done.found else {}),
         **({"backlog": backlog_document(done.drained)} if done.drained else {}),
         **({"profiles": _profiles(done, cell.profile)} if cell.profile else {}),

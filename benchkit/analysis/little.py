@@ -13,7 +13,7 @@ changed), it does not.
 
 A block is looked at from its first due moment to its last end, warm-up and drain included: it is empty at both,
 and nothing is cut at its edges. One in which messages were lost, refused or came twice, or a party died, is
-no such stretch and left out; so is one of several producers, of which one died.
+no such stretch and left out. Without replies nobody knows what is under way, and the throughput alone is compared.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import numpy as np
 from benchkit.analysis.ledger import Column
 from benchkit.analysis.strips import Layout, cut
 from benchkit.analysis.strips import layout as layout_of
-from benchkit.records.run import Block
+from benchkit.records.run import Block, InFlight
 from benchkit.records.samples import Samples, Status
 
 TOLERATED: Final = 0.01
@@ -109,8 +109,8 @@ def little(blocks: Sequence[Block], samples: Samples, *, producers: int = 1) -> 
 
 def _unfit(block: Block) -> str:
     """Why a block tells nothing, before its messages are looked at; empty where it may."""
-    if block.in_flight is None:
-        return "messages in flight were not counted"
+    if block.in_flight is None and block.handled is None:
+        return "nobody counted its messages"
     if block.failures or not block.drained:
         return "it was cut short"
     if block.duplicated or block.unexpected or block.foreign:
@@ -120,7 +120,7 @@ def _unfit(block: Block) -> str:
 
 def _checked(block: Block, places: Layout, at: int, producers: int) -> Checked | None:
     """None where a message was not delivered. Two passes, so that few columns are in memory at once."""
-    assert block.in_flight is not None  # noqa: S101  (`_unfit` says so)
+    counted = block.in_flight or InFlight(0, 0)
     first, last = int(places.starts[at]), int(places.starts[at + 1])
     taken: list[list[Column]] = [[] for _ in range(producers)]
     time_ns = stamped = 0
@@ -134,16 +134,16 @@ def _checked(block: Block, places: Layout, at: int, producers: int) -> Checked |
         began, ended = min(began, int(strip["due"].min())), max(ended, int(end.max()))
         for producer, own in _by_producer(strip, producers):
             taken[producer].append(own["taken"].astype(np.int64))
-    seen = _seen([np.concatenate(parts) for parts in taken], places.samples, first, last)
+    moments = [np.concatenate(parts) for parts in taken]
     return Checked(
         block=block.index,
         span_ns=ended - began,
         time_ns=time_ns,
         stamped=stamped if block.handled is not None else last - first,
         counted=block.handled if block.handled is not None else last - first,
-        sends=block.in_flight.sends,
-        in_flight_counted=block.in_flight.seen,
-        in_flight_stamped=seen,
+        sends=counted.sends,
+        in_flight_counted=counted.seen,
+        in_flight_stamped=_seen(moments, places.samples, first, last) if block.in_flight else 0,
     )
 
 

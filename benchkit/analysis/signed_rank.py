@@ -30,6 +30,11 @@ def p_value(differences: Floats) -> float:
     return min(1.0, 2 * _at_most(len(differences), min(above, len(averages) - above)))
 
 
+def center(differences: Floats) -> float:
+    """Hodges and Lehmann's estimate: the median of the Walsh averages."""
+    return float(np.median(_walsh(differences)))
+
+
 def interval(differences: Floats, level: float) -> Interval:
     """At 1 - level or more: it excludes 0 where `p_value` is at most the level; unbounded where n is too small."""
     averages = _walsh(differences)

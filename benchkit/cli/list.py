@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from benchkit.plugins import Registry
 
 SEAMS = ("transports", "stages", "sources", "codecs", "arrivals")
+LINKS = "links"
 
 
 def _registries() -> dict[str, Registry[Any]]:
@@ -72,13 +73,52 @@ def _rows(registry: Registry[Any]) -> list[dict[str, Any]]:
     return rows
 
 
+def _links() -> list[dict[str, Any]]:
+    """Every profile with its numbers and where each comes from."""
+    from benchkit.link.options import LinkOptions
+    from benchkit.link.profiles import PROFILES
+
+    rows = []
+    for name, profile in PROFILES.items():
+        options = LinkOptions(profile=name)
+        rows.append(
+            {
+                "kind": name,
+                "from": "benchkit",
+                "what": profile.what,
+                "capabilities": "",
+                "missing": "",
+                "remedy": "",
+                "options": [],
+                **{
+                    way: {
+                        option: {"value": value, "source": options.sources(way)[option]}
+                        for option, (value, _) in getattr(profile, way).items()
+                    }
+                    for way in ("up", "down")
+                },
+            }
+        )
+    return rows
+
+
+def _sources(row: dict[str, Any]) -> list[str]:
+    return [
+        f"{way} {option}: {said['value']} - {said['source']}"
+        for way in ("up", "down")
+        for option, said in row.get(way, {}).items()
+    ]
+
+
 @click.command("list", short_help="What is installed, and what is missing.")
-@click.argument("seam", required=False, type=click.Choice(SEAMS))
+@click.argument("seam", required=False, type=click.Choice((*SEAMS, LINKS)))
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON on standard output.")
 def list_plugins(seam: str | None, as_json: bool) -> None:
-    """What is installed: transports, stages, sources, codecs, arrivals."""
+    """What is installed: transports, stages, sources, codecs, arrivals; and the links that have a name."""
     registries = _registries()
-    found = {name: _rows(registries[name]) for name in ([seam] if seam else SEAMS)}
+    found = {name: _rows(registries[name]) for name in ([seam] if seam else SEAMS) if name != LINKS}
+    if seam in (None, LINKS):
+        found[LINKS] = _links()
     if as_json:
         click.echo(json.dumps(found, indent=1))
         return
@@ -100,7 +140,7 @@ def list_plugins(seam: str | None, as_json: bool) -> None:
         table.add_column("what it is, what it promises", ratio=1)
         table.add_column("from", no_wrap=True)
         for row in rows:
-            lines = [row["what"]]
+            lines = [row["what"], *(_sources(row) if seam == LINKS else ())]
             if row["capabilities"]:
                 lines.append(row["capabilities"])
             if row["missing"]:

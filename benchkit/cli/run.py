@@ -70,6 +70,12 @@ def scenario_options(command: F) -> F:
 @click.argument("scenarios", nargs=-1, type=click.Path(path_type=Path))
 @scenario_options
 @click.option("--dry-run", is_flag=True, help="Print the plan and its expected duration, measure nothing.")
+@click.option(
+    "--what-if",
+    is_flag=True,
+    help="Then say what a change would buy: predictions, and trials with phases slowed.",
+)
+@click.option("--confirm", is_flag=True, help="Of --what-if: make the changes that can be made, and compare.")
 @click.option("--soak", metavar="TIME", help="Measure for so long, e.g. 2h, in as many rounds as fit.")
 @click.option(
     "--resume",
@@ -85,7 +91,8 @@ def scenario_options(command: F) -> F:
 )
 def run(
     scenarios: tuple[Path, ...], sets: tuple[str, ...], only: tuple[str, ...], quick: bool, out: Path, as_json: bool,
-    profile: bool, quiet: bool, dry_run: bool, soak: str | None, resume: str | None, checkpoint: str,
+    profile: bool, quiet: bool, dry_run: bool, what_if: bool, confirm: bool, soak: str | None,
+    resume: str | None, checkpoint: str,
 ) -> int:  # fmt: skip
     """Measure one or more scenarios."""
     from benchkit.cli.resume import Asked, asked, find
@@ -93,6 +100,10 @@ def run(
     checkpoint_s = seconds("--checkpoint", checkpoint)
     if soak is not None:
         sets = (*sets, f"blocks.soak={soak}")
+    if what_if:
+        sets = (*sets, "what_if.run=true")
+    if confirm:
+        sets = (*sets, "what_if.confirm=true")
     if resume is not None:
         if len(scenarios) > 1:
             raise click.UsageError("--resume goes on with one run: name one scenario, or none")

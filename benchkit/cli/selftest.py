@@ -12,6 +12,9 @@ from benchkit.cli.exits import BROKEN, DONE, INVALID
 
 @click.command(short_help="Plant bottlenecks and count how often they are found.")
 @click.option("--truth", is_flag=True, help="The verdicts: phase, resource and kind of planted bottlenecks.")
+@click.option(
+    "--what-if", is_flag=True, help="What-if: predictions beside the changes really made, known slopes."
+)
 @click.option("--quick", is_flag=True, help="A handful of gross bottlenecks in under 20 seconds.")
 @click.option("--seeds", type=click.IntRange(1, 1000), help="How often each kind and share (default 5).")
 @click.option("--first-seed", type=click.IntRange(0), help="Thresholds were tuned below 100, the default.")
@@ -23,15 +26,19 @@ from benchkit.cli.exits import BROKEN, DONE, INVALID
 @click.option("--json", "as_json", is_flag=True, help="Everything as JSON on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def selftest(
-    truth: bool, quick: bool, seeds: int | None, first_seed: int | None, levels: str | None, only: tuple[str, ...],
-    out: Path | None, as_json: bool, quiet: bool,
+    truth: bool, what_if: bool, quick: bool, seeds: int | None, first_seed: int | None, levels: str | None,
+    only: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Check the tool itself against truth, on a machine that is left alone.
 
     Exit codes: 0 all bars hold; 1 one is broken; 3 too many trials were not valid.
     """
-    if not truth:
-        raise click.UsageError("say what to check: --truth")
+    if truth == what_if:
+        raise click.UsageError("say what to check: --truth or --what-if")
+    if what_if:
+        from benchkit.cli import selftest_whatif
+
+        return selftest_whatif.what_if(quick=quick, seed=first_seed or 0, as_json=as_json, quiet=quiet)
     from benchkit.cli.console import out as console
     from benchkit.cli.console import progress
     from benchkit.selftest.log import Log

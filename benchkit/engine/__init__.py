@@ -10,6 +10,7 @@
       underway.py    where a block stands, its parties and their commands; leaving.py what it leaves behind
       join.py        columns of all parties -> samples and counters
       crew.py        starts the parties, talks to them, notices when one dies
+      linking.py     the link of a block, between what carries and those whose link it is
       placement.py   which core each party gets
       profiling.py   a cell's block under the profilers
       floors.py      what the machine can do at best; doctor.py what would spoil a measurement

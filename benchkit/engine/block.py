@@ -36,15 +36,17 @@ def run_block(
     """
     workers = [crew.get(role) for role in hosts]
     ends = Ends([crew.get(role) for role in fan_in.roles(task.producers)], [])
-    plain = task.plain()
+    stage_task, producing = task.of_side("stage").plain(), task.of_side("producer")
     try:
         for number, party in enumerate(workers):
-            ends.workers.append((party, party.post("serve", task=plain, worker=number)))
+            ends.workers.append((party, party.post("serve", task=stage_task, worker=number)))
         _await_ready(crew, ends)
         counted = place.server_times()
         with Outside(place.broker_pid, place.broker_counts) as outside:
             for number, party in enumerate(ends.hands):
-                ends.producing.append((party, party.post("produce", task=fan_in.part(task, number).plain())))
+                ends.producing.append(
+                    (party, party.post("produce", task=fan_in.part(producing, number).plain()))
+                )
             if task.producers > 1:
                 _start_together(crew, ends)
             produced = _await_measured(crew, ends, task)

@@ -20,6 +20,7 @@ from benchkit.engine.filling import Filling
 from benchkit.engine.in_place import InPlace
 from benchkit.engine.producer import Producer, drawn
 from benchkit.engine.profile import Watch
+from benchkit.engine.slowing import slowed_coder, slowed_receiver, slowed_sender, slowed_stage
 from benchkit.engine.specs import specs
 from benchkit.engine.task import Task
 from benchkit.engine.work import Work, describe
@@ -179,7 +180,7 @@ def do_produce(work: Work) -> dict[str, Any]:
     before = paths.open_sockets()
     sender = transport.sender(task.address)
     try:
-        path = paths.used(sender, before)
+        path = paths.used(sender, before, task.link_ports)
         feed: Feed
         if transport.capabilities().in_place:
             feed = sender = InPlace(sender, SHELF.prepared(source, codec, task.payload_seed), codec)
@@ -189,11 +190,15 @@ def do_produce(work: Work) -> dict[str, Any]:
             sender = Filling(sender, arrival, lambda: work.tell("filled"))
         try:
             schedule = drawn(arrival, task)
+            coder: codecs.Coder = codec
+            if task.slow is not None:
+                coder = slowed_coder(codec, task.slow, encode="encode", decode="")
+                sender = slowed_sender(sender, task.slow)
             with Watch(work, task, lambda: profile_phases.of_producer(feed.take, sender.send)) as watch:
                 _settle()
                 task = _together(work, task)
                 producer = Producer(
-                    task, feed, codec, sender, SHELF.expected.get(task.cell, {}), lambda: bool(work.stopping)
+                    task, feed, coder, sender, SHELF.expected.get(task.cell, {}), lambda: bool(work.stopping)
                 )
                 error = _attempt(watch.around(lambda: producer.run(schedule)))
                 work.tell("measured", **producer.result(), error=error, path=path, ran_on=placement.ran_on())
@@ -232,9 +237,14 @@ def do_serve(work: Work) -> dict[str, Any]:
     before = paths.open_sockets()
     receiver = transport.receiver(task.address, work.command["worker"])
     try:
-        path = paths.used(receiver, before)
+        path = paths.used(receiver, before, task.link_ports)
         _settle()
-        worker = Worker(task, codec, receiver, stage, work.stopped)
+        coder: codecs.Coder = codec
+        if task.slow is not None:
+            # What a worker encodes is its reply.
+            coder = slowed_coder(codec, task.slow, encode="reply", decode="decode")
+            receiver, stage = slowed_receiver(receiver, task.slow), slowed_stage(stage, task.slow)
+        worker = Worker(task, coder, receiver, stage, work.stopped)
         work.progress = lambda: worker.handled
         with Watch(work, task, lambda: profile_phases.of_worker(receiver.receive, stage.run)) as watch:
             watch.begin(stage)

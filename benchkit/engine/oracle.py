@@ -8,7 +8,7 @@ from benchkit.engine.specs import specs
 from benchkit.errors import InputMismatch, MessageError
 from benchkit.sources.base import Item
 from benchkit.stages.base import OpenStage
-from benchkit.tensors.codecs.base import Codec
+from benchkit.tensors.codecs.base import Codec, Coder
 from benchkit.tensors.fidelity import changed_db
 from benchkit.tensors.message import Arrays, Message
 from benchkit.tensors.wire import ENVELOPE_BYTES
@@ -51,7 +51,7 @@ def foresee(items: list[Item], codec: Codec, stage: OpenStage, *, deterministic:
     }
 
 
-def close_enough(codec: Codec, reply: bytes, expected: bytes) -> bool:
+def close_enough(codec: Coder, reply: bytes, expected: bytes) -> bool:
     """Equal but for rounding: batches may be summed in another order than single messages."""
     import numpy as np
 

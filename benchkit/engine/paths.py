@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,30 +20,50 @@ def open_sockets() -> Open:
     return frozenset(name for _, name in _sockets())
 
 
-def used(end: Sender | Receiver, before: Open) -> dict[str, str]:
+EVERY = "every connection"
+
+
+def used(end: Sender | Receiver, before: Open, link_ports: Collection[int] = ()) -> dict[str, str]:
     """What the end says, and as `opened` the families of the stream sockets connected since `before`.
 
+    With `link_ports`, as `link`: whether all of those lead to a port of the link.
     A plug-in's mistake in saying it costs no block: it has then said nothing.
     """
     said: Mapping[str, str] = {}
     with suppress(Exception):
         said = end.path()
     found = {str(key): str(value) for key, value in said.items()} if isinstance(said, Mapping) else {}
-    opened = _connected(before)
-    return {**found, **({"opened": opened} if opened else {})}
+    opened, link = _connected(before, link_ports)
+    return {**found, **({"opened": opened} if opened else {}), **({"link": link} if link else {})}
 
 
-def _connected(before: Open) -> str:
-    socks = []
+def _connected(before: Open, link_ports: Collection[int]) -> tuple[str, str]:
+    socks: list[socket.socket] = []
     try:
         for fd, name in _sockets():
             if name not in before:
                 with suppress(OSError):
                     socks.append(socket.socket(fileno=os.dup(fd)))
-        return families(sock for sock in socks if _is_stream(sock))
+        streams = [sock for sock in socks if _is_stream(sock)]
+        return families(streams), _led(streams, link_ports) if link_ports else ""
     finally:
         for sock in socks:
             sock.close()
+
+
+def _led(streams: Collection[socket.socket], link_ports: Collection[int]) -> str:
+    """How many of the connections lead to the link; empty where the kernel does not show them."""
+    if not _OPEN.is_dir():
+        return ""
+    through = sum(_peer_port(sock) in link_ports for sock in streams)
+    return EVERY if through and through == len(streams) else f"{through} of {len(streams)} connections"
+
+
+def _peer_port(sock: socket.socket) -> int | None:
+    with suppress(OSError):
+        peer = sock.getpeername()
+        return int(peer[1]) if isinstance(peer, tuple) else None
+    return None
 
 
 def _is_stream(sock: socket.socket) -> bool:

@@ -30,7 +30,7 @@ from benchkit.engine.task import Task
 from benchkit.errors import MessageError, Rejected
 from benchkit.load.base import ClosedArrival, OpenArrival
 from benchkit.load.share import share
-from benchkit.tensors.codecs.base import Codec
+from benchkit.tensors.codecs.base import Coder
 from benchkit.tensors.wire import (
     FAILED,
     REPLY,
@@ -68,7 +68,7 @@ class Producer:
         self,
         task: Task,
         feed: Feed,
-        codec: Codec,
+        codec: Coder,
         sender: Sender,
         expected: dict[int, bytes],
         stopped: Callable[[], bool],

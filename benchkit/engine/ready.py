@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from benchkit.engine import fan_in, usage
 from benchkit.engine.crew import Crew, Party
+from benchkit.engine.linking import Linking, asked_link, linked
 from benchkit.engine.specs import array_specs
 from benchkit.engine.task import Task
 from benchkit.engine.work import describe as describe_error
@@ -109,10 +110,13 @@ class ReadyCell:
         self.sizes = sizes
         self.record = record
         self.address: Address | None = None
+        self.linking: Linking | None = None
+        """The link of the block under way, where the cell has one."""
         self.kept = False
         """A block of it was measured."""
         self._transport = ExitStack()
         self._next_seq = 0
+        self._opened = 0
 
     @property
     def one_process(self) -> bool:
@@ -158,6 +162,14 @@ class ReadyCell:
             made = _prepared_there(crew, transport, setup) if self.one_process else transport.prepare(setup)
             address = self._transport.enter_context(made)
         site.opened(address)
+        if cell.link is not None:
+            # The same draws in each round for every cell, as with schedules.
+            seed = f"{cell.link_seed}/{self._opened}"
+            made_link = linked(setup, transport, address, cell.link, seed)
+            with _translated(cell, "led through a link"):
+                self.linking = self._transport.enter_context(made_link)
+            address = self.linking.address
+        self._opened += 1
         self.address = address
         self.record = replace(self.record, path=address.path)
         return address
@@ -174,7 +186,7 @@ class ReadyCell:
 
     def close(self) -> None:
         """Take the block's transport down."""
-        self.address = None
+        self.address = self.linking = None
         with _translated(self.cell, "taken down"):
             self._transport.close()
 
@@ -233,6 +245,7 @@ class ReadyCell:
             one_process=self.one_process,
             external_stage=self.external_stage,
             producers=cell.producers,
+            led=self.linking.led if self.linking else {},
         )
 
 
@@ -354,6 +367,7 @@ def describe(cell: PlannedCell) -> Cell:
             "workers": cell.workers,
             "producers": cell.producers,
             "batch": {"size": cell.batch_size, "delay_s": cell.batch_delay_s},
+            **({"link": recorded(cell.link.given(), Path.cwd())} if cell.link else {}),
         },
         workers=cell.workers,
         producers=cell.producers,
@@ -370,4 +384,5 @@ def describe(cell: PlannedCell) -> Cell:
         path="",
         external_stage=promises.external_stage,
         search=asked_of(cell.load),
+        link=asked_link(cell.link) if cell.link else None,
     )  # fmt: skip

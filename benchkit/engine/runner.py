@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from benchkit.analysis.whatif.figures import unloaded_ns
 from benchkit.engine import fan_in, floors, placement
 from benchkit.engine.block import run_block
 from benchkit.engine.canary import Canary, Look
@@ -16,6 +17,7 @@ from benchkit.engine.profiling import profiled
 from benchkit.engine.ready import ReadyCell, Site, describe, make_ready
 from benchkit.engine.search import Searches, Turn
 from benchkit.engine.underway import Place
+from benchkit.engine.whatif import Tools, Trials
 from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError, StorageError, UsageError
 from benchkit.records.environment import environment
@@ -70,6 +72,8 @@ class Runner:
         self._failures = self._header.failures
         self._canary = Canary()
         self._cores: dict[str, tuple[int, ...]] = {}
+        self._unloaded_s: dict[int, float] = {}
+        """How long a message of each cell took when it was alone, of its last block."""
         self._measured_before_s = self._header.measured_s
         self._spent_before_s = self._header.duration_s
         self._began_s = 0.0
@@ -121,6 +125,7 @@ class Runner:
         members.dismiss("oracle")
         measured = self._rounds(members, site)
         measured = self._search(members, site, measured)
+        measured = self._what_if(members, site, measured)
         if self._profile:
             for index, ready in self._ready.items():
                 self._watch(Progress("profiling", index, len(self._plan.cells), ready.cell.id))
@@ -186,11 +191,27 @@ class Runner:
             self._records[index] = replace(self._records[index], search=searches.sought(index))
         return position
 
+    def _what_if(self, members: Crew, site: Site, position: int) -> int:
+        """Blocks that answer what a change would buy; where the next one would stand is returned."""
+        if self._plan.what_if is None or not self._ready:
+            return position
+        tools = Tools(members, site, self._canary, self._cores.get("broker", ()), self._tell, self._note)
+        trials = Trials(self._plan, self._plan.what_if, self._ready, tools, self._unloaded_s)
+        return trials.run(self._header, position)
+
+    def _tell(self, doing: str, done: int, total: int) -> None:
+        self._watch(Progress(doing, done, total))
+
+    def _note(self) -> None:
+        self._recording.note(self.header())
+
     def _place(self, members: Crew) -> None:
         workers = max(cell.workers for cell in self._plan.cells)
         brokers = any(not cell.transport.brokerless for cell in self._plan.cells)
         producers = fan_in.roles(max(cell.producers for cell in self._plan.cells))
+        links = any(cell.link is not None for cell in self._plan.cells)
         roles = [*producers, *(f"stage-{i}" for i in range(workers)), *(["broker"] if brokers else [])]
+        roles += ["link"] if links else []
         available = placement.cores()
         self._cores = placement.place(roles, available)
         self._header.placement = placement.describe(roles, self._cores, available)
@@ -228,6 +249,8 @@ class Runner:
             self._records[index] = ready.record
             if address.broker_pid is not None:
                 placement.pin(address.broker_pid, self._cores.get("broker", ()))
+            if ready.linking is not None:
+                placement.pin(ready.linking.pid, self._cores.get("link", ()))
             offered_per_s = turn.level_per_s if turn else ready.offered_per_s(self._plan, round_)
             place = Place(
                 position,
@@ -244,6 +267,8 @@ class Runner:
             before = self._canary.look()
             block, samples = run_block(members, task, place, ready.hosts)
             block = self._surroundings(block, before, address)
+            if ready.linking is not None:
+                block = replace(block, links=ready.linking.seen())
         except BenchkitError as error:
             # A mistake of the scenario ends the run, unless blocks were measured already.
             if isinstance(error, UsageError) and not self._recording.rows:
@@ -257,6 +282,8 @@ class Runner:
         # cell at a time takes shared memory.
         self._take_down(ready)
         self._recording.keep(self.header(), block, samples)
+        if self._plan.what_if is not None:
+            self._unloaded_s[index] = unloaded_ns(samples) / 1e9
         ready.count_on(self._recording.next_seq[block.cell])
         return block, samples
 
@@ -311,7 +338,7 @@ def _fresh(plan: Plan) -> Run:
         slo=plan.slo,
         seeds={
             stream.name.lower(): seed_for(plan.seed, stream)
-            for stream in (Stream.ORDER, Stream.PAYLOAD, Stream.STAGE)
+            for stream in (Stream.ORDER, Stream.PAYLOAD, Stream.STAGE, Stream.LINK)
         },
     )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from benchkit.transports.base import Address
@@ -55,12 +55,25 @@ class Task:
     `due` and `returned`, by which a closed loop goes, are moments then. Needs replies."""
     checksums: bool = True
     """Check what arrived. Without, likewise."""
+    slow: Mapping[str, int] | None = None
+    """Nanoseconds to add to phases (`engine.slowing`), 0 for those that the experiment slows in other blocks; such
+    a block is no measurement."""
 
     def plain(self) -> dict[str, Any]:
         """For the channel."""
         return asdict(self)
 
+    led: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Where a link leads a side another way: `where` and `link_ports` of its parties; see `of_side`."""
+    link_ports: Collection[int] = ()
+    """Every connection that this party opens leads to one of these; none without a link."""
+
     @property
     def address(self) -> Address:
         """As the transport's ends take it."""
         return Address(self.where)
+
+    def of_side(self, side: str) -> Task:
+        """For the parties of one side, `producer` or `stage`: with a link between, its way is their address."""
+        led = self.led.get(side)
+        return replace(self, led={}, **led) if led else replace(self, led={})

@@ -24,7 +24,7 @@ from benchkit.errors import BenchkitError, MessageError, Rejected
 from benchkit.scenario.redact import redact, redact_lines
 from benchkit.stages.base import OpenStage
 from benchkit.tensors import integrity
-from benchkit.tensors.codecs.base import Codec
+from benchkit.tensors.codecs.base import Coder
 from benchkit.tensors.message import Arrays, Message
 from benchkit.tensors.wire import (
     FAILED,
@@ -61,7 +61,7 @@ class Worker:
     """One block's stage end."""
 
     def __init__(
-        self, task: Task, codec: Codec, receiver: Receiver, stage: OpenStage, stopped: Callable[[], str]
+        self, task: Task, codec: Coder, receiver: Receiver, stage: OpenStage, stopped: Callable[[], str]
     ) -> None:
         self._task = task
         self._codec = codec

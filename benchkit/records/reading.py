@@ -68,7 +68,7 @@ def _model() -> type[BaseModel]:
         field.name: (hints[field.name], ... if field.default is dataclasses.MISSING else field.default)
         for field in _plain_fields()
     }
-    fields |= {name: (hints[name], None) for name in ("blocks", "resumed", "seeds")}
+    fields |= {name: (hints[name], None) for name in ("blocks", "resumed", "trials", "seeds")}
     return create_model("Record", **fields, rows=(dict[str, int], ...), blocks_bytes=(int, None))
 
 
@@ -89,7 +89,8 @@ def record(folder: Path) -> Record:
     strangers = sorted(set(rows) - {cell.id for cell in fields["cells"]})
     if strangers:
         raise damaged(file, f"rows of a cell that is not in it, {strangers[0]!r}")
-    fields["blocks"], fields["resumed"] = fields["blocks"] or [], fields["resumed"] or []
+    for name in ("blocks", "resumed", "trials"):
+        fields[name] = fields[name] or []
     fields["seeds"] = fields["seeds"] or {}
     return Record(fields, rows, size)
 

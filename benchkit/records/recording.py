@@ -121,6 +121,10 @@ class Recording:
             except OSError as error:
                 self._refused = error
                 self._hold(block, samples)
+        self.note(run)
+
+    def note(self, run: Run) -> None:
+        """Write the header if a checkpoint is due: for what is in no block of a cell, such as trials."""
         if self._refused is None and self.path is not None and time.monotonic() >= self._next_checkpoint_s:
             try:
                 self.checkpoint(run)

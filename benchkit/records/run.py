@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from benchkit.records.profile import Profile
 from benchkit.records.samples import Samples
+from benchkit.records.what_if import Figures, Slowed, WhatIf
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,45 @@ class ServerTimes:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkWay:
+    """What one direction of a link did during a block, as the link itself measured it."""
+
+    bytes: int
+    """Handed on."""
+    packets: int
+    """Datagrams, or pieces of a stream as they were read."""
+    lost: int = 0
+    overflowed: int = 0
+    """Datagrams for which its queue had no room."""
+    duplicated: int = 0
+    reordered: int = 0
+    blacked_out: int = 0
+    """Datagrams lost, or pieces of a stream held back, in a blackout."""
+    delay_us: Mapping[str, float] = field(default_factory=dict)
+    """count; mean, p50, p90, p99, max of the delay added; nothing where nothing passed."""
+    waited_us: Mapping[str, float] = field(default_factory=dict)
+    """The same of waiting for the rate, and being let through by it."""
+    busy_s: float = 0.0
+    """Time for which the rate had something to do."""
+    rate_bytes_per_s: float | None = None
+    """What passed while more was waiting, by its time; None where too little was."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSeen:
+    """One link of a block: of the producer or of the stage."""
+
+    side: str
+    up: LinkWay
+    down: LinkWay
+    connections: int
+    elapsed_s: float
+    """From opening it to asking it, warm-up and drain included."""
+    kernel_lost: int | None = None
+    """Datagrams that the kernel lost before the link saw them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """One uninterrupted stretch of one cell."""
 
@@ -194,6 +234,8 @@ class Block:
     """Messages of other clients that the stage answered meanwhile; they are in no other count."""
     server: ServerTimes | None = None
     """Of an external stage that keeps counters."""
+    links: tuple[LinkSeen, ...] = ()
+    """What the links that were put between its parties did."""
     parties: Mapping[str, Usage] = field(default_factory=dict)
     """By process: `producer-0`, ..., `stage-0`, ..., `broker`. Each over a stretch of its own (`Usage.over_ns`)
     that holds the measured part, so that sums over parties are not those of `usage`."""
@@ -208,6 +250,26 @@ class Block:
     """Messages that the workers counted, warm-up included; None where one of them died, or none is ours."""
     gaps: Mapping[str, str] = field(default_factory=dict)
     """What could not be seen and why: `stage-0.runnable_ns`, `stage-1` (all of it), `cores`, `broker.counts`."""
+    slowed: Slowed | None = None
+    """A block of an experiment (Run.trials); no figure of the cell is made of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A block that was measured to answer "what if": kept beside the cells' blocks and never among them."""
+
+    number: int
+    """Place in the order of trials, from 0."""
+    mode: Literal["saturated", "paced"]
+    """In a closed loop, or at the cell's own rate."""
+    change: str
+    """`transport=shm`, `codec=msgpack`, `workers=2`, `batch=8`; empty: the cell as it is."""
+    in_flight: int | None
+    """Of the closed loop."""
+    block: Block
+    """Of the cell that the question is about, `slowed` in an experiment."""
+    figures: Figures | None
+    """None where too few messages arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +354,9 @@ class Cell:
     """Of what the decoder makes of the source's arrays; None where nothing was changed."""
     floor: str = ""
     """Which of Floor.paths_us lies beneath its transport; empty where none does."""
+    link: Mapping[str, Any] | None = None
+    """The link that was put between its parties, as asked: `name`, `side`, `up` and `down` (analysis.link says what
+    they hold); None where there was none."""
     gaps: tuple[Gap, ...] = ()
     """Of a cell that was traced in code that people already run."""
     profile: Profile | None = None
@@ -361,3 +426,7 @@ class Run:
     resumed: list[Resumption] = field(default_factory=list)
     seeds: dict[str, int] = field(default_factory=dict)
     """What `seed` became for the order of blocks, the payload and the stage; a block names its schedule's."""
+    trials: list[Trial] = field(default_factory=list)
+    """Blocks of `--what-if`, without their samples; in no cell's figures."""
+    what_if: WhatIf | None = None
+    """What was asked for them; None where nothing was."""

@@ -13,6 +13,7 @@ from benchkit.report.codecs import fidelity, on_the_wire
 from benchkit.report.excerpt import excerpt, page
 from benchkit.report.groups import Entry, Row
 from benchkit.report.limits import gaps, limits, slow
+from benchkit.report.link_words import in_words as link_in_words
 from benchkit.report.profiles import full as profile
 from benchkit.report.text import rate
 from benchkit.units import show_bytes, show_us
@@ -52,6 +53,7 @@ def of_cell(row: Row) -> tuple[Fact, ...]:
         "payload": f"{show_bytes(entry['payload_bytes'])}, {on_the_wire(entry)} on the wire; {fidelity(entry)}",
         "guarantee": ", ".join(map(str, guarantee.values())),
         "floor": _floor(entry.get("floor")),
+        "link": "; ".join((link["name"], *link_in_words(link))) if (link := entry.get("link")) else "",
         "verdict": str(entry["verdict"].get("line", "")),
         "evidence": "; ".join(map(str, entry["verdict"]["evidence"])),
         "limits": limits(entry),

@@ -18,9 +18,12 @@ from benchkit.analysis.words import times, times_with_interval
 from benchkit.report.bar import PHASES, PhaseBar, legend
 from benchkit.report.codecs import codec_table
 from benchkit.report.limits import of_run
+from benchkit.report.link_words import link_lines
 from benchkit.report.profiles import brief
 from benchkit.report.terminal_search import search_footnotes, search_table
+from benchkit.report.terminal_whatif import what_if
 from benchkit.report.text import ascii_twin, cpu_us, rate, text, within
+from benchkit.report.verdicts import verdicts
 from benchkit.units import show_us
 
 if TYPE_CHECKING:
@@ -66,9 +69,11 @@ def report(document: Entry, folder: Path | None = None) -> View:
                 yield table
                 yield text("")
         yield from _footnotes(document, width)
+        yield from _links(document)
         yield from _answer(document)
         yield from _verdicts(document)
         yield from _limits(document)
+        yield from what_if(document)
         yield from _invalid(document)
         yield from _notes(document)
         yield from _drift(document)
@@ -201,6 +206,14 @@ def _footnotes(document: Entry, width: int) -> Pieces:
         yield text(f"guarantees - {each}", "dim")
 
 
+def _links(document: Entry) -> Pieces:
+    lines = list(link_lines(document["cells"]))
+    if lines:
+        yield from _heading("What the links did, beside what was asked")
+    for row, line in lines:
+        yield _entry("=", f"{row}: {line}")
+
+
 def _heading(words: str) -> Pieces:
     yield text("")
     yield text(words, "bold")
@@ -226,15 +239,12 @@ def _answer(document: Entry) -> Pieces:
 
 
 def _verdicts(document: Entry) -> Pieces:
-    """One sentence a cell; those of a search stand with its answer."""
-    cells = [cell for cell in document["cells"] if cell["validity"]["valid"] and not is_search(cell)]
-    cells = [cell for cell in cells if cell["verdict"].get("line")]
-    if cells:
+    """One line for the cells of a group that say the same."""
+    found = list(verdicts(document))
+    if found:
         yield from _heading("Where the time goes, and why")
-    many = len({cell["group"] for cell in cells}) > 1
-    for cell in cells:
-        where = f" ({cell['group']})" if many else ""
-        yield _entry("*", f"{cell['labels']['row']}{where}: {cell['verdict']['line']}")
+    for group, words in found:
+        yield _entry("*", f"{group}: {words}")
 
 
 def _limits(document: Entry) -> Pieces:

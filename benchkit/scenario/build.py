@@ -18,6 +18,7 @@ from benchkit.scenario.model import (
     Scenario,
     Section,
     Slo,
+    WhatIfOptions,
 )
 from benchkit.scenario.nodes import Entry, Leaf, Map, Where
 from benchkit.scenario.problems import Problems, listed
@@ -41,11 +42,15 @@ def build(root: Map, problems: Problems, *, overridden: bool) -> Scenario | None
     blocks = _whole(BlockOptions, "blocks", root, problems)
     checks = _whole(Checks, "checks", root, problems)
     slo = _whole(Slo, "slo", root, problems)
+    what_if = _whole(WhatIfOptions, "what_if", root, problems) if "what_if" in root.entries else None
     groups = _groups(root, problems)
     rules = select.rules(root.entries.get("exclude"), problems)
     if header is None or blocks is None or checks is None or slo is None:
         return None
-    return Scenario(root.where.folder, header, blocks, checks, slo, groups, rules, overridden)
+    return Scenario(
+        root.where.folder, header, blocks, checks, slo, groups, rules, overridden,
+        what_if if what_if and what_if.run else None,
+    )  # fmt: skip
 
 
 def _whole(model: type[S], name: str, root: Map, problems: Problems) -> S | None:

@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import SecretBytes, SecretStr
 
+from benchkit.link.options import LinkOptions, Numbers
+from benchkit.link.profiles import NONE
 from benchkit.load.base import Arrival
 from benchkit.scenario.model import AXES, Choice, Group
 from benchkit.scenario.redact import redact
@@ -120,11 +122,26 @@ def _values(cell: Cell, keys: Iterable[tuple[str, str]]) -> dict[str, str]:
         choice = cell.choices[axis]
         if not option:
             found[axis] = safe(choice.kind)
-        elif option in type(choice.value).model_fields:
-            key = axis if option == AXES[axis].field else f"{axis}-{option}" if axis == "batch" else option
+        elif option in type(choice.value).model_fields and not _unsaid(choice, option):
+            key = (
+                axis
+                if option == AXES[axis].field
+                else f"{axis}-{option}"
+                if axis in ("batch", "link")
+                else option
+            )
             key = f"{axis}.{option}" if key in found else key
             found[safe(key)] = safe(_text(getattr(choice.value, option), clear=False))
     return found
+
+
+def _unsaid(choice: Choice, option: str) -> bool:
+    """A link's options that say nothing: a name of numbers alone, numbers that are the name's."""
+    value = choice.value
+    if not isinstance(value, LinkOptions):
+        return False
+    said = getattr(value, option)
+    return said is None or said == Numbers() or (option == "profile" and not value.absent and said == NONE)
 
 
 def _text(value: Any, *, clear: bool) -> str:

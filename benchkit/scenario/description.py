@@ -84,8 +84,13 @@ def _sentence(plan: Plan) -> str:
         )
     return (
         f"{_count(len(plan.cells), 'cell')}, {_count(blocks.rounds, 'round')}: "
-        f"{_count(plan.total or 0, 'block')} of {each}{_searches(plan)}"
+        f"{_count(plan.total or 0, 'block')} of {each}{_searches(plan)}{_trials(plan)}"
     )
+
+
+def _trials(plan: Plan) -> str:
+    asked = plan.what_if
+    return "" if asked is None else f"; then what-if trials, {asked.longest:.0f} s at most"
 
 
 def _searches(plan: Plan) -> str:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from benchkit.link.options import LinkOptions
 from benchkit.load import base as load_base
-from benchkit.load.search import Promises, Search
+from benchkit.load.search import Promises, Search, Share
 from benchkit.plugins import Registry
 from benchkit.scenario.nodes import Where
 from benchkit.sources import base as source_base
@@ -83,6 +84,59 @@ class Slo(Section, Promises):
     mean: Positive | None = None
 
 
+WAITS = ("lateness", "queue", "batch")
+"""Phases that are no work: they follow from the others, and there is nothing in them to slow."""
+
+
+def _work(value: Any) -> Any:
+    if value in WAITS:
+        raise ValueError(
+            f"{value} is waiting, not work: it cannot be slowed, it follows from the other phases"
+        )
+    return value
+
+
+WorkPhase = Annotated[
+    Literal["encode", "send", "transit", "decode", "compute", "reply", "return"], BeforeValidator(_work)
+]
+Level = Annotated[Share, Field(gt=0, le=1)]
+Least1 = Annotated[int, Field(ge=1, le=65536)]
+
+
+class WhatIfOptions(Section):
+    """What a change would buy: predicted, tried by slowing phases, and with `confirm` really made."""
+
+    run: bool = Field(True, description="false keeps the section for later")
+    phases: tuple[WorkPhase, ...] | None = Field(
+        None, description="phases that are slowed, [] for none; by default the longest ones"
+    )
+    slow: tuple[Level, ...] = Field(
+        (0.05, 0.1, 0.2), min_length=2, max_length=8, description="by how much of its mean a phase is slowed"
+    )
+    rounds: int = Field(12, ge=3, le=200, description="blocks of each level, as far as `longest` allows")
+    duration: Positive = Field(0.25, description="measured part of a block, longer where messages are few")
+    longest: Positive = Field(
+        120.0, description="time for all of it together; fewer phases and rounds if it must be"
+    )
+    cells: Literal["first", "all"] = Field(
+        "first",
+        description="cells that are experimented on: the first of each group, as it is written, or all",
+    )
+    confirm: bool = Field(
+        False, description="make the changes that can be made, and compare with what was predicted"
+    )
+    transport: tuple[str, ...] | None = Field(
+        None, description="to ask about, [] for none; by default the others of the scenario"
+    )
+    codec: tuple[str, ...] | None = Field(
+        None, description="to ask about, [] for none; by default the others of the scenario"
+    )
+    workers: tuple[Least1, ...] | None = Field(
+        None, description="to ask about, [] for none; by default twice as many"
+    )
+    batch: tuple[Least1, ...] = Field((), description="batch sizes to ask about")
+
+
 class Workers(Section):
     """Stage workers."""
 
@@ -121,7 +175,7 @@ class Axis:
     registry: Registry[Any] | None = None
     search_tag: str = ""
     """The key that names a plug-in which is a search; what `tag` names is then an option of it."""
-    model: type[Section] | None = None
+    model: type[BaseModel] | None = None
     default: str | None = None
     """The plug-in, where none is named; None where one must be."""
     field: str = ""
@@ -140,10 +194,13 @@ AXES: dict[str, Axis] = {
         Axis("producers", "producers", model=Producers, field="producers"),
         Axis("batch", "batch", model=Batch, field="size"),
         Axis("replies", "replies", model=Replies, field="replies"),
+        Axis("link", "link", model=LinkOptions, field="profile"),
     )
 }
 
-WHOLE: dict[str, type[Section]] = {"blocks": BlockOptions, "checks": Checks, "slo": Slo}
+WHOLE: dict[str, type[Section]] = {
+    "blocks": BlockOptions, "checks": Checks, "slo": Slo, "what_if": WhatIfOptions,
+}  # fmt: skip
 """Sections of one value for the whole scenario."""
 
 KEYS: tuple[str, ...] = (*Header.model_fields, *AXES, *WHOLE, "exclude", "include")
@@ -207,3 +264,5 @@ class Scenario:
     exclude: tuple[Rule, ...]
     overridden: bool
     """Something was set on the command line."""
+    what_if: WhatIfOptions | None = None
+    """None where nothing is asked."""

@@ -15,7 +15,7 @@ from itertools import count
 
 import numpy as np
 
-from benchkit.scenario.model import BlockOptions
+from benchkit.scenario.model import BlockOptions, WhatIfOptions
 
 
 class Stream(IntEnum):
@@ -25,6 +25,8 @@ class Stream(IntEnum):
     SCHEDULE = 1
     PAYLOAD = 2
     STAGE = 3
+    WHAT_IF = 4
+    LINK = 5
 
 
 # What `--quick` cuts a scenario to: seconds in all, every cell kept, too little for a verdict in the tails.
@@ -33,6 +35,8 @@ QUICK_DURATION_S = 0.16
 QUICK_WARMUP_S = 0.03
 QUICK_DRAIN_S = 0.2
 QUICK_SOAK_S = 3.0
+QUICK_TRIAL_S = 0.1
+QUICK_TRIALS_S = 20.0
 
 
 def seed_for(seed: int, stream: Stream, *index: int) -> int:
@@ -75,4 +79,15 @@ def quickened(blocks: BlockOptions) -> BlockOptions:
         warmup_max=None
         if blocks.warmup_max is None
         else min(blocks.warmup_max, QUICK_WARMUP_S + duration_s / 3),
+    )
+
+
+def quickened_trials(asked: WhatIfOptions) -> WhatIfOptions:
+    """The same trials, each number at most the quick one."""
+    return asked.model_copy(
+        update={
+            "rounds": min(asked.rounds, QUICK_ROUNDS),
+            "duration": min(asked.duration, QUICK_TRIAL_S),
+            "longest": min(asked.longest, QUICK_TRIALS_S),
+        }
     )

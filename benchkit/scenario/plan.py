@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from benchkit.link.options import LinkOptions
 from benchkit.load.base import Arrival
 from benchkit.load.search import Capacity
+from benchkit.scenario.model import WhatIfOptions
 from benchkit.sources.base import Source
 from benchkit.stages.base import Stage
 from benchkit.tensors.codecs.base import Codec
@@ -35,6 +37,9 @@ class PlannedCell:
     batch_delay_s: float
     replies: bool
     producers: int = 1
+    link: LinkOptions | None = None
+    """What stands between the parties; None: nothing."""
+    link_seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +77,17 @@ class Plan:
     slo: dict[str, float]
     resolved: dict[str, object]
     """The scenario as plain data, defaults filled in, secrets redacted: for the record."""
+    what_if: WhatIfOptions | None = None
+    """Trials after the blocks; None: none."""
 
     @property
     def expected_s(self) -> float:
         """About how long it takes: blocks, warm-up, and what starting and preparing was seen to cost."""
+        trials_s = self.what_if.longest if self.what_if else 0.0
         if self.blocks.soak_s is not None:
-            return 3.0 + self.blocks.soak_s
+            return 3.0 + self.blocks.soak_s + trials_s
         per_block = self.blocks.duration_s + self.blocks.warmup_s + 0.15
-        return 3.0 + (self.total or 0) * per_block + self.searching_s
+        return 3.0 + (self.total or 0) * per_block + self.searching_s + trials_s
 
     @property
     def interleaved(self) -> int:

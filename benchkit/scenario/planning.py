@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,15 +14,17 @@ from benchkit.scenario.build import build
 from benchkit.scenario.cells import Cell, cells
 from benchkit.scenario.model import AXES, Rule, Scenario
 from benchkit.scenario.nodes import Map, Where
-from benchkit.scenario.order import Order, quickened
+from benchkit.scenario.order import Order, Stream, quickened, quickened_trials, seed_for
 from benchkit.scenario.plan import Blocks, Plan, PlannedCell
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.reader import read_file
 from benchkit.scenario.redact import redact
 from benchkit.scenario.refuse import refuse
+from benchkit.scenario.refuse_link import refuse_link
 from benchkit.scenario.refuse_load import refuse_load
 from benchkit.scenario.refuse_producers import refuse_producers
 from benchkit.scenario.refuse_search import refuse_search
+from benchkit.scenario.refuse_what_if import refuse_what_if
 from benchkit.scenario.resolved import resolved
 
 
@@ -35,6 +38,8 @@ def load(path: Path, *, sets: Sequence[str], only: Sequence[str], quick: bool) -
     scenario = build(root, problems, overridden=bool(sets))
     filters = select.only(only, root.where, problems)
     kept = [] if scenario is None else _kept(scenario, filters, _place(root, "blocks"), problems)
+    if scenario is not None and scenario.what_if is not None:
+        refuse_what_if(kept, scenario.what_if, _places(root, "what_if"), problems)
     if scenario is not None:
         # Who asks for seconds gets them: the record then says which promise cannot be decided.
         refuse_load(kept, scenario, {} if quick else _promised(root), problems)
@@ -44,6 +49,13 @@ def load(path: Path, *, sets: Sequence[str], only: Sequence[str], quick: bool) -
 
 def _place(root: Map, key: str) -> Where:
     return root.entries[key].where if key in root.entries else root.where
+
+
+def _places(root: Map, key: str) -> dict[str, Where]:
+    """Where each option of a section is written; the section itself under the empty name."""
+    node = root.entries[key].node if key in root.entries else None
+    within = {name: entry.node.where for name, entry in node.entries.items()} if isinstance(node, Map) else {}
+    return {"": _place(root, key), **within}
 
 
 def _promised(root: Map) -> dict[str, Where]:
@@ -73,6 +85,7 @@ def _kept(scenario: Scenario, filters: Sequence[Rule], blocks_at: Where, problem
             )
         refuse(chosen, scenario.blocks, blocks_at, problems)
         refuse_producers(chosen, problems)
+        refuse_link(chosen, scenario.blocks, blocks_at, problems)
         refuse_search(chosen, scenario.blocks, problems)
     except BenchkitError as error:
         problems.add(error.where or blocks_at, redact(error.what), redact(error.remedy))
@@ -83,11 +96,12 @@ def _kept(scenario: Scenario, filters: Sequence[Rule], blocks_at: Where, problem
 def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
     blocks = quickened(scenario.blocks) if quick else scenario.blocks
     header = scenario.header
+    what_if = quickened_trials(scenario.what_if) if quick and scenario.what_if else scenario.what_if
     return Plan(
         name=header.name,
         seed=header.seed,
         quick=quick,
-        cells=tuple(map(_planned, kept)),
+        cells=tuple(_planned(cell, header.seed) for cell in kept),
         order=Order(len(kept), None if blocks.soak else blocks.rounds, header.seed, _searching(kept)),
         blocks=Blocks(
             rounds=blocks.rounds,
@@ -101,7 +115,8 @@ def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
         check_replies=scenario.checks.replies,
         on_error=header.on_error,
         slo={name: float(value) for name, value in scenario.slo if value is not None},
-        resolved=resolved(scenario, blocks),
+        resolved=resolved(replace(scenario, what_if=what_if), blocks),
+        what_if=what_if,
     )
 
 
@@ -110,7 +125,7 @@ def _searching(kept: Sequence[Cell]) -> frozenset[int]:
     return frozenset(at for at, cell in enumerate(kept) if isinstance(cell.choices["load"].value, Capacity))
 
 
-def _planned(cell: Cell) -> PlannedCell:
+def _planned(cell: Cell, seed: int) -> PlannedCell:
     value: dict[str, Any] = {name: cell.choices[name].value for name in AXES}
     return PlannedCell(
         id=cell.id,
@@ -125,4 +140,6 @@ def _planned(cell: Cell) -> PlannedCell:
         batch_delay_s=value["batch"].delay,
         replies=value["replies"].replies,
         producers=value["producers"].producers,
+        link=None if value["link"].absent else value["link"],
+        link_seed=seed_for(seed, Stream.LINK),
     )

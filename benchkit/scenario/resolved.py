@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from benchkit.link.options import LinkOptions
 from benchkit.scenario.model import BlockOptions, Choice, Group, Rule, Scenario, tag_of
 from benchkit.scenario.redact import recorded
 
@@ -23,6 +24,8 @@ def resolved(scenario: Scenario, blocks: BlockOptions) -> dict[str, object]:
         "checks": recorded(scenario.checks.model_dump(), folder),
         "slo": recorded(scenario.slo.model_dump(exclude_none=True), folder),
     }
+    if scenario.what_if is not None:
+        whole["what_if"] = recorded(scenario.what_if.model_dump(exclude_none=True), folder)
     found = {**header, **base, **whole}
     if scenario.exclude:
         found["exclude"] = [_rule(rule) for rule in scenario.exclude]
@@ -34,12 +37,16 @@ def resolved(scenario: Scenario, blocks: BlockOptions) -> dict[str, object]:
 def _axes(group: Group, folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, choices in group.axes.items():
+        if all(isinstance(choice.value, LinkOptions) and choice.value.absent for choice in choices):
+            continue
         values = [_choice(choice, folder) for choice in choices]
         found[name] = values if len(values) > 1 else values[0]
     return found
 
 
 def _choice(choice: Choice, folder: Path) -> Any:
+    if isinstance(choice.value, LinkOptions):
+        return recorded(choice.value.given(), folder)
     options = recorded(choice.value.model_dump(), folder)
     if choice.axis.field == choice.axis.name:
         return options[choice.axis.field]

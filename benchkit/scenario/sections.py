@@ -37,7 +37,7 @@ class Pick:
 
 def picks(axis: Axis, node: Node, problems: Problems) -> list[Pick]:
     """The alternatives that a section lists."""
-    if axis.model is not None and axis.name != "batch":
+    if axis.model is not None and axis.field == axis.name:
         return [Pick(node.where, None, {axis.field: Entry(node.where, node)}, axis.model)]
     nodes = _unfolded(axis, node, problems)
     return _given_where_known([pick for one in nodes for pick in _pick(axis, one, problems)])

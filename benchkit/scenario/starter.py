@@ -42,6 +42,9 @@ blocks: {rounds: 3, duration: 1s, warmup: 200ms, drain: 2s}
 # A percentile needs its sample: 7 messages for p50, 44 for p90, 459 for p99, 4603 for p999.
 # slo: {p90: 100ms, loss: 0}
 
+# What a change would buy: predicted, tried by slowing phases, and with `confirm` really made (`--what-if --confirm`).
+# what_if: {phases: [encode, compute], confirm: true, workers: [2], longest: 2min}
+
 # Combinations to leave out, and further groups, each laid over the sections above.
 # exclude:
 #   - {transport: http, codec: json-base64}

@@ -15,7 +15,7 @@ from benchkit.selftest.recipe import Recipe
 from benchkit.selftest.shapes import Shape
 
 ANY_PHASE: Final = (
-    "lateness",
+    "producer",
     "encode",
     "send",
     "queue",
@@ -137,7 +137,7 @@ KINDS: Final[tuple[Planted, ...]] = (
         _on("shm", "unix", "redis-list", batch_size=4), shapes.batch,
     ),
     Planted(
-        "producer cannot keep up", Truth(("encode", "producer", "lateness"), ("producer",), _PRODUCER),
+        "producer cannot keep up", Truth(("encode", "producer"), ("producer",), _PRODUCER),
         _on("shm", "unix", "zeromq", replies=True), shapes.busy_producer,
     ),
     Planted(

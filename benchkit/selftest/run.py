@@ -12,7 +12,7 @@ from benchkit.engine.runner import Progress
 from benchkit.selftest.bars import FULL, QUICK, bars, counted, outcome
 from benchkit.selftest.install import installed
 from benchkit.selftest.log import Log
-from benchkit.selftest.trials import CHUNK, Bench, Trial, planned
+from benchkit.selftest.trials import CHUNK, HEALTHY, Bench, Trial, planned
 
 SHARES: Final = (0.35, 0.55, 0.80)
 """Of the latency, from subtle to gross."""
@@ -92,6 +92,9 @@ def _within(show: Show, total: int, done: Callable[[], int]) -> Show:
     """The progress of the engine's run as that of the whole."""
 
     def watch(now: Progress) -> None:
+        if now.cell.startswith(HEALTHY):
+            show(Progress("healthy pipelines", now.done, now.total, now.cell))
+            return
         inside = now.done / now.total if now.total else 0.0
         show(Progress("trials", min(total, done() + int(inside * CHUNK)), total, now.cell))
 

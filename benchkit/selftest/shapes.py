@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import numpy as np
-
 from benchkit.load import base as loads
 from benchkit.selftest import sizing
 from benchkit.selftest.parts.duty import stop_for_us
@@ -113,14 +111,19 @@ def busy_producer(ask: Ask) -> Shaped:
     natural = ask.natural
     places = 3 if ask.share < 0.45 else 5 if ask.share < 0.7 else 10
     work_us = max(_WORK_US, 4 * sum(natural.values()))
-    spare_us = max(0.0, 0.85 * work_us - (sum(natural.values()) - natural["encode"])) / 3
+    spare_us = max(0.0, 0.6 * work_us - (sum(natural.values()) - natural["encode"])) / 3
     recipe = _closed(ask, places, encode=work_us, transit=spare_us, decode=spare_us, compute=spare_us)
     return Shaped(recipe, 1 - 2 / places)
 
 
 _WORK_US: Final = 3000.0
-_RATES: Final = np.linspace(0.05, 0.5, 46)
+_LOADS: Final = (0.25, 0.3, 0.35, 0.4, 0.45)
 """Mean loads of the stage that are tried; low all of them."""
+_SPREADS: Final[Mapping[str, tuple[float, ...]]] = {
+    "gamma": (1.5, 2.0, 2.5, 3.0, 4.0),
+    "mmpp": (0.005, 0.01, 0.02, 0.04, 0.06),
+}
+"""How bursty: coefficients of variation, mean lengths of bursts in seconds."""
 _LEAST_QUEUE: Final = 0.6
 """In bursts the wait for the stage and its work fill the latency together: below, the work is the larger part."""
 
@@ -131,23 +134,25 @@ def bursts(kind: str) -> Shape:
     def shape(ask: Ask) -> Shaped:
         others_us = sum(ask.natural.values()) - ask.natural["queue"] - ask.natural["compute"]
         wanted = max(_LEAST_QUEUE, ask.share)
-        found = [(load, _queue_share(ask, _bursty(kind, load), others_us)) for load in _RATES]
+        loads_ = [_bursty(kind, load, spread) for load in _LOADS for spread in _SPREADS[kind]]
+        found = [(load, _queue_share(ask, load, others_us)) for load in loads_]
         load, share = min(found, key=lambda each: abs(each[1] - wanted))
         transport = {**ask.recipe.transport, "depth": 512}
-        spent = Spent(compute=_WORK_US)
-        return Shaped(replace(ask.recipe, spent=spent, load=_bursty(kind, load), transport=transport), share)
+        return Shaped(
+            replace(ask.recipe, spent=Spent(compute=_WORK_US), load=load, transport=transport), share
+        )
 
     return shape
 
 
-def _bursty(kind: str, load: float) -> dict[str, Any]:
+def _bursty(kind: str, load: float, spread: float) -> dict[str, Any]:
     rate = load * 1e6 / _WORK_US
     if kind == "gamma":
-        return {"kind": "gamma", "rate": rate, "cv": 2.5}
+        return {"kind": "gamma", "rate": rate, "cv": spread}
     # Bursts of several messages, three times as fast as the stage and slower than the producer.
-    burst, dwell_s = 3e6 / _WORK_US, 0.01
-    quiet = {"quiet_rate": 0.0, "quiet_dwell": dwell_s * (burst / rate - 1)}
-    return {"kind": "mmpp", "burst_rate": burst, "burst_dwell": dwell_s, **quiet}
+    burst = 3e6 / _WORK_US
+    quiet = {"quiet_rate": 0.0, "quiet_dwell": spread * (burst / rate - 1)}
+    return {"kind": "mmpp", "burst_rate": burst, "burst_dwell": spread, **quiet}
 
 
 def _queue_share(ask: Ask, load: dict[str, Any], others_us: float) -> float:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from benchkit.engine.ready import Site
 from benchkit.errors import UsageError
 from benchkit.runtime.folders import run_folder
-from benchkit.testing import carrying, leaving, lending, letters, producers, waiting, workers
+from benchkit.testing import carrying, leaving, lending, letters, linking, producers, waiting, workers
 from benchkit.testing.party import Party
 from benchkit.testing.report import Fact, Report, examine, promise
 from benchkit.testing.rig import Check
@@ -57,6 +57,7 @@ FACTS: tuple[Fact[Check], ...] = (
     Fact("places", "a place lent again still holds what was sent from it", lending.place_keeps_its_bytes),
     Fact("loans-end", "loans that are not sent take nothing away", lending.nothing_leaks),
     Fact("loans-limit", "more than was announced is not lent", lending.too_much_is_refused),
+    Fact("link", "led through a link, everything goes through it", linking.goes_through),
     Fact("acked", "what is acknowledged is not delivered again", workers.acked_never_again),
     Fact(
         "killed", "what a killed worker held is lost or delivered again, as declared", workers.killed_worker

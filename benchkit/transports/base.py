@@ -6,6 +6,7 @@ itself: it never reads a clock. A party is one thread of one process; no end is 
 ::
 
     runner     transport.prepare(setup) -> Address          broker, segment, folder; cleaned up whatever happens
+               transport.through(address, detour) -> Address  the same, its connections led through a link
     producer   transport.sender(address)   -> send(parts), reply()
     worker i   transport.receiver(address, i) -> receive() -> Delivery: view, reply(parts), ack(), release()
 """
@@ -22,6 +23,7 @@ from typing import ClassVar, Literal, Protocol, TypeVar
 from pydantic import Field
 
 from benchkit.errors import UsageError
+from benchkit.link.plan import Endpoint
 from benchkit.plugins import Plugin, Registry
 from benchkit.tensors.wire import Buffer
 
@@ -31,6 +33,8 @@ __all__ = [
     "Buffer",
     "Capabilities",
     "Delivery",
+    "Detour",
+    "Endpoint",
     "Receiver",
     "Reply",
     "Sender",
@@ -40,6 +44,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+Detour = Callable[[Endpoint], int]
+"""Where to connect to instead of an endpoint: a port of 127.0.0.1, of whoever passes everything on to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,10 @@ class Capabilities:
     """The scenario asks for that: messages stand in lent memory before they are due, as those of a camera do
     that writes there by itself. Needs `loans`.
     """
+    reroutable: bool = False
+    """All that an end moves goes over TCP connections that `Transport.through` can lead another way."""
+    reroutable_with: str = ""
+    """The option that would make it so: "socket: tcp"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +286,14 @@ class Transport(Plugin):
 
         Raises StorageError or BrokerError with a remedy.
         """
+
+    def through(self, address: Address, detour: Detour) -> Address:  # noqa: ARG002  (a hook)
+        """The address for an end whose connections go through a link: every endpoint in it by way of `detour`.
+
+        Asked where `Capabilities.reroutable` is declared; `address` is what `prepare` gave, and stays valid for ends
+        that go straight. A server that is not there yet is named by the file that will hold its port.
+        """
+        raise UsageError(f"transport {self.kind} has no connection to lead through a link")
 
     def server_times(self, address: Address) -> Mapping[str, int] | None:  # noqa: ARG002  (a hook)
         """What an external stage's own counters say so far: `requests`, `queue_ns`, `compute_ns`; None: nothing."""

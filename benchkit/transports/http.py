@@ -15,13 +15,23 @@ from __future__ import annotations
 
 import socket
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from benchkit.errors import BrokerError
-from benchkit.transports.base import Address, Capabilities, Delivery, Receiver, Setup, Transport
+from benchkit.transports.base import (
+    Address,
+    Capabilities,
+    Delivery,
+    Detour,
+    Endpoint,
+    Receiver,
+    Setup,
+    Transport,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -46,6 +56,12 @@ def bound(port: int) -> socket.socket:
             remedy="see which program holds it, or end other runs",
         ) from error
     return bound
+
+
+def ports_through(address: Address, detour: Detour) -> Address:
+    """`address` with each of its ports by way of `detour`."""
+    ports = (detour(Endpoint(HOST, int(port))) for port in str(address.where["ports"]).split(","))
+    return replace(address, where={**address.where, "ports": ",".join(map(str, ports))})
 
 
 class HttpReceiver(Receiver):
@@ -91,6 +107,7 @@ class Http(Transport):
             ordering="none",
             same_host=True,
             many_producers=True,
+            reroutable=True,
         )
 
     def floor(self) -> str:
@@ -118,6 +135,10 @@ class Http(Transport):
                     "mechanism": "uvloop, httptools",
                 },
             )
+
+    def through(self, address: Address, detour: Detour) -> Address:
+        """Every worker's port."""
+        return ports_through(address, detour)
 
     def sender(self, address: Address) -> HttpSender:
         """One connection per worker to begin with; raises BrokerError when a worker is not there."""

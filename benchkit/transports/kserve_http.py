@@ -14,14 +14,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from benchkit.errors import BenchkitError, UsageError
-from benchkit.transports.base import Address, ArraySpec, Capabilities, Setup, Transport
-from benchkit.transports.http import HOST, HttpReceiver, bound
+from benchkit.transports.base import Address, ArraySpec, Capabilities, Detour, Endpoint, Setup, Transport
+from benchkit.transports.http import HOST, HttpReceiver, bound, ports_through
 
 if TYPE_CHECKING:
     from typing import Self
@@ -117,6 +118,8 @@ class KserveHttp(Transport):
             # Places in shared memory are one producer's.
             many_producers=not self.shared_memory,
             external_stage=self.url is not None,
+            reroutable=not self.shared_memory,
+            reroutable_with="shared_memory: false" if self.shared_memory else "",
         )
 
     # Bringing it up ------------------------------------------------------------------------------------
@@ -202,6 +205,13 @@ class KserveHttp(Transport):
             claim={"family": "tcp"},
         )
 
+    def through(self, address: Address, detour: Detour) -> Address:
+        """Every worker's port, or the server's; a server is then asked under the name of the link's port."""
+        if self.url is None:
+            return ports_through(address, detour)
+        port = detour(Endpoint(*self._server.endpoint))
+        return replace(address, where={**address.where, "through": port})
+
     # Ends ----------------------------------------------------------------------------------------------
 
     def sender(self, address: Address) -> KserveSender:
@@ -228,9 +238,9 @@ class KserveHttp(Transport):
             bool(where["binary"]),
             region,
         )
-        return KserveSender(
-            [server.endpoint], theirs, self.depth, message_bytes, reply_bytes, self.max_reply_bytes, region
-        )
+        endpoint = (HOST, int(where["through"])) if "through" in where else server.endpoint
+        limits = (message_bytes, reply_bytes, self.max_reply_bytes)
+        return KserveSender([endpoint], theirs, self.depth, *limits, region)
 
     def receiver(self, address: Address, worker: int) -> HttpReceiver:
         """Listening when it returns; raises BrokerError when it cannot."""

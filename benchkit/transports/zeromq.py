@@ -12,6 +12,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -20,12 +21,14 @@ from pydantic import Field
 from benchkit.errors import Rejected, StorageError
 from benchkit.tensors.wire import total_bytes
 from benchkit.transports._direct.meeting import meeting
-from benchkit.transports._zeromq.place import KEY_BYTES, LEAST_LIMIT_BYTES, bind, port_path
+from benchkit.transports._zeromq.place import HOST, KEY_BYTES, LEAST_LIMIT_BYTES, bind, port_path, through
 from benchkit.transports.base import (
     Address,
     Buffer,
     Capabilities,
     Delivery,
+    Detour,
+    Endpoint,
     Receiver,
     Sender,
     Setup,
@@ -127,7 +130,15 @@ class Zeromq(Transport):
 
     def capabilities(self) -> Capabilities:
         """Each worker sees its messages in the order sent; one that dies takes them with it."""
-        return Capabilities("at-most-once", "process", "per-worker", same_host=True)
+        tcp = self.via == "tcp"
+        return Capabilities(
+            "at-most-once",
+            "process",
+            "per-worker",
+            same_host=True,
+            reroutable=tcp,
+            reroutable_with="" if tcp else "via: tcp",
+        )
 
     def floor(self) -> str:
         """One send over the same kind of socket."""
@@ -145,6 +156,13 @@ class Zeromq(Transport):
                 for worker in range(setup.workers):
                     port_path(where, worker).unlink(missing_ok=True)
                     port_path(where, worker).with_suffix(".new").unlink(missing_ok=True)
+
+    def through(self, address: Address, detour: Detour) -> Address:
+        """To each worker, at whatever port it will have chosen."""
+        where = dict(address.where)
+        for worker in range(int(where["workers"])):
+            where[through(worker)] = detour(Endpoint(HOST, port_file=str(port_path(where, worker))))
+        return replace(address, where=where)
 
     def sender(self, address: Address) -> Sender:
         """Connects to every worker; raises BrokerError when none listens."""

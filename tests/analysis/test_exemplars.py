@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import MS, a_block, a_cell, stamped
 
@@ -111,6 +111,7 @@ def test_a_process_that_had_no_core_is_named_for_the_whole_block_only() -> None:
     assert "stage-1" not in words
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 10**6), st.integers(0, len(PHASES) - 1), st.integers(2, 40))
 def test_a_waterfall_adds_up_to_its_latency(extra_us: int, phase: int, count: int) -> None:
     samples = calm(count)

@@ -29,7 +29,7 @@ def closed(demands: list[float], population: int, think_s: float, messages: int)
     return messages / free_at[-1], sum(latencies) / messages
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(DEMANDS, st.integers(1, 12), st.floats(0.0, 2.0))
 def test_no_closed_loop_is_faster_or_sooner_than_the_bounds(
     demands: list[float], population: int, think_s: float
@@ -45,6 +45,7 @@ def test_no_closed_loop_is_faster_or_sooner_than_the_bounds(
     assert latency_s >= alone_s - 1e-9
 
 
+@settings(deadline=None, max_examples=60)
 @given(DEMANDS, st.integers(13, 40))
 def test_a_full_loop_reaches_the_bottlenecks_bound(demands: list[float], population: int) -> None:
     rate, latency_s = closed(demands, population, 0.0, 60 * population)
@@ -56,6 +57,7 @@ def test_a_full_loop_reaches_the_bottlenecks_bound(demands: list[float], populat
     assert utilisation(rate, slowest) == pytest.approx(1, rel=0.1)
 
 
+@settings(deadline=None, max_examples=60)
 @given(DEMANDS, st.integers(1, 8))
 def test_more_servers_move_the_bottleneck_and_nothing_else(demands: list[float], servers: int) -> None:
     many = [Station(each.name, each.demand_s, servers) for each in stations(demands)]

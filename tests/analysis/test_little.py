@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import a_block, a_cell
 
@@ -49,6 +49,7 @@ TRAFFIC = st.integers(2, 60).flatmap(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(TRAFFIC, st.integers(1, 3))
 def test_it_holds_to_the_message_on_whatever_happened(
     traffic: tuple[list[int], list[int]], producers: int
@@ -118,7 +119,7 @@ def test_one_sides_error_does_not_hide_the_others() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"in_flight": None}, "not counted"),
+        ({"in_flight": None, "handled": None}, "nobody counted"),
         ({"drained": False}, "cut short"),
         ({"failures": (Failure("stage-0", "PartyError", "it died"),)}, "cut short"),
         ({"duplicated": 1}, "twice"),
@@ -138,6 +139,15 @@ def test_so_is_one_with_a_message_that_was_lost_or_without_any() -> None:
     samples["status"][5] = Status.LOST
     assert "not delivered" in little([block], samples).left_out[3]
     assert "no messages" in little([block], samples[:0]).left_out[3]
+
+
+def test_without_replies_the_throughput_is_compared_alone() -> None:
+    block, samples = busy()
+    block = dataclasses.replace(block, in_flight=None)
+    (checked,) = little([block], samples).blocks
+    assert (checked.ratio, checked.violated) == (1.0, False)
+    without_a_worker(samples)
+    assert little([block], samples).violated
 
 
 def test_where_no_worker_is_ours_messages_in_flight_are_compared_alone() -> None:

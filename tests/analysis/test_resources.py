@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import MS, PHASE_US, a_block, a_cell, a_run, block_samples
 
@@ -75,6 +75,7 @@ def test_receiving_counts_as_far_as_queued_messages_tell() -> None:
     assert found.demand.parts_ns == pytest.approx({"busy": 1750e3, "checking": 20e3, "receiving": 400e3})
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.integers(1, 99), st.floats(10.0, 5000.0))
 def test_workers_saturate_by_what_they_are_dealt(share: int, compute_us: float) -> None:
     """Alike, they saturate in proportion to their part; together the bottleneck has as many servers."""

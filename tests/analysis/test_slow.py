@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import block_samples, stamped
 
@@ -22,6 +22,7 @@ def of(table: list[list[int]]) -> Samples:
     return stamped(np.array(table, np.int64), 1 + np.arange(len(table)) * 1000)
 
 
+@settings(deadline=None, max_examples=60)
 @given(TABLE)
 def test_phases_add_up_to_the_latency_to_the_nanosecond(table: list[list[int]]) -> None:
     samples = of(table)
@@ -37,6 +38,7 @@ def test_phases_add_up_to_the_latency_to_the_nanosecond(table: list[list[int]]) 
     assert low <= np.median(latencies) <= high or len(table) < 20
 
 
+@settings(deadline=None, max_examples=60)
 @given(TABLE)
 def test_the_document_adds_up_and_its_shares_are_whole(table: list[list[int]]) -> None:
     found = slow(of(table))

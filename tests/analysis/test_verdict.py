@@ -47,6 +47,7 @@ CASES = [
     ("send", {"busy": BUSY_STAGE}, "overload", "send", "stage"),
     ("queue", {"arrivals_cv": 3.0}, "burst-queueing", "queue", "stage"),
     ("queue", {"arrivals_cv": 0.1, "service_cv": 2.0}, "compute-bound", "queue", "stage"),
+    ("queue", {"closed": True, "arrivals_cv": None}, "overload", "queue", "stage"),
     ("queue", {"gc_us": {"stage": 200.0}}, "gc-bound", "queue", "stage"),
     ("lateness", {"busy": BUSY_STAGE}, "overload", "compute", "stage"),
     ("lateness", {"busy": Busy(0.2, 0.9, 0.05, 0.9)}, "producer-bound", "encode", "producer"),
@@ -55,6 +56,7 @@ CASES = [
     ("send", {"cpu_us": {"producer": 900.0}, **BIG}, "client-copy-bound", "send", "producer"),
     ("send", {"cpu_us": {"producer": 900.0}, **BIG, "floor_one_way_us": 900.0}, "bandwidth-bound", "send", "link"),
     ("send", BIG, "bandwidth-bound", "send", "link"),
+    ("send", {"cpu_us": {"producer": 900.0}, "sender_cpu_us": 150.0, **BIG}, "bandwidth-bound", "send", "link"),
     ("transit", {"cpu_us": {"stage": 1100.0}, **BIG}, "client-copy-bound", "transit", "stage"),
     ("transit", BIG, "bandwidth-bound", "transit", "link"),
     ("transit", {"has_broker": True, "cpu_us": {"broker": 900.0}}, "broker-bound", "transit", "broker"),
@@ -188,7 +190,7 @@ rows_of_phases = st.lists(amounts, min_size=10, max_size=10)
 def test_whatever_the_facts_the_verdict_is_whole(found: Facts) -> None:
     said = v.verdict(found)
     assert said.kind in v.KINDS
-    assert said.bottleneck in {*PHASES, "producer", "none"} - {"lateness"} or said.kind == "core-contention"
+    assert said.bottleneck in {*PHASES, "producer", "none"} - {"lateness"}
     assert said.resource in {"producer", "broker", "stage", "link", "none"}
     assert 0 <= said.share <= 1
     assert 0 <= said.confidence <= 1

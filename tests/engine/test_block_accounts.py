@@ -9,6 +9,7 @@ from test_block import plan_of, planned
 
 from benchkit.analysis.document import document
 from benchkit.engine.runner import Runner
+from benchkit.records.folder import SCHEMA, load, save
 from benchkit.records.run import Run
 from benchkit.stages.python import Python
 from benchkit.transports.base import registry
@@ -92,8 +93,8 @@ def test_sleeping_and_spinning_keep_a_worker_as_busy_and_not_a_core(cells: dict[
     asleep, awake = (stage(cells[f"unix/raw/{name}"]) for name in ("sleeps", "spins"))
     for each in (asleep, awake):
         assert each["demand_us_per_message"] >= 2000
-        # 200 messages a second of 2 ms each, and more of both where others want the cores.
-        assert 0.2 < each["utilisation"] < 1.5
+        # 200 messages a second of 2 ms each; longer where others want the cores.
+        assert each["utilisation"] > 0.2
     assert asleep["cpu_us_per_message"] < 2000 <= awake["cpu_us_per_message"]
     for name in ("sleeps", "spins"):
         stations = {each["name"]: each for each in cells[f"unix/raw/{name}"]["laws"]["stations"]}
@@ -127,6 +128,10 @@ def test_the_broker_tells_its_bytes_and_each_party_its_memory(run: Run, cells: d
     assert all(rows[name]["memory_bytes"] > 1 << 20 for name in ("producer-0", "stage-0", "broker"))
     (block,) = [each for each in run.blocks if each.cell == cell["id"]]
     assert block.handled == block.in_flight.sends == block.scheduled
+
+
+def test_what_was_seen_survives_the_record(run: Run, tmp_path: Path) -> None:
+    assert load(save(run, {"schema": SCHEMA}, tmp_path)).blocks == run.blocks
 
 
 def test_ledgers_and_waterfalls_add_up(cells: dict[str, dict]) -> None:

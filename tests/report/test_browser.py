@@ -371,7 +371,13 @@ def test_on_paper_each_part_begins_a_page_and_nothing_is_cut(
             assert shown.page.evaluate(CUT) == []
             made = pypdf.PdfReader(io.BytesIO(shown.page.pdf(format=paper)))
             texts = [" ".join(page.extract_text().split()) for page in made.pages]
-            for heading in ("Over all payloads and rates", "camera-1080p/10ps, 6.2 MB", "Cells and records", "Environment"):
+            parts = (
+                "Over all payloads and rates",
+                "camera-1080p/10ps, 6.2 MB",
+                "Cells and records",
+                "Environment",
+            )
+            for heading in parts:
                 assert [text for text in texts if text.startswith(heading)], heading
             assert texts[0].startswith("benchkit report dam")
             whole = " ".join(texts)

@@ -144,7 +144,13 @@ def test_what_an_analysis_adds_is_on_the_page_and_what_is_missing_is_not(tmp_pat
         assert words in page.words, words
     assert "profiles/stage-0.html" in [attributes["href"] for attributes in page.all("a")]
     bare = Page(page_of(a_run(), tmp_path / "bare", most_charts=1).read_text("utf-8"))
-    for words in ("Single messages", "Profile of", "used and waited for", "halving", "Over all payloads and rates"):
+    for words in (
+        "Single messages",
+        "Profile of",
+        "used and waited for",
+        "halving",
+        "Over all payloads and rates",
+    ):
         assert words not in bare.words
 
 

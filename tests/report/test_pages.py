@@ -95,11 +95,7 @@ def test_tables_have_headers_and_charts_have_words(dam_pages) -> None:
     assert len(bars) > 9
     drawings = [svg for svg in shown.all("svg") if svg not in bars]
     ids = {attributes.get("id") for _, attributes in shown.elements}
-<<<<<<< HEAD
-    assert len(drawings) == 13
-=======
     assert len(drawings) == 13  # six of each group, and the map of all
->>>>>>> charts
     for svg in drawings:
         assert svg["role"] == "img"
         assert set((svg["aria-labelledby"] or "").split()) <= ids

@@ -7,8 +7,9 @@ import pytest
 
 from benchkit.analysis import verdict as v
 from benchkit.analysis.verdict import rules, signs
+from benchkit.records.samples import PHASES
 from benchkit.selftest import bars
-from benchkit.selftest.kinds import ANY_PHASE, BY_NAME, KINDS
+from benchkit.selftest.kinds import BY_NAME, KINDS
 
 
 def line(planted: str, **verdict: Any) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def test_a_refusal_is_right_for_its_own_reason_alone() -> None:
 
 
 FACTS = v.Facts(
-    mean_us={**dict.fromkeys(ANY_PHASE, 50.0), "compute": 1000.0},
+    mean_us={**dict.fromkeys(PHASES, 50.0), "compute": 1000.0},
     cpu_us={"stage": 1150.0, "producer": 150.0}, stage_work_us=1100.0, wake_us=10.0,
 )  # fmt: skip
 

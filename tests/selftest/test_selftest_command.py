@@ -20,10 +20,10 @@ def test_the_quick_form_runs_is_kept_and_is_taken_up_again(tmp_path: Path) -> No
     assert first.return_value == {True: 0, False: 1, None: 3}[found["holds"]]
     assert len(found["trials"]) == len(Asked(quick=True).trials()) >= 6
     for trial in found["trials"]:
-        # Each was measured: on a machine that is busy with other things it may have been no valid measurement.
+        # On a machine that is busy with other things a trial, or the healthy run that sizes it, may be no valid one.
         assert trial["valid"] or trial["reasons"]
-        assert trial["latency_us"] > 0
-        assert trial["verdict"]["line"]
+        if "planted_share" in trial:
+            assert trial["verdict"]["line"]
     again = CliRunner().invoke(selftest, arguments, standalone_mode=False)
     assert json.loads(again.stdout)["trials"] == found["trials"]
     assert json.loads(again.stdout)["seconds"] < found["seconds"] / 2

@@ -22,6 +22,8 @@ def test_keeps_the_promises_of_the_seam(kind: str) -> None:
     may_skip = {"limit", "killed"}
     if not promised.loans:
         may_skip |= {"loans", "places", "loans-end", "loans-limit"}
+    if not promised.reroutable:
+        may_skip |= {"link"}
     if not promised.many_producers:
         may_skip |= {"fan-in", "producer-gone", "come-again"}
     elif promised.delivery == "at-most-once":

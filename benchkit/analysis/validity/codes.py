@@ -16,6 +16,7 @@
 | duplicated | invalid | delivered twice without declaring it |
 | reordered | invalid | overtook without declaring it |
 | path-not-as-claimed | invalid | used another socket family, server or mechanism than it said |
+| link-not-as-asked | note | had a link that delayed otherwise than asked, or had another rate |
 | stamps-disagree | invalid | has stamps that run backwards |
 | little-violated | invalid | has stamps that contradict what producer and workers counted (Little's law) |
 | foreign-requests | note | had its stage called by other clients |
@@ -87,6 +88,11 @@ CODES: Final[Mapping[str, Kind]] = {
     "reordered": Kind("invalid", "declare its ordering in the transport's capabilities"),
     "path-not-as-claimed": Kind(
         "invalid", "correct the transport: what `prepare` claims is what its ends must use"
+    ),
+    "link-not-as-asked": Kind(
+        "note",
+        "judge by what the link did; leave the machine more cores, or lower the load: pieces of a stream wait for "
+        "those before them",
     ),
     "stamps-disagree": Kind("invalid", "run all parties on one host with one monotonic clock"),
     "little-violated": Kind(

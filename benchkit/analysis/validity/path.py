@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from benchkit.analysis.link import as_document, differences
 from benchkit.analysis.validity.facts import Facts, Reason, named, reason
 from benchkit.records.run import Block
 
+_CARRIED: Final = 0.9
+"""Of the bytes that were delivered so much at least went through a link: a codec's lengths are means."""
 _WITHOUT_SOCKET: Final = frozenset({"memory", "threads"})
 
 
@@ -24,6 +27,24 @@ def as_claimed(facts: Facts) -> Iterator[Reason]:
             seen.setdefault(difference, []).append(block.index)
     for difference, blocks in seen.items():
         yield reason("path-not-as-claimed", f"{difference} ({named(blocks)})")
+
+
+def link(facts: Facts) -> Iterator[Reason]:
+    """Less went through the link than was delivered; or the link did not do what it was asked to do."""
+    delivered = {block.index: block.count for block in facts.measure.blocks}
+    around = [
+        block.index
+        for block in facts.blocks
+        for seen in block.links
+        if max(seen.up.bytes, seen.down.bytes)
+        < _CARRIED * delivered.get(block.index, 0) * facts.cell.wire_bytes
+    ]
+    if around:
+        what = f"messages were delivered whose bytes did not go through the link ({named(around)})"
+        yield reason("path-not-as-claimed", what)
+    found = as_document(facts.cell, facts.blocks)
+    for difference in differences(found) if found else ():
+        yield reason("link-not-as-asked", difference)
 
 
 def _differences(block: Block) -> Iterator[str]:

@@ -9,7 +9,7 @@ What is asked is where the mean latency goes, and what would have to change for 
 * So `none` is said where no phase reaches the limit, and where the latency is so near that of an empty message
   through the engine and back that what is left belongs to the tool (`FLOOR_TIMES`).
 * Waiting for cores may be spread over all phases: it is found by the kernel's account, also where no phase
-  reaches the limit.
+  reaches the limit or none leads.
 * `unclear`, in words "no single bottleneck", is said where two phases that have nothing to do with each other
   reach the limit and neither leads, or where blocks do not agree on the largest. Both name `none` as phase.
 * Why the phase is large is decided by a table (`rules.RULES`): signs (`signs`) such as CPU per message beside the
@@ -32,7 +32,7 @@ from benchkit.analysis.verdict import grade, signs
 from benchkit.analysis.verdict.busy import Busy, busy
 from benchkit.analysis.verdict.facts import Facts, gather
 from benchkit.analysis.verdict.model import KINDS, NONE, Kind, Verdict
-from benchkit.analysis.verdict.rules import called, cause_of, matching, resource_of
+from benchkit.analysis.verdict.rules import called, cause_of, matching, name_of, resource_of
 from benchkit.analysis.verdict.signs import PARTIES
 from benchkit.records.samples import PHASES
 from benchkit.units import show_us
@@ -75,6 +75,8 @@ def verdict(facts: Facts) -> Verdict:
     if len(facts.block_means_us) > 1:
         evidence.append(f"{first} is the largest in {percent(agreed)} of {len(facts.block_means_us)} blocks")
     if share - grade.rival(facts, first) < _LEAD or agreed < _AGREE:
+        if signs.crowded(facts) >= 1:
+            return _crowded(facts, evidence)
         line = f"no single bottleneck: {first} {percent(share)} and {second} {percent(facts.share(second))}"
         return Verdict("none", "none", share, evidence, 0.0, "unclear", line)
     return _named(facts, first, evidence)
@@ -98,9 +100,11 @@ def _crowded(facts: Facts, evidence: list[str]) -> Verdict:
     who = max(facts.waiting_us, key=lambda role: signs.without_core_us(facts, role))
     phase = max((each for each in PHASES if who in PARTIES[each]), key=facts.share)
     why = f"{who} was ready to run and had no core for {show_us(signs.without_core_us(facts, who))} a message"
-    line = f"core-contention ({phase}, {who}): no phase stands out; {why}"
+    line = f"core-contention ({name_of(phase)}, {who}): no phase stands out; {why}"
     confidence = min(1.0, signs.crowded(facts) - 0.5)
-    return Verdict(phase, who, facts.share(phase), [*evidence, why], confidence, "core-contention", line)
+    return Verdict(
+        name_of(phase), who, facts.share(phase), [*evidence, why], confidence, "core-contention", line
+    )
 
 
 def at_floor(facts: Facts) -> bool:

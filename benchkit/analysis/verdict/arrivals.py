@@ -17,7 +17,7 @@ from benchkit.records.samples import Samples
 
 _MOST_ROWS: Final = 200_000
 """Of a cell, from its beginning: enough for two digits of a coefficient of variation."""
-_LEAST: Final = 10
+_LEAST: Final = 5
 
 
 @dataclass(frozen=True, slots=True)

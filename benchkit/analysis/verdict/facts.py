@@ -31,6 +31,8 @@ class Facts:
     """What the stage worked for a message: decoding, computing, replying; a batch counts once."""
     cpu_us: Mapping[str, float] = field(default_factory=dict)
     """By role, per message; without pacing, without the transport's spinning."""
+    sender_cpu_us: float | None = None
+    """Of the producer's `cpu_us`, that of the one thread that sends: nobody else's can explain how long it took."""
     integrity_us: float = 0.0
     """Part of the stage's CPU: checksums after the reply."""
     waiting_us: Mapping[str, float] = field(default_factory=dict)
@@ -39,6 +41,8 @@ class Facts:
     """By role, per message: Python's garbage collector at work."""
     switches: Mapping[str, float] = field(default_factory=dict)
     """By role, per message: how often it gave up its core to wait for something."""
+    closed: bool = False
+    """A closed loop: the answers set the pace, and what waits is what was put in flight."""
     arrivals_cv: float | None = None
     """Of the gaps between due moments in an open loop; None in a closed one, where the answers set the pace."""
     service_cv: float | None = None
@@ -90,12 +94,14 @@ def gather(
         busy=busy(measure, cell.workers, own, producers=cell.producers),
         stage_work_us=measure.stage_busy_ns / count / 1e3,
         cpu_us={role: max(0.0, each - spun.get(role, 0.0)) for role, each in cpu.items()},
+        sender_cpu_us=_sender_cpu_us(blocks, each_ns),
         integrity_us=_per_message(blocks, "integrity_ns", count).get("stage", 0.0),
         waiting_us=_of_parties(blocks, "thread_runnable_ns", each_ns),
         gc_us=_of_parties(blocks, "gc_pause_ns", each_ns),
         switches={
             role: each * 1e3 for role, each in _of_parties(blocks, "voluntary_switches", each_ns).items()
         },
+        closed=closed,
         arrivals_cv=None if closed else uneven.arrivals,
         service_cv=uneven.service,
         floor_one_way_us=_one_way_us(cell, floor),
@@ -140,6 +146,14 @@ def _of_parties(blocks: Sequence[Block], name: str, each_ns: float) -> dict[str,
             per_block = sum(value / over for value, over in known) / max(1, len(blocks))
             found[role] = per_block * each_ns / 1e3
     return found
+
+
+def _sender_cpu_us(blocks: Sequence[Block], each_ns: float) -> float | None:
+    ran = _of_parties(blocks, "thread_cpu_ns", each_ns).get("producer")
+    if ran is None:
+        return None
+    idle = (_of_parties(blocks, name, each_ns).get("producer", 0.0) for name in ("pacing_cpu_ns", "spin_ns"))
+    return max(0.0, ran - sum(idle))
 
 
 def _one_way_us(cell: Cell, floor: Floor | None) -> float | None:

@@ -63,6 +63,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("serialisation-bound", ("decode",),       signs.always,         "stage",    say.coding),
     Rule("overload",            ("send", "queue"), signs.saturated,      "stage",    say.saturated),
     Rule("gc-bound",            ("queue",),        signs.collecting,     "stage",    say.collecting),
+    Rule("overload",            ("queue",),        signs.in_flight,      "stage",    say.in_flight),
     Rule("burst-queueing",      ("queue",),        signs.bursts,         "stage",    say.bursts),
     Rule("compute-bound",       ("queue",),        signs.uneven_work,    "stage",    say.uneven_work),
     Rule("burst-queueing",      ("queue",),        signs.always,         "stage",    say.bursts),
@@ -121,4 +122,9 @@ def called(rule: Rule, facts: Facts, phase: str) -> str:
     """What the verdict calls the bottleneck."""
     if rule.names == "work":
         return max(("decode", "compute", "reply"), key=lambda name: facts.mean_us[name])
-    return rule.names or phase
+    return rule.names or name_of(phase)
+
+
+def name_of(phase: str) -> str:
+    """Lateness is a symptom: what a verdict names is the producer."""
+    return "producer" if phase == "lateness" else phase

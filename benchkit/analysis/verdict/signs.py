@@ -100,6 +100,11 @@ def saturated(facts: Facts, phase: str) -> float:  # noqa: ARG001  (a sign's sig
     return _over(facts.busy.stage, BUSY)
 
 
+def in_flight(facts: Facts, phase: str) -> float:  # noqa: ARG001  (a sign's signature)
+    """A closed loop keeps more messages in flight than the stage can take."""
+    return 2.0 * facts.closed
+
+
 def bursts(facts: Facts, phase: str) -> float:  # noqa: ARG001  (a sign's signature)
     """Messages are due in bursts, and these are more uneven than the stage's work."""
     if facts.arrivals_cv is None:
@@ -117,11 +122,14 @@ def uneven_work(facts: Facts, phase: str) -> float:  # noqa: ARG001  (a sign's s
 
 def sending_cpu(facts: Facts, phase: str) -> float:
     """The producer's CPU that is not encoding fills a good part of `send`."""
-    cpu = facts.cpu_us.get("producer")
-    if cpu is None:
-        return 0.0
-    own = cpu - facts.mean_us["encode"]
-    return min(_over(own, EXPLAINS * facts.mean_us[phase]), above_floor(facts, phase))
+    return min(_over(own_sending_us(facts), EXPLAINS * facts.mean_us[phase]), above_floor(facts, phase))
+
+
+def own_sending_us(facts: Facts) -> float:
+    """CPU time a message that the producer spends besides encoding."""
+    process = facts.cpu_us.get("producer", 0.0)
+    thread = process if facts.sender_cpu_us is None else min(process, facts.sender_cpu_us)
+    return max(0.0, thread - facts.mean_us["encode"])
 
 
 def receiving_cpu(facts: Facts, phase: str) -> float:
@@ -154,9 +162,14 @@ def wake_ups(facts: Facts, phase: str) -> float:
     return _over(WAKES * facts.wake_us, facts.mean_us[phase])
 
 
+def sleeps(facts: Facts, phase: str) -> float:
+    """How often who ends the phase slept, a message; a broker sleeps for reasons of its own as well."""
+    return sum(facts.switches.get(role, 0.0) for role in PARTIES[phase] if role != "broker")
+
+
 def many_wake_ups(facts: Facts, phase: str) -> float:
     """Who has to run gave up its core so often that being woken again is a good part of the phase."""
-    slept = sum(facts.switches.get(role, 0.0) for role in PARTIES[phase])
+    slept = sleeps(facts, phase)
     if slept < MANY_SLEEPS:
         return 0.0
     return _over(slept * (facts.wake_us or 0.0), WAKING * facts.mean_us[phase])

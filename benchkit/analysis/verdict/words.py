@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchkit.analysis.validity.facts import percent
 from benchkit.analysis.verdict.facts import Facts
-from benchkit.analysis.verdict.signs import PARTIES, without_core_us
+from benchkit.analysis.verdict.signs import PARTIES, own_sending_us, sleeps, without_core_us
 from benchkit.units import show_bytes, show_us
 
 
@@ -49,6 +49,12 @@ def coding(facts: Facts, phase: str) -> str:
     return f"{phase} makes {show_bytes(per_s)}/s of {show_bytes(facts.wire_bytes)} on the wire"
 
 
+def in_flight(facts: Facts, phase: str) -> str:  # noqa: ARG001  (a sentence's signature)
+    """Queueing in a closed loop."""
+    busy = percent(facts.busy.stage)
+    return f"a closed loop keeps more in flight than the stage takes, which worked {busy} of the time"
+
+
 def bursts(facts: Facts, phase: str) -> str:  # noqa: ARG001  (a sentence's signature)
     """Queueing at a low mean load."""
     cv = (
@@ -86,8 +92,8 @@ def computing(facts: Facts, phase: str) -> str:  # noqa: ARG001  (a sentence's s
 
 def sending_cpu(facts: Facts, phase: str) -> str:
     """The client copies on the way out."""
-    own = facts.cpu_us.get("producer", 0.0) - facts.mean_us["encode"]
-    return f"the client's own CPU in the producer is {_of(min(own, facts.mean_us[phase]), phase, facts)}{_floor(facts)}"
+    own_us = min(own_sending_us(facts), facts.mean_us[phase])
+    return f"the client's own CPU in the producer is {_of(own_us, phase, facts)}{_floor(facts)}"
 
 
 def receiving_cpu(facts: Facts, phase: str) -> str:
@@ -124,9 +130,8 @@ def wake_ups(facts: Facts, phase: str) -> str:
 
 def many_wake_ups(facts: Facts, phase: str) -> str:
     """Waking again and again."""
-    slept = sum(facts.switches.get(role, 0.0) for role in PARTIES[phase])
-    took = show_us(facts.mean_us[phase])
-    return f"{' and '.join(PARTIES[phase])} slept {slept:.0f} times a message and were woken; {phase} takes {took}"
+    who, took = PARTIES[phase][0], show_us(facts.mean_us[phase])
+    return f"the {who} slept {sleeps(facts, phase):.0f} times a message and was woken; {phase} takes {took}"
 
 
 def many_bytes(facts: Facts, phase: str) -> str:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from benchkit.plugins import Plugin, Registry
 from benchkit.tensors.message import Arrays
 from benchkit.tensors.wire import Buffer
+
+
+class Coder(Protocol):
+    """What the ends of a transport need of a codec."""
+
+    def encode(self, arrays: Arrays, metadata: bytes) -> list[Buffer]:
+        """See Codec."""
+
+    def decode(self, body: memoryview) -> tuple[Arrays, bytes]:
+        """See Codec."""
 
 
 class Codec(Plugin):

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, SecretStr, field_validator
 from benchkit.errors import BrokerError
 from benchkit.transports._redis.connect import check
 from benchkit.transports._redis.resp import MAX_VALUE_BYTES
-from benchkit.transports.base import Address, Capabilities, Transport
+from benchkit.transports.base import Address, Capabilities, Detour, Transport
 
 
 class RedisTransport(Transport):
@@ -66,10 +66,19 @@ class RedisTransport(Transport):
 
     def capabilities(self) -> Capabilities:
         """At least once, first in first out; unacknowledged messages are in the server's memory."""
+        tcp = self.secret_url.startswith("redis://") if self.secret_url else self.socket == "tcp"
+        other = "a url of redis://host:port" if self.url else "socket: tcp"
         return Capabilities(
             "at-least-once", "memory", "fifo", max_message_bytes=MAX_VALUE_BYTES,
             limit_name="Redis: 512 MB per value", many_producers=True,
+            reroutable=tcp, reroutable_with="" if tcp else other,
         )  # fmt: skip
+
+    def through(self, address: Address, detour: Detour) -> Address:
+        """The server's host and port."""
+        from benchkit.transports._redis.place import led
+
+        return led(address, detour)
 
     def broker_counts(self, address: Address) -> Mapping[str, int]:
         """By INFO, over a connection of its own; raises BrokerError."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+from urllib.parse import urlsplit
 
 from benchkit.errors import BrokerError
 from benchkit.transports._redis.connect import FAMILIES, SCHEMES, connect, inspect, shown
 from benchkit.transports._redis.resp import Refused, Resp
 from benchkit.transports._redis.valkey import Embedded, embedded
-from benchkit.transports.base import Address, Setup
+from benchkit.transports.base import Address, Detour, Endpoint, Setup
 
 GROUP = "g"
 """The consumer group of a stream."""
@@ -26,6 +27,8 @@ one would take a command more for each message. `redis-cli --scan --pattern 'ben
 KEEP_S = 60.0
 """How often workers renew."""
 _PAGE = 1000
+_PORT = 6379
+"""Where a URL names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,15 @@ def place_of(address: Address) -> Place:
         int(where.get("producer", 0)),
         bool(where.get("claims", 0)),
     )
+
+
+def led(address: Address, detour: Detour) -> Address:
+    """`address` with the server's host and port by way of `detour`; user, password and options stay."""
+    parts = urlsplit(str(address.where["url"]))
+    port = detour(Endpoint(parts.hostname or "localhost", parts.port or _PORT))
+    user, at, _ = parts.netloc.rpartition("@")
+    url = parts._replace(netloc=f"{user}{at}127.0.0.1:{port}").geturl()
+    return replace(address, where={**address.where, "url": url})
 
 
 @contextmanager

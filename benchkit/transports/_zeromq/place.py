@@ -34,6 +34,18 @@ def endpoint(where: Mapping[str, str | int], worker: int) -> str:
         return ""
 
 
+def through(worker: int) -> str:
+    """What `where` calls the port of a link that leads to `worker`."""
+    return f"through-{worker}"
+
+
+def route(where: Mapping[str, str | int], worker: int) -> str:
+    """Where to connect to for `worker`: where it listens, or a link that leads there; empty likewise."""
+    port = where.get(through(worker))
+    found = endpoint(where, worker)
+    return f"tcp://{HOST}:{port}" if found and port else found
+
+
 def bind(sock: Socket[bytes], where: Mapping[str, str | int], worker: int) -> None:
     """Listen in place of whoever had this worker number before; raises ZMQError."""
     if where["via"] == "ipc":

@@ -16,7 +16,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from benchkit.errors import BrokerError
 from benchkit.transports._direct.sender import DirectSender, Held, Link
-from benchkit.transports._zeromq.place import KEY_BYTES, LEAST_LIMIT_BYTES, endpoint
+from benchkit.transports._zeromq.place import KEY_BYTES, LEAST_LIMIT_BYTES, endpoint, route
 from benchkit.transports.base import Address, Buffer
 from benchkit.transports.buffers import Pool, gather
 
@@ -89,7 +89,7 @@ class ZmqLink(Link):
         sock.reconnect_ivl = RECONNECT_MS
         self.events = sock.get_monitor_socket(_EVENTS)
         if self._endpoint:
-            sock.connect(self._endpoint)
+            sock.connect(route(where, worker))
 
     def ready(self) -> bool:
         """Once both sides have shaken hands."""

@@ -1,0 +1,56 @@
+"""The changes that can be asked about, and their words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from benchkit.records.run import Cell
+
+KINDS: Final = ("phase", "transport", "codec", "workers", "batch")
+HALVED: Final = ("encode", "send", "transit", "decode", "compute", "reply", "return")
+"""Phases that are work and can be halved; lateness, queue and batch are waits that follow from them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of a cell."""
+
+    kind: str
+    name: str
+    """The phase that takes half as long, or what the option becomes."""
+    before: str = ""
+    """What the option is now."""
+
+    @property
+    def key(self) -> str:
+        """`compute/2`, `transport=shm`: as trials are named by it."""
+        return f"{self.name}/2" if self.kind == "phase" else f"{self.kind}={self.name}"
+
+    @property
+    def words(self) -> str:
+        """`compute twice as fast`, `transport shm instead of redis-list`."""
+        if self.kind == "phase":
+            return f"{self.name} twice as fast"
+        if self.kind in ("workers", "batch"):
+            noun = "workers" if self.kind == "workers" else "messages a batch"
+            return f"{self.name} {noun} instead of {self.before}"
+        return f"{self.kind} {self.name} instead of {self.before}"
+
+
+def parse(key: str, cell: Cell) -> Change:
+    """The change that a trial of the cell was made with, from its key."""
+    kind, _, name = key.partition("=")
+    return Change(kind, name, present(cell)[kind])
+
+
+def present(cell: Cell) -> dict[str, str]:
+    """What of the cell can be swapped, as it is now."""
+    batch = cell.parameters.get("batch")
+    size = batch.get("size", 1) if isinstance(batch, dict) else 1
+    return {
+        "transport": cell.transport,
+        "codec": cell.codec,
+        "workers": str(cell.workers),
+        "batch": str(size),
+    }
