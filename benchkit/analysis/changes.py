@@ -21,7 +21,7 @@ from benchkit.errors import MissingLibrary
 FEWEST_RUNS: Final = 12
 """Below it no order of the values is rare enough: three of twelve can be drawn in 220 ways, three of ten in 120."""
 LEVEL: Final = 0.01
-_SHORTEST: Final = 3
+SHORTEST: Final = 3
 """Runs of a level; a single slow run is an outlier and no level."""
 _ORDERS: Final = 999
 _CUTS: Final = (1, 2)
@@ -60,7 +60,7 @@ def _algorithm() -> Any:
         raise MissingLibrary(
             "change points are found with ruptures, which is not installed", remedy=install_hint()
         ) from error
-    return KernelCPD(kernel="linear", min_size=_SHORTEST)
+    return KernelCPD(kernel="linear", min_size=SHORTEST)
 
 
 def _divided(algorithm: Any, logs: Any, first: int, random: np.random.Generator) -> Iterator[int]:
