@@ -11,6 +11,7 @@ detection with the linear kernel: one cut, or two at once, because a level that 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -68,7 +69,7 @@ def _divided(algorithm: Any, logs: Any, first: int, random: np.random.Generator)
     bounds = [0, *cuts, len(logs)]
     yield from (first + cut for cut in cuts)
     if cuts:
-        for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+        for begin, end in itertools.pairwise(bounds):
             yield from _divided(algorithm, logs[begin:end], first + begin, random)
 
 

@@ -96,7 +96,7 @@ def _read(paths: Sequence[Path]) -> tuple[list[Ran], list[Left]]:
 
 
 def _index(path: Path, folder: Path | None, *, every: bool) -> tuple[list[Path], Any]:
-    from benchkit.errors import UsageError
+    from benchkit.errors import RecordError, UsageError
     from benchkit.records.shelf import shelf
     from benchkit.report.several.index import as_document, index
     from benchkit.report.several.write import write_index
@@ -105,7 +105,12 @@ def _index(path: Path, folder: Path | None, *, every: bool) -> tuple[list[Path],
         raise UsageError(
             "an index lies in the folder that it is about", where="--out", remedy="leave --out away"
         )
-    told = index(shelf(path))
+    found = shelf(path)
+    if not found.runs:
+        for each in found.left:
+            _say_left(each)
+        raise RecordError("no run here", where=str(path), remedy="name a run directory, or a folder of runs")
+    told = index(found)
     own = list(_own_reports(told.runs)) if every else []
     for each in told.broken:
         _say_left(each)

@@ -2,57 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchkit.analysis.compare import Difference
 from benchkit.report.charts.chart import Words, left_out
 from benchkit.report.charts.forest import MOST_CELLS, Forest, Ratio
-from benchkit.report.charts.palette import looks
-from benchkit.report.excerpt import short
+from benchkit.report.charts.palette import Look, looks
+from benchkit.report.excerpt import excerpt, short
 from benchkit.units import show_us
 
 Entry = Mapping[str, Any]
 
 
-def between(number: int, documents: Sequence[Entry], found: Sequence[Difference]) -> Forest | None:
-    """Run `number` (from 2) against run 1; None when no cell of both has a ratio."""
-    own = [each for each in found if each.run == number - 1 and each.ratio]
-    if not own:
-        return None
+def between(number: int, documents: Sequence[Entry], found: Sequence[Difference]) -> Iterator[Forest]:
+    """Run `number` (from 2) against run 1, a chart for each group of cells of which any has a ratio."""
     base = {cell["id"]: cell for cell in documents[0]["cells"]}
     later = {cell["id"]: cell for cell in documents[number - 1]["cells"]}
     look = looks(str(cell["transport"]) for cell in base.values())
-    several = len({cell["labels"]["group"] for cell in base.values()}) > 1
-    ratios = []
-    for each in own[:MOST_CELLS]:
-        cell = base[each.cell]
-        name = short(cell["labels"]["row"])
-        ratios.append(
-            Ratio(
-                cell=each.cell,
-                name=f"{name}, {short(cell['labels']['group'], 24)}" if several else name,
-                look=look[str(cell["transport"])],
-                ratio=float(each.ratio or 0.0),
-                interval=each.interval,
-                tied=each.change in ("no difference seen", "not decidable"),
-                best=False,
-                p50_us=float(each.p50_us or 0.0),
-                blocks=len(later[each.cell].get("blocks_detail", ())),
-                messages=int(later[each.cell]["latency_us"]["count"]),
-                said="" if each.interval else each.why,
-            )
+    groups: dict[str, list[Ratio]] = {}
+    for each in found:
+        if each.run == number - 1 and each.ratio:
+            cell = base[each.cell]
+            ratio = _ratio(each, cell, later[each.cell], look[str(cell["transport"])])
+            groups.setdefault(str(cell["labels"]["group"]), []).append(ratio)
+    for group, ratios in groups.items():
+        yield Forest(
+            _words(number, group, ratios), tuple(ratios[:MOST_CELLS]), unit="ratio to run 1, logarithmic"
         )
-    out = [short(base[each.cell]["labels"]["row"]) for each in own[MOST_CELLS:]]
+
+
+def _ratio(each: Difference, base: Entry, later: Entry, look: Look) -> Ratio:
+    return Ratio(
+        cell=each.cell,
+        name=short(base["labels"]["row"]),
+        look=look,
+        ratio=float(each.ratio or 0.0),
+        interval=each.interval,
+        tied=each.change in ("no difference seen", "not decidable"),
+        best=False,
+        p50_us=float(each.p50_us or 0.0),
+        blocks=len(later.get("blocks_detail", ())),
+        messages=int(later["latency_us"]["count"]),
+        said="" if each.interval else each.why,
+    )
+
+
+def _words(number: int, group: str, ratios: Sequence[Ratio]) -> Words:
     notes = (
-        f"p50 of each cell in run {number} over run 1; 95% intervals from block medians (Welch), widened for the"
-        " number of cells (Holm). Hollow: no difference seen, or not decidable.",
-        "Below 1 is faster. Runs are not paired: what else changed between them is in the ratio too.",
-        *left_out(out),
+        f"p50 in run {number} over p50 in run 1; below 1 is faster. Hollow: no difference seen, or not decidable.",
+        "95% intervals from block medians (Welch), widened for the number of cells (Holm); runs are not paired.",
+        *left_out([each.name for each in ratios[MOST_CELLS:]]),
     )
     columns = ("cell", "p50 of the later run", "ratio to run 1", "blocks", "messages")
     values = tuple(
-        (each.name, show_us(each.p50_us), each.says, str(each.blocks), str(each.messages)) for each in ratios
+        (each.name, show_us(each.p50_us), each.says, str(each.blocks), str(each.messages))
+        for each in ratios[:MOST_CELLS]
     )
-    title = f"Run {number} against run 1"
-    return Forest(Words(title, notes, columns, values), tuple(ratios), unit="ratio to run 1, logarithmic")
+    return Words(f"Run {number} against run 1: {excerpt(group, 80)}", notes, columns, values)

@@ -102,7 +102,8 @@ def index(found: Shelf) -> Index:
 
 
 def _read(found: Shelf) -> tuple[list[Ran], list[Left]]:
-    read, left = [], []
+    read: list[Ran] = []
+    left: list[Left] = []
     for path, document in documents(found.runs):
         if isinstance(document, Left):
             left.append(document)

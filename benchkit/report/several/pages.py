@@ -75,7 +75,6 @@ def index_markdown(told: Index) -> str:
         name=_name(told),
         sections=_sections(told),
         links={ran.number: _link("report", links[ran.number]) for ran in told.runs},
-        code=lambda command: Markdown(f"<code>{escape(command)}</code>"),
     )
 
 

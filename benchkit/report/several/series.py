@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
@@ -117,7 +118,7 @@ def _course(track: Track) -> Course:
     bounds = (0, *cuts, len(places))
     levels = [
         median(track.points[at].p50_us for at in places[begin:end])
-        for begin, end in zip(bounds[:-1], bounds[1:], strict=True)
+        for begin, end in itertools.pairwise(bounds)
     ]
     steps = tuple(
         _step(

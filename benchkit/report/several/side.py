@@ -128,7 +128,8 @@ def sentence(number: int, found: Sequence[Difference], documents: Sequence[Entry
     said = f"Run {number} against run 1, {cells} that both have: {told}"
     claimed = [each for each in own if each.interval and each.change in ("slower", "faster")]
     if claimed:
-        most = max(claimed, key=_surely)
+        slower = [each for each in claimed if each.change == "slower"]
+        most = max(slower or claimed, key=_surely)
         cell = next(cell for cell in documents[0]["cells"] if cell["id"] == most.cell)
         where = f"{short(cell['labels']['row'])} ({short(cell['labels']['group'])})"
         said += f"; most of all {where}, {change(most).ratio} as long"

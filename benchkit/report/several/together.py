@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 from benchkit.analysis import changes
@@ -19,7 +20,7 @@ from benchkit.report.several.ran import Entry, Ran, shown_path
 from benchkit.report.several.series import Series, drawn, series
 from benchkit.report.several.side import MOST_SENTENCES, Part, alone, parts, sentence
 
-MOST_FORESTS: Final = 6
+MOST_FORESTS: Final = 8
 MOST_TRENDS: Final = 6
 FEWEST_OF_A_TREND: Final = 3
 """Two runs are a difference; the forest shows it with an interval."""
@@ -72,8 +73,8 @@ def together(runs: Sequence[Ran], left: Sequence[Left] = ()) -> Together:
 
 
 INTERVALS: Final = (
-    "In brackets: behind a p50 its 95% interval; behind a ratio that of the ratio to run 1, from block medians (Welch), "
-    "widened for the number of cells (Holm). Below 1x is faster."
+    "In brackets: behind a p50 its 95% interval; behind a ratio that of the ratio to run 1, from block medians "
+    "(Welch), widened for the number of cells (Holm). Below 1x is faster."
 )
 
 
@@ -93,9 +94,11 @@ def _lead(documents: Sequence[Entry], found: Sequence[Difference], said: Sequenc
 def _charts(
     documents: Sequence[Entry], found: Sequence[Difference], lines: Sequence[Series]
 ) -> Iterator[tuple[str, Chart]]:
-    for number in range(2, min(len(documents), MOST_FORESTS + 1) + 1):
-        if (drawing := between(number, documents, found)) is not None:
-            yield f"run-{number}", Chart("against-run-1", drawing.words, partial(forest.draw, drawing))
+    room = MOST_FORESTS
+    for number in range(2, len(documents) + 1):
+        for at, drawing in enumerate(islice(between(number, documents, found), room), 1):
+            room -= 1
+            yield f"run-{number}-{at}", Chart("against-run-1", drawing.words, partial(forest.draw, drawing))
     room = MOST_TRENDS
     for at, line in enumerate(lines, 1):
         if len(line.runs) >= FEWEST_OF_A_TREND:

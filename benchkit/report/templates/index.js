@@ -9,6 +9,20 @@
   const boxes = [...document.querySelectorAll("input[data-run]")];
   let chosen = [];
 
+  // A long table begins with its first rows, whatever it is sorted by; looking for something shows all that fits.
+  const listed = document.querySelector("table.runs");
+  const older = by("older");
+  const all = () => {
+    listed.classList.remove("brief");
+    older.hidden = true;
+  };
+  if (runs.length > 20) {
+    listed.classList.add("brief");
+    older.hidden = false;
+    older.addEventListener("click", all);
+    by("filters").addEventListener("input", all);
+  }
+
   const quantity = (us) => {
     if (us === null) return "-";
     for (const [unit, scale] of [["us", 1], ["ms", 1e3], ["s", 1e6]]) {
