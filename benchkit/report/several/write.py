@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchkit.records.shelf import COMPARED
+from benchkit.report.charts.drawing import pictures
 from benchkit.report.charts.gallery import Chart
 from benchkit.report.several.index import Index
 from benchkit.report.several.pages import index_html, index_markdown, several_html, several_markdown
@@ -42,14 +43,14 @@ def _written(folder: Path, made: Iterator[tuple[Path, str | bytes]]) -> list[Pat
 
 
 def _several(told: Together, folder: Path) -> Iterator[tuple[Path, str | bytes]]:
-    vectors = {name: chart.svg(name) for name, chart in told.charts}
+    drawn = pictures(dict(told.charts))
     new_folder(folder / "charts")
-    inline = {name: each.inline for name, each in vectors.items()}
+    inline = {name: vectors.inline for name, (vectors, _) in drawn.items()}
     yield folder / "report.html", several_html(told, folder, inline)
     yield folder / "report.md", several_markdown(told, folder, _files(told.charts))
-    for name, chart in told.charts:
-        yield folder / "charts" / f"{name}.svg", vectors[name].alone
-        yield folder / "charts" / f"{name}.png", chart.png()
+    for name, (vectors, png) in drawn.items():
+        yield folder / "charts" / f"{name}.svg", vectors.alone
+        yield folder / "charts" / f"{name}.png", png
 
 
 def _files(charts: Sequence[tuple[str, Chart]]) -> Mapping[str, str]:
