@@ -75,7 +75,8 @@ def _read(paths: Sequence[Path]) -> tuple[list[Ran], list[Left]]:
     from benchkit.analysis.summary import summary
     from benchkit.errors import RecordError
     from benchkit.records.folder import read_document
-    from benchkit.records.shelf import Left, is_run
+    from benchkit.records.names import PARTIAL
+    from benchkit.records.shelf import Left, is_run, partial
     from benchkit.report.several.ran import Ran
 
     ran: list[Ran] = []
@@ -85,6 +86,9 @@ def _read(paths: Sequence[Path]) -> tuple[list[Ran], list[Left]]:
             raise RecordError("no run here", where=str(path), remedy="name a run directory or its run.json")
         if not is_run(path):
             left.append(Left(path.name, "no run: it holds no run.json"))
+            continue
+        if path.resolve().name.endswith(PARTIAL):
+            left.append(partial(path.resolve()))
             continue
         try:
             document = summary(read_document(path), str(path))

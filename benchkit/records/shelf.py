@@ -79,15 +79,20 @@ def _left(path: Path) -> Left | None:
     if not path.is_dir():
         return Left(path.name, "no run: a file")
     if path.name.endswith(PARTIAL):
-        return Left(
-            path.name, "a run that is being measured, or whose runner died",
-            f"once it is dead: benchkit run --resume {path.name}, or benchkit report {path.name}", broken=True,
-        )  # fmt: skip
+        return partial(path)
     if path.name.startswith("."):
         return Left(path.name, "hidden")
     if (path / "record.json").exists() and not (path / "run.json").exists():
         return Left(path.name, "run.json is missing", "copy the run directory again", broken=True)
     return None
+
+
+def partial(path: Path) -> Left:
+    """What is said of a run that never ended."""
+    return Left(
+        path.name, "a run that is being measured, or whose runner died",
+        f"once it is dead: benchkit run --resume {path.name}, or benchkit report {path.name}", broken=True,
+    )  # fmt: skip
 
 
 def documents(runs: tuple[Path, ...]) -> Iterator[tuple[Path, dict[str, Any] | Left]]:

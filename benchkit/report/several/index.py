@@ -15,7 +15,7 @@ from benchkit.analysis.words import times
 from benchkit.errors import RecordError
 from benchkit.records.shelf import Left, Shelf, documents
 from benchkit.report.charts.gallery import Chart
-from benchkit.report.excerpt import short
+from benchkit.report.excerpt import excerpt, short
 from benchkit.report.several.ran import Ran, shown_path
 from benchkit.report.several.series import Series, drawn, series
 from benchkit.report.several.side import Part, alone, parts, sentence
@@ -23,6 +23,8 @@ from benchkit.report.several.together import FEWEST_OF_A_TREND, history_notes
 
 MOST_CHARTS: Final = 12
 MOST_COMPARISONS: Final = 12
+MOST_CELLS: Final = 40
+"""Of a comparison; the command shows all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class LastTwo:
     unlike: tuple[str, ...]
     alone: tuple[str, ...]
     parts: tuple[Part, ...]
+    more: int
+    """Cells that are left to the command."""
     command: str
 
 
@@ -156,9 +160,10 @@ def _last_two(line: Series) -> LastTwo:
         said=sentence(2, found, pair).replace(
             "Run 2 against run 1", "The newest run against the one before it"
         ),
-        unlike=tuple(unlike(pair)),
+        unlike=tuple(excerpt(each, 700) for each in unlike(pair)),
         alone=tuple(alone(pair)),
-        parts=parts(pair, found),
+        parts=parts(pair, found[:MOST_CELLS]),
+        more=max(0, len(found) - MOST_CELLS),
         command=shlex.join(["benchkit", "compare", shown_path(base.path), shown_path(later.path)]),
     )
 

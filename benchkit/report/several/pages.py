@@ -20,6 +20,8 @@ from benchkit.report.several.ran import Ran, charts, link, shown_path
 from benchkit.report.several.series import Series
 from benchkit.report.several.together import Together
 
+MOST_CARRIED: Final = 300
+"""Runs, the newest, whose figures the page carries for comparisons that a reader chooses."""
 _MOST_VALUES: Final = 40
 Section = tuple[int, Series, list[tuple[str, Chart]], Table | None]
 
@@ -63,6 +65,7 @@ def index_html(told: Index, svg: Mapping[str, str]) -> str:
         axes=axes,
         choices={ran.number: [_place(axis, _axis(ran)[axis.name]) for axis in axes] for ran in told.runs},
         data=_data(told),
+        carried=MOST_CARRIED,
     )
 
 
@@ -127,7 +130,7 @@ def _data(told: Index) -> Markup:
     """The figures of all runs for the page's script: cells are named once, numbers have few digits."""
     cells: dict[tuple[str, str, str], int] = {}
     runs = []
-    for ran in told.runs:
+    for ran in told.runs[:MOST_CARRIED]:
         own: list[list[Any]] = []
         for cell in ran.document["cells"]:
             key = (cell["id"], excerpt(cell["labels"]["group"], 100), short(cell["labels"]["row"], 60))

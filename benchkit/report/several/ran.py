@@ -112,7 +112,7 @@ def day(document: Entry) -> str:
 
 def link(to: Path, folder: Path) -> str:
     """Address of a file, relative to a page in `folder`, as a page may hold it."""
-    return quote(Path(os.path.relpath(to, folder)).as_posix())
+    return quote(os.fsencode(Path(os.path.relpath(to, folder)).as_posix()))
 
 
 def charts(ran: Ran, folder: Path) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from benchkit.records.shelf import Left
 from benchkit.report.charts import forest
 from benchkit.report.charts.between import between
 from benchkit.report.charts.gallery import Chart
+from benchkit.report.excerpt import excerpt
 from benchkit.report.several.ran import Entry, Ran, shown_path
 from benchkit.report.several.series import Series, drawn, series
 from benchkit.report.several.side import MOST_SENTENCES, Part, alone, parts, sentence
@@ -55,7 +56,7 @@ def together(runs: Sequence[Ran], left: Sequence[Left] = ()) -> Together:
     documents = [ran.document for ran in runs]
     found = compare(documents)
     lines = tuple(series(runs))
-    said = tuple(unlike(documents))
+    said = tuple(excerpt(each, 700) for each in unlike(documents))
     names = [shown_path(ran.path) for ran in runs]
     return Together(
         runs=tuple(runs),
