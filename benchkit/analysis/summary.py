@@ -5,10 +5,11 @@ The fields keep the names that they have in run.json, so `compare` and `trend` t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from benchkit.errors import RecordError
 
@@ -18,6 +19,13 @@ _LONGEST: Final = 4000
 
 def _cut(value: Any) -> str:
     return "" if value is None else str(value)[:_LONGEST]
+
+
+def _named(cell: str) -> str:
+    """The id, or its beginning and what tells it from others that begin alike."""
+    if len(cell) <= _LONGEST:
+        return cell
+    return f"{cell[:_LONGEST]}~{hashlib.sha256(cell.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 Text = Annotated[str, BeforeValidator(_cut)]
@@ -63,7 +71,7 @@ class _Phase(_Part):
 
 
 class _Cell(_Part):
-    id: str = Field(max_length=_LONGEST)
+    id: Annotated[str, AfterValidator(_named)]
     group: Text = ""
     labels: _Labels = _Labels()
     transport: Text = ""
