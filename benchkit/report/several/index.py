@@ -69,12 +69,14 @@ class Index:
     def commands(self) -> list[str]:
         """How to compare and report any of them."""
         where = shown_path(self.folder)
-        names = [shown_path(ran.path) for ran in self.runs[:2]]
+        # The newest two that are alike, where there are such.
+        pair = next(((each.base, each.later) for each in self.comparisons), self.runs[1::-1])
+        names = [shown_path(ran.path) for ran in pair]
         made = [shlex.join(["benchkit", "report", where, "--all"])]
         if len(names) > 1:
             made = [
-                shlex.join(["benchkit", "compare", *reversed(names)]),
-                shlex.join(["benchkit", "report", *reversed(names)]),
+                shlex.join(["benchkit", "compare", *names]),
+                shlex.join(["benchkit", "report", *names]),
                 *made,
             ]
         return made
