@@ -76,7 +76,7 @@ def _read(paths: Sequence[Path]) -> tuple[list[Ran], list[Left]]:
     from benchkit.errors import RecordError
     from benchkit.records.folder import read_document
     from benchkit.records.names import PARTIAL
-    from benchkit.records.shelf import Left, is_run, partial
+    from benchkit.records.shelf import Left, is_ours, is_run, partial
     from benchkit.report.several.ran import Ran
 
     ran: list[Ran] = []
@@ -84,6 +84,8 @@ def _read(paths: Sequence[Path]) -> tuple[list[Ran], list[Left]]:
     for path in dict.fromkeys(paths):
         if not path.exists():
             raise RecordError("no run here", where=str(path), remedy="name a run directory or its run.json")
+        if is_ours(path):
+            continue
         if not is_run(path):
             left.append(Left(path.name, "no run: it holds no run.json"))
             continue

@@ -50,6 +50,11 @@ def is_run(path: Path) -> bool:
     return path.name == "run.json" or not path.exists()
 
 
+def is_ours(path: Path) -> bool:
+    """Whether `benchkit report` wrote it beside the runs: `results/*` names that too."""
+    return path.name in _OURS or (path.name.startswith(COMPARED) and (path / "report.html").is_file())
+
+
 def shelf(folder: Path) -> Shelf:
     """Look at each entry of the folder without following links; raises RecordError where it cannot be listed."""
     try:
@@ -60,14 +65,12 @@ def shelf(folder: Path) -> Shelf:
         ) from error
     runs, compared, left = [], [], []
     for path in entries:
-        if path.name in _OURS:
-            continue
-        if found := _left(path):
+        if is_ours(path):
+            compared += [path] if path.is_dir() and not path.is_symlink() else []
+        elif found := _left(path):
             left.append(found)
         elif (path / "run.json").is_file():
             runs.append(path)
-        elif path.name.startswith(COMPARED) and (path / "report.html").is_file():
-            compared.append(path)
         else:
             left.append(Left(path.name, "no run: it holds no run.json"))
     return Shelf(folder, tuple(runs), tuple(compared), tuple(left))

@@ -153,6 +153,14 @@ class TestCommand:
         assert "newer benchkit" in page.words
         assert "2 runs of dam" in page.words
 
+    def test_what_reports_left_beside_the_runs_is_passed_over(self, tmp_path: Path) -> None:
+        runs = history(tmp_path, 2)
+        report(tmp_path)
+        first = report(*runs)
+        again = report(*sorted(tmp_path.iterdir()))
+        assert again.stdout == first.stdout
+        assert again.stderr == ""
+
     def test_one_run_that_is_left_gets_its_own_report(self, tmp_path: Path) -> None:
         home = whole_run(tmp_path)
         (tmp_path / "truth").mkdir()
