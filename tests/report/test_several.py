@@ -134,6 +134,16 @@ class TestTogether:
 
 
 class TestCommand:
+    def test_compare_says_the_same_as_the_report_and_names_what_is_damaged(self, tmp_path: Path) -> None:
+        runs = history(tmp_path, 2)
+        done = CliRunner().invoke(cli, ["compare", *map(str, runs), "--json"])
+        assert json.loads(done.stdout) == json.loads(report(*runs, "--json").stdout)["differences"]
+        odd = kept(tmp_path, {**a_document(5), "cells": 7}, "odd")
+        done = CliRunner().invoke(cli, ["compare", str(runs[0]), str(odd)])
+        assert isinstance(done.exception, BenchkitError)
+        assert str(odd) in str(done.exception)
+        assert "damaged: cells" in str(done.exception)
+
     def test_what_is_no_run_is_named_and_left(self, tmp_path: Path) -> None:
         runs = history(tmp_path, 2)
         (tmp_path / "truth").mkdir()
