@@ -38,9 +38,16 @@ def write(run: Run, folder: Path) -> list[Path]:
     painted = None
     if not paintable():
         told, painted = _unpainted(told), _english(run)
+    with drawing(folder):
+        return list(_files(told, how, folder, painted))
+
+
+@contextmanager
+def drawing(folder: Path) -> Iterator[None]:
+    """Where the files of a report are made for `folder`: raises StorageError when it cannot take them."""
     try:
         with _uncollected():
-            return list(_files(told, how, folder, painted))
+            yield
     except OSError as error:
         raise StorageError(
             f"the report could not be written: {error.strerror or error}",
@@ -74,14 +81,14 @@ def _files(told: Story, how: tuple[str, ...], folder: Path, painted: Story | Non
     if painted:
         with speaking(ENGLISH):
             drawn = {name: (drawn[name][0], each.png()) for name, each in _charts(painted).items()}
-    _make(folder / "charts")
+    new_folder(folder / "charts")
     kept = [file for file in told.files if (folder / file).is_file()]
     page = html(told, {name: vectors.inline for name, (vectors, _) in drawn.items()}, how, kept)
-    yield _whole(folder / "report.html", page)
-    yield _whole(folder / "report.md", markdown(told, stems, how))
+    yield written_to(folder / "report.html", page)
+    yield written_to(folder / "report.md", markdown(told, stems, how))
     for name, (vectors, png) in drawn.items():
-        yield _whole(folder / f"{stems[name]}.svg", vectors.alone)
-        yield _whole(folder / f"{stems[name]}.png", png)
+        yield written_to(folder / f"{stems[name]}.svg", vectors.alone)
+        yield written_to(folder / f"{stems[name]}.png", png)
 
 
 def _charts(told: Story) -> dict[str, Chart]:
@@ -108,7 +115,8 @@ def _stems(section: Section) -> Iterator[tuple[str, str]]:
         yield name, f"charts/{section.number:02d}-{title}-{chart.kind}"
 
 
-def _make(folder: Path) -> None:
+def new_folder(folder: Path) -> None:
+    """Make the folder where there is none; raises StorageError rather than follow a link."""
     folder.mkdir(parents=True, exist_ok=True)
     if folder.is_symlink():
         raise StorageError(
@@ -116,7 +124,7 @@ def _make(folder: Path) -> None:
         )
 
 
-def _whole(file: Path, content: str | bytes) -> Path:
+def written_to(file: Path, content: str | bytes) -> Path:
     """Under a temporary name first: readers see the old file or the new; a link is replaced, not followed."""
     partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:

@@ -13,9 +13,20 @@ template is known (`retold`); the words of exceptions are shown as they were sai
 
 from __future__ import annotations
 
-from benchkit.words.catalogue import ENGLISH, languages
+from benchkit.words.catalogue import ENGLISH, catalogue, languages
 from benchkit.words.names import brief, named
 from benchkit.words.recorded import retold
 from benchkit.words.speech import say, speaking, spoken, word
 
-__all__ = ["ENGLISH", "brief", "languages", "named", "retold", "say", "speaking", "spoken", "word"]
+__all__ = [
+    "ENGLISH",
+    "brief",
+    "catalogue",
+    "languages",
+    "named",
+    "retold",
+    "say",
+    "speaking",
+    "spoken",
+    "word",
+]

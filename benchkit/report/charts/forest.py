@@ -35,6 +35,8 @@ class Ratio:
     p50_us: float
     blocks: int
     messages: int
+    said: str = ""
+    """Why there is no interval, where that is not the number of rounds."""
 
     @property
     def says(self) -> str:
@@ -42,7 +44,8 @@ class Ratio:
         if self.best:
             return say("{p50_us}, the lowest", p50_us=show_us(self.p50_us))
         if self.interval is None:
-            return say("{ratio}: too few rounds to tell", ratio=times(self.ratio))
+            said = self.said or say("too few rounds to tell")
+            return f"{times(self.ratio)}: {said}"
         return (
             say("{ratio} tie", ratio=times_with_interval(self.ratio, self.interval))
             if self.tied
@@ -56,6 +59,7 @@ class Forest:
 
     words: Words
     ratios: tuple[Ratio, ...]
+    unit: str
 
 
 def forest(group: Group) -> Forest | None:
@@ -91,7 +95,9 @@ def forest(group: Group) -> Forest | None:
         (each.name, show_us(each.p50_us), each.says, str(each.blocks), str(each.messages)) for each in ratios
     )
     return Forest(
-        Words(say("How many times as long: {title}", title=group.title), notes, columns, values), ratios
+        Words(say("How many times as long: {title}", title=group.title), notes, columns, values),
+        ratios,
+        say("ratio to the best, logarithmic"),
     )
 
 
@@ -124,7 +130,7 @@ def draw(chart: Forest) -> Figure:
     axes.set_xscale("log")
     axes.set_xlim(lowest, highest)
     ticks = [*on.log_ticks(lowest, highest), *([1.1, 1.2] if highest < 1.4 else [])]
-    on.across(axes, [(at, f"{at:g}x") for at in ticks], unit=say("ratio to the best, logarithmic"))
+    on.across(axes, [(at, f"{at:g}x") for at in ticks], unit=chart.unit)
     on.line(axes, (1, 1), (0, 1), transform=axes.get_xaxis_transform(), color=QUIET, linewidth=0.8)
     for y, each in enumerate(chart.ratios):
         _row(axes, y, each, highest)

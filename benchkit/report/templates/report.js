@@ -77,7 +77,7 @@
       }
       for (const body of all("#results tbody")) body.hidden = all("tr[data-order]:not([hidden])", body).length === 0;
       by("nothing").hidden = count > 0;
-      by("shown").textContent = filled(said.dataset.shown, { count, all: rows.length });
+      by("shown").textContent = filled(filters.dataset.shown ?? said.dataset.shown, { count, all: rows.length });
     };
     filters.addEventListener("input", filter);
     by("reset").addEventListener("click", () => {
