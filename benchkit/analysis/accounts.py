@@ -9,12 +9,13 @@ from typing import Any, Final
 from benchkit.analysis.measure import Measure
 from benchkit.records.run import Block, Cell
 from benchkit.records.seen import Usage
+from benchkit.words import say, word
 
 _EACH: Final = (
     "voluntary_switches", "involuntary_switches", "minor_faults", "major_faults",
 )  # fmt: skip
 
-_OLD: Final = "it was measured before processes kept accounts"
+_OLD: Final = word("it was measured before processes kept accounts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def accounts_of(cell: Cell, blocks: Sequence[Block], measure: Measure) -> dict[s
             party, _, own = name.partition(".")
             gaps.setdefault(party, {})[own or party] = why
     if not any(block.parties for block in blocks):
-        gaps = {party: {party: _OLD} for party in used}
+        gaps = {party: {party: say(_OLD)} for party in used}
     open_loop = all(block.offered_per_s is not None for block in blocks)
     names = {*used, *(name for name in gaps if name != "cores")}
     return {name: Accounts(used.get(name, ()), gaps.get(name, {}), open_loop) for name in names}

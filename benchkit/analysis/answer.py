@@ -11,6 +11,7 @@ from typing import Any, Final
 from benchkit.analysis.search_words import is_search, rates
 from benchkit.analysis.words import largest_phases, times, times_with_interval, us_with_interval
 from benchkit.units import show_us
+from benchkit.words import say
 
 Entry = Mapping[str, Any]
 _HIDES: Final = 0.5
@@ -37,15 +38,26 @@ def _group(places: Sequence[tuple[Entry, Entry]], invalid: Sequence[Entry]) -> l
     found = []
     if places:
         title = places[0][0]["labels"]["group"]
-        found = [f"{title}: {_ranked(places)}.", f"{title}: where the mean latency goes: {_time(places)}."]
+        found = [
+            f"{title}: {_ranked(places)}.",
+            say("{title}: where the mean latency goes: {time}.", title=title, time=_time(places)),
+        ]
         found += [f"{title}: {above}." for above in _above_floors(places)]
     if invalid:
         title = invalid[0]["labels"]["group"]
         each = "; ".join(f"{_row(cell)} ({', '.join(_codes(cell))})" for cell in invalid)
-        found.append(f"{title}: not valid{'' if places else ', so nothing can be said'}: {each}.")
+        found.append(
+            say("{title}: not valid: {each}.", title=title, each=each)
+            if places
+            else say("{title}: not valid, so nothing can be said: {each}.", title=title, each=each)
+        )
     hidden = "; ".join(filter(None, map(_hidden, [*(cell for cell, _ in places), *invalid])))
     if hidden:
-        found.append(f"{title}: p99 counts from the moment a message was due: {hidden}.")
+        found.append(
+            say(
+                "{title}: p99 counts from the moment a message was due: {hidden}.", title=title, hidden=hidden
+            )
+        )
     return found
 
 
@@ -54,7 +66,12 @@ def _hidden(cell: Entry) -> str:
     latency, service = cell["latency_us"]["p99"], cell["service_us"]["p99"]
     if latency is None or service is None or service > _HIDES * latency:
         return ""
-    return f"{_row(cell)} {show_us(latency)}, counted from the actual send it would read {show_us(service)}"
+    return say(
+        "{row} {latency}, counted from the actual send it would read {service}",
+        row=_row(cell),
+        latency=show_us(latency),
+        service=show_us(service),
+    )
 
 
 def _row(cell: Entry) -> str:
@@ -73,21 +90,26 @@ def _ranked(places: Sequence[tuple[Entry, Entry]]) -> str:
     best = places[0][0]
     p50 = us_with_interval(best["latency_us"]["p50"], best["latency_us"]["p50_ci95"])
     if len(places) == 1:
-        return f"{_row(best)} takes p50 {p50}; there is no other valid cell to compare it with"
+        return say(
+            "{row} takes p50 {p50}; there is no other valid cell to compare it with", row=_row(best), p50=p50
+        )
     others = places[1:]
     unsure = [_row(cell) for cell, place in others if place["ratio_ci95"] is None]
     tied = [
         (cell, place) for cell, place in others if place["tied_with_best"] and place["ratio_ci95"] is not None
     ]
     slower = [(cell, place) for cell, place in others if not place["tied_with_best"]]
-    first = "is fastest with" if slower and not unsure and not tied else "has the lowest"
-    text = f"{_row(best)} {first} p50 {p50}"
+    text = (
+        say("{cell} is fastest with p50 {p50}", cell=_row(best), p50=p50)
+        if slower and not unsure and not tied
+        else say("{cell} has the lowest p50 {p50}", cell=_row(best), p50=p50)
+    )
     if tied:
-        text += f", tied with {_listed(tied)}"
+        text += say(", tied with {listed}", listed=_listed(tied))
     if slower:
-        text += f"; times as long: {_listed(slower)}"
+        text += say("; times as long: {listed}", listed=_listed(slower))
     if unsure:
-        text += f"; too few rounds to tell {', '.join(unsure)} from it"
+        text += say("; too few rounds to tell {unsure} from it", unsure=", ".join(unsure))
     return text + _guarantees([cell for cell, _ in places])
 
 
@@ -102,12 +124,16 @@ def _guarantees(cells: Sequence[Entry]) -> str:
     """Names unlike guarantees among cells that were ranked together; empty when they are alike."""
     kinds: dict[str, list[str]] = {}
     for cell in cells:
-        kind = f"{cell['guarantee']['delivery']} in {cell['guarantee']['durability']}"
+        kind = say(
+            "{delivery} in {durability}",
+            delivery=cell["guarantee"]["delivery"],
+            durability=cell["guarantee"]["durability"],
+        )
         kinds.setdefault(kind, []).append(cell["transport"])
     if len(kinds) < 2:
         return ""
     each = "; ".join(f"{', '.join(dict.fromkeys(names))}: {kind}" for kind, names in kinds.items())
-    return f" (unlike guarantees - {each})"
+    return say(" (unlike guarantees - {each})", each=each)
 
 
 def _time(places: Sequence[tuple[Entry, Entry]]) -> str:
@@ -126,6 +152,12 @@ def _above_floors(places: Sequence[tuple[Entry, Entry]]) -> Iterator[str]:
                 wakes_us = floor["wakes_us"]
     if said:
         asleep = (
-            f"; by hand nobody sleeps, and being woken takes about {show_us(wakes_us)}" if wakes_us else ""
+            say("; by hand nobody sleeps, and being woken takes about {wakes_us}", wakes_us=show_us(wakes_us))
+            if wakes_us
+            else ""
         )
-        yield f"times its floor, the same bytes moved by hand: {', '.join(said)}{asleep}"
+        yield say(
+            "times its floor, the same bytes moved by hand: {said}{asleep}",
+            said=", ".join(said),
+            asleep=asleep,
+        )

@@ -28,6 +28,7 @@ import numpy as np
 
 from benchkit.records.run import Block
 from benchkit.records.seen import Disturbance
+from benchkit.words import say, word
 
 _LEAST_READINGS: Final = 8
 _LEAST_RATIO: Final = 1.5
@@ -39,7 +40,10 @@ _STEAL_FROM_S: Final = 0.2
 _THROTTLED_SHARE: Final = 0.01
 
 _Canary = Literal["spin_ns", "memcpy_ns"]
-_CANARIES: Final[Mapping[_Canary, str]] = {"spin_ns": "spin", "memcpy_ns": "copy"}
+_CANARIES: Final[Mapping[_Canary, str]] = {
+    "spin_ns": word("a fixed spin took {times:.1f} times as long as usual"),
+    "memcpy_ns": word("a fixed copy took {times:.1f} times as long as usual"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +86,14 @@ def _causes(each: Disturbance, levels: Mapping[_Canary, Calm | None], steal_limi
     for name, level in levels.items():
         worst_ns = max(getattr(each, name))
         if level is not None and worst_ns > level.limit_ns:
-            causes.append(
-                f"a fixed {_CANARIES[name]} took {worst_ns / level.median_ns:.1f} times as long as usual"
-            )
+            causes.append(say(_CANARIES[name], times=worst_ns / level.median_ns))
     steal = _steal(each)
     if steal is not None and steal > steal_limit:
-        causes.append(f"{100 * steal:.0f}% of the CPU time was stolen")
+        causes.append(say("{steal:.0f}% of the CPU time was stolen", steal=100 * steal))
     if each.throttled_s is not None and each.throttled_s > _THROTTLED_SHARE * each.elapsed_s:
-        causes.append(f"the CPU quota stopped it for {1e3 * each.throttled_s:.0f} ms")
+        causes.append(
+            say("the CPU quota stopped it for {throttled_s:.0f} ms", throttled_s=1e3 * each.throttled_s)
+        )
     if each.thermal_events:
-        causes.append("a hot core was slowed down")
+        causes.append(say("a hot core was slowed down"))
     return causes

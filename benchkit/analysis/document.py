@@ -26,6 +26,7 @@ from benchkit.records.plain import storable
 from benchkit.records.profile import Profile
 from benchkit.records.run import Block, Failure, Run
 from benchkit.records.samples import PHASES
+from benchkit.words import say
 
 ROLES: Final = ("producer", "stage", "broker")
 
@@ -211,7 +212,7 @@ def _cost(done: Analysed) -> dict[str, Any]:
 
 def _verdict(run: Run, done: Analysed) -> Mapping[str, Any]:
     if not done.valid:
-        told = "the cell is not valid and carries no verdict"
+        told = say("the cell is not valid and carries no verdict")
         return asdict(replace(verdict.NONE, evidence=[told], line=told))
     facts = verdict.gather(done.cell, done.blocks, done.measure, done.uneven, run.floor)
     found = verdict.verdict(facts)

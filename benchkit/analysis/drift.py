@@ -21,6 +21,7 @@ import numpy.typing as npt
 from benchkit.analysis.intervals import Interval, exp, holm_levels, t_interval, t_p_value
 from benchkit.analysis.measure import BlockMeasure
 from benchkit.records.run import Block
+from benchkit.words import named, say, word
 
 WINDOWS: Final = 30
 _LEAST_WINDOWS: Final = 8
@@ -134,7 +135,7 @@ def _drift(fit: _Fit, level: float) -> Drift:
     )
 
 
-_NAMES: Final = {"p50": "p50", "throughput": "throughput", "cpu": "CPU per message"}
+_NAMES: Final = {"p50": "p50", "throughput": word("throughput"), "cpu": word("CPU per message")}
 
 
 def in_words(name: str, found: Mapping[str, Any]) -> str:
@@ -143,11 +144,19 @@ def in_words(name: str, found: Mapping[str, Any]) -> str:
     share, interval = (
         (found["per_hour"], found["per_hour_ci"]) if long else (found["over_run"], found["over_run_ci"])
     )
-    what = _NAMES.get(name) or f"memory of the {name.removeprefix('rss_')}"
-    verb = "grew" if share > 0 else "fell"
+    what = (
+        say(_NAMES[name])
+        if name in _NAMES
+        else say("memory of the {role}", role=named(name.removeprefix("rss_")))
+    )
     low, high = sorted(100 * abs(bound) for bound in interval) if interval[0] * interval[1] > 0 else (
         100 * interval[0], 100 * interval[1]
     )  # fmt: skip
     per = "%/h" if long else "%"
-    over = "" if long else f" over {found['span_s']:.0f} s"
-    return f"{what} {verb} {100 * abs(share):.2g}{per} [{low:.2g}, {high:.2g}]{over}"
+    change = f"{100 * abs(share):.2g}{per} [{low:.2g}, {high:.2g}]"
+    said = (
+        say("{what} grew {change}", what=what, change=change)
+        if share > 0
+        else say("{what} fell {change}", what=what, change=change)
+    )
+    return said if long else say("{said} over {span_s:.0f} s", said=said, span_s=found["span_s"])

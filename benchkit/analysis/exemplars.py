@@ -21,6 +21,7 @@ from benchkit.records.run import Block
 from benchkit.records.samples import PHASES, STAMPS, Samples
 from benchkit.records.seen import Event
 from benchkit.units import show_us
+from benchkit.words import named, say
 
 _NEARBY: Final = 20_000
 """Rows before and after a message that are looked at: what was under way with it stands close to it."""
@@ -113,13 +114,20 @@ class _Message:
         met = [each for each in events if each.at_ns < self.end and each.at_ns + each.duration_ns > self.due]
         for each in sorted(met, key=lambda event: -event.duration_ns)[:_NAMED]:
             if each.kind == "broker":
-                yield f"{each.party}, at some moment of this block: {each.what}"
+                yield say("{party}, at some moment of this block: {what}", party=each.party, what=each.what)
                 continue
             over = self.overlap(each.at_ns, each.at_ns + max(1, each.duration_ns))
             phase = max(over, key=lambda name: over[name], default="")
-            within = f" in its {phase}" if phase else ""
-            what = "garbage collection" if each.kind == "gc" else each.kind
-            yield f"{what} of {show_us(each.duration_ns / 1e3)} in {each.party}{within}: {each.what}"
+            within = say(" in its {phase}", phase=named(phase)) if phase else ""
+            what = say("garbage collection") if each.kind == "gc" else each.kind
+            yield say(
+                "{what} of {duration_ns} in {party}{within}: {detail}",
+                what=what,
+                duration_ns=show_us(each.duration_ns / 1e3),
+                party=each.party,
+                within=within,
+                detail=each.what,
+            )
 
 
 def _in_stage(message: _Message, near: Samples) -> Iterator[str]:
@@ -137,11 +145,23 @@ def _in_stage(message: _Message, near: Samples) -> Iterator[str]:
     took = show_us(int(longest["replied"] - longest["received"]) / 1e3)
     whole = show_us(queue / 1e3)
     if len(before) == 1:
-        yield f"stage-{message.stamps['worker']} had message {longest['seq']} for {took} while it waited {whole}"
+        yield say(
+            "stage-{worker} had message {seq} for {took} while it waited {whole}",
+            worker=message.stamps["worker"],
+            seq=longest["seq"],
+            took=took,
+            whole=whole,
+        )
     else:
         yield (
-            f"stage-{message.stamps['worker']} had {len(before)} messages before it while it waited {whole}, "
-            f"the longest of them for {took}"
+            say(
+                "stage-{worker} had {before} messages before it while it waited {whole}, the longest of "
+                "them for {took}",
+                worker=message.stamps["worker"],
+                before=len(before),
+                whole=whole,
+                took=took,
+            )
         )
 
 
@@ -153,8 +173,12 @@ def _under_way(message: _Message, near: Samples, producers: int) -> Iterator[str
     sent = (near["sent"] != 0) & (near["sent"] <= at) & (near["seq"] != message.stamps["seq"])
     count = int(np.count_nonzero(sent & ((end > at) | (end == 0))))
     if count:
-        whose = " of all producers" if producers > 1 else ""
-        yield f"{count} other message{'s' if count > 1 else ''}{whose} under way when it was taken"
+        if producers > 1:
+            yield say("{count} other messages of all producers under way when it was taken", count=count)
+        elif count > 1:
+            yield say("{count} other messages under way when it was taken", count=count)
+        else:
+            yield say("1 other message under way when it was taken")
 
 
 def _neighbours(message: _Message, near: Samples, typical_ns: int) -> Iterator[str]:
@@ -167,7 +191,10 @@ def _neighbours(message: _Message, near: Samples, typical_ns: int) -> Iterator[s
     before = int(np.argmin(long[at::-1])) if not long[at::-1].all() else at + 1
     after = int(np.argmin(long[at:])) if not long[at:].all() else len(long) - at
     if before + after > 2:
-        yield f"one of {before + after - 1} messages in a row that took more than twice as long as a typical one"
+        yield say(
+            "one of {before} messages in a row that took more than twice as long as a typical one",
+            before=before + after - 1,
+        )
 
 
 def _waits(block: Block, message: _Message) -> Iterator[str]:
@@ -176,7 +203,11 @@ def _waits(block: Block, message: _Message) -> Iterator[str]:
     for party, used in block.parties.items():
         share = Accounts((used,)).runnable_share
         if share is not None and share >= _WAITED and (party in own or party.startswith("producer")):
-            yield f"{party} had no core for {share:.0%} of the time in which it wanted one, over the whole block"
+            yield say(
+                "{party} had no core for {share:.0%} of the time in which it wanted one, over the whole block",
+                party=party,
+                share=share,
+            )
 
 
 def as_document(each: Exemplar) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from benchkit.analysis.validity import percent
 from benchkit.analysis.verdict import Kind, Verdict
 from benchkit.records.run import Block
 from benchkit.units import show_us
+from benchkit.words import named, say
 
 _HALF = 0.5
 
@@ -40,16 +41,19 @@ def explained(found: Verdict, measure: Measure, blocks: Sequence[Block]) -> Verd
     told = means_us(blocks)
     own = found.bottleneck == "transit"
     if told is None:
-        hidden = "the server keeps its own times to itself: its queue and its compute are within transit"
+        hidden = say("the server keeps its own times to itself: its queue and its compute are within transit")
         evidence = [*found.evidence, hidden]
         return _seen(found, "none", "unclear", evidence, hidden) if own else replace(found, evidence=evidence)
     inside_us = told["queue_mean_us"] + told["compute_mean_us"]
     transit_us = measure.phases["transit"].mean_ns / 1e3
     share = inside_us / transit_us if transit_us else 0.0
-    text = (
-        f"by the server's own counters (means of {told['requests']:.0f} requests, warm-up included) queue took "
-        f"{show_us(told['queue_mean_us'])} and compute {show_us(told['compute_mean_us'])}: "
-        f"{percent(min(1.0, share))} of transit"
+    text = say(
+        "by the server's own counters (means of {requests:.0f} requests, warm-up included) queue "
+        "took {queue_mean_us} and compute {compute_mean_us}: {share} of transit",
+        requests=told["requests"],
+        queue_mean_us=show_us(told["queue_mean_us"]),
+        compute_mean_us=show_us(told["compute_mean_us"]),
+        share=percent(min(1.0, share)),
     )
     evidence = [*found.evidence, text]
     if not own:
@@ -62,5 +66,11 @@ def explained(found: Verdict, measure: Measure, blocks: Sequence[Block]) -> Verd
 
 
 def _seen(found: Verdict, resource: str, kind: Kind, evidence: list[str], why: str) -> Verdict:
-    line = f"{kind} (transit, {resource}): {percent(found.share)} of the latency is transit; {why}"
+    line = say(
+        "{kind} (transit, {resource}): {share} of the latency is transit; {why}",
+        kind=named(kind),
+        resource=named(resource),
+        share=percent(found.share),
+        why=why,
+    )
     return replace(found, resource=resource, kind=kind, evidence=evidence, line=line)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from benchkit.records.run import Block, Cell
 from benchkit.records.seen import LinkSeen, LinkWay
 from benchkit.units import show_bytes, show_us
+from benchkit.words import named, say
 
 DELAY_TOLERATED_US: Final = 1000.0
 DELAY_TOLERATED: Final = 0.05
@@ -85,17 +86,30 @@ def differences(link: Mapping[str, Any]) -> Iterator[str]:
     for side, done in link["achieved"].items():
         for way in WAYS:
             asked, got = link["asked"][way], done[way]
-            yield from _of_delay(f"the {side}'s link", way, asked, got["delay_us"])
+            yield from _of_delay(side, way, asked, got["delay_us"])
             wanted, rate = asked["rate_bytes_per_s"], got["rate_bytes_per_s"]
             if wanted and rate and abs(rate / wanted - 1) > RATE_TOLERATED:
                 yield (
-                    f"the {side}'s link was asked for {show_bytes(wanted)}/s {way} and let {show_bytes(rate)}/s pass"
+                    say(
+                        "the {side}'s link was asked for {wanted}/s {way} and let {rate}/s pass",
+                        side=named(side),
+                        wanted=show_bytes(wanted),
+                        way=named(way),
+                        rate=show_bytes(rate),
+                    )
                 )
 
 
-def _of_delay(whose: str, way: str, asked: Mapping[str, Any], got: Mapping[str, float]) -> Iterator[str]:
+def _of_delay(side: str, way: str, asked: Mapping[str, Any], got: Mapping[str, float]) -> Iterator[str]:
     for name in _COMPARED if got else ():
         wanted, delay = asked["delay_us"][name], got[name]
         chance = _CHANCE * asked["jitter_us"] / sqrt(got["count"])
         if abs(delay - wanted) > max(DELAY_TOLERATED_US, DELAY_TOLERATED * wanted) + chance:
-            yield f"{whose} was asked for a delay {way} of {name} {show_us(wanted)} and took {show_us(delay)}"
+            yield say(
+                "the {side}'s link was asked for a delay {way} of {name} {wanted} and took {delay}",
+                side=named(side),
+                way=named(way),
+                name=name,
+                wanted=show_us(wanted),
+                delay=show_us(delay),
+            )

@@ -30,6 +30,7 @@ from benchkit.analysis.strips import layout as layout_of
 from benchkit.records.run import Block
 from benchkit.records.samples import Samples, Status
 from benchkit.records.seen import InFlight
+from benchkit.words import say
 
 TOLERATED: Final = 0.01
 """The two sides are equal in a healthy block; one message in a hundred is no rounding."""
@@ -99,10 +100,10 @@ def little(blocks: Sequence[Block], samples: Samples, *, producers: int = 1) -> 
     rows = {int(number): at for at, number in enumerate(places.numbers)}
     for block in blocks:
         at = rows.get(block.index)
-        why = _unfit(block) or ("" if at is not None else "it has no messages")
+        why = _unfit(block) or ("" if at is not None else say("it has no messages"))
         checked = None if why or at is None else _checked(block, places, at, producers)
         if checked is None:
-            left_out[block.index] = why or "messages were not delivered"
+            left_out[block.index] = why or say("messages were not delivered")
         else:
             found.append(checked)
     return Little(tuple(found), left_out)
@@ -111,11 +112,11 @@ def little(blocks: Sequence[Block], samples: Samples, *, producers: int = 1) -> 
 def _unfit(block: Block) -> str:
     """Why a block tells nothing, before its messages are looked at; empty where it may."""
     if block.in_flight is None and block.handled is None:
-        return "nobody counted its messages"
+        return say("nobody counted its messages")
     if block.failures or not block.drained:
-        return "it was cut short"
+        return say("it was cut short")
     if block.duplicated or block.unexpected or block.foreign:
-        return "messages came twice or from elsewhere"
+        return say("messages came twice or from elsewhere")
     return ""
 
 

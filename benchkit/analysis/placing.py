@@ -13,6 +13,7 @@ from benchkit.analysis.rates import Runner as RateRunner
 from benchkit.analysis.rates import rank_rates
 from benchkit.analysis.validity import reason
 from benchkit.units import show_us
+from benchkit.words import say
 
 
 def places_of(cells: Sequence[Analysed], ruler_ns: float) -> dict[str, list[Place]]:
@@ -56,8 +57,12 @@ def with_noise(cells: Sequence[Analysed], places: Mapping[str, Sequence[Place]])
         for place in placed:
             if place.below_noise:
                 more_us = (place.p50_ns - placed[0].p50_ns) / 1e3
-                text = f"p50 is {show_us(more_us)} above that of {placed[0].cell}"
-                text += f", and on this machine {show_us(place.noise_ns / 1e3)} or less is noise: a tie"
+                text = say(
+                    "p50 is {more} above that of {cell}, and on this machine {noise} or less is noise: a tie",
+                    more=show_us(more_us),
+                    cell=placed[0].cell,
+                    noise=show_us(place.noise_ns / 1e3),
+                )
                 notes[place.cell] = reason("effect-below-noise", text)
     return [
         replace(each, reasons=[*each.reasons, notes[each.cell.id]]) if each.cell.id in notes else each

@@ -18,6 +18,7 @@ from benchkit.analysis.words import times
 from benchkit.records.profile import Frame, PartyProfile, PhaseProfile, Profile, ProfiledFigures
 from benchkit.records.run import Block, Cell
 from benchkit.records.samples import Samples
+from benchkit.words import named, retold, say
 
 LEAST_SAMPLES: Final = 20
 """Of a phase: with fewer, a share of one half is known no better than between a quarter and three quarters."""
@@ -93,15 +94,25 @@ def slowdown(profile: Profile, figures: Measure, blocks: Sequence[Block], *, clo
 def cost(slowed: Slowdown | None) -> str:
     """One sentence: `under the profiler p50 is 1.21x (measured blocks: 0.98x to 1.02x), CPU per message ...`."""
     if slowed is None:
-        return "what profiling costs is unknown: too little was delivered"
+        return say("what profiling costs is unknown: too little was delivered")
     low, high = (times(each) for each in slowed.blocks_p50)
-    parts = [f"p50 is {times(slowed.latency_p50)} (measured blocks among themselves: {low} to {high})"]
-    parts += [f"CPU per message of the {role} {times(ratio)}" for role, ratio in slowed.cpu.items()]
+    parts = [
+        say(
+            "p50 is {latency_p50} (measured blocks among themselves: {low} to {high})",
+            latency_p50=times(slowed.latency_p50),
+            low=low,
+            high=high,
+        )
+    ]
+    parts += [
+        say("CPU per message of the {role} {ratio}", role=named(role), ratio=times(ratio))
+        for role, ratio in slowed.cpu.items()
+    ]
     if slowed.throughput is not None:
-        parts.append(f"throughput {times(slowed.throughput)}")
+        parts.append(say("throughput {throughput}", throughput=times(slowed.throughput)))
     elif slowed.latency_p50 >= _QUEUES:
-        parts.append("the same load leaves slower parties less room, so messages queue")
-    return f"under the profiler {', '.join(parts)}"
+        parts.append(say("the same load leaves slower parties less room, so messages queue"))
+    return say("under the profiler {parts}", parts=", ".join(parts))
 
 
 def sentence(profile: Profile, phase: str) -> str:
@@ -114,30 +125,60 @@ def sentence(profile: Profile, phase: str) -> str:
     if wanted is None:
         return ""
     if profile.gap:
-        return f"no profile: {profile.gap}"
+        return say("no profile: {gap}", gap=retold(profile.gap))
     role = "producer" if wanted == _PRODUCER or phase in _PRODUCER else "stage"
     parties = {name: each for name, each in profile.parties.items() if name.startswith(role)}
     largest, found = _largest(parties.values(), wanted)
     if found is None or found.samples < LEAST_SAMPLES:
         return _missing(parties, largest or phase, found, role)
     if largest == "compute" and (told := _operators(profile)):
-        return f"profile: {told}"
+        return say("profile: {told}", told=told)
     quoted = [frame for frame in found.frames if frame.share >= _LEAST_QUOTED][:_QUOTED] or found.frames[:1]
-    first, *others = [f"{frame.share:.0%} {{}}in {_frame(frame)}" for frame in quoted]
-    told = ", ".join([first.format(f"of {largest} "), *(each.format("") for each in others)])
-    gap = next((each.gap for each in profile.native.values() if each.gap), "") if largest == "compute" else ""
-    native = f"; no profile of its native code: {gap}" if gap else ""
+    first, *others = quoted
+    told = ", ".join(
+        [
+            say(
+                "{share:.0%} of {phase} in {frame}",
+                share=first.share,
+                phase=named(largest),
+                frame=_frame(first),
+            ),
+            *(say("{share:.0%} in {frame}", share=frame.share, frame=_frame(frame)) for frame in others),
+        ]
+    )
+    gap = (
+        next((retold(each.gap) for each in profile.native.values() if each.gap), "")
+        if largest == "compute"
+        else ""
+    )
+    native = say("; no profile of its native code: {gap}", gap=gap) if gap else ""
     rare = found.rare_s / (found.seconds + found.rare_s) if found.rare_s else 0.0
-    aside = f"; {rare:.0%} of it was rare or without a core, and is not counted" if rare >= _TOLD_RARE else ""
-    return f"profile: {told}; {found.samples} samples{aside}{native}"
+    aside = (
+        say("; {rare:.0%} of it was rare or without a core, and is not counted", rare=rare)
+        if rare >= _TOLD_RARE
+        else ""
+    )
+    return say(
+        "profile: {told}; {samples} samples{aside}{native}",
+        told=told,
+        samples=found.samples,
+        aside=aside,
+        native=native,
+    )
 
 
 def _missing(parties: Mapping[str, PartyProfile], phase: str, found: PhaseProfile | None, role: str) -> str:
-    gap = next((f"{name}: {each.gap}" for name, each in parties.items() if each.gap), "")
+    gap = next((f"{name}: {retold(each.gap)}" for name, each in parties.items() if each.gap), "")
     if gap:
-        return f"no profile of {gap}"
+        return say("no profile of {gap}", gap=gap)
     seen = found.samples if found else 0
-    return f"no profile of {phase}: {seen} samples of the {role} are too few, {LEAST_SAMPLES} are needed"
+    return say(
+        "no profile of {phase}: {seen} samples of the {role} are too few, {least} are needed",
+        phase=named(phase),
+        seen=seen,
+        role=named(role),
+        least=LEAST_SAMPLES,
+    )
 
 
 def _largest(parties: Any, wanted: Sequence[str]) -> tuple[str, PhaseProfile | None]:
@@ -180,9 +221,13 @@ def _together(found: Sequence[PhaseProfile]) -> PhaseProfile:
 
 def _frame(frame: Frame) -> str:
     where = f" ({frame.where})" if frame.where else ""
-    inside = f", most of it in {frame.builtin}" if frame.builtin else ""
-    part = "" if frame.caller_share > 0.95 else f"{frame.caller_share:.0%} of it "
-    caller = f", {part}called from {frame.caller}" if frame.caller else ""
+    inside = say(", most of it in {builtin}", builtin=frame.builtin) if frame.builtin else ""
+    caller = ""
+    if frame.caller and frame.caller_share > 0.95:
+        caller = say(", called from {caller}", caller=frame.caller)
+    elif frame.caller:
+        share = frame.caller_share
+        caller = say(", {share:.0%} of it called from {caller}", share=share, caller=frame.caller)
     return f"{frame.name}{where}{inside}{caller}"
 
 
@@ -191,11 +236,13 @@ def _operators(profile: Profile) -> str:
     found = next((each for each in profile.native.values() if each.operators), None)
     if found is None:
         return ""
-    named = ", ".join(
-        f"{each.share:.0%} {{}}in {each.name}" + (f" ({each.type})" if each.type != each.name else "")
+    first, *others = (
+        (each.share, each.name + (f" ({each.type})" if each.type != each.name else ""))
         for each in islice(found.operators, 3)
     )
-    return named.replace("{}", "of the operators' time ", 1).replace("{}", "") + f"; {found.runs} runs"
+    told = [say("{share:.0%} of the operators' time in {frame}", share=first[0], frame=first[1])]
+    told += [say("{share:.0%} in {frame}", share=share, frame=frame) for share, frame in others]
+    return say("{told}; {runs} runs", told=", ".join(told), runs=found.runs)
 
 
 def quoted(verdict: Mapping[str, Any], cell: Cell) -> dict[str, Any]:
@@ -213,10 +260,12 @@ def as_document(profile: Profile, slowed: Slowdown | None) -> dict[str, Any]:
             for name, each in profile.native.items()
             for operator in each.operators
         ],
-        "native": {name: {"files": each.files, "gap": each.gap} for name, each in profile.native.items()},
+        "native": {
+            name: {"files": each.files, "gap": retold(each.gap)} for name, each in profile.native.items()
+        },
         "slowdown": asdict(slowed) if slowed else None,
         "cost": cost(slowed) if not profile.gap else "",
-        "gap": profile.gap,
+        "gap": retold(profile.gap),
     }
 
 
@@ -238,5 +287,5 @@ def _party(name: str, party: PartyProfile, slowed: Slowdown | None) -> dict[str,
             if each.samples >= LEAST_SAMPLES
             for frame in each.frames
         ],
-        "gap": party.gap,
+        "gap": retold(party.gap),
     }

@@ -30,12 +30,13 @@ from benchkit.analysis.accounts import Accounts, accounts_of
 from benchkit.analysis.laws import Station
 from benchkit.analysis.measure import Measure
 from benchkit.records.run import Block, Cell
+from benchkit.words import say, word
 
 _IN_TIME: Final = 0.01
 """Up to this share of late messages, `send` is not held up by what comes after it."""
-_EXTERNAL: Final = "the stage is a server of somebody else's, which keeps its times to itself"
-_LOOPBACK: Final = "its bandwidth is not known: within one machine, copying is in the parties' CPU time"
-_UNTOLD_BROKER: Final = "the broker is not ours: what it used is not known"
+_EXTERNAL: Final = word("the stage is a server of somebody else's, which keeps its times to itself")
+_LOOPBACK: Final = word("its bandwidth is not known: within one machine, copying is in the parties' CPU time")
+_UNTOLD_BROKER: Final = word("the broker is not ours: what it used is not known")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +110,13 @@ def _producing(own: Accounts, measure: Measure) -> Demand | None:
         held_ns = encode.mean_ns + send_ns
         if cpu_ns is None or held_ns > cpu_ns:
             return Demand(
-                held_ns, "wall time of encode and send", {"encode": encode.mean_ns, "send": send_ns}
+                held_ns, say("wall time of encode and send"), {"encode": encode.mean_ns, "send": send_ns}
             )
     if cpu_ns is None:
         return None
     return Demand(
-        max(cpu_ns, encode.mean_ns), "CPU time" if cpu_ns >= encode.mean_ns else "wall time of encode"
+        max(cpu_ns, encode.mean_ns),
+        say("CPU time") if cpu_ns >= encode.mean_ns else say("wall time of encode"),
     )
 
 
@@ -124,7 +126,7 @@ def _workers(kept: Mapping[str, Accounts], measure: Measure, rate: float) -> Ite
         own, worked = kept.get(name, Accounts()), names.get(name)
         if worked is None or not worked.messages:
             yield Resource(
-                name, "stage", None, 0.0, rate, 1, own, gaps={**own.gaps, name: "it got no message"}
+                name, "stage", None, 0.0, rate, 1, own, gaps={**own.gaps, name: say("it got no message")}
             )
             continue
         own_rate = worked.messages / measure.span_ns * 1e9
@@ -141,12 +143,14 @@ def _serving(own: Accounts, busy_ns: float, fetch_ns: int | None) -> Demand:
     if fetch_ns is not None:
         parts["receiving"] = float(fetch_ns)
         return Demand(
-            fsum(parts.values()), "wall time of receiving, decode, compute, reply and checking", parts
+            fsum(parts.values()), say("wall time of receiving, decode, compute, reply and checking"), parts
         )
     whole_ns, cpu_ns = fsum(parts.values()), own.work_ns or 0.0
     if cpu_ns > whole_ns:
-        return Demand(cpu_ns, "CPU time, receiving included: no message had to wait for the worker", parts)
-    return Demand(whole_ns, "wall time of decode, compute, reply and checking, receiving unknown", parts)
+        return Demand(
+            cpu_ns, say("CPU time, receiving included: no message had to wait for the worker"), parts
+        )
+    return Demand(whole_ns, say("wall time of decode, compute, reply and checking, receiving unknown"), parts)
 
 
 def _blocked_us(own: Accounts, busy_ns: float) -> float | None:
@@ -162,10 +166,12 @@ def _external(blocks: Sequence[Block], rate: float) -> Iterator[Resource]:
     told = [block.server for block in blocks if block.server is not None]
     requests = sum(each.requests for each in told)
     if not requests:
-        yield Resource("stage-0", "stage", None, rate, rate, gaps={"stage-0": _EXTERNAL})
+        yield Resource("stage-0", "stage", None, rate, rate, gaps={"stage-0": say(_EXTERNAL)})
         return
     each_ns = sum(each.compute_ns for each in told) / requests
-    yield Resource("stage-0", "stage", Demand(each_ns, "compute by the server's own counters"), rate, rate)
+    yield Resource(
+        "stage-0", "stage", Demand(each_ns, say("compute by the server's own counters")), rate, rate
+    )
 
 
 def _broker(
@@ -176,8 +182,8 @@ def _broker(
     own = kept.get("broker", Accounts())
     cpu_ns = own.per_message("thread_cpu_ns")
     cpu_ns = own.work_ns if cpu_ns is None else cpu_ns
-    gaps = dict(own.gaps) if own.used else {**own.gaps, "broker": _UNTOLD_BROKER}
-    demand = None if cpu_ns is None else Demand(cpu_ns, "CPU time of its busiest thread")
+    gaps = dict(own.gaps) if own.used else {**own.gaps, "broker": say(_UNTOLD_BROKER)}
+    demand = None if cpu_ns is None else Demand(cpu_ns, say("CPU time of its busiest thread"))
     yield Resource("broker", "broker", demand, rate, rate, 1, own, _counted(blocks, rate), gaps)
 
 
@@ -211,7 +217,7 @@ def _link(cell: Cell, rate: float) -> Resource:
         rate,
         rate,
         seen={"bytes_per_s": rate * cell.wire_bytes},
-        gaps={"link": _LOOPBACK},
+        gaps={"link": say(_LOOPBACK)},
     )
 
 
@@ -219,7 +225,7 @@ def _cores(blocks: Sequence[Block], kept: Mapping[str, Accounts], rate: float, c
     works = [each.work_ns for each in kept.values()]
     demand = None
     if works and cores and None not in works:
-        demand = Demand(fsum(filter(None, works)), "CPU time of all parties")
+        demand = Demand(fsum(filter(None, works)), say("CPU time of all parties"))
     told = [block.cores for block in blocks if block.cores]
     by_core = {
         core: sum(each.get(core, 0.0) for each in told) / len(told)

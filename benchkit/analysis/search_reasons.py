@@ -10,6 +10,7 @@ from benchkit.analysis.found import Found
 from benchkit.analysis.measure import Measure
 from benchkit.analysis.validity import CODES, Reason
 from benchkit.units import show_us
+from benchkit.words import say, word
 
 _EXPECTED: Final = frozenset({"offered-load-not-reached", "blocks-disagree"})
 """At the edge of capacity messages leave late now and then; the promise counts them from when they were due."""
@@ -27,10 +28,14 @@ def search_reasons(found: Found, reasons: Sequence[Reason]) -> list[Reason]:
 def _own(found: Found) -> Iterator[Reason]:
     ended = found.sought.ended
     if ended == "given-up":
-        yield _reason("search-given-up", "a block of the search could not be measured")
+        yield _reason("search-given-up", say("a block of the search could not be measured"))
     elif ended != "found":
-        why = "the time was up" if ended == "time" else "the run ended"
-        yield _reason("search-unfinished", f"{why} before the rate was known to {found.sought.precision:.0%}")
+        why = (
+            word("the time was up before the rate was known to {precision:.0%}")
+            if ended == "time"
+            else word("the run ended before the rate was known to {precision:.0%}")
+        )
+        yield _reason("search-unfinished", say(why, precision=found.sought.precision))
     if found.none_keeps:
         yield _reason("no-level-keeps", no_level_words(found))
 
@@ -40,11 +45,11 @@ def no_level_words(found: Found) -> str:
     lowest = found.steps[0].level.rate_per_s
     smallest = found.smallest_s
     seen = (
-        "no message came through"
+        say("no message came through")
         if smallest is None
-        else f"the smallest latency seen is {show_us(smallest * 1e6)}"
+        else say("the smallest latency seen is {smallest}", smallest=show_us(smallest * 1e6))
     )
-    return f"no rate keeps the promise, not even {lowest:g}/s: {seen}"
+    return say("no rate keeps the promise, not even {lowest:g}/s: {seen}", lowest=lowest, seen=seen)
 
 
 def _reason(code: str, message: str) -> Reason:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 from benchkit.analysis.words import times_with_interval
 from benchkit.units import show_us
+from benchkit.words import named, say
 
 Entry = Mapping[str, Any]
 
@@ -33,7 +35,7 @@ def _one(cell: Entry) -> str:
     row = str(cell["labels"]["row"])
     if not cell["validity"]["valid"]:
         codes = (reason["code"] for reason in cell["validity"]["reasons"] if reason["severity"] == "invalid")
-        return f"{row}: not valid ({', '.join(dict.fromkeys(codes))})"
+        return say("{row}: not valid ({codes})", row=row, codes=", ".join(dict.fromkeys(codes)))
     return (
         f"{row} {_capacity(cell['capacity'])}" if "capacity" in cell else f"{row} {_backlog(cell['backlog'])}"
     )
@@ -42,25 +44,50 @@ def _one(cell: Entry) -> str:
 def _capacity(found: Entry) -> str:
     promise = promised(found["slo"])
     if found["rate_per_s"] is None and found["ended"] != "found":
-        return f"was not searched to the end: no rate is known that holds {promise}"
+        return say("was not searched to the end: no rate is known that holds {promise}", promise=promise)
     if found["rate_per_s"] is None:
         seen = found["smallest_us"]
-        least = "nothing came through" if seen is None else f"the smallest latency seen is {show_us(seen)}"
+        least = (
+            say("nothing came through")
+            if seen is None
+            else say("the smallest latency seen is {seen}", seen=show_us(seen))
+        )
         lowest = found["levels"][0]["rate_per_s"] if found["levels"] else None
-        return (
-            f"keeps {promise} at no rate{'' if lowest is None else f', not even at {lowest:.4g}/s'}: {least}"
+        if lowest is None:
+            return say("keeps {promise} at no rate: {least}", promise=promise, least=least)
+        return say(
+            "keeps {promise} at no rate, not even at {lowest:.4g}/s: {least}",
+            promise=promise,
+            lowest=lowest,
+            least=least,
         )
     edge = found["edge"]
     if edge is None:
-        return f"holds {rate_with_interval(found)} with {promise}, the most that was tried"
-    limit = "" if found["limited_by"] == "none" else f"; limited by the {found['limited_by']}"
-    return f"holds {rate_with_interval(found)} with {promise}, a {edge['kind']}{limit}"
+        return say(
+            "holds {found} with {promise}, the most that was tried",
+            found=rate_with_interval(found),
+            promise=promise,
+        )
+    limit = (
+        ""
+        if found["limited_by"] == "none"
+        else say("; limited by the {limited_by}", limited_by=named(found["limited_by"]))
+    )
+    return say(
+        "holds {found} with {promise}, a {kind}{limit}",
+        found=rate_with_interval(found),
+        promise=promise,
+        kind=named(edge["kind"]),
+        limit=limit,
+    )
 
 
 def _backlog(found: Entry) -> str:
     if found["rate_per_s"] is None:
-        return "drained nothing"
-    return f"drains a queue of {found['filled']} at {rate_with_interval(found)}"
+        return say("drained nothing")
+    return say(
+        "drains a queue of {filled} at {found}", filled=found["filled"], found=rate_with_interval(found)
+    )
 
 
 def promised(slo: Mapping[str, float]) -> str:
@@ -68,10 +95,10 @@ def promised(slo: Mapping[str, float]) -> str:
     words = []
     for name, limit in slo.items():
         if name == "loss":
-            words.append(f"loss <= {limit:.2%}" if limit else "no loss")
+            words.append(say("loss <= {limit:.2%}", limit=limit) if limit else say("no loss"))
         else:
             words.append(f"{name} <= {show_us(limit * 1e6)}")
-    return " and ".join(words)
+    return reduce(lambda some, last: say("{some} and {last}", some=some, last=last), words) if words else ""
 
 
 def rate_with_interval(found: Entry) -> str:
@@ -94,6 +121,10 @@ def _compared(places: Sequence[Entry], by_id: Mapping[str, Entry]) -> str:
         if not place["tied_with_best"]
     ]
     tied = [str(row) for row, place in others if place["tied_with_best"]]
-    words = [f"{best} holds so many times the rate of: {', '.join(behind)}"] if behind else []
-    words += [f"{best} cannot be told apart from {', '.join(tied)}"] if tied else []
+    words = (
+        [say("{best} holds so many times the rate of: {behind}", best=best, behind=", ".join(behind))]
+        if behind
+        else []
+    )
+    words += [say("{best} cannot be told apart from {tied}", best=best, tied=", ".join(tied))] if tied else []
     return "; ".join(words)

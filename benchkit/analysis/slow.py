@@ -21,6 +21,7 @@ from benchkit.analysis.quantiles import rank
 from benchkit.analysis.strips import strips
 from benchkit.records.samples import PHASES, Samples
 from benchkit.units import show_us
+from benchkit.words import named, say
 
 _BAND: Final = (Fraction(45, 100), Fraction(55, 100))
 _SLOWEST: Final = Fraction(1, 100)
@@ -162,15 +163,24 @@ def difference(found: Slow) -> list[dict[str, Any]]:
 def in_words(found: Slow) -> str:
     """What is different about the slow ones, in a sentence; empty where nothing is."""
     typical_us, slow_us = (sum(each.means_us.values()) for each in (found.typical, found.slow))
-    named = [
+    largest = [
         each for each in difference(found) if each["share"] is not None and each["share"] >= _LEAST_ADDED
     ]
-    if not named or found.slow.count == found.typical.count == 1:
+    if not largest or found.slow.count == found.typical.count == 1:
         return ""
-    some = "message" if found.slow.count == 1 else f"{found.slow.count} messages"
-    more = f"the slowest {some} took {show_us(slow_us)}, a typical one {show_us(typical_us)}"
-    parts = (f"{each['phase']} {show_us(each['added_us'])} ({each['share']:.0%})" for each in named)
-    return f"{more}; what was added: {', '.join(parts)}"
+    count, slow_, typical = found.slow.count, show_us(slow_us), show_us(typical_us)
+    more = (
+        say("the slowest message took {slow}, a typical one {typical}", slow=slow_, typical=typical)
+        if count == 1
+        else say(
+            "the slowest {count} messages took {slow}, a typical one {typical}",
+            count=count,
+            slow=slow_,
+            typical=typical,
+        )
+    )
+    parts = (f"{named(each['phase'])} {show_us(each['added_us'])} ({each['share']:.0%})" for each in largest)
+    return say("{more}; what was added: {parts}", more=more, parts=", ".join(parts))
 
 
 def as_document(found: Slow) -> dict[str, Any]:

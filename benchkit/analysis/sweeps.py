@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from benchkit.words import say
+
 Entry = Mapping[str, Any]
 Key = tuple[str, ...]
 
@@ -134,8 +136,13 @@ def _text(value: Any) -> str:
 def _title(fields: Sequence[Field]) -> str:
     cell = fields[0].cells[0]
     workers = cell["workers"]
-    many = f", {workers} workers" if workers != 1 else ""
-    return f"{cell['stage']} stage, {cell['load']['arrival']} arrivals{many}"
+    many = say(", {workers} workers", workers=workers) if workers != 1 else ""
+    return say(
+        "{stage} stage, {arrival} arrivals{many}",
+        stage=cell["stage"],
+        arrival=cell["load"]["arrival"],
+        many=many,
+    )
 
 
 def _place(field: Field) -> tuple[int, tuple[bool, float]]:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchkit.units import show_us
+from benchkit.words import named, say
 
 
 def us_with_interval(value: float | None, interval: Sequence[float] | None) -> str:
     """`2.1 ms [2.0 ms, 2.2 ms]`; without an interval it says so."""
     if interval is None:
-        return f"{show_us(value)} (no interval)"
+        return say("{value} (no interval)", value=show_us(value))
     return f"{show_us(value)} [{show_us(interval[0])}, {show_us(interval[1])}]"
 
 
@@ -32,5 +33,12 @@ def times_with_interval(ratio: float, interval: Sequence[float]) -> str:
 def largest_phases(cell: dict[str, Any], count: int = 3, least: float = 0.05) -> str:
     """`compute 64%, decode 20%`: the phases of a cell of run.json with the largest shares."""
     shares = sorted(((phase["share"], name) for name, phase in cell["phases_us"].items()), reverse=True)
-    named = [f"{name} {share:.0%}" for share, name in shares[:count] if share >= least]
-    return ", ".join(named) or "spread over all phases"
+    parts = [f"{named(name)} {share:.0%}" for share, name in shares[:count] if share >= least]
+    return ", ".join(parts) or say("spread over all phases")
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a, b and c`."""
+    if len(words) < 2:
+        return "".join(words)
+    return say("{some} and {last}", some=", ".join(words[:-1]), last=words[-1])

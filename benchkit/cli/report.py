@@ -21,37 +21,53 @@ if TYPE_CHECKING:
 )
 @click.option("--all", "every", is_flag=True, help="Each run's own report too, where it is not written yet.")
 @click.option("--json", "as_json", is_flag=True, help="What it says as JSON on standard output.")
-def report(runs: tuple[Path, ...], folder: Path | None, every: bool, as_json: bool) -> None:
+@click.option(
+    "--lang", "language", default="en", show_default=True, envvar="BENCHKIT_LANG",
+    help="Language of a run's own report, as en or ko; also BENCHKIT_LANG.",
+)  # fmt: skip
+def report(runs: tuple[Path, ...], folder: Path | None, every: bool, as_json: bool, language: str) -> None:
     """Write report.html, report.md and charts from saved runs; nothing is measured again.
 
     One run: its report, in its own directory. Several: one report that holds them against the first, in a folder
     beside it. A folder of runs, such as results: index.html and index.md of all runs in it, with trends.
     """
     from benchkit.records.shelf import is_run
+    from benchkit.words import ENGLISH, catalogue
+
+    catalogue(language)  # one that nobody wrote is refused before anything is read
+    if language != ENGLISH and (len(runs) > 1 or (runs[0].is_dir() and not is_run(runs[0]))):
+        click.echo(
+            "reports over several runs and indexes are in English; --lang is for a run's own report", err=True
+        )
 
     if len(runs) > 1:
-        made, document = _several(runs, folder, every=every)
+        made, document = _several(runs, folder, every=every, language=language)
     elif runs[0].is_dir() and not is_run(runs[0]):
-        made, document = _index(runs[0], folder, every=every)
+        made, document = _index(runs[0], folder, every=every, language=language)
     else:
-        made, document = _one(runs[0], folder)
+        made, document = _one(runs[0], folder, language)
     if as_json:
         click.echo(json.dumps(document, indent=1))
     for file in made:
         click.echo(str(file), err=as_json)
 
 
-def _one(path: Path, folder: Path | None) -> tuple[list[Path], Any]:
+def _one(path: Path, folder: Path | None, language: str) -> tuple[list[Path], Any]:
     from benchkit.analysis.document import document
     from benchkit.records.folder import load
     from benchkit.report.write import write
+    from benchkit.words import speaking
 
     run = load(path)
     home = (path if path.is_dir() else path.parent).resolve()
-    return write(run, folder / home.name if folder else home), document(run)
+    with speaking(language):
+        made = write(run, folder / home.name if folder else home)
+    return made, document(run)
 
 
-def _several(paths: Sequence[Path], folder: Path | None, *, every: bool) -> tuple[list[Path], Any]:
+def _several(
+    paths: Sequence[Path], folder: Path | None, *, every: bool, language: str
+) -> tuple[list[Path], Any]:
     from benchkit.errors import RecordError
     from benchkit.report.several.together import as_document, together
     from benchkit.report.several.write import home_of, write_several
@@ -63,8 +79,8 @@ def _several(paths: Sequence[Path], folder: Path | None, *, every: bool) -> tupl
         raise RecordError("none of these is a run that can be read", remedy="name run directories")
     if len(ran) == 1:
         click.echo("one run is left: its own report", err=True)
-        return _one(ran[0].path, folder)
-    own = list(_own_reports(ran)) if every else []
+        return _one(ran[0].path, folder, language)
+    own = list(_own_reports(ran, language)) if every else []
     told = together(ran, left)
     made = write_several(told, folder or home_of([each.path for each in ran]))
     return [*made, *own], as_document(told)
@@ -101,7 +117,7 @@ def _read(paths: Sequence[Path]) -> tuple[list[Ran], list[Left]]:
     return ran, left
 
 
-def _index(path: Path, folder: Path | None, *, every: bool) -> tuple[list[Path], Any]:
+def _index(path: Path, folder: Path | None, *, every: bool, language: str) -> tuple[list[Path], Any]:
     from benchkit.errors import RecordError, UsageError
     from benchkit.records.shelf import shelf
     from benchkit.report.several.index import as_document, index
@@ -117,23 +133,26 @@ def _index(path: Path, folder: Path | None, *, every: bool) -> tuple[list[Path],
             _say_left(each)
         raise RecordError("no run here", where=str(path), remedy="name a run directory, or a folder of runs")
     told = index(found)
-    own = list(_own_reports(told.runs)) if every else []
+    own = list(_own_reports(told.runs, language)) if every else []
     for each in told.broken:
         _say_left(each)
     return [*write_index(told), *own], as_document(told)
 
 
-def _own_reports(runs: Sequence[Ran]) -> Iterator[Path]:
+def _own_reports(runs: Sequence[Ran], language: str) -> Iterator[Path]:
     """Made where missing, one run in memory at a time; a run that cannot be read is named and left."""
     from benchkit.errors import BenchkitError
     from benchkit.records.folder import load
     from benchkit.report.write import write
+    from benchkit.words import speaking
 
     for ran in runs:
         if ran.report:
             continue
         try:
-            yield write(load(ran.path), ran.path)[0]
+            with speaking(language):
+                made = write(load(ran.path), ran.path)[0]
+            yield made
         except BenchkitError as error:
             click.echo(f"left out: {error}", err=True)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchkit.report.text import text
 from benchkit.units import show_bytes, show_us
+from benchkit.words import say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,14 +20,16 @@ COLUMNS: Final = ("codec", "on the wire", "encode", "decode", "what arrives")
 def fidelity(entry: Entry) -> str:
     """`exact`, or `lossy, PSNR 38.2 dB (worst 37.9 dB)`."""
     if not entry["lossy"]:
-        return "exact"
+        return say("exact")
     if "psnr_db" not in entry:  # a run of an earlier version
-        return "lossy"
+        return say("lossy")
     psnr = entry["psnr_db"]
     if psnr is None:
-        return "lossy, nothing changed in these messages"
+        return say("lossy, nothing changed in these messages")
     mean, worst = f"{psnr['mean']:.1f} dB", f"{psnr['worst']:.1f} dB"
-    return f"lossy, PSNR {mean}" + (f" (worst {worst})" if worst != mean else "")
+    return say("lossy, PSNR {mean}", mean=mean) + (
+        say(" (worst {worst})", worst=worst) if worst != mean else ""
+    )
 
 
 def on_the_wire(entry: Entry) -> str:

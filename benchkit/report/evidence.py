@@ -15,12 +15,13 @@ from benchkit.report.excerpt import excerpt
 from benchkit.report.grid import Piece, phase_pieces
 from benchkit.report.groups import Entry, Row
 from benchkit.report.plain_table import Table, table
+from benchkit.words import named, retold, say, word
 
 _KEPT: Final = re.compile(r"(samples|profiles)/[A-Za-z0-9_+=,@][A-Za-z0-9_+=,@.-]*")
 _PARTS: Final[Mapping[str, str]] = {
-    "predictions": "What a change would buy, predicted",
-    "sensitivity": "What halving each phase would buy",
-    "confirmed": "Predictions that were tried",
+    "predictions": word("What a change would buy, predicted"),
+    "sensitivity": word("What halving each phase would buy"),
+    "confirmed": word("Predictions that were tried"),
 }
 
 
@@ -68,7 +69,7 @@ def evidence(row: Row) -> Evidence:
 def _bars(ledger: Mapping[str, Any]) -> Iterator[Bar]:
     for name, phases in ledger.items():
         if pieces := tuple(phase_pieces(_numbers(phases))):
-            yield Bar(excerpt(name, 40), pieces)
+            yield Bar(named(excerpt(name, 40)), pieces)
 
 
 def _numbers(phases: Any) -> dict[str, float]:
@@ -83,7 +84,7 @@ def _notes(entry: Entry) -> Iterator[str]:
     what_if = _mapping(entry.get("what_if"))
     told = [ledger.get("words"), profiles.get("cost"), profiles.get("gap")]
     told += [f"{name}: {party['gap']}" for name, party in profiles.items() if _mapping(party).get("gap")]
-    told += [f"not tried: {each}" for each in _entries(what_if.get("left_out"))]
+    told += [say("not tried: {each}", each=retold(str(each))) for each in _entries(what_if.get("left_out"))]
     yield from (excerpt(each) for each in told if isinstance(each, str) and each)
 
 
@@ -93,14 +94,18 @@ def _mapping(found: Any) -> Mapping[str, Any]:
 
 def _tables(entry: Entry) -> Iterator[Table | None]:
     yield _ledger(entry.get("ledger"))
-    yield table("Single messages: a typical one and slow ones", _entries(entry.get("exemplars")))
+    yield table(say("Single messages: a typical one and slow ones"), _entries(entry.get("exemplars")))
     yield _resources(entry.get("resources"))
     laws = _mapping(entry.get("laws"))
-    yield table("What the operational laws say", [_scalars(laws)] if laws else ())
+    yield table(say("What the operational laws say"), [_scalars(laws)] if laws else ())
     what_if = _mapping(entry.get("what_if"))
     for name, found in what_if.items():
         if name not in ("now", "left_out"):
-            yield table(_PARTS.get(name, excerpt(name, 60)), map(_worded, _entries(found)), _SAID_IN_WORDS)
+            yield table(
+                say(_PARTS[name]) if name in _PARTS else excerpt(name, 60),
+                map(_worded, _entries(found)),
+                _SAID_IN_WORDS,
+            )
     yield from _profiles(entry.get("profiles"))
 
 
@@ -112,7 +117,7 @@ def _resources(found: Any) -> Table | None:
         {key: row.get(key) for key in (*(each for each in first if each in row), *_scalars(row))}
         for row in rows
     ]
-    return table("What each party used and waited for", ordered)
+    return table(say("What each party used and waited for"), ordered)
 
 
 def _scalars(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,11 +137,11 @@ def _ledger(ledger: Any) -> Table | None:
         return None
     kinds = {str(kind): found for kind, phases in ledger.items() if (found := _numbers(phases))}
     rows = [
-        {"phase": phase, **{f"{kind}_us": phases.get(phase) for kind, phases in kinds.items()}}
+        {"phase": named(phase), **{f"{kind}_us": phases.get(phase) for kind, phases in kinds.items()}}
         for phase in PHASES
         if any(phases.get(phase) for phases in kinds.values())
     ]
-    return table("Where the time goes in typical and in slow messages", rows)
+    return table(say("Where the time goes in typical and in slow messages"), rows)
 
 
 def _profiles(profiles: Any) -> Iterator[Table | None]:
@@ -144,16 +149,21 @@ def _profiles(profiles: Any) -> Iterator[Table | None]:
         return
     for party, found in profiles.items():
         if party == "operators":
-            yield table("Operators of the model", _entries(found))
+            yield table(say("Operators of the model"), _entries(found))
         elif isinstance(found, Mapping):
             slower = found.get("slowdown")
-            how = (
-                f", {slower:.2f}x as slow while it was looked at" if isinstance(slower, (int, float)) else ""
-            )
+            who = excerpt(party, 60)
+            caption = say("Profile of {party}", party=who)
+            if isinstance(slower, (int, float)):
+                caption = say(
+                    "Profile of {party}, {slower:.2f}x as slow while it was looked at",
+                    party=who,
+                    slower=slower,
+                )
             frames = [
                 each if isinstance(each, Mapping) else {"frame": each} for each in _entries(found.get("top"))
             ]
-            yield table(f"Profile of {excerpt(party, 60)}{how}", frames)
+            yield table(caption, frames)
 
 
 def _entries(found: Any) -> list[Any]:
@@ -170,13 +180,18 @@ def _blocks(entry: Entry) -> Table | None:
             "round": block["round"],
             "messages": block["count"],
             "p50_us": block["p50_us"] if block["count"] else None,
-            "warm-up": f"{block['warmup_messages']} messages, {block['warmup_s']:.2f} s"
-            + ("" if block["warmup_settled"] else ", not settled"),
+            "warm-up": say(
+                word("{messages} messages, {warmup_s:.2f} s")
+                if block["warmup_settled"]
+                else word("{messages} messages, {warmup_s:.2f} s, not settled"),
+                messages=block["warmup_messages"],
+                warmup_s=block["warmup_s"],
+            ),
             "largest phase_us": _largest(block["phase_means_us"]) if block["count"] else None,
         }
         for block in entry.get("blocks_detail") or ()
     ]
-    return table("Blocks", rows)
+    return table(say("Blocks"), rows)
 
 
 def _largest(means_us: Mapping[str, float]) -> dict[str, float]:

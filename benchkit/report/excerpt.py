@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from benchkit.report.text import clean
+from benchkit.words import say
 
 LONGEST: Final = 400
 """Letters of a message that a page shows; the whole of it stays in run.json."""
@@ -20,7 +21,12 @@ def excerpt(value: object, most: int = LONGEST) -> str:
     if len(line) <= most:
         return line
     tail = most // 4
-    return f"{line[: most - tail]} …({len(line) - most} letters left out)… {line[len(line) - tail :]}"
+    return say(
+        "{begin} …({count} letters left out)… {end}",
+        begin=line[: most - tail],
+        count=len(line) - most,
+        end=line[len(line) - tail :],
+    )
 
 
 def short(value: object, most: int = 40) -> str:
@@ -37,7 +43,7 @@ def page(value: str, most: int = 20_000, widest: int = 300) -> str:
     for at, line in enumerate(lines):
         room -= len(line) + 1
         if room < 0:
-            found.append(f"… ({len(lines) - at} lines left out)")
+            found.append(say("… ({count} lines left out)", count=len(lines) - at))
             break
         found.append(line)
     return "\n".join(found)

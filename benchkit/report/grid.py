@@ -11,6 +11,7 @@ from benchkit.report.charts import palette
 from benchkit.report.excerpt import short
 from benchkit.report.groups import Entry, Group, Row
 from benchkit.report.text import cpu_us
+from benchkit.words import named, say
 
 _MOST_VALUES: Final = 40
 _AXES: Final[Mapping[str, Callable[[Row], object]]] = {
@@ -20,7 +21,7 @@ _AXES: Final[Mapping[str, Callable[[Row], object]]] = {
     "source": lambda row: row.entry["source"],
     "load": lambda row: row.entry["load"]["name"],
     "workers": lambda row: row.entry["workers"],
-    "validity": lambda row: "valid" if row.valid else "not valid",
+    "validity": lambda row: named("valid") if row.valid else say("not valid"),
 }
 
 

@@ -15,6 +15,7 @@ from benchkit.records.run import Block, Run
 from benchkit.records.samples import SAMPLE, Samples
 from benchkit.report.charts.palette import Look, looks
 from benchkit.report.excerpt import excerpt, short
+from benchkit.words import say
 
 Entry = Mapping[str, Any]
 
@@ -57,7 +58,7 @@ class Row:
     @property
     def name(self) -> str:
         """The label; of a cell that is not valid it says so."""
-        return self.label if self.valid else f"{self.label} (not valid)"
+        return self.label if self.valid else say("{label} (not valid)", label=self.label)
 
     @cached_property
     def chosen(self) -> Selection:

@@ -20,6 +20,7 @@ from markupsafe import Markup
 from benchkit.report.charts import palette
 from benchkit.report.excerpt import excerpt
 from benchkit.report.story import COLUMNS, Story
+from benchkit.words import named, say, spoken
 
 _QUANTITY: Final = re.compile(r"(?<=\d) (?=(?:us|ms|s|min|h|B|kB|MB|GB)\b)")
 
@@ -45,13 +46,14 @@ def page(template: str, charts: Mapping[str, str], *more: str, **words: Any) -> 
     `charts` holds inline SVG by name, their ids already unique. A template gets `css`, `js`, `scripts`, `policy`
     and `svg` beside `words`; whatever else it shows is escaped.
     """
-    css, js = style(), script()
+    css, js = style(say("Sort by")), script()
     scripts = [_file(name) for name in more]
     run = " ".join(map(_hash, (js, *scripts)))
     return (
         _environment()
         .get_template(template)
         .render(
+            language=spoken(),
             **words,
             css=Markup(css),  # noqa: S704  (made of the package's own template and palette)
             js=Markup(js),  # noqa: S704  (a file of the package)
@@ -68,8 +70,11 @@ def _hash(text: str) -> str:
 
 
 @cache
-def style() -> str:
-    """The page's only style sheet; on dark ground it exchanges the charts' colours for their twins."""
+def style(sort_by: str = "Sort by") -> str:
+    """The page's only style sheet, with the one word that it says.
+
+    On dark ground it exchanges the charts' colours for their twins.
+    """
     twins = palette.dark_twins()
     grounds = {
         name: (color, twins[color])
@@ -78,7 +83,9 @@ def style() -> str:
             ("shade", palette.SHADE), ("grid", palette.GRID), ("alarm", palette.ALARM),
         )
     }  # fmt: skip
-    return _environment().get_template("report.css.jinja").render(twins=twins, grounds=grounds)
+    return (
+        _environment().get_template("report.css.jinja").render(twins=twins, grounds=grounds, sort_by=sort_by)
+    )
 
 
 @cache
@@ -103,6 +110,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["together"] = _together
+    made.globals.update(say=say, named=named)
     made.filters["excerpt"] = excerpt
     return made
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchkit.analysis.search_words import is_search, rate_with_interval
-from benchkit.analysis.words import largest_phases, times, us_with_interval
+from benchkit.analysis.words import largest_phases, listed, times, us_with_interval
 from benchkit.report.excerpt import excerpt, short
 from benchkit.report.groups import Entry, Group, Row
+from benchkit.words import named, say, word
 
 _MOST_GROUPS: Final = 3
 _MOST_CELLS: Final = 4
@@ -42,7 +43,7 @@ def crossings(document: Entry) -> list[str]:
     return [str(said) for each in document.get("crossover") or () for said in each.get("sentences") or ()]
 
 
-def named(sentence: str, rows: Sequence[Row]) -> tuple[tuple[int, str], ...]:
+def cells_named(sentence: str, rows: Sequence[Row]) -> tuple[tuple[int, str], ...]:
     """Numbers and labels of the cells that a sentence names; the longest labels are looked for first."""
     cells = []
     for row in sorted(rows, key=lambda row: -len(row.label)):
@@ -65,7 +66,9 @@ def _best(document: Entry, found: Sequence[Group]) -> Iterator[Claim]:
     else:
         text = "; ".join(f"{group.title}: {_first(rows)}" for group, rows in told)
     if more := len(ranked) - len(told):
-        text += f"; and {more} more {'group' if more == 1 else 'groups'} below"
+        text += (
+            say("; and 1 more group below") if more == 1 else say("; and {more} more groups below", more=more)
+        )
     cells = tuple((row.number, row.label) for _, rows in told for row in (rows[0], *_tied(rows)))
     yield Claim(excerpt(f"{text}.", 1500), ranked[0][0].number if len(ranked) == 1 else None, cells)
 
@@ -81,17 +84,25 @@ def _first(rows: Sequence[Row]) -> str:
     if is_search(best.entry):
         rates = best.entry.get("capacity") or best.entry["backlog"]
         known = rates["rate_per_s"] is not None
-        text = f"{best.label} holds the highest rate, {rate_with_interval(rates) if known else 'none'}"
+        found = rate_with_interval(rates) if known else named("none")
+        text = say("{label} holds the highest rate, {rate}", label=best.label, rate=found)
     else:
-        verb = "is fastest" if behind and not tied else "has the lowest p50"
         latency = best.entry["latency_us"]
         p50 = us_with_interval(latency["p50"], latency["p50_ci95"])
-        text = f"{best.label} {verb}, {p50}" if verb.endswith("p50") else f"{best.label} {verb}, p50 {p50}"
+        text = (
+            say("{label} is fastest, p50 {p50}", label=best.label, p50=p50)
+            if behind and not tied
+            else say("{label} has the lowest p50, {p50}", label=best.label, p50=p50)
+        )
     if tied:
-        text += f", tied with {', '.join(row.label for row in tied)}"
+        text += say(", tied with {label}", label=", ".join(row.label for row in tied))
     if behind and behind[0].place:
-        text += f", ahead of {behind[0].label} ({times(behind[0].place['ratio_to_best'])})"
-    return text if len(rows) > 1 else f"{text}, with no other valid cell to compare it with"
+        text += say(
+            ", ahead of {label} ({ratio_to_best})",
+            label=behind[0].label,
+            ratio_to_best=times(behind[0].place["ratio_to_best"]),
+        )
+    return text if len(rows) > 1 else say("{text}, with no other valid cell to compare it with", text=text)
 
 
 def _limits(found: Sequence[Group]) -> Iterator[Claim]:
@@ -99,12 +110,20 @@ def _limits(found: Sequence[Group]) -> Iterator[Claim]:
     if not valid:
         return
     kinds = Counter(_kind(row) for row in valid)
-    of = f" of {len(valid)} valid cells"
     parts = []
     for at, (kind, many) in enumerate(kinds.most_common(_MOST_CELLS)):
-        parts.append(f"{kind} in {many}{of if at == 0 else ''}")
+        parts.append(
+            say("{kind} in {many} of {valid} valid cells", kind=kind, many=many, valid=len(valid))
+            if at == 0
+            else say("{kind} in {many}", kind=kind, many=many)
+        )
     best = next((row for row in valid if row.place), valid[0])
-    text = f"What limits them: {', '.join(parts)}; {best.label} spends its time on {largest_phases(dict(best.entry))}"
+    text = say(
+        "What limits them: {parts}; {label} spends its time on {largest_phases}",
+        parts=", ".join(parts),
+        label=best.label,
+        largest_phases=largest_phases(dict(best.entry)),
+    )
     yield Claim(excerpt(f"{text}.", 700), None, ((best.number, best.label),))
 
 
@@ -112,21 +131,26 @@ def _kind(row: Row) -> str:
     verdict = row.entry["verdict"]
     kind = verdict.get("kind") or verdict["bottleneck"]
     if kind in ("none", "unclear"):
-        return "no single bottleneck"
+        return say("no single bottleneck")
     resource = verdict["resource"]
-    return str(kind) if verdict.get("kind") or resource == "none" else f"{kind} ({resource})"
+    plain = verdict.get("kind") or resource == "none"
+    return named(str(kind)) if plain else f"{named(str(kind))} ({named(resource)})"
 
 
 def _trust(document: Entry, found: Sequence[Group]) -> Claim:
     rows = [row for group in found for row in group.rows]
     invalid = [row for row in rows if not row.valid]
     if not rows:
-        return Claim("Nothing was measured: the run holds no cell.", None)
-    text = f"All {len(rows)} cells are valid" if len(rows) > 1 else "The cell is valid"
+        return Claim(say("Nothing was measured: the run holds no cell."), None)
+    text = say("All {rows} cells are valid", rows=len(rows)) if len(rows) > 1 else say("The cell is valid")
     if invalid:
-        valid = f"{len(rows) - len(invalid)} of {len(rows)} cells are valid"
+        valid = say("{valid} of {all} cells are valid", valid=len(rows) - len(invalid), all=len(rows))
         why = _why(invalid, several=len(found) > 1)
-        text = f"{valid}; not to be used: {why}" if len(rows) > 1 else f"The cell is not valid: {why}"
+        text = (
+            say("{valid}; not to be used: {why}", valid=valid, why=why)
+            if len(rows) > 1
+            else say("The cell is not valid: {why}", why=why)
+        )
     text += _promises(document)
     return Claim(
         excerpt(f"{text}.", 900), None, tuple((row.number, row.label) for row in invalid[:_MOST_CELLS])
@@ -136,14 +160,20 @@ def _trust(document: Entry, found: Sequence[Group]) -> Claim:
 def _why(invalid: Sequence[Row], *, several: bool) -> str:
     """Each cell with its reasons, or where they are many each reason with its number of cells."""
     if len(invalid) <= _MOST_NAMED:
-        under = [f" under {short(row.entry['group'])}" if several else "" for row in invalid]
-        named_ = (
-            f"{row.label}{place} ({', '.join(row.codes)})" for row, place in zip(invalid, under, strict=True)
+        return ", ".join(
+            say(
+                word("{cell} under {group} ({codes})") if several else word("{cell} ({codes})"),
+                cell=row.label,
+                group=short(row.entry["group"]),
+                codes=", ".join(row.codes),
+            )
+            for row in invalid
         )
-        return ", ".join(named_)
     codes = Counter(code for row in invalid for code in row.codes)
-    told = ", ".join(f"{code} in {many}" for code, many in codes.most_common(_MOST_CELLS))
-    return f"the other {len(invalid)} ({told})"
+    told = ", ".join(
+        say("{code} in {many}", code=code, many=many) for code, many in codes.most_common(_MOST_CELLS)
+    )
+    return say("the other {invalid} ({told})", invalid=len(invalid), told=told)
 
 
 def _promises(document: Entry) -> str:
@@ -153,7 +183,7 @@ def _promises(document: Entry) -> str:
     broken = sum(each["kept"] is False for each in promises)
     open_ = sum(each["kept"] is None for each in promises)
     if not broken and not open_:
-        return "; every promise of the scenario is kept"
-    parts = [f"{broken} broken"] if broken else []
-    parts += [f"{open_} not decidable with this sample"] if open_ else []
-    return f"; of {len(promises)} promises {' and '.join(parts)}"
+        return say("; every promise of the scenario is kept")
+    parts = [say("{broken} broken", broken=broken)] if broken else []
+    parts += [say("{open} not decidable with this sample", open=open_)] if open_ else []
+    return say("; of {promises} promises {parts}", promises=len(promises), parts=listed(parts))

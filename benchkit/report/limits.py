@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from benchkit.report.text import rate
 from benchkit.units import show_us
+from benchkit.words import named, say
 
 Entry = Mapping[str, Any]
 _NAMED: Final = 3
@@ -20,17 +21,27 @@ def limits(cell: Entry) -> str:
         return ""
     first, *others = stations[:_NAMED]
     busy = min(1.0, cell["throughput"]["messages_per_s"] / first["saturates_per_s"])
-    text = (
-        f"{_name(first)} works {busy:.0%} of the time, {show_us(first['demand_us'])} a message: saturated at "
-        f"{rate(first['saturates_per_s'])}"
+    text = say(
+        "{name} works {busy:.0%} of the time, {demand_us} a message: saturated at {saturates_per_s}",
+        name=_name(first),
+        busy=busy,
+        demand_us=show_us(first["demand_us"]),
+        saturates_per_s=rate(first["saturates_per_s"]),
     )
-    next_ = ", ".join(f"{_name(each)} at {rate(each['saturates_per_s'])}" for each in others)
-    return f"{text}; next {next_}" if next_ else text
+    next_ = ", ".join(
+        say("{name} at {saturates_per_s}", name=_name(each), saturates_per_s=rate(each["saturates_per_s"]))
+        for each in others
+    )
+    return say("{text}; next {next}", text=text, next=next_) if next_ else text
 
 
 def _name(station: Entry) -> str:
     many = station["servers"] > 1
-    return f"{station['servers']} {station['name'].removesuffix('s')}s" if many else str(station["name"])
+    return (
+        f"{station['servers']} {named(station['name'].removesuffix('s') + 's')}"
+        if many
+        else named(str(station["name"]))
+    )
 
 
 def slow(cell: Entry) -> str:
@@ -47,7 +58,11 @@ def gaps(cell: Entry) -> list[str]:
             continue
         for name, why in each["gaps"].items():
             told = found.setdefault(why, [])
-            told.append(each["name"] if name == each["name"] else f"{name} of {each['name']}")
+            told.append(
+                named(each["name"])
+                if name == each["name"]
+                else say("{name} of {party}", name=named(name), party=named(each["name"]))
+            )
     return [f"{', '.join(names)}: {why}" for why, names in found.items()]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchkit.units import show_bytes, show_us
+from benchkit.words import named, say
 
 Entry = Mapping[str, Any]
 
@@ -16,25 +17,35 @@ def in_words(link: Entry) -> Iterator[str]:
         for way in ("up", "down"):
             facts = list(_facts(link["asked"][way], done[way]))
             if facts:
-                yield f"{side}, {way}: {', '.join(facts)}"
+                yield f"{named(side)}, {named(way)}: {', '.join(facts)}"
 
 
 def _facts(asked: Entry, done: Entry) -> Iterator[str]:
     delay = done["delay_us"]
     for name in ("p50", "p99") if delay else ():
-        title = "delay p50" if name == "p50" else name
-        yield f"{title} {show_us(delay[name])} (asked {show_us(asked['delay_us'][name])})"
+        title = say("delay p50") if name == "p50" else name
+        yield say(
+            "{title} {delay} (asked {delay_us})",
+            title=title,
+            delay=show_us(delay[name]),
+            delay_us=show_us(asked["delay_us"][name]),
+        )
     if asked["rate_bytes_per_s"]:
         wanted, rate = asked["rate_bytes_per_s"], done["rate_bytes_per_s"]
-        full = "never full" if rate is None else f"{show_bytes(rate)}/s when full"
+        full = say("never full") if rate is None else say("{rate}/s when full", rate=show_bytes(rate))
         busy = done["utilisation"] or 0.0
-        yield f"{full} (asked {show_bytes(wanted)}/s), busy {min(busy, 1.0):.0%}"
+        yield say(
+            "{full} (asked {wanted}/s), busy {busy:.0%}",
+            full=full,
+            wanted=show_bytes(wanted),
+            busy=min(busy, 1.0),
+        )
     if done["lost"]:
-        yield f"{done['lost']} of {done['packets']} packets lost"
+        yield say("{lost} of {packets} packets lost", lost=done["lost"], packets=done["packets"])
     if done["blacked_out"]:
-        yield f"{done['blacked_out']} pieces met a blackout"
+        yield say("{blacked_out} pieces met a blackout", blacked_out=done["blacked_out"])
     if asked["not_applied"]:
-        yield f"no {', '.join(asked['not_applied'])}: TCP hides it"
+        yield say("no {not_applied}: TCP hides it", not_applied=", ".join(asked["not_applied"]))
 
 
 def link_lines(cells: Sequence[Entry]) -> Iterator[tuple[str, str]]:

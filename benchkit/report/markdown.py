@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Undefined
 
+from benchkit.report.decision import COST_COLUMNS
 from benchkit.report.story import COLUMNS, Story
+from benchkit.words import named, say
 
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>|~&#!$])")
 _MARKER: Final = re.compile(r"^([-+=]|[0-9]+[.)](?=\s|$))")
@@ -24,11 +26,12 @@ class Markdown(str):
 
 
 def markdown(story: Story, files: Mapping[str, str], commands: Sequence[str]) -> str:
-    """The document; `files` holds the relative path of every chart's picture by name."""
+    """The document; `files` holds the relative path of every chart by name, without its ending."""
     return written(
         "report.md.jinja",
         story=story,
         columns=COLUMNS,
+        cost_columns=COST_COLUMNS,
         commands=commands,
         files={name: Markdown(path) for name, path in files.items()},
     )
@@ -59,10 +62,12 @@ def block(text: str, language: str) -> Markdown:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    made = Environment(
         loader=PackageLoader("benchkit.report", "templates"),
         autoescape=False,  # noqa: S701  (no HTML: `finalize` escapes for Markdown)
         finalize=escape,
         undefined=StrictUndefined,
         keep_trailing_newline=True,
     )
+    made.globals.update(say=say, named=named)
+    return made

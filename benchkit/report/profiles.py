@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from benchkit.units import show_us
+from benchkit.words import named, say
 
 Entry = Mapping[str, Any]
 _PHASES: Final = ("encode", "send", "decode", "batch", "compute", "reply")
@@ -24,13 +25,13 @@ def brief(cell: Entry) -> Iterator[str]:
     if not found:
         return
     if found["gap"]:
-        yield f"not profiled: {found['gap']}"
+        yield say("not profiled: {gap}", gap=found["gap"])
         return
     yield found["cost"]
     matter = [phase for phase in _PHASES if cell["phases_us"][phase]["share"] >= _MATTERS]
     yield from _told(found, matter)
     if files := [party["file"] for _, party in _parties(found) if party["file"]]:
-        yield f"pages: {', '.join(files)}"
+        yield say("pages: {files}", files=", ".join(files))
 
 
 def full(cell: Entry) -> str:
@@ -39,7 +40,7 @@ def full(cell: Entry) -> str:
     if not found:
         return ""
     if found["gap"]:
-        return f"none: {found['gap']}"
+        return say("none: {gap}", gap=found["gap"])
     return "; ".join([found["cost"], *_told(found, _PHASES)])
 
 
@@ -54,24 +55,34 @@ def _told(found: Entry, phases: Sequence[str]) -> Iterator[str]:
         if party["gap"]:
             yield f"{name}: {party['gap']}"
     if told := ", ".join(_operator(each) for each in found["operators"][:_MOST_OPERATORS]):
-        yield f"operators: {told}"
+        yield say("operators: {told}", told=told)
     for name, native in found["native"].items():
         if native["gap"]:
-            yield f"{name}, native code: {native['gap']}"
+            yield say("{name}, native code: {gap}", name=name, gap=native["gap"])
 
 
 def _phases(party: Entry, phases: Sequence[str]) -> Iterator[str]:
     for phase in phases:
         top = [each for each in party["top"] if each["phase"] == phase]
-        told = [f"{each['share']:.0%} in {_where(each)}" for each in top if each["share"] >= _LEAST][:_MOST]
+        told = [
+            say("{share:.0%} in {where}", share=each["share"], where=_where(each))
+            for each in top
+            if each["share"] >= _LEAST
+        ][:_MOST]
         if told:
-            yield f"{phase} {', '.join(told)}"
+            yield f"{named(phase)} {', '.join(told)}"
 
 
 def _where(frame: Entry) -> str:
-    called = f", called from {frame['caller']}" if frame["caller_share"] >= _MOSTLY else ""
+    called = say(", called from {caller}", caller=frame["caller"]) if frame["caller_share"] >= _MOSTLY else ""
     return f"{frame['name']} ({frame['where']}){called}" if frame["where"] else f"{frame['name']}{called}"
 
 
 def _operator(each: Entry) -> str:
-    return f"{each['share']:.0%} in {each['name']} ({each['type']}, {show_us(each['mean_us'])} a call)"
+    return say(
+        "{share:.0%} in {name} ({type}, {mean_us} a call)",
+        share=each["share"],
+        name=each["name"],
+        type=each["type"],
+        mean_us=show_us(each["mean_us"]),
+    )

@@ -12,14 +12,16 @@ from typing import Final
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.records.run import Run
 from benchkit.report.charts.gallery import Chart, gallery, overview
+from benchkit.report.decision import Record, record
 from benchkit.report.evidence import Evidence, evidence
 from benchkit.report.excerpt import excerpt
 from benchkit.report.facts import Fact, as_yaml, failures, of_cell, of_machine, of_run
 from benchkit.report.grid import Grid, grid
 from benchkit.report.groups import Entry, Group, Row, groups
-from benchkit.report.lead import Claim, crossings, lead, named
+from benchkit.report.lead import Claim, cells_named, crossings, lead
 from benchkit.report.text import cpu_us, rate
 from benchkit.units import show_us
+from benchkit.words import named, retold, say
 
 MOST_GROUPS: Final = 12
 """Groups that get charts; the tables show all of them."""
@@ -65,6 +67,8 @@ class Promised:
     values: tuple[str, ...]
     open: tuple[str, ...]
     """The promises that are broken or cannot be decided, in words."""
+    kept: tuple[bool | None, ...]
+    """By promise, as `values`; None where it cannot be decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ class Story:
     grid: Grid
     overview: tuple[tuple[str, Chart], ...]
     """Charts of the whole run by name: which transport wins where, latency against throughput."""
+    record: Record
+    """What report.md says as a decision record beyond all that."""
 
     @property
     def files(self) -> list[str]:
@@ -140,25 +146,28 @@ def story(run: Run, document: Entry) -> Story:
         failures=tuple(failures(document.get("failures", ()))),
         run=tuple(of_run(run, document)),
         environment=tuple(of_machine(document)),
-        warnings=tuple(excerpt(each) for each in document["environment"].get("warnings", ())[:_MOST_LINES]),
+        warnings=tuple(
+            excerpt(retold(str(each))) for each in document["environment"].get("warnings", ())[:_MOST_LINES]
+        ),
         scenario=as_yaml(scenario),
         lead=lead(document, found),
         grid=grid(found),
         overview=tuple(
             (f"all-{at}-{chart.kind}", chart) for at, chart in enumerate(overview(found, document), 1)
         ),
+        record=record(document, found),
     )
 
 
 def _banners(document: Entry) -> Iterator[str]:
     if document["interrupted"]:
-        yield "The run was interrupted: what follows is what was measured until then."
+        yield say("The run was interrupted: what follows is what was measured until then.")
     if document["quick"]:
-        yield "A quick run: short blocks, wide intervals. Measure without --quick before you decide."
+        yield say("A quick run: short blocks, wide intervals. Measure without --quick before you decide.")
     if not document["cells"]:
-        yield "The run holds no cell: there is nothing to compare."
+        yield say("The run holds no cell: there is nothing to compare.")
     elif not any(cell["validity"]["valid"] for cell in document["cells"]):
-        yield "No cell is valid: nothing below may be used to decide; each reason has its remedy."
+        yield say("No cell is valid: nothing below may be used to decide; each reason has its remedy.")
 
 
 def _claims(document: Entry, found: Sequence[Group]) -> Iterator[Claim]:
@@ -168,13 +177,17 @@ def _claims(document: Entry, found: Sequence[Group]) -> Iterator[Claim]:
         rows = [row for group in found if group.number in about for row in group.rows]
         anchor = "overview" if sentence in crossings(document) else ""
         group = about[0] if about else None
-        yield Claim(excerpt(sentence, 1500), group, named(sentence, rows), anchor)
+        yield Claim(excerpt(sentence, 1500), group, cells_named(sentence, rows), anchor)
 
 
 def _section(group: Group, slo: dict[str, float]) -> Section:
     drawn = group.number <= MOST_GROUPS
     charts = tuple((f"g{group.number}-{chart.kind}", chart) for chart in gallery(group, slo)) if drawn else ()
-    why_none = "nothing was measured" if drawn else f"only the first {MOST_GROUPS} groups have charts"
+    why_none = (
+        say("nothing was measured")
+        if drawn
+        else say("only the first {most} groups have charts", most=MOST_GROUPS)
+    )
     return Section(
         number=group.number,
         title=group.title,
@@ -191,14 +204,14 @@ def _section(group: Group, slo: dict[str, float]) -> Section:
             )
             for row in group.rows
         ),
-        missing="" if charts else f"No charts: {why_none}.",
+        missing="" if charts else say("No charts: {why_none}.", why_none=why_none),
     )
 
 
 def _line(row: Row) -> Line:
     entry, latency = row.entry, row.entry["latency_us"]
     verdict, guarantee = entry["verdict"], entry["guarantee"]
-    resource = f" ({verdict['resource']})" if verdict["resource"] != "none" else ""
+    resource = f" ({named(verdict['resource'])})" if verdict["resource"] != "none" else ""
     figures = (
         _with_interval(latency["p50"], latency["p50_ci95"]),
         show_us(latency["p90"]),
@@ -207,7 +220,7 @@ def _line(row: Row) -> Line:
         rate(entry["throughput"]["messages_per_s"]) if latency["count"] else "-",
         show_us(cpu_us(entry["cost"])),
         _against_best(row.place),
-        f"{verdict['bottleneck']}{resource}" if row.valid else "-",
+        f"{named(verdict['bottleneck'])}{resource}" if row.valid else "-",
         excerpt(f"{guarantee['delivery']}, {guarantee['durability']}", 60),
     )
     best = row.place is not None and row.place["ratio_ci95"] == [1.0, 1.0]
@@ -222,11 +235,11 @@ def _against_best(place: Entry | None) -> str:
     if place is None:
         return "-"
     if place["ratio_ci95"] is None:
-        return f"{times(place['ratio_to_best'])} (no interval)"
+        return say("{ratio_to_best} (no interval)", ratio_to_best=times(place["ratio_to_best"]))
     if place["ratio_ci95"] == [1.0, 1.0]:
-        return "lowest"
-    tie = "tie, " if place["tied_with_best"] else ""
-    return tie + times_with_interval(place["ratio_to_best"], place["ratio_ci95"]).replace(" [", "\n[", 1)
+        return say("lowest")
+    ratio = times_with_interval(place["ratio_to_best"], place["ratio_ci95"]).replace(" [", "\n[", 1)
+    return say("tie, {ratio}", ratio=ratio) if place["tied_with_best"] else ratio
 
 
 def _whys(rows: Iterable[Row], severity: str) -> Iterator[Why]:
@@ -247,14 +260,17 @@ def _whys(rows: Iterable[Row], severity: str) -> Iterator[Why]:
 
 
 def _promised(document: Entry, rows: Sequence[Row]) -> Iterator[Promised]:
-    words = {True: "kept", False: "broken", None: "not decidable with this sample"}
+    words = {True: named("kept"), False: named("broken"), None: say("not decidable with this sample")}
     for row in rows[: 2 * _MOST_LINES]:
         own = [each for each in document["promises"] if each["cell"] == row.entry["id"]]
         told = [(each, f"{_quantity(each['name'], each['value'])}, {words[each['kept']]}") for each in own]
         if told:
             open_ = (f"{excerpt(each['name'], 20)} {said}" for each, said in told if each["kept"] is not True)
             group = excerpt(row.entry["group"], 60)
-            yield Promised(row.number, row.label, group, tuple(said for _, said in told), tuple(open_))
+            values = tuple(said for _, said in told)
+            yield Promised(
+                row.number, row.label, group, values, tuple(open_), tuple(each["kept"] for each in own)
+            )
 
 
 def _quantity(name: str, value: float | None) -> str:

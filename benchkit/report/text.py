@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchkit.units import show_us
+from benchkit.words import say
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -39,6 +40,11 @@ def within(value: float | None, interval: Sequence[float] | None) -> str:
     if farther >= 9.995:
         return f"{show_us(value)} ±>999%"
     return f"{show_us(value)} ±{farther:.0%}" if farther >= 0.005 else f"{show_us(value)} ±<1%"
+
+
+def span(interval_us: Sequence[float]) -> str:
+    """`2.0 ms to 2.2 ms`."""
+    return say("{low} to {high}", low=show_us(interval_us[0]), high=show_us(interval_us[1]))
 
 
 def rate(per_s: float) -> str:

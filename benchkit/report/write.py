@@ -8,6 +8,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -15,10 +16,13 @@ from benchkit.analysis.document import document
 from benchkit.errors import StorageError
 from benchkit.records.run import Run
 from benchkit.report.charts.drawing import pictures
+from benchkit.report.charts.gallery import Chart
+from benchkit.report.charts.scripts import paintable, script
 from benchkit.report.html import html
 from benchkit.report.markdown import markdown
 from benchkit.report.reproduce import commands
 from benchkit.report.story import Section, Story, story
+from benchkit.words import ENGLISH, say, speaking
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -31,8 +35,11 @@ def write(run: Run, folder: Path) -> list[Path]:
     found = document(run)
     told = story(run, found)
     how = commands(found, folder.resolve())
+    painted = None
+    if not paintable():
+        told, painted = _unpainted(told), _english(run)
     with drawing(folder):
-        return list(_files(told, how, folder))
+        return list(_files(told, how, folder, painted))
 
 
 @contextmanager
@@ -49,23 +56,44 @@ def drawing(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _files(told: Story, how: tuple[str, ...], folder: Path) -> Iterator[Path]:
-    """The page first: it is what somebody waits for."""
+def _english(run: Run) -> Story:
+    """The same in English, for pictures."""
+    with speaking(ENGLISH):
+        return story(run, document(run))
+
+
+def _unpainted(told: Story) -> Story:
+    """With a word about pictures whose words are in English."""
+    other = script()
+    said = say(
+        "The words in the PNG charts are English: no font for this language was found here. Install one, such as "
+        "{package}, and write the report again; the SVG charts and the page have all words.",
+        package=other.install if other else "",
+    )
+    return replace(told, warnings=(*told.warnings, said))
+
+
+def _files(told: Story, how: tuple[str, ...], folder: Path, painted: Story | None) -> Iterator[Path]:
+    """The page first: it is what somebody waits for. `painted` has the charts of the pictures where they differ."""
     stems = {name: f"charts/00-{name}" for name, _ in told.overview}
     stems.update(stem for section in told.sections for stem in _stems(section))
-    charts = dict(told.overview)
-    charts.update(each for section in told.sections for each in section.charts)
-    drawn = pictures(charts)
+    drawn = pictures(_charts(told))
+    if painted:
+        with speaking(ENGLISH):
+            drawn = {name: (drawn[name][0], each.png()) for name, each in _charts(painted).items()}
     new_folder(folder / "charts")
     kept = [file for file in told.files if (folder / file).is_file()]
     page = html(told, {name: vectors.inline for name, (vectors, _) in drawn.items()}, how, kept)
     yield written_to(folder / "report.html", page)
-    yield written_to(
-        folder / "report.md", markdown(told, {name: f"{stem}.png" for name, stem in stems.items()}, how)
-    )
+    yield written_to(folder / "report.md", markdown(told, stems, how))
     for name, (vectors, png) in drawn.items():
         yield written_to(folder / f"{stems[name]}.svg", vectors.alone)
         yield written_to(folder / f"{stems[name]}.png", png)
+
+
+def _charts(told: Story) -> dict[str, Chart]:
+    """All by name."""
+    return {**dict(told.overview), **dict(each for section in told.sections for each in section.charts)}
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Final
 from benchkit.analysis.validity import load, machine, messages, parties, path, sample, trace
 from benchkit.analysis.validity.codes import CODES, Kind, Severity
 from benchkit.analysis.validity.facts import TOLERATED, Facts, Reason, percent, reason
+from benchkit.words import say
 
 __all__ = [
     "CODES",
@@ -42,7 +43,7 @@ def reasons(facts: Facts) -> list[Reason]:
     if facts.cell.skipped:
         return [reason("skipped", facts.cell.skipped, remedy=facts.cell.skipped_remedy)]
     if not facts.blocks:
-        return [reason("not-measured", "no block of it was measured before the run ended")]
+        return [reason("not-measured", say("no block of it was measured before the run ended"))]
     return [found for check in _CHECKS for found in check(facts)]
 
 

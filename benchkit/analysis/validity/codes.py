@@ -47,6 +47,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from benchkit.analysis.intervals import LEAST_BLOCKS
+from benchkit.words import say, word
 
 Severity = Literal["invalid", "note"]
 
@@ -56,82 +57,107 @@ class Kind:
     """A code's usual severity and what to do about it."""
 
     severity: Severity
-    remedy: str
+    template: str
+    least: int | None = None
+    """What the template's field of that name says."""
+
+    @property
+    def remedy(self) -> str:
+        """In the language that is spoken."""
+        return say(self.template, least=self.least)
 
 
 CODES: Final[Mapping[str, Kind]] = {
     "skipped": Kind(
-        "invalid", "see what is missing with `benchkit doctor`, or leave the cell out with --only"
+        "invalid", word("see what is missing with `benchkit doctor`, or leave the cell out with --only")
     ),
-    "not-measured": Kind("invalid", "let the run end, or ask for fewer cells with --only"),
-    "party-died": Kind("invalid", "read the failure and its traceback in run.json"),
-    "stage-failed": Kind("invalid", "read the stage's traceback in run.json; run it alone on one message"),
+    "not-measured": Kind("invalid", word("let the run end, or ask for fewer cells with --only")),
+    "party-died": Kind("invalid", word("read the failure and its traceback in run.json")),
+    "stage-failed": Kind(
+        "invalid", word("read the stage's traceback in run.json; run it alone on one message")
+    ),
     "account-not-closed": Kind(
-        "invalid", "a transport must deliver, reject or lose each message: run check_transport on it"
+        "invalid", word("a transport must deliver, reject or lose each message: run check_transport on it")
     ),
-    "drain-timed-out": Kind("invalid", "lower the rate or the depth, or raise blocks.drain"),
+    "drain-timed-out": Kind("invalid", word("lower the rate or the depth, or raise blocks.drain")),
     "undelivered": Kind(
-        "invalid", "lower the rate, raise the transport's depth, or measure the loss on purpose"
+        "invalid", word("lower the rate, raise the transport's depth, or measure the loss on purpose")
     ),
-    "corrupted": Kind("invalid", "do not use this transport or codec before its bytes arrive unchanged"),
+    "corrupted": Kind(
+        "invalid", word("do not use this transport or codec before its bytes arrive unchanged")
+    ),
     "wrong-replies": Kind(
-        "invalid", "make the stage deterministic, or set replies unchecked if it cannot be"
+        "invalid", word("make the stage deterministic, or set replies unchecked if it cannot be")
     ),
     "replies-unchecked": Kind(
         "note",
-        "let the source repeat its messages (source.distinct) and use a stage that repeats its answers",
+        word("let the source repeat its messages (source.distinct) and use a stage that repeats its answers"),
     ),
-    "unexpected-arrivals": Kind("invalid", "give the cell a queue, stream or segment of its own"),
+    "unexpected-arrivals": Kind("invalid", word("give the cell a queue, stream or segment of its own")),
     "duplicated": Kind(
-        "invalid", "declare at-least-once in the transport's capabilities, or acknowledge in time"
+        "invalid", word("declare at-least-once in the transport's capabilities, or acknowledge in time")
     ),
-    "reordered": Kind("invalid", "declare its ordering in the transport's capabilities"),
+    "reordered": Kind("invalid", word("declare its ordering in the transport's capabilities")),
     "path-not-as-claimed": Kind(
-        "invalid", "correct the transport: what `prepare` claims is what its ends must use"
+        "invalid", word("correct the transport: what `prepare` claims is what its ends must use")
     ),
     "link-not-as-asked": Kind(
         "note",
-        "judge by what the link did; leave the machine more cores, or lower the load: pieces of a stream wait for "
-        "those before them",
+        word(
+            "judge by what the link did; leave the machine more cores, or lower the load: pieces of a "
+            "stream wait for those before them"
+        ),
     ),
-    "stamps-disagree": Kind("invalid", "run all parties on one host with one monotonic clock"),
+    "stamps-disagree": Kind("invalid", word("run all parties on one host with one monotonic clock")),
     "little-violated": Kind(
         "invalid",
-        "see whether the clock was set or the files were changed; check the transport with check_transport",
+        word(
+            "see whether the clock was set or the files were changed; check the transport with "
+            "check_transport"
+        ),
     ),
-    "foreign-requests": Kind("note", "let no other client call the stage while it is measured"),
+    "foreign-requests": Kind("note", word("let no other client call the stage while it is measured")),
     "source-too-slow": Kind(
-        "invalid", "use a smaller or cheaper source, fewer distinct messages, or a lower rate"
+        "invalid", word("use a smaller or cheaper source, fewer distinct messages, or a lower rate")
     ),
-    "offered-load-not-reached": Kind("invalid", "lower the rate, or measure the capacity with a closed loop"),
+    "offered-load-not-reached": Kind(
+        "invalid", word("lower the rate, or measure the capacity with a closed loop")
+    ),
     "warm-up-never-ended": Kind(
-        "invalid", "raise blocks.warmup; lower the rate if the latency grows as long as the load lasts"
+        "invalid", word("raise blocks.warmup; lower the rate if the latency grows as long as the load lasts")
     ),
-    "too-few-samples": Kind("note", "measure longer (blocks.duration, blocks.rounds) or at a higher rate"),
-    "few-blocks": Kind("note", f"set blocks.rounds to {LEAST_BLOCKS} or more"),
+    "too-few-samples": Kind(
+        "note", word("measure longer (blocks.duration, blocks.rounds) or at a higher rate")
+    ),
+    "few-blocks": Kind("note", word("set blocks.rounds to {least} or more"), least=LEAST_BLOCKS),
     "blocks-disagree": Kind(
-        "note", "stop what else runs on this machine, or raise blocks.rounds and blocks.duration"
+        "note", word("stop what else runs on this machine, or raise blocks.rounds and blocks.duration")
     ),
     "machine-disturbed": Kind(
         "invalid",
-        "stop what else runs on this machine or its host, raise the CPU quota, or raise blocks.rounds",
+        word("stop what else runs on this machine or its host, raise the CPU quota, or raise blocks.rounds"),
     ),
     "drift": Kind(
         "note",
-        "see the latency over time in the report; find what grows or wears out before trusting one figure",
+        word(
+            "see the latency over time in the report; find what grows or wears out before trusting one figure"
+        ),
     ),
-    "core-shared": Kind("note", "use a machine with a core for every party"),
-    "search-unfinished": Kind("note", "raise load.longest, or ask for less precision (load.precision)"),
+    "core-shared": Kind("note", word("use a machine with a core for every party")),
+    "search-unfinished": Kind("note", word("raise load.longest, or ask for less precision (load.precision)")),
     "no-level-keeps": Kind(
-        "note", "promise more than the smallest latency seen, or make the stage or the path faster"
+        "note", word("promise more than the smallest latency seen, or make the stage or the path faster")
     ),
-    "search-given-up": Kind("invalid", "read the failures in run.json"),
-    "trace-damaged": Kind("note", "copy the trace files again, or trace again"),
-    "trace-not-ended": Kind("note", "see why the process was killed; what it had marked is analysed"),
-    "trace-unmatched": Kind("note", "give a message the same name in every call"),
-    "trace-cut": Kind("note", "raise BENCHKIT_TRACE_BYTES to keep more of each process's marks"),
-    "near-floor": Kind("note", "treat it as the cost of the tool itself; larger payloads stand clear of it"),
+    "search-given-up": Kind("invalid", word("read the failures in run.json")),
+    "trace-damaged": Kind("note", word("copy the trace files again, or trace again")),
+    "trace-not-ended": Kind("note", word("see why the process was killed; what it had marked is analysed")),
+    "trace-unmatched": Kind("note", word("give a message the same name in every call")),
+    "trace-cut": Kind("note", word("raise BENCHKIT_TRACE_BYTES to keep more of each process's marks")),
+    "near-floor": Kind(
+        "note", word("treat it as the cost of the tool itself; larger payloads stand clear of it")
+    ),
     "effect-below-noise": Kind(
-        "note", "take the two for equal; a quieter machine or larger payloads would show a smaller difference"
+        "note",
+        word("take the two for equal; a quieter machine or larger payloads would show a smaller difference"),
     ),
 }

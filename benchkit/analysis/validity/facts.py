@@ -16,6 +16,7 @@ from benchkit.analysis.little import Little
 from benchkit.analysis.measure import Measure
 from benchkit.analysis.validity.codes import CODES, Severity
 from benchkit.records.run import Block, Cell
+from benchkit.words import say
 
 TOLERATED: Final = 0.01
 _NAMED: Final = 5
@@ -78,10 +79,10 @@ def graded_blocks(affected: int, blocks: int) -> Severity:
     return "invalid" if affected * _BLOCKS_TOLERATED > blocks else "note"
 
 
-def named(blocks: Sequence[int]) -> str:
+def blocks_named(blocks: Sequence[int]) -> str:
     """`block 3, 4, 7`, with an ellipsis after the first five."""
     more = ", ..." if len(blocks) > _NAMED else ""
-    return f"block {', '.join(str(index) for index in blocks[:_NAMED])}{more}"
+    return say("block {numbers}{more}", numbers=", ".join(map(str, blocks[:_NAMED])), more=more)
 
 
 def percent(share: float) -> str:
@@ -92,4 +93,4 @@ def percent(share: float) -> str:
 
 def messages(count: int) -> str:
     """In words: `1 message`, `7 messages`."""
-    return "1 message" if count == 1 else f"{count} messages"
+    return say("1 message") if count == 1 else say("{count} messages", count=count)

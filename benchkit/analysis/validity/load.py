@@ -18,6 +18,7 @@ from benchkit.analysis.validity.codes import Severity
 from benchkit.analysis.validity.facts import TOLERATED, Facts, Reason, graded, percent, reason
 from benchkit.analysis.validity.parties import cut_short
 from benchkit.units import show_us
+from benchkit.words import say
 
 _LATE_P: Final = 0.01
 
@@ -27,7 +28,12 @@ def source(facts: Facts) -> Iterator[Reason]:
     starved = sum(block.starved for block in facts.blocks)
     if starved:
         share = starved / facts.scheduled
-        text = f"the source had no message ready for {starved} of {facts.scheduled} ({percent(share)})"
+        text = say(
+            "the source had no message ready for {starved} of {scheduled} ({share})",
+            starved=starved,
+            scheduled=facts.scheduled,
+            share=percent(share),
+        )
         yield reason("source-too-slow", text, graded(share))
 
 
@@ -46,10 +52,20 @@ def offered(facts: Facts) -> Iterator[Reason]:
     late_beyond_chance = bdtrc(round(pace.late_share * count) - 1, count, TOLERATED) <= _LATE_P
     severity: Severity = "invalid" if late_beyond_chance or (slow and (1 - kept) * count >= 1) else "note"
     encode, send = (show_us(facts.measure.phases[name].mean_ns / 1e3) for name in ("encode", "send"))
-    late = f"{percent(pace.late_share)} of the messages left more than {show_us(LATE_NS / 1e3)} late"
+    late = say(
+        "{late_share} of the messages left more than {late} late",
+        late_share=percent(pace.late_share),
+        late=show_us(LATE_NS / 1e3),
+    )
     yield reason(
         "offered-load-not-reached",
-        f"{late} and {percent(min(kept, 1))} of the schedule's rate was reached; per message the producer "
-        f"spent {encode} encoding and {send} in send",
+        say(
+            "{late} and {kept} of the schedule's rate was reached; per message the producer spent "
+            "{encode} encoding and {send} in send",
+            late=late,
+            kept=percent(min(kept, 1)),
+            encode=encode,
+            send=send,
+        ),
         severity,
     )

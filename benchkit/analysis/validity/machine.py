@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from benchkit.analysis.validity.facts import Facts, Reason, graded_blocks, named, reason
+from benchkit.analysis.validity.facts import Facts, Reason, blocks_named, graded_blocks, reason
+from benchkit.analysis.words import listed
 from benchkit.records.run import Block
 from benchkit.units import show_us
+from benchkit.words import named, say, word
 
 _LEAST_DISTURBED: Final = 2
 """One block may be bad luck: it alone, of two, makes no cell invalid."""
-_APART_REMEDY: Final = "see what moves the processes: the stage itself, or a CPU set that changed meanwhile"
+_APART_REMEDY: Final = word(
+    "see what moves the processes: the stage itself, or a CPU set that changed meanwhile"
+)
 
 
 def disturbed(facts: Facts) -> Iterator[Reason]:
@@ -23,7 +27,13 @@ def disturbed(facts: Facts) -> Iterator[Reason]:
     severity = graded_blocks(len(found), len(facts.blocks)) if len(found) >= _LEAST_DISTURBED else "note"
     yield reason(
         "machine-disturbed",
-        f"the machine was disturbed during {named(found)} ({len(found)} of {len(facts.blocks)}): {causes}",
+        say(
+            "the machine was disturbed during {which} ({found} of {blocks}): {causes}",
+            which=blocks_named(found),
+            found=len(found),
+            blocks=len(facts.blocks),
+            causes=causes,
+        ),
         severity,
     )
 
@@ -35,17 +45,28 @@ def cores(facts: Facts) -> Iterator[Reason]:
         number, roles, core = together[0]
         yield reason(
             "core-shared",
-            f"{' and '.join(roles)} ran on core {core} in block {number} ({len(together)} of "
-            f"{len(facts.blocks)} blocks), though each was given a core of its own",
+            say(
+                "{roles} ran on core {core} in block {number} ({together} of {blocks} blocks), though each "
+                "was given a core of its own",
+                roles=listed([named(role) for role in roles]),
+                core=core,
+                number=number,
+                together=len(together),
+                blocks=len(facts.blocks),
+            ),
             graded_blocks(len(together), len(facts.blocks)),
-            _APART_REMEDY,
+            say(_APART_REMEDY),
         )
     broker = any("broker" in block.usage for block in facts.blocks)
     parties = facts.cell.producers + facts.cell.workers + broker
     if 0 < facts.cores < parties:
         yield reason(
             "core-shared",
-            f"{parties} parties shared {facts.cores} cores: waiting for a core is in every phase",
+            say(
+                "{parties} parties shared {cores} cores: waiting for a core is in every phase",
+                parties=parties,
+                cores=facts.cores,
+            ),
         )
 
 
@@ -68,7 +89,9 @@ def near_floor(facts: Facts) -> Iterator[Reason]:
     """The latency stands clear of what an empty message costs."""
     p50 = facts.measure.latency.quantiles_ns["p50"]
     if p50 is not None and facts.floor_us is not None and facts.floor_us * 1e3 > 0.5 * p50:
-        text = (
-            f"p50 is {show_us(p50 / 1e3)}, an empty message between threads takes {show_us(facts.floor_us)}"
+        text = say(
+            "p50 is {p50}, an empty message between threads takes {floor_us}",
+            p50=show_us(p50 / 1e3),
+            floor_us=show_us(facts.floor_us),
         )
-        yield reason("near-floor", f"{text}: much of it may be the tool's own cost")
+        yield reason("near-floor", say("{text}: much of it may be the tool's own cost", text=text))

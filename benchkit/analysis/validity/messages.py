@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from benchkit.analysis.validity.facts import Facts, Reason, graded, messages, named, percent, reason
+from benchkit.analysis.validity.facts import Facts, Reason, blocks_named, graded, messages, percent, reason
 from benchkit.analysis.validity.parties import COUNTED, cut_short, failures
 from benchkit.units import show_us
+from benchkit.words import named, say
 
 _MAY_LOSE: Final = frozenset({"at-most-once", "unknown"})
 _MAY_REPEAT: Final = frozenset({"at-least-once", "unknown"})
@@ -18,7 +19,10 @@ def account(facts: Facts) -> Iterator[Reason]:
     if facts.open_blocks:
         yield reason(
             "account-not-closed",
-            f"the messages of {named(facts.open_blocks)} do not add up: each must end in exactly one place",
+            say(
+                "the messages of {which} do not add up: each must end in exactly one place",
+                which=blocks_named(facts.open_blocks),
+            ),
         )
 
 
@@ -30,7 +34,11 @@ def drain(facts: Facts) -> Iterator[Reason]:
     if stuck or (facts.account["pending"] and not any(cut)):
         yield reason(
             "drain-timed-out",
-            f"{facts.account['pending']} messages were unsent or unanswered when the drain of {stuck} block(s) ended",
+            say(
+                "{pending} messages were unsent or unanswered when the drain of {stuck} block(s) ended",
+                pending=facts.account["pending"],
+                stuck=stuck,
+            ),
         )
 
 
@@ -45,13 +53,19 @@ def undelivered(facts: Facts) -> Iterator[Reason]:
         return
     share = sum(gone.values()) / facts.scheduled
     broken = bool(facts.account["lost"]) and facts.cell.delivery not in _MAY_LOSE
-    text = ", ".join(f"{count} {name.replace('_', '-')}" for name, count in gone.items())
-    promise = f"; it promises {facts.cell.delivery}" if broken else ""
+    text = ", ".join(f"{count} {named(name.replace('_', '-'))}" for name, count in gone.items())
+    promise = say("; it promises {delivery}", delivery=facts.cell.delivery) if broken else ""
     refusal = next((failure for failure in failures(facts) if failure.type == COUNTED), None)
     why = f": {refusal.what}" if refusal else ""
     yield reason(
         "undelivered",
-        f"{percent(share)} of the messages were not delivered ({text}){promise}{why}",
+        say(
+            "{share} of the messages were not delivered ({text}){promise}{why}",
+            share=percent(share),
+            text=text,
+            promise=promise,
+            why=why,
+        ),
         "invalid" if broken else graded(share),
         refusal.remedy if refusal else "",
     )
@@ -60,42 +74,60 @@ def undelivered(facts: Facts) -> Iterator[Reason]:
 def integrity(facts: Facts) -> Iterator[Reason]:
     """Bytes arrived unchanged, replies are what they must be, nothing came that nobody sent."""
     if facts.account["corrupted"]:
-        yield reason("corrupted", f"{messages(facts.account['corrupted'])} arrived with changed bytes")
+        yield reason(
+            "corrupted",
+            say("{messages} arrived with changed bytes", messages=messages(facts.account["corrupted"])),
+        )
     wrong, checked = (
         sum(getattr(block, name) for block in facts.blocks) for name in ("wrong_replies", "checked_replies")
     )
     if wrong:
-        lossy = " (its codec is lossy)" if facts.cell.lossy else ""
-        text = (
-            f"{wrong} of {checked} checked replies differ from the stage run locally on the same input{lossy}"
+        lossy = say(" (its codec is lossy)") if facts.cell.lossy else ""
+        text = say(
+            "{wrong} of {checked} checked replies differ from the stage run locally on the same input{lossy}",
+            wrong=wrong,
+            checked=checked,
+            lossy=lossy,
         )
         yield reason("wrong-replies", text, "note" if facts.cell.lossy else "invalid")
     if facts.cell.replies and facts.replies_to_check and not checked and facts.account["delivered"]:
         yield reason(
-            "replies-unchecked", "no reply was compared with the stage run locally on the same input"
+            "replies-unchecked", say("no reply was compared with the stage run locally on the same input")
         )
     if facts.account["unexpected"]:
         yield reason(
-            "unexpected-arrivals", f"{messages(facts.account['unexpected'])} arrived that nobody had sent"
+            "unexpected-arrivals",
+            say("{messages} arrived that nobody had sent", messages=messages(facts.account["unexpected"])),
         )
 
 
 def guarantee(facts: Facts) -> Iterator[Reason]:
     """Nothing came twice or out of order where the transport promises that it does not."""
     if facts.account["duplicated"] and facts.cell.delivery not in _MAY_REPEAT:
-        text = f"{messages(facts.account['duplicated'])} arrived twice; it promises {facts.cell.delivery}"
+        text = say(
+            "{messages} arrived twice; it promises {delivery}",
+            messages=messages(facts.account["duplicated"]),
+            delivery=facts.cell.delivery,
+        )
         yield reason("duplicated", text)
     if facts.account["reordered"] and facts.cell.ordering == "fifo" and facts.cell.workers == 1:
         yield reason(
-            "reordered", f"{messages(facts.account['reordered'])} came after later ones; it promises fifo"
+            "reordered",
+            say(
+                "{messages} came after later ones; it promises fifo",
+                messages=messages(facts.account["reordered"]),
+            ),
         )
 
 
 def stamps(facts: Facts) -> Iterator[Reason]:
     """The phases add up to the latency."""
     if facts.measure.residual_ns:
-        text = f"the phases of a message miss its latency by up to {show_us(facts.measure.residual_ns / 1e3)}"
-        yield reason("stamps-disagree", f"{text}: stamps run backwards")
+        text = say(
+            "the phases of a message miss its latency by up to {residual_ns}",
+            residual_ns=show_us(facts.measure.residual_ns / 1e3),
+        )
+        yield reason("stamps-disagree", say("{text}: stamps run backwards", text=text))
 
 
 def little(facts: Facts) -> Iterator[Reason]:
@@ -108,14 +140,29 @@ def little(facts: Facts) -> Iterator[Reason]:
         seen, stamped = (
             value / max(1, worst.sends) for value in (worst.in_flight_counted, worst.in_flight_stamped)
         )
-        text = f"the producer counted {seen:.3g} messages under way on average, by the stamps there were {stamped:.3g}"
+        text = say(
+            "the producer counted {seen:.3g} messages under way on average, by the stamps there were "
+            "{stamped:.3g}",
+            seen=seen,
+            stamped=stamped,
+        )
     else:
-        text = f"the workers counted {messages(worst.counted)}, {worst.stamped} have their stamps"
-    yield reason("little-violated", f"in {named([each.block for each in found])} {text}")
+        text = say(
+            "the workers counted {messages}, {stamped} have their stamps",
+            messages=messages(worst.counted),
+            stamped=worst.stamped,
+        )
+    yield reason(
+        "little-violated",
+        say("in {which} {text}", which=blocks_named([each.block for each in found]), text=text),
+    )
 
 
 def foreign(facts: Facts) -> Iterator[Reason]:
     """Nobody else asked the stage for anything."""
     count = sum(block.foreign for block in facts.blocks)
     if count:
-        yield reason("foreign-requests", f"the stage answered {messages(count)} of other clients meanwhile")
+        yield reason(
+            "foreign-requests",
+            say("the stage answered {messages} of other clients meanwhile", messages=messages(count)),
+        )

@@ -7,6 +7,7 @@ from typing import Final
 
 from benchkit.analysis.validity.facts import Facts, Reason, graded, percent, reason
 from benchkit.records.run import Block, Failure
+from benchkit.words import retold, say
 
 _DIED: Final = frozenset({"PartyError", "BrokerError"})
 COUNTED: Final = "Rejected"
@@ -30,7 +31,9 @@ def died(facts: Facts) -> Iterator[Reason]:
     """A process that a block needs ended or failed."""
     found = [each for each in failures(facts) if _is_death(each)]
     for party, what, remedy in dict.fromkeys((each.party, each.what, each.remedy) for each in found):
-        yield reason("party-died", f"{party} failed: {what}", remedy=remedy)
+        yield reason(
+            "party-died", say("{party} failed: {what}", party=party, what=retold(what)), remedy=retold(remedy)
+        )
 
 
 def _is_death(failure: Failure) -> bool:
@@ -43,6 +46,11 @@ def stage_failed(facts: Facts) -> Iterator[Reason]:
     if own:
         count = sum(each.count for each in own)
         share = count / facts.scheduled
-        text = f"the stage failed on {count} of {facts.scheduled} messages ({percent(share)})"
+        text = say(
+            "the stage failed on {count} of {scheduled} messages ({share})",
+            count=count,
+            scheduled=facts.scheduled,
+            share=percent(share),
+        )
         text += f": {own[0].type}: {own[0].what}"
         yield reason("stage-failed", text, graded(share), own[0].remedy)

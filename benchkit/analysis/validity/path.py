@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from benchkit.analysis.link import as_document, differences
-from benchkit.analysis.validity.facts import Facts, Reason, named, reason
+from benchkit.analysis.validity.facts import Facts, Reason, blocks_named, reason
 from benchkit.records.run import Block
+from benchkit.words import say
 
 _CARRIED: Final = 0.9
 """Of the bytes that were delivered so much at least went through a link: a codec's lengths are means."""
@@ -26,7 +27,7 @@ def as_claimed(facts: Facts) -> Iterator[Reason]:
         for difference in dict.fromkeys(_differences(block)):
             seen.setdefault(difference, []).append(block.index)
     for difference, blocks in seen.items():
-        yield reason("path-not-as-claimed", f"{difference} ({named(blocks)})")
+        yield reason("path-not-as-claimed", f"{difference} ({blocks_named(blocks)})")
 
 
 def link(facts: Facts) -> Iterator[Reason]:
@@ -40,7 +41,10 @@ def link(facts: Facts) -> Iterator[Reason]:
         < _CARRIED * delivered.get(block.index, 0) * facts.cell.wire_bytes
     ]
     if around:
-        what = f"messages were delivered whose bytes did not go through the link ({named(around)})"
+        what = say(
+            "messages were delivered whose bytes did not go through the link ({which})",
+            which=blocks_named(around),
+        )
         yield reason("path-not-as-claimed", what)
     found = as_document(facts.cell, facts.blocks)
     for difference in differences(found) if found else ():
@@ -51,8 +55,19 @@ def _differences(block: Block) -> Iterator[str]:
     for role, found in block.paths.items():
         for key, claimed in block.claimed.items():
             if key in found and found[key] != claimed:
-                yield f"{key} {claimed!r} was claimed and {role} uses {found[key]!r}"
+                yield say(
+                    "{key} {claimed!r} was claimed and {role} uses {found!r}",
+                    key=key,
+                    claimed=claimed,
+                    role=role,
+                    found=found[key],
+                )
         opened = found.get("opened")
         family = block.claimed.get("family")
         if opened and family in _WITHOUT_SOCKET and "family" not in found:
-            yield f"family {family!r} was claimed and {role} connected a socket when it opened ({opened})"
+            yield say(
+                "family {family!r} was claimed and {role} connected a socket when it opened ({opened})",
+                family=family,
+                role=role,
+                opened=opened,
+            )

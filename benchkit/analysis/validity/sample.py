@@ -13,8 +13,9 @@ from benchkit.analysis.drift import Drift, in_words
 from benchkit.analysis.intervals import LEAST_BLOCKS
 from benchkit.analysis.quantiles import PERCENTILES, minimum_samples
 from benchkit.analysis.validity.codes import Severity
-from benchkit.analysis.validity.facts import Facts, Reason, named, reason
+from benchkit.analysis.validity.facts import Facts, Reason, blocks_named, reason
 from benchkit.units import show_us
+from benchkit.words import say
 
 _LEAST_UNSETTLED: Final = 2
 _DISAGREE_P: Final = 0.01
@@ -26,12 +27,17 @@ def warm_up(facts: Facts) -> Iterator[Reason]:
     unsettled = [block for block in facts.blocks if not block.warmup_settled]
     if not unsettled:
         return
-    text = f"{named([block.index for block in unsettled])} ({len(unsettled)} of {len(facts.blocks)})"
+    text = say(
+        "{which} ({unsettled} of {blocks})",
+        which=blocks_named([block.index for block in unsettled]),
+        unsettled=len(unsettled),
+        blocks=len(facts.blocks),
+    )
     if sum(block.latency_growing for block in unsettled) * 2 > len(unsettled):
-        text += " had latencies that still grew when the block ended: the load is beyond the capacity"
-        remedy = "lower the rate, or find the capacity with load: {find: capacity}"
+        text += say(" had latencies that still grew when the block ended: the load is beyond the capacity")
+        remedy = say("lower the rate, or find the capacity with load: {{find: capacity}}")
     else:
-        text += " had not settled when the longest warm-up that is allowed was over"
+        text += say(" had not settled when the longest warm-up that is allowed was over")
         remedy = ""
     # One of a few blocks may be a false alarm, or one disturbance: most of them are neither.
     most = len(unsettled) >= _LEAST_UNSETTLED and 2 * len(unsettled) > len(facts.blocks)
@@ -43,10 +49,21 @@ def too_few(facts: Facts) -> Iterator[Reason]:
     """Each percentile has its minimum sample."""
     short = [name for name, value in facts.measure.latency.quantiles_ns.items() if value is None]
     if short:
-        needs = ", ".join(f"{name} (needs {minimum_samples(PERCENTILES[name])})" for name in short)
+        needs = ", ".join(
+            say(
+                "{name} (needs {minimum_samples})",
+                name=name,
+                minimum_samples=minimum_samples(PERCENTILES[name]),
+            )
+            for name in short
+        )
         count = facts.measure.latency.count
         severity: Severity = "invalid" if "p50" in short else "note"
-        yield reason("too-few-samples", f"{count} samples are too few for {needs}", severity)
+        yield reason(
+            "too-few-samples",
+            say("{count} samples are too few for {needs}", count=count, needs=needs),
+            severity,
+        )
 
 
 def few_blocks(facts: Facts) -> Iterator[Reason]:
@@ -54,7 +71,10 @@ def few_blocks(facts: Facts) -> Iterator[Reason]:
     if len(facts.measure.blocks) < LEAST_BLOCKS and facts.measure.latency.count:
         yield reason(
             "few-blocks",
-            f"{len(facts.measure.blocks)} block(s): the interval cannot see what a fresh start would change",
+            say(
+                "{blocks} block(s): the interval cannot see what a fresh start would change",
+                blocks=len(facts.measure.blocks),
+            ),
         )
 
 
@@ -73,7 +93,8 @@ def disagree(facts: Facts) -> Iterator[Reason]:
     if ratio > _DISAGREE_RATIO and _anova_p_value(logs) < _DISAGREE_P:
         low, high = show_us(min(medians) / 1e3), show_us(max(medians) / 1e3)
         yield reason(
-            "blocks-disagree", f"block medians range from {low} to {high}, more than chance explains"
+            "blocks-disagree",
+            say("block medians range from {low} to {high}, more than chance explains", low=low, high=high),
         )
 
 
@@ -82,7 +103,7 @@ def drift(facts: Facts) -> Iterator[Reason]:
     large = {name: each for name, each in facts.drift.items() if each.clear and _is_large(each)}
     if large:
         told = "; ".join(in_words(name, asdict(each)) for name, each in large.items())
-        yield reason("drift", f"over the run, {told}")
+        yield reason("drift", say("over the run, {told}", told=told))
 
 
 def _is_large(found: Drift) -> bool:

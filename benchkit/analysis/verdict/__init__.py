@@ -36,6 +36,7 @@ from benchkit.analysis.verdict.rules import called, cause_of, matching, name_of,
 from benchkit.analysis.verdict.signs import PARTIES
 from benchkit.records.samples import PHASES
 from benchkit.units import show_us
+from benchkit.words import named, say
 
 __all__ = ["KINDS", "NONE", "OWNER", "Busy", "Facts", "Kind", "Verdict", "busy", "gather", "verdict"]
 
@@ -57,27 +58,59 @@ def verdict(facts: Facts) -> Verdict:
         return NONE
     first, second = sorted(PHASES, key=lambda phase: -facts.share(phase))[:2]
     share = facts.share(first)
-    whole = f"{show_us(facts.mean_us[first])} of {show_us(facts.latency_us)}"
-    next_ = f"next is {second} with {percent(facts.share(second))}"
-    evidence = [f"{first} is {percent(share)} of the mean latency, {whole}; {next_}"]
-    if at_floor(facts):
-        why = (
-            f"p50 {show_us(facts.p50_us)} is the tool's own: an empty message takes {show_us(facts.null_us)}"
+    whole = say(
+        "{mean_us} of {latency_us}",
+        mean_us=show_us(facts.mean_us[first]),
+        latency_us=show_us(facts.latency_us),
+    )
+    next_ = say("next is {second} with {share}", second=named(second), share=percent(facts.share(second)))
+    evidence = [
+        say(
+            "{first} is {share} of the mean latency, {whole}; {next}",
+            first=named(first),
+            share=percent(share),
+            whole=whole,
+            next=next_,
         )
-        return _none(facts, first, [*evidence, why], f"no bottleneck: {why}", 0.9)
+    ]
+    if at_floor(facts):
+        why = say(
+            "p50 {p50_us} is the tool's own: an empty message takes {null_us}",
+            p50_us=show_us(facts.p50_us),
+            null_us=show_us(facts.null_us),
+        )
+        return _none(facts, first, [*evidence, why], say("no bottleneck: {why}", why=why), 0.9)
     if share < grade.DOMINATES and signs.crowded(facts) >= 1:
         return _crowded(facts, evidence)
     if share < grade.DOMINATES:
-        why = f"no phase reaches {percent(grade.DOMINATES)} of the mean latency"
-        line = f"no bottleneck: {why}, the largest is {first} with {percent(share)}"
+        why = say("no phase reaches {limit} of the mean latency", limit=percent(grade.DOMINATES))
+        line = say(
+            "no bottleneck: {why}, the largest is {first} with {share}",
+            why=why,
+            first=named(first),
+            share=percent(share),
+        )
         return _none(facts, first, [*evidence, why], line, grade.of_none(facts, first))
     agreed = grade.agreement(facts, first)
     if len(facts.block_means_us) > 1:
-        evidence.append(f"{first} is the largest in {percent(agreed)} of {len(facts.block_means_us)} blocks")
+        evidence.append(
+            say(
+                "{first} is the largest in {agreed} of {count} blocks",
+                first=named(first),
+                agreed=percent(agreed),
+                count=len(facts.block_means_us),
+            )
+        )
     if share - grade.rival(facts, first) < _LEAD or agreed < _AGREE:
         if signs.crowded(facts) >= 1:
             return _crowded(facts, evidence)
-        line = f"no single bottleneck: {first} {percent(share)} and {second} {percent(facts.share(second))}"
+        line = say(
+            "no single bottleneck: {first} {share} and {second} {share2}",
+            first=named(first),
+            share=percent(share),
+            second=named(second),
+            share2=percent(facts.share(second)),
+        )
         return Verdict("none", "none", share, evidence, 0.0, "unclear", line)
     return _named(facts, first, evidence)
 
@@ -85,22 +118,40 @@ def verdict(facts: Facts) -> Verdict:
 def _named(facts: Facts, first: str, evidence: list[str]) -> Verdict:
     phase = cause_of(facts, first)
     rule, clear = matching(facts, phase)
-    named, resource = called(rule, facts, phase), resource_of(rule, facts, phase)
+    called_, resource = called(rule, facts, phase), resource_of(rule, facts, phase)
     why = rule.because(facts, phase)
     if phase != first:
-        why = f"{first} comes from {phase}: {why}"
+        why = say("{first} comes from {phase}: {why}", first=named(first), phase=named(phase), why=why)
     share = facts.share(first)
-    line = f"{rule.kind} ({named}, {resource}): {percent(share)} of the latency is {first}; {why}"
+    line = say(
+        "{kind} ({called}, {resource}): {share} of the latency is {first}; {why}",
+        kind=named(rule.kind),
+        called=named(called_),
+        resource=named(resource),
+        share=percent(share),
+        first=named(first),
+        why=why,
+    )
     confidence = grade.of_phase(facts, first, clear)
-    return Verdict(named, resource, share, [*evidence[:1], why, *evidence[1:]], confidence, rule.kind, line)
+    return Verdict(called_, resource, share, [*evidence[:1], why, *evidence[1:]], confidence, rule.kind, line)
 
 
 def _crowded(facts: Facts, evidence: list[str]) -> Verdict:
     """Waiting for cores is in every phase: the largest of those that the party which waits most has to end."""
     who = max(facts.waiting_us, key=lambda role: signs.without_core_us(facts, role))
     phase = max((each for each in PHASES if who in PARTIES[each]), key=facts.share)
-    why = f"{who} was ready to run and had no core for {show_us(signs.without_core_us(facts, who))} a message"
-    line = f"core-contention ({name_of(phase)}, {who}): no phase stands out; {why}"
+    why = say(
+        "{who} was ready to run and had no core for {without_core_us} a message",
+        who=named(who),
+        without_core_us=show_us(signs.without_core_us(facts, who)),
+    )
+    line = say(
+        "{kind} ({called}, {who}): no phase stands out; {why}",
+        kind=named("core-contention"),
+        called=named(name_of(phase)),
+        who=named(who),
+        why=why,
+    )
     confidence = min(1.0, signs.crowded(facts) - 0.5)
     return Verdict(
         name_of(phase), who, facts.share(phase), [*evidence, why], confidence, "core-contention", line

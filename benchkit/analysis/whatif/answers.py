@@ -20,6 +20,7 @@ from benchkit.analysis.whatif.sensitivity import Sensitivity, Slope, sensitiviti
 from benchkit.analysis.whatif.words import meaning
 from benchkit.records.run import Run, Trial
 from benchkit.records.what_if import Figures, WhatIf
+from benchkit.words import say
 
 Entry = dict[str, Any]
 
@@ -71,7 +72,9 @@ def _entry(case: _Case) -> Entry:
     tried = {trial.change for trial in trials}
     left = list(case.asked.left_out.get(case.done.cell.id, ()))
     if case.done.cell.external_stage:
-        left.append("predictions: the stage is a server of its own, what a message asks of it is not seen")
+        left.append(
+            say("predictions: the stage is a server of its own, what a message asks of it is not seen")
+        )
     return {
         "now": _now(own, trials) if own else None,
         "predictions": [_prediction(each, own) for each in predictions] if own else [],
@@ -223,7 +226,7 @@ def _confirmed(change: Change, trials: Sequence[Trial], predicted: Prediction | 
         "rounds": rounds,
         "capacity_per_s": _measured(capacity, predicted.capacity if predicted else None),
         "latency_us": _measured(latency, predicted.latency if predicted else None),
-        "failed": "" if rounds else next(iter(failures), "too few messages arrived"),
+        "failed": "" if rounds else next(iter(failures), say("too few messages arrived")),
     }
 
 

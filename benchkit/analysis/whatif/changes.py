@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchkit.records.run import Cell
+from benchkit.words import named, say, word
 
 KINDS: Final = ("phase", "transport", "codec", "workers", "batch")
 HALVED: Final = ("encode", "send", "transit", "decode", "compute", "reply", "return")
@@ -31,11 +32,20 @@ class Change:
     def words(self) -> str:
         """`compute twice as fast`, `transport shm instead of redis-list`."""
         if self.kind == "phase":
-            return f"{self.name} twice as fast"
+            return say("{name} twice as fast", name=named(self.name))
         if self.kind in ("workers", "batch"):
-            noun = "workers" if self.kind == "workers" else "messages a batch"
-            return f"{self.name} {noun} instead of {self.before}"
-        return f"{self.kind} {self.name} instead of {self.before}"
+            template = (
+                word("{name} workers instead of {before}")
+                if self.kind == "workers"
+                else word("{name} messages a batch instead of {before}")
+            )
+            return say(template, name=self.name, before=self.before)
+        template = (
+            word("transport {name} instead of {before}")
+            if self.kind == "transport"
+            else word("codec {name} instead of {before}")
+        )
+        return say(template, name=self.name, before=self.before)
 
 
 def parse(key: str, cell: Cell) -> Change:

@@ -10,6 +10,7 @@ from benchkit.analysis.whatif.changes import Change
 from benchkit.analysis.whatif.demands import Demands, Model, scaled, swapped
 from benchkit.analysis.whatif.figures import WAITS
 from benchkit.analysis.whatif.latency import Station, wait_ratio
+from benchkit.words import named, say
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,11 @@ def predict(known: Known, change: Change, donor: Known | None, in_flight: int | 
         return _halved(known, change)
     if change.kind in ("transport", "codec"):
         if donor is None:
-            why = f"no cell with {change.kind} {change.name} and all else alike was saturated: demands not known"
+            why = say(
+                "no cell with {kind} {name} and all else alike was saturated: demands not known",
+                kind=change.kind,
+                name=change.name,
+            )
             return Prediction(change, Outcome(None, why), Outcome(None, why), "")
         return _swapped(known, change, donor)
     count = int(change.name)
@@ -73,14 +78,15 @@ def predict(known: Known, change: Change, donor: Known | None, in_flight: int | 
             known.model.demands, workers=count, in_flight=in_flight or known.model.demands.in_flight
         )
         return Prediction(
-            change, _capacity(known, changed), _latency(known, changed, {}), "demands of this cell",
-            "the broker and the cores do not slow each worker down",
+            change, _capacity(known, changed), _latency(known, changed, {}), say("demands of this cell"),
+            say("the broker and the cores do not slow each worker down"),
         )  # fmt: skip
     changed = replace(known.model.demands, in_flight=in_flight or known.model.demands.in_flight)
-    why = "how long a batch waits to fill is not known before it is tried"
+    why = say("how long a batch waits to fill is not known before it is tried")
     return Prediction(
-        change, _capacity(known, changed), Outcome(None, why), "demands of this cell",
-        "the stage takes n times as long for n messages: what batching saves shows when it is confirmed",
+        change, _capacity(known, changed), Outcome(None, why), say("demands of this cell"),
+        say("the stage takes n times as long for n messages: what batching saves shows when it is "
+        "confirmed"),
     )  # fmt: skip
 
 
@@ -89,7 +95,7 @@ def _halved(known: Known, change: Change) -> Prediction:
     changed = scaled(known.model.demands, change.name, 0.5, alone_us)
     less = {change.name: -alone_us / 2}
     return Prediction(
-        change, _capacity(known, changed), _latency(known, changed, less), "demands of this cell"
+        change, _capacity(known, changed), _latency(known, changed, less), say("demands of this cell")
     )
 
 
@@ -100,7 +106,7 @@ def _swapped(known: Known, change: Change, donor: Known) -> Prediction:
         for name in known.measure.phases
         if name not in WAITS and name != "compute"
     }
-    source = f"demands measured with {change.kind} {change.name} in this run"
+    source = say("demands measured with {kind} {name} in this run", kind=change.kind, name=change.name)
     return Prediction(change, _capacity(known, changed), _latency(known, changed, other), source)
 
 
@@ -113,14 +119,23 @@ def _latency(known: Known, changed: Demands, differences_us: Mapping[str, float]
     """p50 with the phases' own times changed by so much, and the waits for producer and stage scaled."""
     now_us, before, rate = known.p50_us, known.model.demands, known.rate_per_s
     if now_us is None:
-        return Outcome(None, "too few messages for a median")
+        return Outcome(None, say("too few messages for a median"))
     if rate is None:
         return _by_little(known, changed, now_us)
     capacity, limit = known.model.capacity(changed)
     if rate >= 0.95 * capacity:
-        return Outcome(None, f"the load is {rate / capacity:.0%} of the predicted capacity ({limit})")
+        return Outcome(
+            None,
+            say(
+                "the load is {rate:.0%} of the predicted capacity ({limit})",
+                rate=rate / capacity,
+                limit=named(limit),
+            ),
+        )
     if rate >= 0.95 * known.model.capacity_per_s:
-        return Outcome(None, "the present load is beyond capacity: its latency is that of the block's length")
+        return Outcome(
+            None, say("the present load is beyond capacity: its latency is that of the block's length")
+        )
     waits_us = 0.0
     for phase, was, becomes in (
         ("queue", Station(before.worker_us, before.workers), Station(changed.worker_us, changed.workers)),
@@ -132,7 +147,7 @@ def _latency(known: Known, changed: Demands, differences_us: Mapping[str, float]
     ):
         ratio = wait_ratio(was, becomes, rate)
         if ratio is None:
-            return Outcome(None, f"{phase}: its station is as good as saturated")
+            return Outcome(None, say("{phase}: its station is as good as saturated", phase=named(phase)))
         waits_us += (ratio - 1) * known.phase_p50_us(phase)
     return Outcome(max(0.0, now_us + sum(differences_us.values()) + waits_us), limited_by=limit)
 
@@ -144,5 +159,5 @@ def _by_little(known: Known, changed: Demands, now_us: float) -> Outcome:
     capacity, limit = known.model.capacity(changed)
     becomes_us = changed.in_flight * 1e6 / capacity - changed.think_us
     if was_us <= 0:
-        return Outcome(None, "the think time hides the latency")
+        return Outcome(None, say("the think time hides the latency"))
     return Outcome(max(0.0, now_us * becomes_us / was_us), limited_by=limit)

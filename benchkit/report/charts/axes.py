@@ -10,6 +10,7 @@ from benchkit.report.charts.canvas import WIDTH_IN, mark
 from benchkit.report.charts.letters import fitted, width_in
 from benchkit.report.charts.palette import ALARM, GRID, GROUND, INK, PHASES, QUIET, Hue
 from benchkit.units import show_us
+from benchkit.words import brief
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -176,13 +177,14 @@ def stack(
     for name, length in lengths.items():
         if length <= 0:
             continue
+        said = brief(name)
         piece = box(
             axes, (left, y - 0.37), length, 0.74, facecolor=hues[name].light, alpha=0.45 if faint else 1.0
         )
         mark(piece, says[name])
-        if length * inches_per_unit >= 0.04 + width_in(name, 7.5):
+        if length * inches_per_unit >= 0.04 + width_in(said, 7.5):
             color = INK if faint else hues[name].words
-            axes.text(left + length / 2, y, name, ha="center", va="center", size=7.5, color=color)
+            axes.text(left + length / 2, y, said, ha="center", va="center", size=7.5, color=color)
         left += length
     return left
 
@@ -192,7 +194,7 @@ def beside(axes: Axes, x: float, y: float, words: str, size: float = 8.0) -> Tex
     return axes.text(x, y, words, transform=moved(axes, axes.transData, right=5), va="center", size=size)
 
 
-def named(
+def names_beside(
     axes: Axes, ends: Sequence[tuple[float, float]], names: Sequence[str], colors: Sequence[str], *,
     faint: Sequence[bool], least: float,
 ) -> None:  # fmt: skip
@@ -250,12 +252,12 @@ def swatches(drawing: Figure, hues: Mapping[str, Hue], shown: Iterable[str]) -> 
 
     names = list(shown)
     height = drawing.get_figheight()
-    widths = [0.36 + width_in(name, 8) for name in names]
+    widths = [0.36 + width_in(brief(name), 8) for name in names]
     x = max(0.1, (WIDTH_IN - sum(widths)) / 2)
     for name, width in zip(names, widths, strict=True):
         corner = (x / WIDTH_IN, 0.08 / height)
         drawing.add_artist(
             Rectangle(corner, 0.12 / WIDTH_IN, 0.12 / height, facecolor=hues[name].light, linewidth=0)
         )
-        drawing.text((x + 0.16) / WIDTH_IN, 0.14 / height, name, size=8, va="center")
+        drawing.text((x + 0.16) / WIDTH_IN, 0.14 / height, brief(name), size=8, va="center")
         x += width

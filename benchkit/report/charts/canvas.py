@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 from benchkit.report.charts.chart import Mark
 from benchkit.report.charts.letters import FAMILY, fitted
 from benchkit.report.charts.palette import GRID, GROUND, INK, QUIET, dark_rules
+from benchkit.report.charts.scripts import painter, script
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -69,7 +70,9 @@ def styled() -> Iterator[None]:
     """Everything drawn inside looks like a chart of benchkit, whatever the user's matplotlibrc says."""
     import matplotlib.style
 
-    with matplotlib.style.context(["default", _STYLE]), warnings.catch_warnings():
+    other = painter()
+    families = {"font.family": [FAMILY, other]} if other else {}
+    with matplotlib.style.context(["default", {**_STYLE, **families}]), warnings.catch_warnings():
         # Letters that the font lacks: the SVG keeps the words, and whoever shows it has its own fonts.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
         warnings.filterwarnings("ignore", message="Matplotlib currently does not", category=UserWarning)
@@ -211,8 +214,13 @@ def _attributes(source: ET.Element, name: str) -> Iterator[tuple[str, str]]:
 
 def _value(property_: str, setting: str) -> str:
     # The letters of the two are equally wide; where both are missing any without serifs fits, because they are wide.
+    if property_.strip() != "font-family":
+        return setting.strip()
+    other = script()
     return (
-        f"{setting.strip()}, Verdana, sans-serif" if property_.strip() == "font-family" else setting.strip()
+        ", ".join(["'DejaVu Sans'", "Verdana", other.readers, "sans-serif"])
+        if other
+        else f"{setting.strip()}, Verdana, sans-serif"
     )
 
 

@@ -12,15 +12,18 @@ from benchkit.report.charts.canvas import figure, heading, heading_in, mark, pla
 from benchkit.report.charts.chart import Words, not_measured, room_for
 from benchkit.report.charts.palette import GROUND, INK, Look
 from benchkit.report.groups import Group, Row
-from benchkit.report.text import rate
+from benchkit.report.text import rate, span
 from benchkit.units import show_us
+from benchkit.words import named, say, word
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_CELLS: Final = 6
-KNEE: Final = "Ring: the knee, the point with the most throughput per latency, where the line has one inside."
+KNEE: Final = word(
+    "Ring: the knee, the point with the most throughput per latency, where the line has one inside."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +98,27 @@ def capacities(group: Group) -> Capacities | None:
     slo = rows[0].entry["capacity"]["slo"]
     notes = (
         (
-            f"Promise: {promised(slo)}. Line: {shown} of each rate tried, the highest percentile that all"
-            " samples are large enough for."
+            say(
+                "Promise: {promised}. Line: {shown} of each rate tried, the highest percentile that all "
+                "samples are large enough for.",
+                promised=promised(slo),
+                shown=shown,
+            )
         ),
-        "Filled: kept; hollow: broken. Band: from the highest rate surely kept to the lowest surely broken.",
-        KNEE,
+        say(
+            "Filled: kept; hollow: broken. Band: from the highest rate surely kept to the lowest "
+            "surely broken."
+        ),
+        say(KNEE),
         *left_out,
         *not_measured(group.rows),
     )
     columns = ("cell", "offered", "delivered", "goodput", "p50", "p99", "blocks", "verdict")
     values = tuple(value for row in rows for value in _values(row))
     limits = tuple((name, limit * 1e6) for name, limit in slo.items() if name != "loss")
-    return Capacities(Words(f"Capacity: {group.title}", notes, columns, values), shown, edges, limits)
+    return Capacities(
+        Words(say("Capacity: {title}", title=group.title), notes, columns, values), shown, edges, limits
+    )
 
 
 def _percentile(rows: Sequence[Row]) -> str:
@@ -140,8 +152,13 @@ def _values(row: Row) -> list[tuple[str, ...]]:
 
 
 def _verdict(level: Any) -> str:
-    by = f" by {', '.join(level['broken_by'])}" if level["broken_by"] else ""
-    return f"{level['verdict']}{by}{'' if level['confirmed'] else ' (likely)'}"
+    by = (
+        say(" by {broken_by}", broken_by=", ".join(map(named, level["broken_by"])))
+        if level["broken_by"]
+        else ""
+    )
+    said = f"{named(level['verdict'])}{by}"
+    return said if level["confirmed"] else say("{verdict} (likely)", verdict=said)
 
 
 def draw(chart: Capacities) -> Figure:
@@ -157,26 +174,42 @@ def draw(chart: Capacities) -> Figure:
     axes.set_yscale("log")
     axes.set_ylim(low_us, high_us)
     axes.set_xlim(0, right)
-    on.upright(axes, on.log_durations(low_us, high_us), unit=f"{chart.shown} latency")
-    on.across(axes, on.linear(right, 7), unit="delivered messages per second")
+    on.upright(axes, on.log_durations(low_us, high_us), unit=say("{shown} latency", shown=chart.shown))
+    on.across(axes, on.linear(right, 7), unit=say("delivered messages per second"))
     for at, edge in enumerate(chart.edges):
         _strip(axes, edge, at)
         _line(axes, edge, chart.shown)
-    on.named(
+    on.names_beside(
         axes, [(edge.points[-1].delivered_per_s, edge.points[-1].latency_us) for edge in chart.edges], names,
         [edge.look.hue.light for edge in chart.edges], faint=[not edge.valid for edge in chart.edges], least=0.06,
     )  # fmt: skip
     if chart.limits_us:
-        on.limits(axes, [(right, us, f"promised {name} ≤ {show_us(us)}") for name, us in chart.limits_us], 0)
+        on.limits(
+            axes,
+            [
+                (right, us, say("promised {name} ≤ {us}", name=name, us=show_us(us)))
+                for name, us in chart.limits_us
+            ],
+            0,
+        )
     return drawing
 
 
 def _name(edge: Edge) -> str:
     sized = f"{edge.name}, n={edge.count}"
     if not edge.searched:
-        return f"{sized}: {rate(edge.interval[0])} to {rate(edge.interval[1])}" if edge.interval else sized
+        return (
+            say(
+                "{sized}: {low} to {high}",
+                sized=sized,
+                low=rate(edge.interval[0]),
+                high=rate(edge.interval[1]),
+            )
+            if edge.interval
+            else sized
+        )
     if edge.rate_per_s is None:
-        return f"{sized}: none"
+        return say("{sized}: none", sized=sized)
     return f"{sized}: {rate_with_interval({'rate_per_s': edge.rate_per_s, 'interval': edge.ends})}"
 
 
@@ -195,7 +228,10 @@ def _strip(axes: Axes, edge: Edge, at: int) -> None:
             axes, (low, 0.012 + 0.036 * at), high - low, 0.024, transform=axes.get_xaxis_transform(),
             facecolor=edge.look.hue.light, alpha=0.55, linewidth=0,
         )  # fmt: skip
-        mark(band, f"{edge.name}: capacity between {rate(low)} and {rate(high)}")
+        mark(
+            band,
+            say("{name}: capacity between {low} and {high}", name=edge.name, low=rate(low), high=rate(high)),
+        )
 
 
 def _line(axes: Axes, edge: Edge, shown: str) -> None:
@@ -224,9 +260,20 @@ def _line(axes: Axes, edge: Edge, shown: str) -> None:
 
 
 def _says(edge: Edge, point: Point, shown: str) -> str:
-    offered = "" if point.offered_per_s is None else f", {rate(point.offered_per_s)} offered"
-    interval = " to ".join(map(show_us, point.interval_us)) if point.interval_us else ""
+    offered = (
+        ""
+        if point.offered_per_s is None
+        else say(", {offered_per_s} offered", offered_per_s=rate(point.offered_per_s))
+    )
+    interval = span(point.interval_us) if point.interval_us else ""
     sure = f" [{interval}]" if interval else ""
-    kept = "kept" if point.kept else "not kept"
+    kept = named("kept") if point.kept else say("not kept")
     seen = f"{shown} {show_us(point.latency_us)}{sure}"
-    return f"{edge.name}: {rate(point.delivered_per_s)} delivered{offered}, {seen}, {kept}"
+    return say(
+        "{name}: {delivered_per_s} delivered{offered}, {seen}, {kept}",
+        name=edge.name,
+        delivered_per_s=rate(point.delivered_per_s),
+        offered=offered,
+        seen=seen,
+        kept=kept,
+    )

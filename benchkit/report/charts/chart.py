@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchkit.report.groups import Row
+from benchkit.words import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +52,36 @@ def room_for(rows: Sequence[Row], most: int) -> tuple[Sequence[Row], tuple[str, 
     if not left:
         return rows, ()
     named = ", ".join(row.name for row in left[:3])
-    more = f" and {len(left) - 3} more" if len(left) > 3 else ""
-    return rows[:most], (f"{most} of {len(rows)} cells are drawn; left out: {named}{more}",)
+    more = say(" and {count} more", count=len(left) - 3) if len(left) > 3 else ""
+    return rows[:most], (
+        say(
+            "{most} of {rows} cells are drawn; left out: {named}{more}",
+            most=most,
+            rows=len(rows),
+            named=named,
+            more=more,
+        ),
+    )
 
 
 def left_out(names: Sequence[str]) -> tuple[str, ...]:
     """A note that names what is not drawn."""
-    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    return (f"left out: {', '.join(names[:4])}{more}",) if names else ()
+    more = say(" and {count} more", count=len(names) - 4) if len(names) > 4 else ""
+    return (say("left out: {names}{more}", names=", ".join(names[:4]), more=more),) if names else ()
 
 
 def not_measured(rows: Sequence[Row]) -> tuple[str, ...]:
     """Notes that name the cells without any message to show, and those of which only some are looked at."""
-    notes = tuple(f"{row.label}: every {row.every}. message is looked at" for row in rows if row.every > 1)
+    notes = tuple(
+        say("{label}: every {every}. message is looked at", label=row.label, every=row.every)
+        for row in rows
+        if row.every > 1
+    )
     empty = [row.label for row in rows if not row.count]
     if not empty:
         return notes
-    more = f" and {len(empty) - 4} more" if len(empty) > 4 else ""
-    return (*notes, f"nothing measured: {', '.join(empty[:4])}{more}")
+    more = say(" and {count} more", count=len(empty) - 4) if len(empty) > 4 else ""
+    return (*notes, say("nothing measured: {empty}{more}", empty=", ".join(empty[:4]), more=more))
 
 
 def scale_us(largest_us: float) -> tuple[float, str]:

@@ -15,7 +15,9 @@ from benchkit.report.charts.chart import Words, not_measured, room_for, scale_us
 from benchkit.report.charts.palette import GROUND, INK, PARTIES, QUIET, Hue
 from benchkit.report.codecs import fidelity, on_the_wire
 from benchkit.report.groups import Group, Row
+from benchkit.report.text import span
 from benchkit.units import show_bytes, show_us
+from benchkit.words import named, say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,18 +79,24 @@ def costs(group: Group) -> Costs | None:
     found = tuple(_cost(row) for row in rows)
     notes = (
         (
-            "CPU time of all cores per delivered message and per GB of tensors, without spinning until the next is due."
+            say(
+                "CPU time of all cores per delivered message and per GB of tensors, without spinning until "
+                "the next is due."
+            )
         ),
-        "Whisker: 95% interval over blocks. Memory: the largest of each party, added up. Wire: envelope included.",
+        say(
+            "Whisker: 95% interval over blocks. Memory: the largest of each party, added up. Wire: "
+            "envelope included."
+        ),
         *left_out,
         *not_measured(group.rows),
     )
     columns = (
         "cell", "messages", *PARTIES, "together", "95% interval", "per GB",
-        "peak memory", "on the wire", "encode p50", "decode p50", "what arrives",
+        say("peak memory"), say("on the wire"), say("encode p50"), say("decode p50"), say("what arrives"),
     )  # fmt: skip
     values = tuple(_values(cost, row) for cost, row in zip(found, rows, strict=True))
-    return Costs(Words(f"What it costs: {group.title}", notes, columns, values), found)
+    return Costs(Words(say("What it costs: {title}", title=group.title), notes, columns, values), found)
 
 
 def _cost(row: Row) -> Cost:
@@ -118,7 +126,7 @@ def _interval(row: Row, parties: dict[str, float | None]) -> tuple[float, float]
 
 
 def _values(cost: Cost, row: Row) -> tuple[str, ...]:
-    interval = " to ".join(map(show_us, cost.interval_us)) if cost.interval_us else "-"
+    interval = span(cost.interval_us) if cost.interval_us else "-"
     memory = sum(row.entry["cost"]["peak_rss_bytes"].values())
     return (
         cost.name, str(cost.messages), *map(show_us, cost.by_party_us.values()), show_us(cost.total_us),
@@ -160,6 +168,8 @@ class Panel:
     bars: tuple[dict[str, float], ...]
     whiskers: tuple[tuple[float, float] | None, ...]
     said: tuple[str, ...]
+    broad: bool = False
+    """With room for names in its bars."""
 
 
 def _panels(found: Sequence[Cost]) -> list[Panel]:
@@ -171,25 +181,27 @@ def _panels(found: Sequence[Cost]) -> list[Panel]:
     memory = [{party: (value or 0) / 1e6 for party, value in cost.memory_bytes.items()} for cost in found]
     return [
         Panel(
-            "CPU per message", unit,
+            say("CPU per message"), unit,
             tuple({party: (value or 0.0) / divisor for party, value in cost.by_party_us.items()} for cost in found),
             tuple(_scaled(cost.interval_us, 1 / divisor) for cost in found),
-            tuple("not all known" if cost.total_us is None else show_us(cost.total_us) for cost in found),
+            tuple(say("not all known") if cost.total_us is None else show_us(cost.total_us) for cost in found),
+            broad=True,
         ),
         Panel(
-            "CPU per GB", gb_unit,
+            say("CPU per GB"), gb_unit,
             tuple(
                 {party: cost.per_gb(us) / gb_divisor for party, us in cost.by_party_us.items()} for cost in found
             ),
             tuple(_scaled(cost.interval_us, cost.per_gb(1.0) / gb_divisor) for cost in found),
             tuple(show_us(value) for value in per_gb),
+            broad=True,
         ),
         Panel(
-            "peak memory", "MB", tuple(memory), (None,) * len(found),
+            say("peak memory"), "MB", tuple(memory), (None,) * len(found),
             tuple(show_bytes(1e6 * sum(each.values())) if any(each.values()) else "-" for each in memory),
         ),
         Panel(
-            "on the wire", wire_unit, tuple({"link": cost.wire_bytes / wire_divisor} for cost in found),
+            say("on the wire"), wire_unit, tuple({"link": cost.wire_bytes / wire_divisor} for cost in found),
             (None,) * len(found), tuple(show_bytes(cost.wire_bytes) for cost in found),
         ),
     ]  # fmt: skip
@@ -211,15 +223,13 @@ def _panel(axes: Axes, panel: Panel, found: Sequence[Cost], names: Sequence[str]
     axes.set_xlim(0, width)
     on.rows_of_labels(axes, names or [""] * len(found), [not cost.valid for cost in found], 8.0)
     on.title(axes, f"{panel.title}, {panel.unit}", 8.0)
-    on.across(axes, on.linear(width, 3 if "CPU" in panel.title else 2), size=7)
-    inches = (
-        axes.get_position().width * WIDTH_IN / width if "CPU" in panel.title else 0.0
-    )  # the others are narrow
+    on.across(axes, on.linear(width, 3 if panel.broad else 2), size=7)
+    inches = axes.get_position().width * WIDTH_IN / width if panel.broad else 0.0  # the others are narrow
     for y, (cost, bar, whisker, said) in enumerate(
         zip(found, panel.bars, panel.whiskers, panel.said, strict=True)
     ):
         says = {
-            party: f"{cost.name}: {panel.title}, {party} {value:.4g} {panel.unit}"
+            party: f"{cost.name}: {panel.title}, {named(party)} {value:.4g} {panel.unit}"
             for party, value in bar.items()
         }
         end = on.stack(axes, y, bar, _HUES, inches, faint=not cost.valid, says=says)
@@ -234,6 +244,16 @@ def _panel(axes: Axes, panel: Panel, found: Sequence[Cost], names: Sequence[str]
                 marker="|",
                 markersize=4,
             )
-            mark(drawn, f"{cost.name}: {panel.title}, 95% interval {low:.4g} to {high:.4g} {panel.unit}")
+            mark(
+                drawn,
+                say(
+                    "{name}: {title}, 95% interval {low:.4g} to {high:.4g} {unit}",
+                    name=cost.name,
+                    title=panel.title,
+                    low=low,
+                    high=high,
+                    unit=panel.unit,
+                ),
+            )
             end = max(end, high)
         on.beside(axes, min(end, width), y, said, 7.5)

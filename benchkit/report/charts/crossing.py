@@ -15,6 +15,7 @@ from benchkit.report.charts.letters import fitted
 from benchkit.report.charts.palette import GROUND, INK, QUIET, SHADE, Look, looks
 from benchkit.report.excerpt import excerpt, short
 from benchkit.units import show_bytes
+from benchkit.words import named, say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,17 +85,28 @@ def _map(found: Entry, look: Mapping[str, Look], counts: Mapping[str, Sequence[i
         for each in fields
     )
     sizes_seen = [count for each in fields for count in counts[each["group"]]]
-    best = "the highest capacity" if found["by"] == "rate" else "the lowest p50"
+    best = say("the highest capacity") if found["by"] == "rate" else say("the lowest p50")
     notes = (
-        f"Who has {best}. Full colour: one winner, and how many times worse the next is, with its 95% interval.",
-        "Pale: a tie of those named. Empty: fewer than two valid cells, or too few rounds to tell.",
-        f"n={min(sizes_seen, default=0)} to {max(sizes_seen, default=0)} messages a cell.",
-        *((f"{left_out} payloads or rates are left out",) if left_out else ()),
+        say(
+            "Who has {best}. Full colour: one winner, and how many times worse the next is, with its "
+            "95% interval.",
+            best=best,
+        ),
+        say("Pale: a tie of those named. Empty: fewer than two valid cells, or too few rounds to tell."),
+        say(
+            "n={least} to {most} messages a cell.",
+            least=min(sizes_seen, default=0),
+            most=max(sizes_seen, default=0),
+        ),
+        *((say("{left_out} payloads or rates are left out", left_out=left_out),) if left_out else ()),
     )
-    columns = ("payload", "rate", "result", "winners", "next behind by", "compared", "not valid")
+    columns = ("payload", "rate", "result", "winners", say("next behind by"), "compared", say("not valid"))
     return Map(
         Words(
-            f"Which wins where: {excerpt(found['title'], 100)}", notes, columns, tuple(map(_values, fields))
+            say("Which wins where: {title}", title=excerpt(found["title"], 100)),
+            notes,
+            columns,
+            tuple(map(_values, fields)),
         ),
         tuple(map(show_bytes, sizes)),
         tuple("" if rate is None else show_rate(rate) for rate in rates),
@@ -117,24 +129,28 @@ def _values(field: Entry) -> tuple[str, ...]:
     winners, compared, missing = names
     rate = "-" if field["rate_per_s"] is None else show_rate(field["rate_per_s"])
     return (
-        show_bytes(field["payload_bytes"]), rate, field["state"], winners, _margin(field) or "-", compared, missing
+        show_bytes(field["payload_bytes"]), rate, named(field["state"]), winners, _margin(field) or "-", compared,
+        missing,
     )  # fmt: skip
 
 
 def _says(field: Entry, by: str) -> str:
-    size, rate, state, winners, margin, compared, missing = _values(field)
-    where = size if rate == "-" else f"{size} at {rate}"
-    verb = "holds the highest rate" if by == "rate" else "is fastest"
+    size, rate, _, winners, margin, compared, missing = _values(field)
+    state = field["state"]
+    where = size if rate == "-" else say("{size} at {rate}", size=size, rate=rate)
     said = {
-        "won": f"{winners} {verb}, the next takes {margin}"
+        "won": say("{winners} is fastest, the next takes {margin}", winners=winners, margin=margin)
         if by != "rate"
-        else f"{winners} {verb}, {margin}",
-        "tied": f"a tie of {winners}" + (f", the next behind by {margin}" if margin != "-" else ""),
-        "undecided": f"too few rounds to tell {compared} apart",
-        "alone": f"only {compared} is valid",
-        "blank": "no valid measurement",
+        else say("{winners} holds the highest rate, {margin}", winners=winners, margin=margin),
+        "tied": say("a tie of {winners}", winners=winners)
+        + (say(", the next behind by {margin}", margin=margin) if margin != "-" else ""),
+        "undecided": say("too few rounds to tell {compared} apart", compared=compared),
+        "alone": say("only {compared} is valid", compared=compared),
+        "blank": say("no valid measurement"),
     }[state]
-    return f"{where}: {said}" + ("" if missing == "-" or state == "blank" else f"; not valid: {missing}")
+    return f"{where}: {said}" + (
+        "" if missing == "-" or state == "blank" else say("; not valid: {missing}", missing=missing)
+    )
 
 
 def draw(chart: Map) -> Figure:
@@ -150,7 +166,7 @@ def draw(chart: Map) -> Figure:
     for plot in chart.plots:
         _field(axes, plot, width_in - 0.08)
     ticks = [(at + 0.5, words) for at, words in enumerate(chart.payloads)]
-    on.across(axes, ticks, unit="payload", grid=False)
+    on.across(axes, ticks, unit=named("payload"), grid=False)
     place_ = on.moved(axes, axes.get_yaxis_transform(), right=-4)
     for at, words in enumerate(chart.rates):
         axes.text(0, at + 0.5, words, transform=place_, ha="right", va="center", size=8, color=QUIET)
@@ -187,14 +203,20 @@ def _field(axes: Axes, plot: Plot, room_in: float) -> None:
 def _lines(plot: Plot) -> Sequence[str]:
     match plot.state:
         case "won":
-            return [plot.winners[0], *([f"next {plot.margin.partition(' [')[0]}"] if plot.margin else [])]
+            return [
+                plot.winners[0],
+                *([say("next {margin}", margin=plot.margin.partition(" [")[0])] if plot.margin else []),
+            ]
         case "tied" if len(plot.winners) > _TIED:
-            return [*plot.winners[: _TIED - 1], f"and {len(plot.winners) - _TIED + 1} more"]
+            return [
+                *plot.winners[: _TIED - 1],
+                say("and {winners} more", winners=len(plot.winners) - _TIED + 1),
+            ]
         case "tied":
             return plot.winners
         case "undecided":
-            return ["too few rounds"]
+            return [say("too few rounds")]
         case "alone":
-            return ["one valid cell"]
+            return [say("one valid cell")]
         case _:
             return []

@@ -16,7 +16,9 @@ from benchkit.report.charts.chart import Words, not_measured, room_for
 from benchkit.report.charts.palette import INK, QUIET, Look
 from benchkit.report.excerpt import short
 from benchkit.report.groups import Group, Row
+from benchkit.report.text import span
 from benchkit.units import show_us
+from benchkit.words import say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +48,12 @@ class Height:
     @property
     def says(self) -> str:
         """In words."""
-        return f"{times(self.ratio)} its floor ({self.floor} {show_us(self.floor_us)})"
+        return say(
+            "{ratio} its floor ({floor} {floor_us})",
+            ratio=times(self.ratio),
+            floor=self.floor,
+            floor_us=show_us(self.floor_us),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +73,37 @@ def floors(group: Group) -> Floors | None:
     heights = tuple(_height(row) for row in rows)
     without = [row.label for row in group.measured if row not in based]
     notes = (
-        "Marker: median of send, transit, reply and return together, with its 95% interval, no waiting for the stage.",
-        "Bar: the same number of bytes moved by hand over the raw path, back to back, just before the run.",
+        say(
+            "Marker: median of send, transit, reply and return together, with its 95% interval, no "
+            "waiting for the stage."
+        ),
+        say(
+            "Bar: the same number of bytes moved by hand over the raw path, back to back, just before "
+            "the run."
+        ),
         *(
-            (f"no floor is known: {', '.join(without[:4])}{' ...' if without[4:] else ''}",)
+            (
+                say(
+                    "no floor is known: {without}{more}",
+                    without=", ".join(without[:4]),
+                    more=" ..." if without[4:] else "",
+                ),
+            )
             if without
             else ()
         ),
         *left_out,
         *not_measured(group.rows),
     )
-    columns = ("cell", "messages", "floor", "of the floor", "moved", "95% interval", "ratio")
+    columns = ("cell", "messages", "floor", say("of the floor"), "moved", "95% interval", "ratio")
     values = tuple(
         (
             each.name, str(each.count), each.floor, show_us(each.floor_us), show_us(each.moved_us),
-            " to ".join(map(show_us, each.interval_us)) if each.interval_us else "-", times(each.ratio),
+            span(each.interval_us) if each.interval_us else "-", times(each.ratio),
         )
         for each in heights
     )  # fmt: skip
-    return Floors(Words(f"Above the floor: {group.title}", notes, columns, values), heights)
+    return Floors(Words(say("Above the floor: {title}", title=group.title), notes, columns, values), heights)
 
 
 def _height(row: Row) -> Height:
@@ -120,7 +139,7 @@ def draw(chart: Floors) -> Figure:
     low, high = max(1e-3, min(ends)) / 1.3, max(ends) * 1.3
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    on.across(axes, on.log_durations(low, high), unit="time to move a message, logarithmic")
+    on.across(axes, on.log_durations(low, high), unit=say("time to move a message, logarithmic"))
     for y, each in enumerate(chart.heights):
         _row(axes, y, each)
     return drawing
@@ -139,7 +158,15 @@ def _row(axes: Axes, y: int, each: Height) -> None:
         solid_capstyle="butt",
         alpha=alpha,
     )
-    mark(base, f"{each.name}: floor {each.floor}, {show_us(each.floor_us)}")
+    mark(
+        base,
+        say(
+            "{name}: floor {floor}, {floor_us}",
+            name=each.name,
+            floor=each.floor,
+            floor_us=show_us(each.floor_us),
+        ),
+    )
     color = each.look.hue.light
     if each.interval_us is not None:
         on.line(
@@ -148,7 +175,16 @@ def _row(axes: Axes, y: int, each: Height) -> None:
     point = on.line(
         axes, [each.moved_us], [y], color=color, marker=each.look.marker, markersize=7, alpha=alpha
     )
-    interval = " to ".join(map(show_us, each.interval_us)) if each.interval_us else ""
+    interval = span(each.interval_us) if each.interval_us else ""
     sure = f" [{interval}]" if interval else ""
-    mark(point, f"{each.name}: moved in {show_us(each.moved_us)}{sure}, {each.says}")
+    mark(
+        point,
+        say(
+            "{name}: moved in {moved_us}{sure}, {says}",
+            name=each.name,
+            moved_us=show_us(each.moved_us),
+            sure=sure,
+            says=each.says,
+        ),
+    )
     on.beside(axes, axes.get_xlim()[1], y, each.says)

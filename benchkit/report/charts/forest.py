@@ -12,6 +12,7 @@ from benchkit.report.charts.chart import Words, room_for
 from benchkit.report.charts.palette import GROUND, QUIET, Look
 from benchkit.report.groups import Group, Row
 from benchkit.units import show_us
+from benchkit.words import say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,10 +42,15 @@ class Ratio:
     def says(self) -> str:
         """The ratio in words, with its interval."""
         if self.best:
-            return f"{show_us(self.p50_us)}, the lowest"
+            return say("{p50_us}, the lowest", p50_us=show_us(self.p50_us))
         if self.interval is None:
-            return f"{times(self.ratio)}: {self.said or 'too few rounds to tell'}"
-        return times_with_interval(self.ratio, self.interval) + (" tie" if self.tied else "")
+            said = self.said or say("too few rounds to tell")
+            return f"{times(self.ratio)}: {said}"
+        return (
+            say("{ratio} tie", ratio=times_with_interval(self.ratio, self.interval))
+            if self.tied
+            else times_with_interval(self.ratio, self.interval)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,7 @@ class Forest:
 
     words: Words
     ratios: tuple[Ratio, ...]
-    unit: str = "ratio to the best, logarithmic"
+    unit: str
 
 
 def forest(group: Group) -> Forest | None:
@@ -66,21 +72,33 @@ def forest(group: Group) -> Forest | None:
     out = [row.label for row in group.rows if row.place is None]
     notes = (
         (
-            "p50 of each cell over that of the best one; 95% intervals over paired rounds, widened for"
-            " the number of pairs (Holm); hollow: a tie."
+            say(
+                "p50 of each cell over that of the best one; 95% intervals over paired rounds, widened for "
+                "the number of pairs (Holm); hollow: a tie."
+            )
         ),
         *(
-            (f"not compared: {', '.join(out[:4])}{f' and {len(out) - 4} more' if out[4:] else ''}",)
+            (
+                say(
+                    "not compared: {out}{more}",
+                    out=", ".join(out[:4]),
+                    more=say(" and {count} more", count=len(out) - 4) if out[4:] else "",
+                ),
+            )
             if out
             else ()
         ),
         *left_out,
     )
-    columns = ("cell", "p50", "ratio to the best", "blocks", "messages")
+    columns = ("cell", "p50", say("ratio to the best"), "blocks", "messages")
     values = tuple(
         (each.name, show_us(each.p50_us), each.says, str(each.blocks), str(each.messages)) for each in ratios
     )
-    return Forest(Words(f"How many times as long: {group.title}", notes, columns, values), ratios)
+    return Forest(
+        Words(say("How many times as long: {title}", title=group.title), notes, columns, values),
+        ratios,
+        say("ratio to the best, logarithmic"),
+    )
 
 
 def _ratio(row: Row, *, best: bool) -> Ratio:

@@ -13,6 +13,7 @@ from benchkit.report.charts.palette import ALARM, INK, QUIET
 from benchkit.report.excerpt import excerpt
 from benchkit.report.groups import Row
 from benchkit.units import show_us
+from benchkit.words import named, say, word
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 Begins = Mapping[int, tuple[float, int, float]]
 """By block: where it stands on the axis (s), its first due moment (ns), how much of the axis it has (s)."""
 
-_EVENTS: Final = 24
+EVENTS: Final = 24
 """Drawn of a cell: injected faults first, then the longest."""
 _SHAPES: Final = {"gc": ("|", QUIET), "broker": ("D", INK), "fault": ("X", ALARM)}
-LEGEND: Final = (
-    f"At the foot the {_EVENTS} longest events: | garbage collector, diamond broker, cross fault, dot others."
+LEGEND: Final = word(
+    "At the foot the {events} longest events: | garbage collector, diamond broker, cross fault, dot others."
 )
 
 
@@ -47,13 +48,21 @@ def happenings(row: Row, begins: Begins) -> tuple[tuple[Happening, ...], tuple[t
         start, due_ns, length = begins[block.index]
         for event in block.events:
             since = min(max(0.0, (event.at_ns - due_ns) / 1e9), length)
-            lasted = f" for {show_us(event.duration_ns / 1e3)}" if event.duration_ns else ""
-            said = (
-                f"{excerpt(event.kind, 20)} in {excerpt(event.party, 30)}{lasted}: {excerpt(event.what, 120)}"
+            lasted = (
+                say(" for {duration_ns}", duration_ns=show_us(event.duration_ns / 1e3))
+                if event.duration_ns
+                else ""
+            )
+            said = say(
+                "{kind} in {party}{lasted}: {what}",
+                kind=named(excerpt(event.kind, 20)),
+                party=excerpt(event.party, 30),
+                lasted=lasted,
+                what=excerpt(event.what, 120),
             )
             found.append(Happening(start + since, event.duration_ns / 1e9, event.kind, said))
-    longest = sorted(found, key=lambda each: (each.kind != "fault", -each.length_s))[:_EVENTS]
-    kinds = Counter(excerpt(each.kind, 20) for each in found)
+    longest = sorted(found, key=lambda each: (each.kind != "fault", -each.length_s))[:EVENTS]
+    kinds = Counter(named(excerpt(each.kind, 20)) for each in found)
     return tuple(sorted(longest, key=lambda each: each.at_s)), tuple(sorted(kinds.items()))
 
 

@@ -19,7 +19,9 @@ from benchkit.report.charts.canvas import figure, heading, heading_in, mark, pla
 from benchkit.report.charts.chart import Words, not_measured, room_for
 from benchkit.report.charts.palette import ALARM, DASHES, Look
 from benchkit.report.groups import Group, Row
+from benchkit.report.text import span
 from benchkit.units import show_us
+from benchkit.words import named, say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,16 +81,20 @@ def percentiles(group: Group, slo: dict[str, float]) -> Percentiles | None:
     curves = tuple(_curve(row, codecs.index(str(row.entry["codec"])) % len(DASHES)) for row in rows)
     notes = (
         (
-            "From the moment each message was due. Thin: beyond what the sample is large enough for."
-            " Bars: 95% intervals of p50 and p99."
+            say(
+                "From the moment each message was due. Thin: beyond what the sample is large enough for. "
+                "Bars: 95% intervals of p50 and p99."
+            )
         ),
         *left_out,
         *not_measured(group.rows),
     )
-    columns = ("cell", "messages", *PERCENTILES, "max", "p50, 95% interval", "p99, 95% interval")
+    columns = ("cell", "messages", *PERCENTILES, "max", say("p50, 95% interval"), say("p99, 95% interval"))
     values = tuple(_values(row) for row in rows)
     return Percentiles(
-        Words(f"Latency by percentile: {group.title}", notes, columns, values), curves, promised(slo)
+        Words(say("Latency by percentile: {title}", title=group.title), notes, columns, values),
+        curves,
+        promised(slo),
     )
 
 
@@ -130,10 +136,7 @@ def _curve(row: Row, dash: int) -> Curve:
 
 def _values(row: Row) -> tuple[str, ...]:
     latency = row.entry["latency_us"]
-    intervals = [
-        " to ".join(map(show_us, latency[f"{name}_ci95"])) if latency[f"{name}_ci95"] else "-"
-        for name in ("p50", "p99")
-    ]
+    intervals = [span(latency[f"{name}_ci95"]) if latency[f"{name}_ci95"] else "-" for name in ("p50", "p99")]
     return (
         row.name, str(row.count), *(show_us(latency[name]) for name in (*PERCENTILES, "max")), *intervals
     )  # fmt: skip
@@ -152,11 +155,11 @@ def draw(chart: Percentiles) -> Figure:
     axes.set_yscale("log")
     axes.set_xlim(1, right)
     axes.set_ylim(low, high)
-    on.upright(axes, on.log_durations(low, high), unit="latency")
-    on.across(axes, _TAIL, unit="percentile of messages, logarithmic tail")
+    on.upright(axes, on.log_durations(low, high), unit=named("latency"))
+    on.across(axes, _TAIL, unit=say("percentile of messages, logarithmic tail"))
     for at, curve in enumerate(chart.curves):
         _line(axes, curve, at)
-    on.named(
+    on.names_beside(
         axes, [(curve.x[-1], max(curve.latency_us[-1], low)) for curve in chart.curves], names,
         [curve.look.hue.light for curve in chart.curves], faint=[not curve.valid for curve in chart.curves],
         least=0.055,
@@ -191,18 +194,36 @@ def _line(axes: Axes, curve: Curve, at: int) -> None:
             axes, (x, x), (low, high), color=curve.look.hue.light, linewidth=1.2, marker="_", markersize=5,
             alpha=alpha,
         )  # fmt: skip
-        mark(bar, f"{curve.name}: {name}, 95% interval {show_us(low)} to {show_us(high)}")
+        mark(
+            bar,
+            say(
+                "{cell}: {percentile}, 95% interval {low} to {high}",
+                cell=curve.name,
+                percentile=name,
+                low=show_us(low),
+                high=show_us(high),
+            ),
+        )
     on.line(
         axes, [curve.x[last]], [curve.latency_us[last]], marker=curve.look.marker, markersize=5,
         color=curve.look.hue.light, alpha=alpha,
     )  # fmt: skip
     for name, us in curve.known_us.items():
         on.spot(axes, float(1 / (1 - PERCENTILES[name])), us, f"{curve.name}: {name} {show_us(us)}")
-    on.spot(axes, curve.x[-1], curve.latency_us[-1], f"{curve.name}: largest {show_us(curve.latency_us[-1])}")
+    on.spot(
+        axes,
+        curve.x[-1],
+        curve.latency_us[-1],
+        say("{name}: largest {latency_us}", name=curve.name, latency_us=show_us(curve.latency_us[-1])),
+    )
 
 
 def _promise(axes: Axes, promise: Promise, right: float) -> tuple[float, float, str]:
     """Where its line ends and at which latency, and its words; an arrow at the percentile that it is about."""
     end = min(promise.x or right, right)
     on.line(axes, [end], [promise.limit_us], marker="<", color=ALARM, markersize=6)
-    return end, promise.limit_us, f"promised {promise.name} ≤ {show_us(promise.limit_us)}"
+    return (
+        end,
+        promise.limit_us,
+        say("promised {name} ≤ {limit_us}", name=promise.name, limit_us=show_us(promise.limit_us)),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from benchkit.report.charts.chart import Words, not_measured, room_for, scale_us
 from benchkit.report.charts.palette import PHASES as HUES
 from benchkit.report.groups import Group, Row
 from benchkit.units import show_us
+from benchkit.words import named, say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,20 +65,33 @@ def phase_bars(group: Group) -> PhaseBars | None:
     few = [row.label for row, bar in zip(rows, slow, strict=True) if bar is None]
     notes = (
         (
-            "Mean phases of the tenth of the n messages around the median (left) and of the slowest (right);"
-            " each side has its own scale."
+            say(
+                "Mean phases of the tenth of the n messages around the median (left) and of the slowest "
+                "(right); each side has its own scale."
+            )
         ),
         *(
-            (f"too few messages to speak of slow ones: {', '.join(few[:4])}{' ...' if few[4:] else ''}",)
+            (
+                say(
+                    "too few messages to speak of slow ones: {few}{more}",
+                    few=", ".join(few[:4]),
+                    more=" ..." if few[4:] else "",
+                ),
+            )
             if few
             else ()
         ),
         *left_out,
         *not_measured(group.rows),
     )
-    columns = ("cell", "messages", "of", "mean latency", *PHASES)
+    columns = ("cell", "messages", "of", say("mean latency"), *PHASES)
     return PhaseBars(
-        Words(f"Where the time goes: {group.title}", notes, columns, tuple(_values(typical, slow))),
+        Words(
+            say("Where the time goes: {title}", title=group.title),
+            notes,
+            columns,
+            tuple(_values(typical, slow)),
+        ),
         typical,
         slow,
     )
@@ -105,7 +120,13 @@ def _values(typical: Sequence[Bar], slow: Sequence[Bar | None]) -> Iterator[tupl
         for bar in bars:
             if bar is not None:
                 phases = map(show_us, bar.phases_us)
-                yield (bar.name, f"{bar.which}: {bar.count}", str(bar.of), show_us(bar.total_us), *phases)
+                yield (
+                    bar.name,
+                    f"{named(bar.which)}: {bar.count}",
+                    str(bar.of),
+                    show_us(bar.total_us),
+                    *phases,
+                )
 
 
 def draw(bars: PhaseBars) -> Figure:
@@ -116,9 +137,10 @@ def draw(bars: PhaseBars) -> Figure:
     top = heading(drawing, bars.words.title, notes) + 0.22
     left = on.label_width_in(names)
     half = (WIDTH_IN - left) / 2
-    _panel(drawing, bars.typical, names, (left, half + 0.62, top), "typical message")
+    _panel(drawing, bars.typical, names, (left, half + 0.62, top), say("typical message"))
     kinds = dict.fromkeys(bar.which for bar in bars.slow if bar is not None)
-    said = " or ".join(kinds) or "slow messages: too few"
+    known = [named(kind) for kind in kinds] or [say("slow messages: too few")]
+    said = reduce(lambda some, last: say("{some} or {last}", some=some, last=last), known)
     _panel(drawing, bars.slow, [""] * len(names), (left + half - 0.02, 0.68, top), said)
     drawn = [bar for bar in (*bars.typical, *bars.slow) if bar is not None]
     shown = [name for at, name in enumerate(PHASES) if any(bar.phases_us[at] > 0 for bar in drawn)]
@@ -142,10 +164,10 @@ def _panel(
     axes.set_xlim(0, width)
     on.title(axes, title, 9)
     if longest:
-        on.across(axes, on.linear(width), unit=f"latency, {unit}")
+        on.across(axes, on.linear(width), unit=say("latency, {unit}", unit=unit))
     for y, bar in enumerate(bars):
         if bar is None:
-            on.beside(axes, 0, y, "too few messages")
+            on.beside(axes, 0, y, say("too few messages"))
             continue
         on.phase_row(
             axes, y, [each / divisor for each in bar.phases_us], width=width, inches=WIDTH_IN - left - right,
@@ -157,6 +179,14 @@ def _panel(
 def _says(bar: Bar) -> dict[str, str]:
     whole = max(bar.total_us, 1e-9)
     return {
-        name: f"{bar.name}, {bar.which} (mean of {bar.count}): {name} {show_us(us)}, {us / whole:.1%}"
+        name: say(
+            "{cell}, {which} (mean of {count}): {phase} {us}, {share:.1%}",
+            cell=bar.name,
+            which=named(bar.which),
+            count=bar.count,
+            phase=named(name),
+            us=show_us(us),
+            share=us / whole,
+        )
         for name, us in zip(PHASES, bar.phases_us, strict=True)
     }

@@ -14,6 +14,7 @@ from benchkit.report.charts.palette import GROUND, INK, PHASES, QUIET, SHADE
 from benchkit.report.excerpt import excerpt, short
 from benchkit.report.groups import Group, Row
 from benchkit.report.text import rate
+from benchkit.words import named, say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,15 +83,26 @@ def sensitivity(group: Group) -> Sensitivity | None:
         return None
     levers = tuple(_levers(row) for row in rows)
     notes = (
-        "Left: capacity after a change, over today's (band: its 95% interval). Hollow: predicted from service demands;",
-        "filled: measured after really making the change, with its 95% interval.",
-        "Right, with 95% intervals: what a microsecond more in a phase adds to the mean latency (circle), to the",
-        "time per message (square); 0: off the critical path, 1: paid in full, above 1: it also causes queueing.",
+        say(
+            "Left: capacity after a change, over today's (band: its 95% interval). Hollow: predicted "
+            "from service demands;"
+        ),
+        say("filled: measured after really making the change, with its 95% interval."),
+        say(
+            "Right, with 95% intervals: what a microsecond more in a phase adds to the mean latency "
+            "(circle), to the"
+        ),
+        say(
+            "time per message (square); 0: off the critical path, 1: paid in full, above 1: it also "
+            "causes queueing."
+        ),
         *left_out,
     )
     columns = ("cell", "change", "predicted", "measured", "95% interval")
     values = tuple(value for each in levers for value in _values(each))
-    return Sensitivity(Words(f"What a change would buy: {group.title}", notes, columns, values), levers)
+    return Sensitivity(
+        Words(say("What a change would buy: {title}", title=group.title), notes, columns, values), levers
+    )
 
 
 def _has_answer(found: Any) -> bool:
@@ -111,9 +123,9 @@ def _values(each: Levers) -> list[tuple[str, ...]]:
     ]
     for slope in each.slopes:
         for what, value, interval in (
-            ("latency", slope.latency, slope.latency_ci), ("time per message", slope.paid, slope.paid_ci)
+            (named("latency"), slope.latency, slope.latency_ci), (say("time per message"), slope.paid, slope.paid_ci)
         ):  # fmt: skip
-            said = f"{slope.phase} slowed: {what} per time added"
+            said = say("{phase} slowed: {what} per time added", phase=named(slope.phase), what=what)
             changes.append((each.name, said, "-", _plain(value), _interval(interval)))
     return changes
 
@@ -127,7 +139,7 @@ def _plain(slope: float | None) -> str:
 
 
 def _interval(found: Interval | None) -> str:
-    return "-" if found is None else f"{found[0]:.2f} to {found[1]:.2f}"
+    return "-" if found is None else say("{low:.2f} to {high:.2f}", low=found[0], high=found[1])
 
 
 def _levers(row: Row) -> Levers:
@@ -157,9 +169,11 @@ def _change(predicted: Entry, confirmed: Entry | None, cell: str) -> Change:
     ends = made.get("ci95")
     interval = None if not ends or not made.get("now") else (ends[0] / made["now"], ends[1] / made["now"])
     name = excerpt(predicted["words"], 60)
-    says = f"{cell}: {name}: capacity predicted {_times(ratio)}"
+    says = say("{cell}: {name}: capacity predicted {times}", cell=cell, name=name, times=_times(ratio))
     if measured is not None:
-        says += f", measured {times(measured)} [{_interval(interval)}]"
+        says += say(
+            ", measured {measured} [{interval}]", measured=times(measured), interval=_interval(interval)
+        )
     phase = str(predicted["name"]) if predicted["kind"] == "phase" else ""
     return Change(name, phase, ratio, measured, interval, says)
 
@@ -195,14 +209,20 @@ def draw(chart: Sensitivity) -> Figure:
 
 
 def _changes(axes: Axes, each: Levers) -> None:
-    on.title(axes, f"{each.name}; now {each.now or 'unknown'}")
+    on.title(axes, say("{name}; now {now}", name=each.name, now=each.now or say("unknown")))
     known = [
         value for change in each.changes for value in (change.predicted, change.measured) if value is not None
     ]
     known += [end for change in each.changes if change.interval for end in change.interval]
     if not known:
         axes.text(
-            0, 0.5, "no change could be predicted", transform=axes.transAxes, size=8, color=QUIET, va="center"
+            0,
+            0.5,
+            say("no change could be predicted"),
+            transform=axes.transAxes,
+            size=8,
+            color=QUIET,
+            va="center",
         )
         return
     axes.set_xlim(min(0.9, *known) * 0.97, max(1.2, *known) * 1.05)
@@ -210,14 +230,23 @@ def _changes(axes: Axes, each: Levers) -> None:
     on.rows_of_labels(axes, names, [False] * len(names), 8.0)
     low, high = axes.get_xlim()
     ticks = [(at, f"{words}x") for at, words in on.linear(high) if at >= low]
-    on.across(axes, ticks, unit="times today's capacity", size=7.5)
+    on.across(axes, ticks, unit=say("times today's capacity"), size=7.5)
     if each.now_interval:
         begin, end = each.now_interval
         band = on.box(
             axes, (begin, 0), end - begin, 1, transform=axes.get_xaxis_transform(), facecolor=SHADE, linewidth=0,
             zorder=0.2,
         )  # fmt: skip
-        mark(band, f"{each.name}: today {each.now}, 95% interval {begin:.2f} to {end:.2f} times that")
+        mark(
+            band,
+            say(
+                "{name}: today {now}, 95% interval {begin:.2f} to {end:.2f} times that",
+                name=each.name,
+                now=each.now,
+                begin=begin,
+                end=end,
+            ),
+        )
     on.line(axes, (1, 1), (0, 1), transform=axes.get_xaxis_transform(), color=QUIET, linewidth=0.8)
     for y, change in enumerate(each.changes):
         _one_change(axes, y, change)
@@ -240,30 +269,35 @@ def _one_change(axes: Axes, y: int, change: Change) -> None:
         mark(done, change.says)
     said = _times(change.predicted)
     if change.measured is not None:
-        said += f", measured {times(change.measured)}"
+        said += say(", measured {measured}", measured=times(change.measured))
     on.beside(axes, axes.get_xlim()[1], y, said, 7.5)
 
 
 def _slopes(axes: Axes, each: Levers) -> None:
     if not each.slopes:
-        axes.text(0, 0.5, "no phase was slowed", transform=axes.transAxes, size=8, color=QUIET, va="center")
+        axes.text(
+            0, 0.5, say("no phase was slowed"), transform=axes.transAxes, size=8, color=QUIET, va="center"
+        )
         return
     ends = [end for slope in each.slopes for ci in (slope.latency_ci, slope.paid_ci) if ci for end in ci]
     ends += [value for slope in each.slopes for value in (slope.latency, slope.paid) if value is not None]
-    axes.set_xlim(min(-0.25, *ends), max(1.25, *ends))
-    names = [f"{slope.phase}, {slope.rounds} rounds" for slope in each.slopes]
+    axes.set_xlim(min([-0.25, *ends]), max([1.25, *ends]))
+    names = [
+        say("{phase}, {rounds} rounds", phase=named(slope.phase), rounds=slope.rounds)
+        for slope in each.slopes
+    ]
     on.rows_of_labels(axes, names, [False] * len(names), 8.0)
     low, high = axes.get_xlim()
     step = 1.0 if high - low > 3.5 else 0.5
     ticks = [(at * step, f"{at * step:g}") for at in range(int(low / step), int(high / step) + 1)]
-    on.across(axes, ticks, unit="added per time added", size=7.5)
+    on.across(axes, ticks, unit=say("added per time added"), size=7.5)
     for at in (0, 1):
         on.line(axes, (at, at), (0, 1), transform=axes.get_xaxis_transform(), color=QUIET, linewidth=0.8)
     for y, slope in enumerate(each.slopes):
         color = PHASES[slope.phase].light if slope.phase in PHASES else INK
         pairs = (
-            ("mean latency", slope.latency, slope.latency_ci, "o", y - 0.15),
-            ("time per message", slope.paid, slope.paid_ci, "s", y + 0.2),
+            (say("mean latency"), slope.latency, slope.latency_ci, "o", y - 0.15),
+            (say("time per message"), slope.paid, slope.paid_ci, "s", y + 0.2),
         )
         for what, value, interval, shape, at_y in pairs:
             if value is None:
@@ -280,7 +314,13 @@ def _slopes(axes: Axes, each: Levers) -> None:
                 markeredgecolor=INK,
                 linestyle="",
             )
-            said = f"{each.name}: {slope.phase} slowed, {what} {value:.2f} per time added"
+            said = say(
+                "{name}: {phase} slowed, {what} {value:.2f} per time added",
+                name=each.name,
+                phase=named(slope.phase),
+                what=what,
+                value=value,
+            )
             mark(point, f"{said} [{_interval(interval)}]")
         said = _plain(slope.latency if slope.latency is not None else slope.paid)
         on.beside(axes, axes.get_xlim()[1], y, said, 7.5)

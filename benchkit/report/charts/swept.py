@@ -11,8 +11,9 @@ from benchkit.report.charts.capacity import KNEE, MOST_CELLS, Capacities, Edge, 
 from benchkit.report.charts.chart import Words, left_out
 from benchkit.report.excerpt import excerpt
 from benchkit.report.groups import Group, Row
-from benchkit.report.text import rate
+from benchkit.report.text import rate, span
 from benchkit.units import show_bytes, show_us
+from benchkit.words import named, say
 
 Entry = Mapping[str, Any]
 MOST_PAYLOADS: Final = 4
@@ -55,16 +56,24 @@ def _chart(
     edges = tuple(_edge(own, shown, broken) for own in lines[:MOST_CELLS])
     left = [own[0].label for own in lines[MOST_CELLS:]]
     notes = (
-        f"Line: {shown} with its 95% interval at each rate asked for; p99 where all samples are large enough for it.",
-        f"{_promise(slo)} Hollow: not kept, or not valid. Foot: from the highest rate kept to the lowest not kept.",
-        KNEE,
+        say(
+            "Line: {shown} with its 95% interval at each rate asked for; p99 where all samples are "
+            "large enough for it.",
+            shown=shown,
+        ),
+        say(
+            "{promise} Hollow: not kept, or not valid. Foot: from the highest rate kept to the lowest "
+            "not kept.",
+            promise=_promise(slo),
+        ),
+        say(KNEE),
         *left_out(left),
     )
     columns = ("cell", "offered", "delivered", shown, "95% interval", "messages", "verdict")
     values = tuple(_value(row, shown, broken) for own in lines for row in own)
     limits = tuple((name, limit * 1e6) for name, limit in slo.items() if name != "loss")
     return Capacities(
-        Words(f"Latency against throughput: {excerpt(title, 100)}", notes, columns, values),
+        Words(say("Latency against throughput: {title}", title=excerpt(title, 100)), notes, columns, values),
         shown,
         edges,
         limits,
@@ -72,7 +81,7 @@ def _chart(
 
 
 def _promise(slo: Mapping[str, float]) -> str:
-    return f"Promise: {promised(slo)}." if slo else "No promise was made."
+    return say("Promise: {promised}.", promised=promised(slo)) if slo else say("No promise was made.")
 
 
 def _percentile(lines: Sequence[Sequence[Row]]) -> str:
@@ -118,9 +127,9 @@ def _too_high(row: Row, broken: set[str]) -> bool:
 def _value(row: Row, shown: str, broken: set[str]) -> tuple[str, ...]:
     latency = row.entry["latency_us"]
     interval = latency.get(f"{shown}_ci95")
-    verdict = "kept" if row.valid else f"not valid: {', '.join(row.codes)}"
+    verdict = named("kept") if row.valid else say("not valid: {codes}", codes=", ".join(row.codes))
     return (
         row.label, rate(_offered(row)), rate(row.entry["throughput"]["messages_per_s"]), show_us(latency[shown]),
-        " to ".join(map(show_us, interval)) if interval else "-", str(latency["count"]),
-        "not kept" if row.entry["id"] in broken else verdict,
+        span(interval) if interval else "-", str(latency["count"]),
+        say("not kept") if row.entry["id"] in broken else verdict,
     )  # fmt: skip

@@ -20,6 +20,7 @@ from benchkit.report.charts.chart import Words, not_measured, room_for
 from benchkit.report.charts.palette import ALARM, QUIET, SHADE, Look
 from benchkit.report.groups import Group, Row
 from benchkit.units import show_us
+from benchkit.words import say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,10 +91,17 @@ def timeline(group: Group) -> Timeline | None:
         return None
     tracks = tuple(_track(row) for row in rows)
     notes = (
-        f"At most {_POINTS} pieces of each cell's time: median (line) and maximum (band) of a piece.",
-        "Blocks side by side; shaded: warm-up, not counted (many blocks: left out).",
-        "Beneath each: lateness, how long after it was due the producer turned to a message (largest).",
-        *([happenings.LEGEND] if any(track.events for track in tracks) else []),
+        say(
+            "At most {points} pieces of each cell's time: median (line) and maximum (band) of a piece.",
+            points=_POINTS,
+        ),
+        say("Blocks side by side; shaded: warm-up, not counted (many blocks: left out)."),
+        say("Beneath each: lateness, how long after it was due the producer turned to a message (largest)."),
+        *(
+            [say(happenings.LEGEND, events=happenings.EVENTS)]
+            if any(track.events for track in tracks)
+            else []
+        ),
         *left_out,
         *not_measured(group.rows),
     )
@@ -101,14 +109,16 @@ def timeline(group: Group) -> Timeline | None:
         "cell",
         "messages",
         "warm-up",
-        "not delivered",
-        "block medians",
-        "largest latency",
-        "largest lateness",
+        say("not delivered"),
+        say("block medians"),
+        say("largest latency"),
+        say("largest lateness"),
         "events",
     )
     values = tuple(_values(track, row) for track, row in zip(tracks, rows, strict=True))
-    return Timeline(Words(f"Latency over time: {group.title}", notes, columns, values), tracks)
+    return Timeline(
+        Words(say("Latency over time: {title}", title=group.title), notes, columns, values), tracks
+    )
 
 
 def _values(track: Track, row: Row) -> tuple[str, ...]:
@@ -277,16 +287,22 @@ def draw(chart: Timeline) -> Figure:
             axes.set_xlim(0, last.start_s + last.length_s * 1.01)
         _latency(above, track)
         _late(below, track)
-        unit = "measured time, s" if at == len(chart.tracks) - 1 else ""
+        unit = say("measured time, s") if at == len(chart.tracks) - 1 else ""
         on.across(below, on.linear(below.get_xlim()[1], 8), unit=unit, grid=False, size=7)
     return drawing
 
 
 def _latency(axes: Axes, track: Track) -> None:
-    unsettled = f", {track.unsettled} block(s) never settled" if track.unsettled else ""
-    warm = f"{track.warmup} of warm-up shaded{unsettled}"
-    lost = f", {track.undelivered} not delivered (ticks on top)" if track.undelivered else ""
-    seen = f"; events: {_counted(track)}" if track.seen else ""
+    unsettled = (
+        say(", {unsettled} block(s) never settled", unsettled=track.unsettled) if track.unsettled else ""
+    )
+    warm = say("{warmup} of warm-up shaded{unsettled}", warmup=track.warmup, unsettled=unsettled)
+    lost = (
+        say(", {undelivered} not delivered (ticks on top)", undelivered=track.undelivered)
+        if track.undelivered
+        else ""
+    )
+    seen = say("; events: {counted}", counted=_counted(track)) if track.seen else ""
     on.title(axes, f"{track.name}, n={track.count}, {warm}{lost}{seen}")
     values = [value for stretch in track.stretches for value in (*stretch.median_us, *stretch.max_us)]
     low = max(0.01, min(values, default=1.0))
@@ -315,12 +331,21 @@ def _band(axes: Axes, track: Track, stretch: Stretch) -> None:
         axes.add_artist(PolyCollection([outline], facecolors=hue, linewidths=0, alpha=0.3))
         on.line(axes, at, stretch.median_us, color=hue, linewidth=1.2)
         most = max(range(len(at)), key=lambda piece: stretch.max_us[piece])
-        said = f"{track.name}, block {stretch.block}: largest {show_us(stretch.max_us[most])}"
+        said = say(
+            "{name}, block {block}: largest {max_us}",
+            name=track.name,
+            block=stretch.block,
+            max_us=show_us(stretch.max_us[most]),
+        )
         on.spot(
             axes,
             at[most],
             stretch.max_us[most],
-            f"{said}, due {stretch.largest_at_s[most]:.3f} s into the block",
+            say(
+                "{said}, due {largest_at_s:.3f} s into the block",
+                said=said,
+                largest_at_s=stretch.largest_at_s[most],
+            ),
         )
     for lost_s in stretch.undelivered_s:
         x = stretch.start_s + lost_s
@@ -337,9 +362,16 @@ def _late(axes: Axes, track: Track) -> None:
         _bars(axes, lines)
     place_ = on.moved(axes, axes.transAxes, right=-4)
     said = axes.text(
-        0, 0.5, f"late {show_us(largest)}", transform=place_, ha="right", va="center", size=7, color=QUIET
+        0,
+        0.5,
+        say("late {largest}", largest=show_us(largest)),
+        transform=place_,
+        ha="right",
+        va="center",
+        size=7,
+        color=QUIET,
     )
-    mark(said, f"{track.name}: largest lateness {show_us(largest)}")
+    mark(said, say("{name}: largest lateness {largest}", name=track.name, largest=show_us(largest)))
 
 
 def _bars(axes: Axes, lines: list[tuple[tuple[float, float], tuple[float, float]]]) -> None:

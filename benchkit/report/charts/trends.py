@@ -14,7 +14,9 @@ from benchkit.report.charts.canvas import figure, heading, heading_in, mark, pla
 from benchkit.report.charts.chart import Words, left_out
 from benchkit.report.charts.palette import ALARM, GROUND, INK, QUIET, Look, looks
 from benchkit.report.excerpt import excerpt, short
+from benchkit.report.text import span
 from benchkit.units import show_us
+from benchkit.words import say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,10 +67,16 @@ def trends(title: str, tracks: Sequence[Track]) -> Trends | None:
     }
     left = [short(track.label) for track in tracks[MOST_TRACKS:]]
     notes = (
-        "p50 of each run with its 95% interval, oldest first; each cell has a logarithmic scale of its own.",
-        "Hollow: not valid. Ringed: a baseline. Upright line: a change for good; level: the median before and after.",
+        say(
+            "p50 of each run with its 95% interval, oldest first; each cell has a logarithmic scale of "
+            "its own."
+        ),
+        say(
+            "Hollow: not valid. Ringed: a baseline. Upright line: a change for good; level: the median "
+            "before and after."
+        ),
         *left_out(left),
-        *((f"the {first} oldest runs are left out",) if first else ()),
+        *((say("the {first} oldest runs are left out", first=first),) if first else ()),
         *(_machines(tracks)),
     )
     columns = (
@@ -80,11 +88,11 @@ def trends(title: str, tracks: Sequence[Track]) -> Trends | None:
         "messages",
         "valid",
         "baseline",
-        "change begins",
+        say("change begins"),
     )
     values = tuple(value for panel in panels for value in _values(panel))
     return Trends(
-        Words(f"Trend: {excerpt(title, 100)}", notes, columns, values), panels, (first, last),
+        Words(say("Trend: {title}", title=excerpt(title, 100)), notes, columns, values), panels, (first, last),
         tuple(days.get(run, "") for run in range(first, last + 1)),
     )  # fmt: skip
 
@@ -94,7 +102,9 @@ def _machines(tracks: Sequence[Track]) -> Sequence[str]:
     return (
         ()
         if count == 1
-        else (f"{count} machines or software versions: a step between them is not the code's",)
+        else (
+            say("{count} machines or software versions: a step between them is not the code's", count=count),
+        )
     )
 
 
@@ -102,7 +112,7 @@ def _values(panel: Panel) -> list[tuple[str, ...]]:
     return [
         (
             panel.name, short(point.name), short(point.started_utc), show_us(point.p50_us),
-            " to ".join(map(show_us, point.interval_us)) if point.interval_us else "-", str(point.count),
+            span(point.interval_us) if point.interval_us else "-", str(point.count),
             "yes" if point.valid else "no", "yes" if point.baseline else "-",
             "yes" if at in panel.track.changes else "-",
         )
@@ -123,7 +133,7 @@ def draw(chart: Trends) -> Figure:
         axes.set_xlim(first - 0.5, last + 0.5)
         _panel(axes, panel, first)
         if at == len(chart.panels) - 1:
-            on.across(axes, _ticks(chart), unit="run, by when it started (UTC)", grid=False, size=7.5)
+            on.across(axes, _ticks(chart), unit=say("run, by when it started (UTC)"), grid=False, size=7.5)
     return drawing
 
 
@@ -136,8 +146,12 @@ def _ticks(chart: Trends) -> list[tuple[float, str]]:
 def _panel(axes: Axes, panel: Panel, first: int) -> None:
     points = [point for point in panel.track.points if point.run >= first]
     counts = [point.count for point in points]
-    sizes = f"n={min(counts)}" if min(counts) == max(counts) else f"n={min(counts)} to {max(counts)}"
-    on.title(axes, f"{panel.name}, {len(points)} runs, {sizes}")
+    sizes = (
+        f"n={min(counts)}"
+        if min(counts) == max(counts)
+        else say("n={least} to {most}", least=min(counts), most=max(counts))
+    )
+    on.title(axes, say("{name}, {points} runs, {sizes}", name=panel.name, points=len(points), sizes=sizes))
     ends = [end for point in points for end in (point.p50_us, *(point.interval_us or ()))]
     low, high = min(ends), max(ends)
     ratio = max(1.1, high / max(low, 1e-3)) ** 0.12
@@ -167,9 +181,12 @@ def _point(axes: Axes, panel: Panel, point: Point) -> None:
             axes, [point.run], [point.p50_us], marker="o", markersize=12, linestyle="", markerfacecolor="none",
             markeredgecolor=INK,
         )  # fmt: skip
-    interval = f" [{' to '.join(map(show_us, point.interval_us))}]" if point.interval_us else ""
+    interval = f" [{span(point.interval_us)}]" if point.interval_us else ""
     said = f"{panel.name}, {short(point.name)}: p50 {show_us(point.p50_us)}{interval}, n={point.count}"
-    mark(drawn, said + ("" if point.valid else ", not valid") + (", baseline" if point.baseline else ""))
+    mark(
+        drawn,
+        said + ("" if point.valid else say(", not valid")) + (say(", baseline") if point.baseline else ""),
+    )
 
 
 def _changes(axes: Axes, panel: Panel, first: int) -> None:
@@ -189,4 +206,12 @@ def _changes(axes: Axes, panel: Panel, first: int) -> None:
                 axes, (x, x), (0, 1), transform=axes.get_xaxis_transform(), color=ALARM, linewidth=1.2,
                 linestyle=(0, (4, 2)),
             )  # fmt: skip
-            mark(step, f"{panel.name}: changed between {short(one.name)} and {short(other.name)}")
+            mark(
+                step,
+                say(
+                    "{cell}: changed between {one} and {other}",
+                    cell=panel.name,
+                    one=short(one.name),
+                    other=short(other.name),
+                ),
+            )

@@ -15,6 +15,7 @@ from benchkit.report.charts.chart import Words, not_measured, room_for, scale_us
 from benchkit.report.charts.palette import PHASES as HUES
 from benchkit.report.groups import Group, Row
 from benchkit.units import show_us
+from benchkit.words import named, say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,8 +66,11 @@ def waterfall(group: Group) -> Waterfall | None:
     falls = tuple(_fall(row) for row in rows)
     notes = (
         (
-            f"The message of the median latency and the slowest {SLOWEST} of each cell, from the moment it"
-            " was due; each cell has its own scale."
+            say(
+                "The message of the median latency and the slowest {count} of each cell, from the moment "
+                "it was due; each cell has its own scale.",
+                count=SLOWEST,
+            )
         ),
         *left_out,
         *not_measured(group.rows),
@@ -84,7 +88,7 @@ def waterfall(group: Group) -> Waterfall | None:
         for fall in falls
         for each in fall.messages
     )
-    return Waterfall(Words(f"Single messages: {group.title}", notes, columns, values), falls)
+    return Waterfall(Words(say("Single messages: {title}", title=group.title), notes, columns, values), falls)
 
 
 def _fall(row: Row) -> Fall:
@@ -94,7 +98,7 @@ def _fall(row: Row) -> Fall:
     tail = order[row.count - slowest :]
     tail = tail[np.argsort(-row.latency_ns[tail], kind="stable")]
     chosen = [int(order[middle]), *tail.tolist()]
-    names = ["typical", *(f"slowest {at}" for at in range(1, slowest + 1))]
+    names = [named("typical"), *(say("slowest {at}", at=at) for at in range(1, slowest + 1))]
     own = row.samples[row.chosen.rows[chosen]]
     phases = (phases_ns(own) / 1e3).tolist()
     messages = tuple(
@@ -133,7 +137,7 @@ def _panel(drawing: Figure, fall: Fall, upper: float, height: float) -> None:
     width = max(longest / divisor, 1e-9)
     on.rows_of_labels(axes, names, [not fall.valid] * len(names), 8.0)
     axes.set_xlim(0, width)
-    on.title(axes, f"{fall.name}, n={fall.count}; latency, {unit}")
+    on.title(axes, say("{name}, n={count}; latency, {unit}", name=fall.name, count=fall.count, unit=unit))
     on.across(axes, on.linear(width, 8), size=7.5)
     for y, each in enumerate(fall.messages):
         lengths = [us / divisor for us in each.phases_us]
@@ -146,8 +150,14 @@ def _panel(drawing: Figure, fall: Fall, upper: float, height: float) -> None:
 
 def _says(fall: Fall, each: Message) -> dict[str, str]:
     whole = max(each.latency_us, 1e-9)
-    which = f"{fall.name}, {each.name} (block {each.block}, message {each.seq})"
+    which = say(
+        "{cell}, {which} (block {block}, message {seq})",
+        cell=fall.name,
+        which=each.name,
+        block=each.block,
+        seq=each.seq,
+    )
     return {
-        name: f"{which}: {name} {show_us(us)}, {us / whole:.1%}"
+        name: f"{which}: {named(name)} {show_us(us)}, {us / whole:.1%}"
         for name, us in zip(PHASES, each.phases_us, strict=True)
     }

@@ -5,6 +5,8 @@
   const root = document.documentElement;
   const said = by("said");
   const say = (words) => { said.textContent = words; };
+  // The page says its sentences in its own language: they stand at the element that announces them.
+  const filled = (template, fields) => template.replace(/{(\w+)}/g, (_, name) => String(fields[name]));
   for (const each of all("[data-scripted]")) each.hidden = false;
 
   // Light and dark: the system's choice until somebody makes another.
@@ -44,7 +46,7 @@
       });
       body.append(...rows);
     }
-    say(order === "none" ? "In the order of the ranking" : `Sorted by ${header.textContent.trim()}, ${order}`);
+    say(order === "none" ? said.dataset.ranked : filled(said.dataset[order], { column: header.textContent.trim() }));
   };
   for (const table of all("table[data-sort]")) {
     for (const [at, header] of all("thead th", table).entries()) {
@@ -75,7 +77,7 @@
       }
       for (const body of all("#results tbody")) body.hidden = all("tr[data-order]:not([hidden])", body).length === 0;
       by("nothing").hidden = count > 0;
-      by("shown").textContent = `${count} of ${rows.length} ${filters.dataset.noun ?? "cells"}`;
+      by("shown").textContent = filled(filters.dataset.shown ?? said.dataset.shown, { count, all: rows.length });
     };
     filters.addEventListener("input", filter);
     by("reset").addEventListener("click", () => {
