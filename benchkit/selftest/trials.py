@@ -134,12 +134,13 @@ def line(trial: Trial, shaped: Shaped | None, cell: Entry | None) -> Entry:
     }
     if shaped is None or cell is None:
         return {**base, "valid": False, "reasons": ["no healthy run of this pipeline"], "verdict": None}
-    reasons = [each["code"] for each in cell["validity"]["reasons"] if each["severity"] == "invalid"]
+    invalid = [each for each in cell["validity"]["reasons"] if each["severity"] == "invalid"]
     return {
         **base,
         "planted_share": shaped.share,
         "valid": cell["validity"]["valid"],
-        "reasons": reasons,
+        "reasons": [each["code"] for each in invalid],
+        "why": [each["message"] for each in invalid],
         "verdict": cell["verdict"],
         "latency_us": cell["latency_us"]["mean"],
         "shares": {phase: round(each["share"], 4) for phase, each in cell["phases_us"].items()},
