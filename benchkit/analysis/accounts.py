@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from benchkit.analysis.measure import Measure
-from benchkit.records.run import Block, Cell, Usage
+from benchkit.records.run import Block, Cell
+from benchkit.records.seen import Usage
 
 _EACH: Final = (
     "voluntary_switches", "involuntary_switches", "minor_faults", "major_faults",

@@ -26,7 +26,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from benchkit.records.run import Block, Disturbance
+from benchkit.records.run import Block
+from benchkit.records.seen import Disturbance
 
 _LEAST_READINGS: Final = 8
 _LEAST_RATIO: Final = 1.5

@@ -17,8 +17,9 @@ from benchkit.analysis.accounts import Accounts
 from benchkit.analysis.ledger import phases_ns
 from benchkit.analysis.slow import Slow
 from benchkit.analysis.strips import layout
-from benchkit.records.run import Block, Event
+from benchkit.records.run import Block
 from benchkit.records.samples import PHASES, STAMPS, Samples
+from benchkit.records.seen import Event
 from benchkit.units import show_us
 
 _NEARBY: Final = 20_000

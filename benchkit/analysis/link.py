@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Any, Final
 
-from benchkit.records.run import Block, Cell, LinkSeen, LinkWay
+from benchkit.records.run import Block, Cell
+from benchkit.records.seen import LinkSeen, LinkWay
 from benchkit.units import show_bytes, show_us
 
 DELAY_TOLERATED_US: Final = 1000.0

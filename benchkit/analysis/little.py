@@ -27,8 +27,9 @@ import numpy as np
 from benchkit.analysis.ledger import Column
 from benchkit.analysis.strips import Layout, cut
 from benchkit.analysis.strips import layout as layout_of
-from benchkit.records.run import Block, InFlight
+from benchkit.records.run import Block
 from benchkit.records.samples import Samples, Status
+from benchkit.records.seen import InFlight
 
 TOLERATED: Final = 0.01
 """The two sides are equal in a healthy block; one message in a hundred is no rounding."""

@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 import psutil
 
-from benchkit.records.run import Disturbance
+from benchkit.records.seen import Disturbance
 
 _RUNS: Final = 3
 _SPINS: Final = 4000

@@ -12,8 +12,9 @@ from benchkit.engine.outside import Seen
 from benchkit.engine.parties import accounts
 from benchkit.engine.task import Task
 from benchkit.engine.underway import Ends, Place, quiet_s
-from benchkit.records.run import Block, Failure, ServerTimes, Usage
+from benchkit.records.run import Block, Failure
 from benchkit.records.samples import Samples
+from benchkit.records.seen import ServerTimes, Usage
 from benchkit.scenario.redact import redact
 
 

@@ -18,7 +18,7 @@ from benchkit.link.delay import quantile_ns
 from benchkit.link.options import LinkOptions
 from benchkit.link.plan import Endpoint
 from benchkit.link.process import LinkProcess, OpenLink, link_process
-from benchkit.records.run import LinkSeen, LinkWay
+from benchkit.records.seen import LinkSeen, LinkWay
 from benchkit.transports.base import Address, Detour, Setup, Transport
 
 _QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99}

@@ -12,7 +12,7 @@ from benchkit.engine import usage
 from benchkit.engine.account import gaps
 from benchkit.engine.threads import PROC, Look, Threads, between, unreadable
 from benchkit.errors import BenchkitError
-from benchkit.records.run import BrokerCounts, Usage
+from benchkit.records.seen import BrokerCounts, Usage
 
 _MINOR, _MAJOR = 10 - 3, 12 - 3
 """Of /proc/<pid>/stat, counted after the name; see proc_pid_stat(5)."""

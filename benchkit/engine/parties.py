@@ -8,7 +8,7 @@ from typing import Any
 
 from benchkit.engine.fan_in import Produced
 from benchkit.engine.outside import Seen
-from benchkit.records.run import BrokerCounts, Event, InFlight, Usage
+from benchkit.records.seen import BrokerCounts, Event, InFlight, Usage
 
 Reports = Sequence[Mapping[str, Any] | None]
 """Of each party of one kind; None: it died."""

@@ -23,6 +23,7 @@ from benchkit.report.profiles import brief
 from benchkit.report.terminal_search import search_footnotes, search_table
 from benchkit.report.terminal_whatif import what_if
 from benchkit.report.text import ascii_twin, cpu_us, rate, text, within
+from benchkit.report.verdicts import verdicts
 from benchkit.units import show_us
 
 if TYPE_CHECKING:
@@ -238,15 +239,12 @@ def _answer(document: Entry) -> Pieces:
 
 
 def _verdicts(document: Entry) -> Pieces:
-    """One sentence a cell; those of a search stand with its answer."""
-    cells = [cell for cell in document["cells"] if cell["validity"]["valid"] and not is_search(cell)]
-    cells = [cell for cell in cells if cell["verdict"].get("line")]
-    if cells:
+    """One line for the cells of a group that say the same."""
+    found = list(verdicts(document))
+    if found:
         yield from _heading("Where the time goes, and why")
-    many = len({cell["group"] for cell in cells}) > 1
-    for cell in cells:
-        where = f" ({cell['group']})" if many else ""
-        yield _entry("*", f"{cell['labels']['row']}{where}: {cell['verdict']['line']}")
+    for group, words in found:
+        yield _entry("*", f"{group}: {words}")
 
 
 def _limits(document: Entry) -> Pieces:

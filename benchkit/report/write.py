@@ -14,6 +14,7 @@ from typing import Final
 from benchkit.analysis.document import document
 from benchkit.errors import StorageError
 from benchkit.records.run import Run
+from benchkit.report.charts.drawing import pictures
 from benchkit.report.html import html
 from benchkit.report.markdown import markdown
 from benchkit.report.reproduce import commands
@@ -47,17 +48,17 @@ def _files(told: Story, how: tuple[str, ...], folder: Path) -> Iterator[Path]:
     stems.update(stem for section in told.sections for stem in _stems(section))
     charts = dict(told.overview)
     charts.update(each for section in told.sections for each in section.charts)
-    vectors = {name: chart.svg(name) for name, chart in charts.items()}
+    drawn = pictures(charts)
     _make(folder / "charts")
     kept = [file for file in told.files if (folder / file).is_file()]
-    page = html(told, {name: each.inline for name, each in vectors.items()}, how, kept)
+    page = html(told, {name: vectors.inline for name, (vectors, _) in drawn.items()}, how, kept)
     yield _whole(folder / "report.html", page)
     yield _whole(
         folder / "report.md", markdown(told, {name: f"{stem}.png" for name, stem in stems.items()}, how)
     )
-    for name, chart in charts.items():
-        yield _whole(folder / f"{stems[name]}.svg", vectors[name].alone)
-        yield _whole(folder / f"{stems[name]}.png", chart.png())
+    for name, (vectors, png) in drawn.items():
+        yield _whole(folder / f"{stems[name]}.svg", vectors.alone)
+        yield _whole(folder / f"{stems[name]}.png", png)
 
 
 @contextmanager

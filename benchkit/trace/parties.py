@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.records.run import Event, Usage
+from benchkit.records.seen import Event, Usage
 from benchkit.trace.join import Joined
 from benchkit.trace.layout import UNKNOWN, USAGE, Kind
 from benchkit.trace.reader import Traced

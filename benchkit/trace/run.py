@@ -19,8 +19,9 @@ from benchkit.analysis.ledger import Column, end_ns
 from benchkit.analysis.warmup import BOUND_SHARE, find_warmup
 from benchkit.errors import RecordError
 from benchkit.records.environment import environment
-from benchkit.records.run import Block, Cell, Run, Usage
+from benchkit.records.run import Block, Cell, Run
 from benchkit.records.samples import Samples, Status
+from benchkit.records.seen import Usage
 from benchkit.trace import parties as taking_part
 from benchkit.trace.gaps import gaps_of, nothing_joined
 from benchkit.trace.host import describe

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from benchkit.records.run import Usage
 from benchkit.records.samples import SAMPLE, Samples, Status
+from benchkit.records.seen import Usage
 
 WORK_US: Mapping[str, float] = {
     "encode": 150, "send": 60, "transit": 120, "decode": 180, "compute": 900, "reply": 50, "return": 40,

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from benchkit.records.run import Block, Cell, Floor, Run, Usage
+from benchkit.records.run import Block, Cell, Floor, Run
 from benchkit.records.samples import PHASES, SAMPLE, Samples, Status
+from benchkit.records.seen import Usage
 
 MS = 1_000_000
 PHASE_US: dict[str, float] = {

@@ -11,7 +11,8 @@ from synthetic import a_cell, a_run
 
 from benchkit.analysis.disturbance import calm, disturbed
 from benchkit.analysis.document import document
-from benchkit.records.run import Block, Disturbance
+from benchkit.records.run import Block
+from benchkit.records.seen import Disturbance
 
 
 def block(index: int, **seen: Any) -> Block:

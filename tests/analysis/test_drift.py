@@ -7,7 +7,8 @@ import pytest
 
 from benchkit.analysis.drift import drifts, in_words
 from benchkit.analysis.measure import BlockMeasure
-from benchkit.records.run import Block, Usage
+from benchkit.records.run import Block
+from benchkit.records.seen import Usage
 
 HOUR_S = 3600.0
 

@@ -12,8 +12,9 @@ from synthetic import MS, a_block, a_cell, stamped
 
 from benchkit.analysis.exemplars import Exemplar, as_document, exemplars
 from benchkit.analysis.slow import slow
-from benchkit.records.run import Block, Event, Usage
+from benchkit.records.run import Block
 from benchkit.records.samples import PHASES, Samples
+from benchkit.records.seen import Event, Usage
 
 COMPUTE = PHASES.index("compute")
 QUEUE = PHASES.index("queue")

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from synthetic import a_block, a_cell
 
 from benchkit.analysis.little import as_document, little
-from benchkit.records.run import Block, Failure, InFlight
+from benchkit.records.run import Block, Failure
 from benchkit.records.samples import SAMPLE, Samples, Status
+from benchkit.records.seen import InFlight
 
 
 def served(gaps: list[int], services: list[int], producers: int = 1) -> tuple[Block, Samples]:

@@ -12,7 +12,8 @@ from synthetic import PHASE_US, a_cell, a_run
 from benchkit.analysis import noise
 from benchkit.analysis.document import document
 from benchkit.analysis.ranking import Entrant, rank_group
-from benchkit.records.run import Disturbance, Floor, Run
+from benchkit.records.run import Floor, Run
+from benchkit.records.seen import Disturbance
 
 A, B = "shm/raw/camera/100ps", "unix/raw/camera/100ps"
 

@@ -14,8 +14,9 @@ from synthetic import MS, PHASE_US, a_block, a_cell, a_run, block_samples
 from benchkit.analysis.document import document
 from benchkit.analysis.measure import measure
 from benchkit.analysis.resources import Resource, resources, stations
-from benchkit.records.run import Block, BrokerCounts, Cell, Run, ServerTimes, Usage
+from benchkit.records.run import Block, Cell, Run
 from benchkit.records.samples import Samples
+from benchkit.records.seen import BrokerCounts, ServerTimes, Usage
 
 SECOND = 1000 * MS
 

@@ -11,8 +11,9 @@ from synthetic import MS, a_cell, a_run
 from benchkit.analysis.account import account, fates, open_blocks
 from benchkit.analysis.document import document
 from benchkit.analysis.validity import CODES, codes
-from benchkit.records.run import Disturbance, Failure, Gap, InFlight, Run, Usage
+from benchkit.records.run import Failure, Gap, Run
 from benchkit.records.samples import Status
+from benchkit.records.seen import Disturbance, InFlight, LinkSeen, LinkWay, Usage
 
 CELL = "shm/raw/camera/100ps"
 
@@ -108,6 +109,22 @@ def over_a_socket(run: Run) -> None:
     in_blocks(run, {1}, claimed={"family": "memory"}, paths={"producer": {"family": "unix"}})
 
 
+def led(run: Run, delay_us: float) -> None:
+    """Through a link that was asked for 10 ms, everything of it, and delayed by so much."""
+    spread = {
+        "count": 600,
+        "mean": delay_us,
+        "p50": delay_us,
+        "p90": delay_us,
+        "p99": delay_us,
+        "max": delay_us,
+    }
+    way = LinkWay(10**9, 600, delay_us=spread)
+    asked = {"delay_us": {"p50": 10_000.0, "p90": 10_000.0}, "jitter_us": 0.0, "rate_bytes_per_s": None}
+    in_cell(run, link={"name": "own", "side": "producer", "up": asked, "down": asked})
+    in_blocks(run, {0, 1, 2}, links=(LinkSeen("producer", way, way, connections=1, elapsed_s=1.0),))
+
+
 INVALID: dict[str, Callable[[Run], None]] = {
     "skipped": lambda run: in_cell(run, skipped="no /dev/shm", skipped_remedy="mount it"),
     "not-measured": not_measured,
@@ -145,6 +162,7 @@ NOTES: dict[str, Callable[[Run], None]] = {
     "core-shared": lambda run: run.environment.update(cores=1),
     "warm-up-never-ended": lambda run: in_block(run, warmup_settled=False),
     "machine-disturbed": lambda run: in_block(run, disturbance=calm(thermal_events=3)),
+    "link-not-as-asked": lambda run: led(run, 15_000.0),
     "near-floor": lambda run: run.floor.null_us.update(p50=2000.0),
     "trace-damaged": lambda run: in_cell(run, gaps=(Gap("trace-damaged", "a file is cut short"),)),
     "trace-not-ended": lambda run: in_cell(run, gaps=(Gap("trace-not-ended", "a process was killed"),)),
@@ -155,6 +173,12 @@ NOTES: dict[str, Callable[[Run], None]] = {
 
 def test_a_clean_run_has_no_reason_at_all() -> None:
     assert found(enough()) == {}
+
+
+def test_a_link_that_did_what_it_was_asked_to_do_is_none_either() -> None:
+    run = enough()
+    led(run, 10_400.0)
+    assert found(run) == {}
 
 
 @pytest.mark.parametrize("code", INVALID)

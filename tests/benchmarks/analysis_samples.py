@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchkit.records.run import Block, Cell, Run, Usage
+from benchkit.records.run import Block, Cell, Run
 from benchkit.records.samples import SAMPLE, STAMPS, Samples, Status
+from benchkit.records.seen import Usage
 
 CELL = Cell(
     id="shm/raw/sensors/100kps", group="sensors/100kps", transport="shm", codec="raw", stage="null", source="sensors",

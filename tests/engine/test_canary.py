@@ -9,7 +9,7 @@ import pytest
 
 from benchkit.engine import canary
 from benchkit.engine.canary import Canary, Counters
-from benchkit.records.run import Disturbance
+from benchkit.records.seen import Disturbance
 
 pytestmark = pytest.mark.quiet
 

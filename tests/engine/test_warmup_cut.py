@@ -10,8 +10,8 @@ import pytest
 from benchkit.engine.leaving import cut_warmup, due_s
 from benchkit.engine.leaving import used as usage_of
 from benchkit.engine.underway import Place
-from benchkit.records.run import Usage
 from benchkit.records.samples import SAMPLE, Samples, Status
+from benchkit.records.seen import Usage
 
 MS = 1_000_000
 PLACE = Place(index=0, round=0, payload_bytes=10, offered_per_s=1000.0, broker_pid=None)

@@ -9,7 +9,8 @@ from typing import Any
 from synthetic import MS, a_cell, a_run
 
 from benchkit.analysis.document import document
-from benchkit.records.run import Event, Floor, Run
+from benchkit.records.run import Floor, Run
+from benchkit.records.seen import Event
 
 PAYLOADS = {"small": 1000, "middle": 64_000, "large": 256_000}
 RATES = (50.0, 200.0)

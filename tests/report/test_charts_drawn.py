@@ -164,9 +164,9 @@ def test_the_timeline_draws_maxima_losses_and_events(found: Any) -> None:
     chart = timeline.timeline(found[0])
     with styled():
         drawing = timeline.draw(chart)
-    track = next(track for track in chart.tracks if track.happenings)
+    track = next(track for track in chart.tracks if track.events)
     assert track.seen == (("broker", 1), ("fault", 1), ("gc", 1))
-    assert [each.at_s for each in track.happenings] == pytest.approx([0.1, 0.2, 0.3])
+    assert [each.at_s for each in track.events] == pytest.approx([0.1, 0.2, 0.3])
     (gc,) = marked(drawing, "gc in stage-0 for 3.0 ms: generation 2")
     assert gc.get_xdata() == pytest.approx((0.1, 0.103))
     assert len(marked(drawing, "fault in stage-0")) == 1

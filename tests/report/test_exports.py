@@ -19,8 +19,9 @@ from benchkit.analysis.ledger import latency_ns, select
 from benchkit.cli import cli
 from benchkit.errors import UsageError
 from benchkit.records.folder import save
-from benchkit.records.run import Event, Run
+from benchkit.records.run import Run
 from benchkit.records.samples import PHASES, Status
+from benchkit.records.seen import Event
 from benchkit.report.exports import FORMATS, Source, format_named
 from benchkit.report.exports.messages import chosen, messages
 

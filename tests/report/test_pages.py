@@ -411,7 +411,7 @@ def test_twenty_cells_of_a_hundred_thousand_samples_fit_in_a_gigabyte(tmp_path: 
     ]
     run = a_run(cells, rounds=5, count=2000, interval_ns=1_000_000)
     # Blocks repeated as they are would break the account, so their number grows instead of their length.
-    run.samples = {cell: np.tile(samples, 10) for cell, samples in run.samples.items()}
+    run.samples = {cell: np.repeat(samples, 10) for cell, samples in run.samples.items()}
     for samples in run.samples.values():
         samples["seq"] = np.arange(len(samples))
     saved = save(run, {"schema": "benchkit.run/1"}, tmp_path)

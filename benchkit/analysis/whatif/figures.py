@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from benchkit.analysis.ledger import Column, end_ns, phases_ns
-from benchkit.records.run import Usage
 from benchkit.records.samples import PHASES, Samples, Status
+from benchkit.records.seen import Usage
 from benchkit.records.what_if import Figures
 
 LEAST_MESSAGES: Final = 4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -15,10 +14,10 @@ from benchkit.analysis.quantiles import median
 from benchkit.analysis.strips import Layout, layout
 from benchkit.records.samples import Samples, Status
 from benchkit.report.charts import axes as on
+from benchkit.report.charts import happenings
 from benchkit.report.charts.canvas import figure, heading, heading_in, mark, place
 from benchkit.report.charts.chart import Words, not_measured, room_for
-from benchkit.report.charts.palette import ALARM, INK, QUIET, SHADE, Look
-from benchkit.report.excerpt import excerpt
+from benchkit.report.charts.palette import ALARM, QUIET, SHADE, Look
 from benchkit.report.groups import Group, Row
 from benchkit.units import show_us
 
@@ -32,12 +31,6 @@ _POINTS: Final = 180
 _LEAST_PIECES: Final = 8
 """Of a block; where not all blocks have room for so many, windows of several blocks are drawn instead."""
 _MARKS: Final = 100
-_EVENTS: Final = 24
-"""Drawn of a cell: injected faults first, then the longest."""
-_SHAPES: Final = {"gc": ("|", QUIET), "broker": ("D", INK), "fault": ("X", ALARM)}
-_LEGEND: Final = (
-    f"At the foot the {_EVENTS} longest events: | garbage collector, diamond broker, cross fault, dot others."
-)
 _ROW_IN: Final = 1.78
 
 
@@ -62,16 +55,6 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
-    """Something that the engine saw while the cell ran, on the chart's axis of time."""
-
-    at_s: float
-    length_s: float
-    kind: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
 class Track:
     """One cell."""
 
@@ -85,7 +68,7 @@ class Track:
     """Blocks in which no end of the warm-up was found."""
     undelivered: int
     stretches: tuple[Stretch, ...]
-    happenings: tuple[Happening, ...]
+    events: tuple[happenings.Happening, ...]
     """The longest, by moment."""
     seen: tuple[tuple[str, int], ...]
     """How many there were of each kind, drawn or not."""
@@ -110,7 +93,7 @@ def timeline(group: Group) -> Timeline | None:
         f"At most {_POINTS} pieces of each cell's time: median (line) and maximum (band) of a piece.",
         "Blocks side by side; shaded: warm-up, not counted (many blocks: left out).",
         "Beneath each: lateness, how long after it was due the producer turned to a message (largest).",
-        *([_LEGEND] if any(track.happenings for track in tracks) else []),
+        *([happenings.LEGEND] if any(track.events for track in tracks) else []),
         *left_out,
         *not_measured(group.rows),
     )
@@ -160,11 +143,11 @@ def _track(row: Row) -> Track:
     counts = _Counts()
     drawn = _by_block if len(found.numbers) * _LEAST_PIECES <= _POINTS else _by_window
     stretches = drawn(found, counts)
-    happenings, seen = _happenings(row, counts)
+    events, seen = happenings.happenings(row, counts.begins)
     unsettled = sum(not detail.get("warmup_settled", True) for detail in row.entry["blocks_detail"])
     return Track(
         row.entry["id"], row.name, row.look, row.valid, row.entry["latency_us"]["count"],
-        counts.warmup, unsettled, counts.undelivered, tuple(stretches), happenings, seen,
+        counts.warmup, unsettled, counts.undelivered, tuple(stretches), events, seen,
     )  # fmt: skip
 
 
@@ -247,25 +230,6 @@ def _columns(samples: Samples) -> _Columns:
     )  # fmt: skip
 
 
-def _happenings(row: Row, counts: _Counts) -> tuple[tuple[Happening, ...], tuple[tuple[str, int], ...]]:
-    """What happened in the blocks that are drawn: the longest, and how many there were of each kind."""
-    found = []
-    for block in row.blocks:
-        if block.index not in counts.begins:
-            continue
-        start, due_ns, length = counts.begins[block.index]
-        for event in block.events:
-            since = min(max(0.0, (event.at_ns - due_ns) / 1e9), length)
-            lasted = f" for {show_us(event.duration_ns / 1e3)}" if event.duration_ns else ""
-            said = (
-                f"{excerpt(event.kind, 20)} in {excerpt(event.party, 30)}{lasted}: {excerpt(event.what, 120)}"
-            )
-            found.append(Happening(start + since, event.duration_ns / 1e9, event.kind, said))
-    longest = sorted(found, key=lambda each: (each.kind != "fault", -each.length_s))[:_EVENTS]
-    kinds = Counter(excerpt(each.kind, 20) for each in found)
-    return tuple(sorted(longest, key=lambda each: each.at_s)), tuple(sorted(kinds.items()))
-
-
 def _stretch(own: _Columns, number: int, start: float, pieces: int) -> Stretch:
     since = own.due_ns - own.due_ns[0]
     measured = since[~own.warmup]
@@ -333,8 +297,8 @@ def _latency(axes: Axes, track: Track) -> None:
     for stretch in track.stretches:
         _mark(axes, stretch)
         _band(axes, track, stretch)
-    for each in track.happenings:
-        _event(axes, each)
+    for each in track.events:
+        happenings.draw(axes, each)
 
 
 def _band(axes: Axes, track: Track, stretch: Stretch) -> None:
@@ -361,16 +325,6 @@ def _band(axes: Axes, track: Track, stretch: Stretch) -> None:
     for lost_s in stretch.undelivered_s:
         x = stretch.start_s + lost_s
         on.line(axes, (x, x), (0.93, 1), transform=axes.get_xaxis_transform(), color=ALARM, linewidth=0.8)
-
-
-def _event(axes: Axes, each: Happening) -> None:
-    shape, color = _SHAPES.get(each.kind, ("o", INK))
-    x = (each.at_s, each.at_s + each.length_s)
-    drawn = on.line(
-        axes, x, (0.07, 0.07), transform=axes.get_xaxis_transform(), color=color, marker=shape, markersize=5,
-        linewidth=2.5, markevery=[0], clip_on=False, zorder=3,
-    )  # fmt: skip
-    mark(drawn, each.words)
 
 
 def _late(axes: Axes, track: Track) -> None:
