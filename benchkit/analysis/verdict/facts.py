@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from benchkit.analysis.link import NO_BURDEN, Burden, burden
 from benchkit.analysis.measure import Measure
 from benchkit.analysis.verdict.arrivals import Unevenness
 from benchkit.analysis.verdict.busy import IDLE, Busy, busy
@@ -54,6 +55,8 @@ class Facts:
     """An empty message through the engine and back, p50."""
     memcpy_bytes_per_s: float | None = None
     p50_us: float | None = None
+    link: Burden = NO_BURDEN
+    """What the link that was put between the parties costs a message; nothing where there is none."""
 
     @property
     def latency_us(self) -> float:
@@ -109,6 +112,7 @@ def gather(
         null_us=floor.null_us.get("p50") if floor else None,
         memcpy_bytes_per_s=floor.memcpy_bytes_per_s if floor else None,
         p50_us=None if p50 is None else p50 / 1e3,
+        link=burden(cell, blocks),
     )
 
 

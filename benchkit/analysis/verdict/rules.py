@@ -71,6 +71,8 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("gc-bound",            ("compute",),      signs.collecting,     "stage",    say.collecting),
     Rule("lock-bound",          ("compute",),      signs.waits_within,   "stage",    say.waits_within),
     Rule("compute-bound",       ("compute",),      signs.always,         "stage",    say.computing),
+    Rule("bandwidth-bound",     ("send", "transit"), signs.narrow_link,  "link",     say.narrow_link),
+    Rule("delay-bound",         ("send", "transit", "return"), signs.far_link, "link", say.far_link),
     Rule("wake-up-bound",       _WAYS,             signs.many_wake_ups, "carrier",  say.many_wake_ups),
     Rule("client-copy-bound",   ("send",),         signs.sending_cpu,    "producer", say.sending_cpu),
     Rule("client-copy-bound",   ("transit",),      signs.receiving_cpu,  "stage",    say.receiving_cpu),
