@@ -42,6 +42,11 @@ class Asked:
     only: tuple[str, ...] = ()
     quick: bool = False
 
+    @property
+    def repeats(self) -> int:
+        """How often a trial whose cell was not valid is run again; the quick form is to end soon."""
+        return 1 if self.quick else REPEATS
+
     def trials(self) -> list[Trial]:
         """All of them."""
         if self.quick:
@@ -70,20 +75,22 @@ def run(asked: Asked, log: Log, show: Show) -> dict[str, Any]:
     bench = Bench(log.naturals, _within(show, len(trials), lambda: len(trials) - len(log.left(trials))))
     with installed():
         for _, own in groupby(left, key=lambda trial: trial.seed):
-            for line in _lines(bench, list(own), log.keep_naturals):
+            for line in _lines(bench, list(own), asked.repeats, log.keep_naturals):
                 log.keep(line)
     wanted = {(trial.kind, trial.seed, trial.share) for trial in trials}
     lines = [line for line in log.lines if (line["kind"], line["seed"], line["asked_share"]) in wanted]
     return document(asked, lines, time.monotonic() - began)
 
 
-def _lines(bench: Bench, trials: Sequence[Trial], measured: Callable[[], None]) -> Iterator[Entry]:
+def _lines(
+    bench: Bench, trials: Sequence[Trial], repeats: int, measured: Callable[[], None]
+) -> Iterator[Entry]:
     """The trials of one seed, each until its cell is valid or it was repeated often enough."""
-    for repeated in range(REPEATS + 1):
+    for repeated in range(repeats + 1):
         again: list[Trial] = []
         for chunk in _chunks(trials):
             for trial, line in zip(chunk, bench.run(chunk, measured), strict=True):
-                if settled(line) or repeated == REPEATS:
+                if settled(line) or repeated == repeats:
                     now = datetime.now(UTC).isoformat(timespec="seconds")
                     yield {**line, "repeated": repeated, "load": _load(), "measured_utc": now}
                 else:

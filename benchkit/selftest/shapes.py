@@ -23,6 +23,13 @@ LOAD: Final = 0.25
 """Of the time, that one message is under way: the next one meets an idle pipeline."""
 
 
+FOREIGN: Final = 1.35
+"""What a trial takes beyond 1.35 times its planned latency was not planted: 26% of the whole, too little to be a
+bottleneck by itself."""
+LEAST_SHARE: Final = 0.31
+"""A planted phase must hold this share whatever else went on: below, there truly is no bottleneck any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """What a shape is asked."""
@@ -45,6 +52,8 @@ class Shaped:
     share: float
     latency_us: float = 0.0
     """What a message then takes, mean; 0 where nothing can be said beforehand."""
+    most_times: float = FOREIGN
+    """So many times that at the most: where it took longer, what is said of the trial need not be true any more."""
 
 
 Shape = Callable[[Ask], Shaped]
@@ -68,7 +77,9 @@ def drawn_out(phase: str) -> Shape:
 
 def _paced(ask: Ask, recipe: Recipe, sized: sizing.Sized, load: float = LOAD) -> Shaped:
     whole_us = _whole_us(ask, sized)
-    return Shaped(paced(recipe, whole_us, load), sized.share, whole_us)
+    return Shaped(
+        paced(recipe, whole_us, load), sized.share, whole_us, min(FOREIGN, sized.share / LEAST_SHARE)
+    )
 
 
 def _whole_us(ask: Ask, sized: sizing.Sized) -> float:

@@ -18,9 +18,6 @@ from benchkit.selftest.shapes import Ask, Shaped
 
 REPEATS: Final = 3
 """Times that a trial whose cell was not valid is run again; so many tries for healthy pipelines as well."""
-FOREIGN: Final = 1.35
-"""Times its planned latency: what a trial takes beyond that was not planted. Of 1.35 that is 26%, below the share that
-makes a bottleneck, so that nothing foreign can be one."""
 ROUNDS: Final = 2
 BLOCK_S: Final = 0.35
 WARMUP_S: Final = 0.05
@@ -155,7 +152,7 @@ def line(trial: Trial, shaped: Shaped | None, cell: Entry | None) -> Entry:
         each["code"]: each["message"] for each in cell["validity"]["reasons"] if each["severity"] == "invalid"
     }
     times = (cell["latency_us"]["mean"] or 0.0) / shaped.latency_us if shaped.latency_us else 0.0
-    if times > FOREIGN:
+    if times > shaped.most_times:
         why["not-as-planted"] = f"messages took {times:.1f} times as long as was planted"
     return {
         **base,

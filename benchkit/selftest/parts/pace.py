@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Final
 
 _NEVER: Final = threading.Event()
+_LATE_US: Final = 150.0
+"""Waking up takes up to so long, on a busy virtual machine as well."""
 
 
 def until(us: float, work: Callable[[], object]) -> None:
@@ -37,6 +39,14 @@ def burn(us: float) -> None:
 
 
 def rest(us: float) -> None:
-    """Wait for so long without a core, as for a slow line: nobody ends this wait."""
+    """Wait for so long, as for a slow line: without a core but for the end, which is met exactly."""
+    end_ns = time.monotonic_ns() + int(us * 1e3)
+    idle(us - _LATE_US)
+    while time.monotonic_ns() < end_ns:
+        pass
+
+
+def idle(us: float) -> None:
+    """Wait for so long without a core, and for as long as it takes to wake up: nobody ends this wait."""
     if us > 0:
         _NEVER.wait(us / 1e6)
