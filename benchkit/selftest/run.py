@@ -50,7 +50,7 @@ class Asked:
     def trials(self) -> list[Trial]:
         """All of them."""
         if self.quick:
-            found = planned([self.first_seed], SHARES[-1:])
+            found = planned([self.first_seed], SHARES[-1:], self.only)
             return [trial for trial in found if trial.kind in _QUICK_KINDS]
         return planned(range(self.first_seed, self.first_seed + self.seeds), self.shares, self.only)
 

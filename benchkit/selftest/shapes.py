@@ -231,12 +231,12 @@ def slow_source(ask: Ask) -> Shaped:
     frames = sources.registry.build(dict(ask.recipe.source)).items(0)
     next(frames)
     began = time.perf_counter()
-    made = sum(1 for _ in islice(frames, _FRAMES))
+    made = sum(1 for _ in islice(frames, FRAMES))
     rate = _TOO_FAST * made / (time.perf_counter() - began)
     return Shaped(replace(ask.recipe, load={"kind": "constant", "rate": rate}), 1.0)
 
 
-_FRAMES: Final = 4
+FRAMES: Final = 4
 _TOO_FAST: Final = 2.5
 
 
