@@ -171,7 +171,7 @@ KINDS: Final[tuple[Planted, ...]] = (
     ),
     Planted(
         "producer and stage on one core", Truth(ANY_PHASE, ("producer", "stage"), ("core-contention",)),
-        _on("unix", "shm", stage="burning", replies=True, by={"encode": "cpu"}), shapes.one_core,
+        _on("unix", "shm", stage="burning", replies=True), shapes.one_core,
     ),
     Planted(
         "two workers on one core", Truth(ANY_PHASE, ("stage",), ("core-contention",)),

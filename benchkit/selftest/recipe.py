@@ -46,8 +46,8 @@ class Recipe:
     codec: Options = field(default_factory=lambda: {"kind": "raw"})
     source: Options = field(default_factory=lambda: WINDOW)
     stage: str = ""
-    """A stage of `parts.stages` whose amount is `spent.compute`; empty: spin, `asleep`: sleep, both `synthetic`; or
-    `null`.
+    """A stage of `parts.stages` whose amount is `spent.compute`; empty: `burning`; `asleep`: a sleeping `synthetic`
+    one; or `null`.
     """
     load: Options = field(default_factory=lambda: {"kind": "constant", "rate": 100.0})
     spent: Spent = Spent()
@@ -90,13 +90,13 @@ class Recipe:
     def _stage(self) -> stages.Stage:
         if self.stage == "null":
             return stages.registry.build({"kind": "null"})
-        if self.stage and self.stage != "asleep":
-            from benchkit.selftest.parts.stages import target
+        if self.stage == "asleep":
+            service = {"service": self.spent.compute / 1e6, "busy": "sleep"}
+            return stages.registry.build({"kind": "synthetic", **service})
+        from benchkit.selftest.parts.stages import target
 
-            return stages.registry.build({"kind": "python", "target": target(self.stage, self.spent.compute)})
-        busy = "sleep" if self.stage == "asleep" else "spin"
-        service = {"service": self.spent.compute / 1e6, "busy": busy}
-        return stages.registry.build({"kind": "synthetic", **service})
+        busy = target(self.stage or "burning", self.spent.compute)
+        return stages.registry.build({"kind": "python", "target": busy})
 
     def payload_bytes(self) -> int:
         """Of its first message's arrays."""

@@ -226,3 +226,13 @@ def test_whatever_the_facts_the_verdict_is_whole(found: Facts) -> None:
         assert said.share == pytest.approx(largest) or said.kind == "core-contention"
         if said.bottleneck in PHASES and said.kind not in ("core-contention", "unclear"):
             assert said.share >= grade.DOMINATES
+
+
+def test_none_by_a_hair_has_a_low_grade() -> None:
+    even = facts("encode", mean_us=LOW, block_means_us=[tuple(LOW.values())], p50_us=1000.0)
+    near = dataclasses.replace(even, waiting_us={"producer": 110.0, "stage": 120.0})
+    assert signs.crowded(near) == pytest.approx(0.96, abs=0.02)
+    assert v.verdict(even).confidence > 0.9
+    assert (v.verdict(near).kind, v.verdict(near).confidence < 0.6) == ("none", True)
+    at_floor, well_below = (v.verdict(facts("transit", p50_us=us)).confidence for us in (119.0, 60.0))
+    assert at_floor < 0.5 < well_below

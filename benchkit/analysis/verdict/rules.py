@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from benchkit.analysis.verdict import signs
+from benchkit.analysis.verdict import grade, signs
 from benchkit.analysis.verdict import words as say
 from benchkit.analysis.verdict.facts import Facts
 from benchkit.analysis.verdict.model import Kind
@@ -101,14 +101,10 @@ def matching(facts: Facts, phase: str) -> tuple[Rule, float]:
         if phase not in rule.at:
             continue
         strength = rule.sign(facts, phase)
-        clear = min(clear, abs(strength - 1.0) / _CLEAR)
+        clear = min(clear, abs(strength - 1.0) / grade.CLEAR)
         if strength >= 1:
             return rule, clear
     raise AssertionError(phase)  # every phase has a rule that always holds: tested
-
-
-_CLEAR: Final = 0.25
-"""A sign that stands this far from its threshold, up or down, leaves no doubt."""
 
 
 def resource_of(rule: Rule, facts: Facts, phase: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from benchkit.selftest.parts.duty import held_up
-from benchkit.selftest.parts.pace import rest, spin, until
+from benchkit.selftest.parts.pace import burn, passing, rest, until
 from benchkit.transports.base import (
     Address,
     Buffer,
@@ -109,7 +109,7 @@ def _spend(us: float, by: By, parts: Sequence[Buffer]) -> None:
     if by == "copy":
         until(us, lambda: b"".join(parts))
     elif by == "spin":
-        spin(us)
+        burn(us)
     else:
         rest(us)
 
@@ -166,7 +166,7 @@ class _Receiver(Receiver):
         if delivery is None or not self._us:
             return delivery
         if self._relay is not None:
-            until(self._us, self._relay.turn)
+            passing(self._us, self._relay.turn)
         else:
             _spend(self._us, self._by, [delivery.view])
         return delivery
