@@ -57,6 +57,11 @@ class Planted:
         """Nothing is planted."""
         return self.truth == HEALTHY
 
+    @property
+    def contended(self) -> bool:
+        """Waiting for cores is what is planted."""
+        return "core-contention" in self.truth.kinds
+
     def variant(self, seed: int, level: int) -> Recipe:
         """The pipeline of a trial: `level` is the number of its level."""
         return self.variants[(seed + level) % len(self.variants)]

@@ -21,6 +21,10 @@ REPEATS: Final = 3
 ROUNDS: Final = 2
 BLOCK_S: Final = 0.35
 WARMUP_S: Final = 0.05
+OTHERS: Final = 0.25
+WAITED: Final = 0.1
+"""Where other programs use more than this share of the cores, and the parties wait for cores for more than this share
+of the latency, a trial has a second cause. Either alone is no reason: on an idle machine a wrong account must show."""
 CHUNK: Final = 24
 """Trials of one run of the engine: what is lost where the self-test is ended."""
 HEALTHY: Final = "healthy/"
@@ -154,6 +158,10 @@ def line(trial: Trial, shaped: Shaped | None, cell: Entry | None) -> Entry:
     times = (cell["latency_us"]["mean"] or 0.0) / shaped.latency_us if shaped.latency_us else 0.0
     if times > shaped.most_times:
         why["not-as-planted"] = f"messages took {times:.1f} times as long as was planted"
+    others, without_core = _others(cell["resources"]), _without_core(cell["resources"])
+    crowded = sum(without_core.values()) > WAITED * (cell["latency_us"]["mean"] or 0.0)
+    if crowded and (others or 0.0) > OTHERS and not BY_NAME[trial.kind].contended:
+        why["no-core-left"] = f"other programs used {others:.0%} of the cores, and the parties waited for one"
     return {
         **base,
         "planted_share": shaped.share,
@@ -163,14 +171,15 @@ def line(trial: Trial, shaped: Shaped | None, cell: Entry | None) -> Entry:
         "why": list(why.values()),
         "verdict": cell["verdict"],
         "latency_us": cell["latency_us"]["mean"],
-        "others": _others(cell["resources"]),
-        "without_core_us": {
-            row["name"]: row["runnable_us_per_message"]
-            for row in cell["resources"]
-            if "runnable_us_per_message" in row
-        },
+        "others": others,
+        "without_core_us": without_core,
         "shares": {phase: round(each["share"], 4) for phase, each in cell["phases_us"].items()},
     }
+
+
+def _without_core(rows: Sequence[Entry]) -> dict[str, float]:
+    """By party: how long it was ready to run and had no core, microseconds a message."""
+    return {row["name"]: us for row in rows if (us := row.get("runnable_us_per_message")) is not None}
 
 
 def _others(rows: Sequence[Entry]) -> float | None:

@@ -236,3 +236,11 @@ def test_none_by_a_hair_has_a_low_grade() -> None:
     assert (v.verdict(near).kind, v.verdict(near).confidence < 0.6) == ("none", True)
     at_floor, well_below = (v.verdict(facts("transit", p50_us=us)).confidence for us in (119.0, 60.0))
     assert at_floor < 0.5 < well_below
+
+
+def test_a_producer_that_waits_for_a_core_between_messages_holds_none_up() -> None:
+    ran = {"thread_cpu_us": {"producer": 1250.0}, "waiting_us": {"producer": 900.0}}
+    assert v.verdict(facts("encode", **ran)).kind == "serialisation-bound"
+    assert (
+        v.verdict(facts("encode", **{**ran, "thread_cpu_us": {"producer": 400.0}})).kind == "core-contention"
+    )

@@ -17,7 +17,8 @@ TRIAL = Trial("lock wait", 0, 0.55, 1)
 SLOW = {"code": "offered-load-not-reached", "message": "late", "severity": "invalid"}
 
 
-def cell(mean_us: float, *reasons: dict[str, Any]) -> dict[str, Any]:
+def cell(mean_us: float, *reasons: dict[str, Any], waited_us: float = 0.0) -> dict[str, Any]:
+    party = {"name": "stage-0", "role": "stage", "runnable_us_per_message": waited_us}
     return {
         "validity": {"valid": not reasons, "reasons": list(reasons)},
         "latency_us": {"mean": mean_us},
@@ -28,7 +29,7 @@ def cell(mean_us: float, *reasons: dict[str, Any]) -> dict[str, Any]:
             "confidence": 0.9,
             "line": "x",
         },
-        "resources": [{"name": "cores", "role": "cores", "busy_share": 0.5, "utilisation": 0.2}],
+        "resources": [{"name": "cores", "role": "cores", "busy_share": 0.5, "utilisation": 0.2}, party],
         "phases_us": {"compute": {"share": 0.55}},
     }
 
@@ -87,3 +88,11 @@ def test_the_page_says_what_was_run_where_and_how_it_went() -> None:
     assert "seeds 7 to 7, planted shares of the latency 35%, 55%, 80%" in text
     assert "phase and resource right: 100.0%" in text
     assert "grade 0.7 to 0.9: 3 of 3" in text
+
+
+def test_cores_that_others_take_are_a_second_cause_unless_that_was_planted() -> None:
+    shaped = Shaped(Recipe({"kind": "shm"}), 0.55, 1000.0)
+    assert trials.line(TRIAL, shaped, cell(1000.0, waited_us=90.0))["valid"]
+    assert trials.line(TRIAL, shaped, cell(1000.0, waited_us=110.0))["reasons"] == ["no-core-left"]
+    contended = Trial("two workers on one core", 0, 0.55, 1)
+    assert trials.line(contended, shaped, cell(1000.0, waited_us=900.0))["valid"]

@@ -32,6 +32,8 @@ class Facts:
     """What the stage worked for a message: decoding, computing, replying; a batch counts once."""
     cpu_us: Mapping[str, float] = field(default_factory=dict)
     """By role, per message; without pacing, without the transport's spinning."""
+    thread_cpu_us: Mapping[str, float] = field(default_factory=dict)
+    """Of `cpu_us`, that of the one thread that sends or serves."""
     sender_cpu_us: float | None = None
     """Of the producer's `cpu_us`, that of the one thread that sends: nobody else's can explain how long it took."""
     integrity_us: float = 0.0
@@ -97,7 +99,10 @@ def gather(
         busy=busy(measure, cell.workers, own, producers=cell.producers),
         stage_work_us=measure.stage_busy_ns / count / 1e3,
         cpu_us={role: max(0.0, each - spun.get(role, 0.0)) for role, each in cpu.items()},
-        sender_cpu_us=_sender_cpu_us(blocks, each_ns),
+        thread_cpu_us={
+            role: own for role in ROLES if (own := _thread_cpu_us(blocks, role, each_ns)) is not None
+        },
+        sender_cpu_us=_thread_cpu_us(blocks, "producer", each_ns),
         integrity_us=_per_message(blocks, "integrity_ns", count).get("stage", 0.0),
         waiting_us=_of_parties(blocks, "thread_runnable_ns", each_ns),
         gc_us=_of_parties(blocks, "gc_pause_ns", each_ns),
@@ -152,11 +157,11 @@ def _of_parties(blocks: Sequence[Block], name: str, each_ns: float) -> dict[str,
     return found
 
 
-def _sender_cpu_us(blocks: Sequence[Block], each_ns: float) -> float | None:
-    ran = _of_parties(blocks, "thread_cpu_ns", each_ns).get("producer")
+def _thread_cpu_us(blocks: Sequence[Block], role: str, each_ns: float) -> float | None:
+    ran = _of_parties(blocks, "thread_cpu_ns", each_ns).get(role)
     if ran is None:
         return None
-    idle = (_of_parties(blocks, name, each_ns).get("producer", 0.0) for name in ("pacing_cpu_ns", "spin_ns"))
+    idle = (_of_parties(blocks, name, each_ns).get(role, 0.0) for name in ("pacing_cpu_ns", "spin_ns"))
     return max(0.0, ran - sum(idle))
 
 

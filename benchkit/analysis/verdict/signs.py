@@ -72,7 +72,7 @@ def crowded(facts: Facts) -> float:
 
     Queueing is left out: it consists of the work for other messages and of the waits within that.
     """
-    waited = sum(without_core_us(facts, role) for role in facts.waiting_us)
+    waited = sum(waited_under_way_us(facts, role) for role in facts.waiting_us)
     own_us = facts.latency_us - facts.mean_us["queue"] - facts.mean_us["lateness"]
     return _over(waited, CROWDED * own_us)
 
@@ -83,12 +83,24 @@ def waited_in_us(facts: Facts, role: str, phase: str) -> float:
     When it waited nobody saw. It is spread over the phases that it ends by their length; but coding never sleeps, so
     what is longer than all the CPU time that the party used is waiting.
     """
-    waited = without_core_us(facts, role)
     took = facts.mean_us[phase]
-    ended = sum(facts.mean_us[name] for name in PHASES if role in PARTIES[name] and name != "queue")
-    spread = waited * _over(took, ended)
+    waited = waited_under_way_us(facts, role)
+    spread = waited * _over(took, _ended_us(facts, role))
     least = max(0.0, took - facts.cpu_us[role]) if phase in CODING and role in facts.cpu_us else 0.0
     return min(waited, took, max(spread, least))
+
+
+def waited_under_way_us(facts: Facts, role: str) -> float:
+    """How long a party waited for a core while a message was in its phases; a producer waits between them as well.
+
+    What of those phases it was running, it did not wait.
+    """
+    ran = facts.thread_cpu_us.get(role, 0.0)
+    return min(without_core_us(facts, role), max(0.0, _ended_us(facts, role) - ran))
+
+
+def _ended_us(facts: Facts, role: str) -> float:
+    return sum(facts.mean_us[name] for name in PHASES if role in PARTIES[name] and name != "queue")
 
 
 def without_core_us(facts: Facts, role: str) -> float:
