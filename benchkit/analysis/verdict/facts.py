@@ -100,7 +100,7 @@ def gather(
         stage_work_us=measure.stage_busy_ns / count / 1e3,
         cpu_us={role: max(0.0, each - spun.get(role, 0.0)) for role, each in cpu.items()},
         thread_cpu_us={
-            role: own for role in ROLES if (own := _thread_cpu_us(blocks, role, each_ns)) is not None
+            role: ran for role in ROLES if (ran := _thread_cpu_us(blocks, role, each_ns)) is not None
         },
         sender_cpu_us=_thread_cpu_us(blocks, "producer", each_ns),
         integrity_us=_per_message(blocks, "integrity_ns", count).get("stage", 0.0),
