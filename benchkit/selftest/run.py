@@ -13,6 +13,7 @@ from typing import Any, Final
 from benchkit.engine.runner import Progress
 from benchkit.records.environment import environment
 from benchkit.selftest.bars import FULL, QUICK, bars, counted, outcome, reliability
+from benchkit.selftest.calm import wait_for_calm
 from benchkit.selftest.install import installed
 from benchkit.selftest.log import Log
 from benchkit.selftest.trials import CHUNK, HEALTHY, REPEATS, Bench, Entry, Trial, planned, settled
@@ -89,6 +90,8 @@ def _lines(
     for repeated in range(repeats + 1):
         again: list[Trial] = []
         for chunk in _chunks(trials):
+            if repeated:
+                wait_for_calm()
             for trial, line in zip(chunk, bench.run(chunk, measured), strict=True):
                 if settled(line) or repeated == repeats:
                     now = datetime.now(UTC).isoformat(timespec="seconds")

@@ -8,12 +8,16 @@ from click.testing import CliRunner
 
 from benchkit.cli.selftest import selftest
 from benchkit.errors import UsageError
+from benchkit.selftest import run
 from benchkit.selftest.log import Log
 from benchkit.selftest.run import Asked
 from benchkit.selftest.trials import planned
 
 
-def test_the_quick_form_runs_is_kept_and_is_taken_up_again(tmp_path: Path) -> None:
+def test_the_quick_form_runs_is_kept_and_is_taken_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "wait_for_calm", lambda: True)
     few = [
         "--truth",
         "--quick",

@@ -7,6 +7,7 @@ import pytest
 
 from benchkit.selftest import run, trials
 from benchkit.selftest.bars import bars, counted, outcome
+from benchkit.selftest.calm import wait_for_calm
 from benchkit.selftest.kinds import BY_NAME
 from benchkit.selftest.page import page
 from benchkit.selftest.recipe import Recipe
@@ -67,6 +68,11 @@ class Calming:
             yield trials.line(trial, Shaped(trial.recipe, trial.share), cell(1.0, *([] if valid else [SLOW])))
 
 
+@pytest.fixture(autouse=True)
+def _calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "wait_for_calm", lambda: True)
+
+
 def test_disturbed_trials_are_repeated_and_at_last_abstain() -> None:
     chosen = planned([7], (0.35, 0.55, 0.8), ["lock wait"])
     bench = Calming(dict(zip(chosen, (1, 2, 99), strict=True)))
@@ -96,3 +102,12 @@ def test_cores_that_others_take_are_a_second_cause_unless_that_was_planted() -> 
     assert trials.line(TRIAL, shaped, cell(1000.0, waited_us=110.0))["reasons"] == ["no-core-left"]
     contended = Trial("two workers on one core", 0, 0.55, 1)
     assert trials.line(contended, shaped, cell(1000.0, waited_us=900.0))["valid"]
+
+
+def test_calm_is_waited_for_and_not_for_ever() -> None:
+    shares = iter([0.9, 0.1, 0.9, 0.1, 0.1, 0.0])
+    assert wait_for_calm(60.0, lambda: next(shares))
+    assert next(shares) == 0.0
+    seconds = iter(range(100))
+    assert not wait_for_calm(5.0, lambda: 0.9, lambda: float(next(seconds)))
+    assert next(seconds) < 10
