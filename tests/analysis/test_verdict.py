@@ -244,3 +244,9 @@ def test_a_producer_that_waits_for_a_core_between_messages_holds_none_up() -> No
     assert (
         v.verdict(facts("encode", **{**ran, "thread_cpu_us": {"producer": 400.0}})).kind == "core-contention"
     )
+
+
+def test_a_worker_that_waits_for_a_core_after_its_reply_holds_the_next_message_up() -> None:
+    ran = {"thread_cpu_us": {"stage": 1250.0}, "waiting_us": {"stage": 900.0}}
+    assert v.verdict(facts("compute", **ran)).kind == "compute-bound"
+    assert v.verdict(facts("compute", **ran, stage_work_us=2100.0)).kind == "core-contention"

@@ -95,8 +95,11 @@ def waited_under_way_us(facts: Facts, role: str) -> float:
 
     What of those phases it was running, it did not wait.
     """
-    ran = facts.thread_cpu_us.get(role, 0.0)
-    return min(without_core_us(facts, role), max(0.0, _ended_us(facts, role) - ran))
+    held = _ended_us(facts, role)
+    if role == "stage":
+        # A worker is at work for a while beyond the reply, and the next message queues meanwhile.
+        held = max(held, facts.stage_work_us + facts.mean_us["transit"])
+    return min(without_core_us(facts, role), max(0.0, held - facts.thread_cpu_us.get(role, 0.0)))
 
 
 def _ended_us(facts: Facts, role: str) -> float:
