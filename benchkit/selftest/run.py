@@ -87,6 +87,7 @@ def _lines(
     bench: Bench, trials: Sequence[Trial], repeats: int, measured: Callable[[], None]
 ) -> Iterator[Entry]:
     """The trials of one seed, each until its cell is valid or it was repeated often enough."""
+    disturbed: dict[Trial, list[list[str]]] = {}
     for repeated in range(repeats + 1):
         again: list[Trial] = []
         for chunk in _chunks(trials):
@@ -95,8 +96,16 @@ def _lines(
             for trial, line in zip(chunk, bench.run(chunk, measured), strict=True):
                 if settled(line) or repeated == repeats:
                     now = datetime.now(UTC).isoformat(timespec="seconds")
-                    yield {**line, "repeated": repeated, "load": _load(), "measured_utc": now}
+                    before = disturbed.get(trial, [])
+                    yield {
+                        **line,
+                        "repeated": repeated,
+                        "before": before,
+                        "load": _load(),
+                        "measured_utc": now,
+                    }
                 else:
+                    disturbed.setdefault(trial, []).append(line["reasons"])
                     again.append(trial)
         trials = again
 

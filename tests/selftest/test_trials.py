@@ -80,6 +80,7 @@ def test_disturbed_trials_are_repeated_and_at_last_abstain() -> None:
     assert {each["asked_share"]: (each["repeated"], each["valid"]) for each in lines} == {
         0.35: (0, True), 0.55: (1, True), 0.8: (REPEATS, False),
     }  # fmt: skip
+    assert lines[-1]["before"] == [["offered-load-not-reached"]] * REPEATS
     (count,) = counted(lines)
     assert (count.trials, count.abstained, count.repeated) == (3, 1, 1 + REPEATS)
     assert outcome(bars([count])) is None
