@@ -145,7 +145,7 @@ def _verdict(level: Any) -> str:
 
 
 def draw(chart: Capacities) -> Figure:
-    """One line a cell over throughput, the promise across, the capacity as a band."""
+    """One line a cell over throughput, the promise across, the capacity as a strip at the foot."""
     notes = chart.words.notes
     drawing = figure(heading_in(notes) + 3.7)
     names = [_name(edge) for edge in chart.edges]
@@ -159,7 +159,8 @@ def draw(chart: Capacities) -> Figure:
     axes.set_xlim(0, right)
     on.upright(axes, on.log_durations(low_us, high_us), unit=f"{chart.shown} latency")
     on.across(axes, on.linear(right, 7), unit="delivered messages per second")
-    for edge in chart.edges:
+    for at, edge in enumerate(chart.edges):
+        _strip(axes, edge, at)
         _line(axes, edge, chart.shown)
     on.named(
         axes, [(edge.points[-1].delivered_per_s, edge.points[-1].latency_us) for edge in chart.edges], names,
@@ -186,15 +187,20 @@ def _span(chart: Capacities) -> tuple[float, float]:
     return low / 1.4, max(*values, 2 * low) * 1.4
 
 
-def _line(axes: Axes, edge: Edge, shown: str) -> None:
-    color, alpha = edge.look.hue.light, 1.0 if edge.valid else 0.5
-    whole = axes.get_xaxis_transform()
+def _strip(axes: Axes, edge: Edge, at: int) -> None:
+    """Where the capacity lies, at the foot: over the whole height the intervals of several would be one cloud."""
     if edge.interval:
         low, high = edge.interval
         band = on.box(
-            axes, (low, 0), high - low, 1, transform=whole, facecolor=color, alpha=0.18, linewidth=0
-        )
+            axes, (low, 0.012 + 0.036 * at), high - low, 0.024, transform=axes.get_xaxis_transform(),
+            facecolor=edge.look.hue.light, alpha=0.55, linewidth=0,
+        )  # fmt: skip
         mark(band, f"{edge.name}: capacity between {rate(low)} and {rate(high)}")
+
+
+def _line(axes: Axes, edge: Edge, shown: str) -> None:
+    color, alpha = edge.look.hue.light, 1.0 if edge.valid else 0.5
+    whole = axes.get_xaxis_transform()
     if edge.rate_per_s is not None:
         dotted = {"linewidth": 1.0, "linestyle": (0, (1.5, 1.5)), "alpha": alpha, "zorder": 1.5}
         on.line(axes, (edge.rate_per_s,) * 2, (0, 1), transform=whole, color=color, **dotted)

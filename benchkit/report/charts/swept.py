@@ -56,7 +56,7 @@ def _chart(
     left = [own[0].label for own in lines[MOST_CELLS:]]
     notes = (
         f"Line: {shown} with its 95% interval at each rate asked for; p99 where all samples are large enough for it.",
-        f"{_promise(slo)} Hollow: not kept, or not valid. Band: from the highest rate kept to the lowest not kept.",
+        f"{_promise(slo)} Hollow: not kept, or not valid. Foot: from the highest rate kept to the lowest not kept.",
         KNEE,
         *left_out(left),
     )
