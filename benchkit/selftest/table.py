@@ -48,9 +48,9 @@ def _kinds(document: Entry) -> Table:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=False, show_edge=False)
-    table.add_column("planted", overflow="fold", min_width=20)
+    table.add_column("planted", overflow="fold", width=24)
     for name in _COLUMNS:
-        table.add_column(name, justify="right", no_wrap=len(name) < 10)
+        table.add_column(name, justify="right", width=max(map(len, name.split())))
     for count in document["kinds"]:
         values = [str(count[field]) for field in _COLUMNS.values()]
         if count["refused"]:
