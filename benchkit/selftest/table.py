@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Entry = Mapping[str, Any]
 _COLUMNS: Final = {
     "trials": "trials", "no verdict": "abstained", "phase": "phase", "resource": "resource", "kind": "of_kind",
-    "conf. wrong": "confidently_wrong", "repeated": "repeated",
+    "conf. wrong": "confidently_wrong", "again": "repeated",
 }  # fmt: skip
 
 
