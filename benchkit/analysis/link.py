@@ -6,6 +6,7 @@ Quantiles are means of the blocks', each weighted with what passed in it; the la
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import sqrt
 from typing import Any, Final
 
@@ -23,6 +24,53 @@ _CHANCE: Final = 6.0
 """Three standard errors of a 90th percentile, in those of a mean; 5.1 where delays are normal."""
 _COUNTS: Final = ("bytes", "packets", "lost", "overflowed", "duplicated", "reordered", "blacked_out")
 WAYS: Final = ("up", "down")
+_THERE: Final = {"producer": (("producer", "up"),), "stage": (("stage", "down"),)}
+_THERE_OF: Final = {**_THERE, "both": (*_THERE["producer"], *_THERE["stage"])}
+"""By `side`: the directions that a message passes; its reply passes the opposite ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Burden:
+    """What a link costs a message on its way; 0 where there is none."""
+
+    transmission_us: float = 0.0
+    """Its bytes at the rate of the slowest direction that limits one."""
+    busy_share: float = 0.0
+    """Of the time for which the link was open, that for which the busiest of those directions had something to do."""
+    delay_us: float = 0.0
+    """Mean of the added delays, one way, all directions that it passes together."""
+    back_us: float = 0.0
+    """The same of its reply."""
+
+
+NO_BURDEN: Final = Burden()
+
+
+def burden(cell: Cell, blocks: Sequence[Block]) -> Burden:
+    """Of one message of a cell, headers of protocols left out."""
+    if cell.link is None:
+        return NO_BURDEN
+    there = _THERE_OF[cell.link["side"]]
+    back = [(side, "down" if way == "up" else "up") for side, way in there]
+    achieved = {side: _achieved(seen) for side, seen in _by_side(blocks).items()}
+    rates = [rate for side, way in there if (rate := _rate(cell.link[way], achieved.get(side, {}).get(way)))]
+    limited = [
+        achieved[side][way]["utilisation"] or 0.0
+        for side, way in there
+        if side in achieved and cell.link[way]["rate_bytes_per_s"]
+    ]
+    return Burden(
+        cell.wire_bytes / min(rates) * 1e6 if rates else 0.0,
+        min(1.0, max(limited, default=0.0)),
+        sum(cell.link[way]["delay_us"]["mean"] for _, way in there),
+        sum(cell.link[way]["delay_us"]["mean"] for _, way in back),
+    )
+
+
+def _rate(asked: Mapping[str, Any], done: Mapping[str, Any] | None) -> float | None:
+    """Bytes per second: as it was seen where enough passed to tell, else as it was asked for."""
+    wanted: float | None = asked["rate_bytes_per_s"]
+    return wanted and ((done or {}).get("rate_bytes_per_s") or wanted)
 
 
 def as_document(cell: Cell, blocks: Sequence[Block]) -> dict[str, Any] | None:

@@ -10,7 +10,8 @@ time of it that one message takes, and what that is differs, so each row says it
   were already there when the worker asked tell what that takes; where none was, its CPU time is the least;
 * a broker's is the CPU time of its busiest thread;
 * that of the cores is the CPU time of all parties together, spinning left out;
-* a link's would be bytes over bandwidth, and loopback has none of its own: copying is the parties' CPU time.
+* a link's is a message's bytes over its rate, where a link was put between the parties and limits one; loopback
+  has none of its own: copying is the parties' CPU time.
 
 Demands are those of the load that was measured: at a low one a process is woken for each message, at a high one for
 several together, so what a low load says of capacity is cautious.
@@ -26,6 +27,7 @@ from dataclasses import dataclass, field
 from math import fsum  # whatever the order of the parties: a record that is loaded again says the same
 from typing import Any, Final
 
+from benchkit.analysis import link
 from benchkit.analysis.accounts import Accounts, accounts_of
 from benchkit.analysis.laws import Station
 from benchkit.analysis.measure import Measure
@@ -35,6 +37,7 @@ from benchkit.words import say, word
 _IN_TIME: Final = 0.01
 """Up to this share of late messages, `send` is not held up by what comes after it."""
 _EXTERNAL: Final = word("the stage is a server of somebody else's, which keeps its times to itself")
+_UNLIMITED: Final = word("the link between its parties limits no rate")
 _LOOPBACK: Final = word("its bandwidth is not known: within one machine, copying is in the parties' CPU time")
 _UNTOLD_BROKER: Final = word("the broker is not ours: what it used is not known")
 
@@ -89,7 +92,7 @@ def resources(cell: Cell, blocks: Sequence[Block], measure: Measure, cores: int)
         *_producers(cell, kept, measure, rate),
         *(_external(blocks, rate) if cell.external_stage else _workers(kept, measure, rate)),
         *_broker(cell, blocks, kept, rate),
-        _link(cell, rate),
+        _link(cell, blocks, rate),
         _cores(blocks, kept, rate, cores),
     ]
 
@@ -209,16 +212,16 @@ def _counted(blocks: Sequence[Block], rate: float) -> dict[str, Any]:
     return found
 
 
-def _link(cell: Cell, rate: float) -> Resource:
-    return Resource(
-        "link",
-        "link",
-        None,
-        rate,
-        rate,
-        seen={"bytes_per_s": rate * cell.wire_bytes},
-        gaps={"link": say(_LOOPBACK)},
-    )
+def _link(cell: Cell, blocks: Sequence[Block], rate: float) -> Resource:
+    seen: dict[str, Any] = {"bytes_per_s": rate * cell.wire_bytes}
+    if cell.link is None:
+        return Resource("link", "link", None, rate, rate, seen=seen, gaps={"link": say(_LOOPBACK)})
+    found = link.burden(cell, blocks)
+    seen |= {"busy_share": found.busy_share, "delay_us": found.delay_us}
+    demand = Demand(found.transmission_us * 1e3, say("bytes over the rate of the link between its parties"))
+    if not demand.each_ns:
+        return Resource("link", "link", None, rate, rate, seen=seen, gaps={"link": say(_UNLIMITED)})
+    return Resource("link", "link", demand, rate, rate, seen=seen)
 
 
 def _cores(blocks: Sequence[Block], kept: Mapping[str, Accounts], rate: float, cores: int) -> Resource:

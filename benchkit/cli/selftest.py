@@ -26,7 +26,8 @@ from benchkit.cli.exits import BROKEN, DONE, INVALID
 @click.option("--levels", metavar="SHARE,...", help="Shares of the latency to plant (default 0.35,0.55,0.8).")
 @click.option("--only", multiple=True, metavar="NAME", help="Kinds whose name contains this. Repeatable.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Keep each trial in DIR/trials.jsonl, and go on with what is there."
+    "--out", type=click.Path(path_type=Path),
+    help="Keep trials in DIR, go on with those that are there; the result is DIR/verdict.md."
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Everything as JSON on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
@@ -52,6 +53,7 @@ def selftest(
     from benchkit.cli.console import out as console
     from benchkit.cli.console import progress
     from benchkit.selftest.log import Log
+    from benchkit.selftest.page import page
     from benchkit.selftest.run import FIRST_SEED, SEEDS, SHARES, Asked, expected_s, run
     from benchkit.selftest.table import report
 
@@ -65,6 +67,7 @@ def selftest(
         click.echo(f"{len(left)} trials, about {expected_s(left):.0f} s on an idle machine", err=True)
     with progress(quiet=quiet) as show:
         found = run(asked, log, show)
+    log.keep_page(page(found))
     if as_json:
         click.echo(json.dumps(found, indent=1))
     else:

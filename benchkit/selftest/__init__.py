@@ -9,6 +9,8 @@
       -> bars: counted by kind
 
 Every pipeline is built from benchkit's own transports, codecs, stages and loads. What is planted is real work of
-the part that is to blame (the codec runs again and again, the client copies, the collector collects), for as long
-as was asked by the clock; the other phases are filled up with plain spinning so that none of them comes near.
+the part that is to blame (the codec runs again and again, the client copies, the collector collects), until it
+has used as much CPU time as was asked; the other phases are filled up with plain spinning and waiting so that none of
+them comes near. Where other programs take the cores a message takes longer than was planted: such a trial is known by
+that, and is repeated.
 """

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from benchkit.selftest.kinds import BY_NAME, Planted
 
 CONFIDENT: Final = 0.7
+GRADES: Final = (0.0, 0.3, 0.5, CONFIDENT, 0.9, 1.0)
 _DECIDED: Final = 0.8
 
 Entry = Mapping[str, Any]
@@ -52,6 +54,8 @@ class Count:
     confidently_wrong: int
     refused: int
     """Invalid for the very reason that was planted."""
+    repeated: int = 0
+    """Runs beyond the first of a trial, because its cell was not valid."""
 
     @property
     def decided(self) -> int:
@@ -119,7 +123,28 @@ def _count(kind: Planted, lines: Sequence[Entry]) -> Count:
         sum(right.kind for right in rights),
         sum(right.confident and not right.wholly for right in rights),
         refused,
+        sum(line.get("repeated", 0) for line in lines),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """How often verdicts of one range of grades were wholly right."""
+
+    low: float
+    high: float
+    verdicts: int
+    right: int
+
+
+def reliability(lines: Iterable[Entry]) -> list[Grade]:
+    """By ranges of GRADES, the upper edge in the range; a wrong verdict should have a low grade."""
+    told = [(line["verdict"]["confidence"], right) for line in lines if (right := judged(line)) is not None]
+    found = []
+    for low, high in pairwise(GRADES):
+        own = [right.wholly for grade, right in told if low < grade <= high or (not low and not grade)]
+        found.append(Grade(low, high, len(own), sum(own)))
+    return found
 
 
 def bars(counts: Sequence[Count], limits: Limits = FULL) -> list[Bar]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from benchkit.selftest import shapes
-from benchkit.selftest.recipe import Recipe
+from benchkit.selftest.recipe import UNLIMITED, Recipe
 from benchkit.selftest.shapes import Shape
 
 ANY_PHASE: Final = (
@@ -57,6 +57,11 @@ class Planted:
         """Nothing is planted."""
         return self.truth == HEALTHY
 
+    @property
+    def contended(self) -> bool:
+        """Waiting for cores is what is planted."""
+        return "core-contention" in self.truth.kinds
+
     def variant(self, seed: int, level: int) -> Recipe:
         """The pipeline of a trial: `level` is the number of its level."""
         return self.variants[(seed + level) % len(self.variants)]
@@ -68,6 +73,7 @@ def _on(*kinds: str, **options: Any) -> tuple[Recipe, ...]:
 
 _FRAME: Final = {"kind": "camera", "size": "64x48", "distinct": 2}
 _BIG: Final = {"kind": "camera", "size": "640x360", "distinct": 2}
+_SMALL: Final = {"kind": "camera", "size": "160x120", "distinct": 2}
 _EMPTY: Final = {"kind": "sensors", "samples": 4, "channels": 4, "distinct": 1}
 _WAYS: Final = ("shm", "unix", "zeromq", "redis-list", "http", "redis-stream", "mp-queue")
 _CODECS: Final[dict[str, dict[str, Any]]] = {
@@ -97,6 +103,18 @@ def _stage(name: str, stage: str, kind: str) -> Planted:
     return Planted(name, Truth(("compute",), ("stage",), (kind,)), variants, shapes.drawn_out("compute"))
 
 
+def _linked(kind: str, phase: str, side: str = "producer", **options: Any) -> Recipe:
+    link = {"rate": UNLIMITED, "side": side}
+    return Recipe({"kind": kind, **options}, source=_SMALL, link=link, by={"link": phase})
+
+
+_LINKED: Final = (
+    _linked("http", "transit"), _linked("redis-list", "send", socket="tcp"),
+    _linked("zeromq", "transit", via="tcp"), _linked("redis-list", "transit", "stage", socket="tcp"),
+)  # fmt: skip
+"""Where the way through the link shows: a client that waits for the broker's answer is held in `send`."""
+
+
 def _healthy(*ways: str) -> Planted:
     return Planted(f"healthy, {ways[0]}", HEALTHY, _on(*ways, replies=True), shapes.even)
 
@@ -121,7 +139,11 @@ KINDS: Final[tuple[Planted, ...]] = (
     ),
     Planted(
         "narrow link", Truth(("send", "transit"), ("link",), ("bandwidth-bound",)),
-        _on("unix", "http", "zeromq", source=_BIG, by={"send": "wait"}), shapes.drawn_out("send"),
+        _LINKED, shapes.narrow_link,
+    ),
+    Planted(
+        "distant link", Truth(("send", "transit"), ("link",), ("delay-bound",)),
+        _LINKED, shapes.distant_link,
     ),
     Planted(
         "wake-ups", Truth(("transit",), ("link", "broker"), ("wake-up-bound",)),
@@ -142,23 +164,27 @@ KINDS: Final[tuple[Planted, ...]] = (
     ),
     Planted(
         "bursts, two rates", Truth(("queue",), ("stage",), ("burst-queueing",)),
-        _on("shm", "unix"), shapes.bursts("mmpp"),
+        _on("shm", "unix", stage="asleep"), shapes.bursts("mmpp"),
     ),
     Planted(
         "bursts, gamma gaps", Truth(("queue",), ("stage",), ("burst-queueing",)),
-        _on("shm", "unix"), shapes.bursts("gamma"),
+        _on("shm", "unix", stage="asleep"), shapes.bursts("gamma"),
     ),
     Planted(
         "overload", Truth(("queue", "compute"), ("stage",), ("overload", "compute-bound")),
         _on("shm", "unix", "redis-list", replies=True), shapes.busy_stage,
     ),
     Planted(
-        "two parties on one core", Truth(ANY_PHASE, ("producer", "stage"), ("core-contention",)),
-        _on("unix", "shm", stage="burning", replies=True, by={"encode": "cpu"}), shapes.one_core,
+        "producer and stage on one core", Truth(ANY_PHASE, ("producer", "stage"), ("core-contention",)),
+        _on("unix", "shm", stage="burning", replies=True), shapes.one_core,
+    ),
+    Planted(
+        "two workers on one core", Truth(ANY_PHASE, ("stage",), ("core-contention",)),
+        _on("unix", "shm", "redis-list", stage="burning", replies=True, workers=2), shapes.workers_on_one_core,
     ),
     Planted(
         "slow source", Truth((), (), ()),
-        _on("shm", "unix", source={"kind": "camera", "size": "1280x720", "distinct": 0}), shapes.slow_source,
+        _on("shm", "unix", source={"kind": "camera", "size": "1920x1080", "distinct": 0}), shapes.slow_source,
         refused="source-too-slow",
     ),
     _healthy("shm"),

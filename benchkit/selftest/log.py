@@ -16,6 +16,7 @@ from benchkit.selftest.kinds import BY_NAME
 from benchkit.selftest.trials import Naturals, Trial
 
 Entry = dict[str, Any]
+PAGE = "verdict.md"
 
 
 class Log:
@@ -51,6 +52,16 @@ class Log:
             raise UsageError(
                 "is no line of a self-test", where=where, remedy="choose another --out"
             ) from error
+
+    def keep_page(self, text: str) -> None:
+        """The result as a page beside the trials."""
+        if self._path is None:
+            return
+        page = self._path.with_name(PAGE)
+        try:
+            page.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise StorageError(f"{error.strerror}", where=str(page), remedy="free some space") from error
 
     def left(self, trials: Iterable[Trial]) -> list[Trial]:
         """Those that have no line yet."""

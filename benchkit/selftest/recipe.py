@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
+from benchkit.link.options import LinkOptions
 from benchkit.load import base as loads
 from benchkit.scenario.plan import PlannedCell
 from benchkit.sources import base as sources
@@ -17,6 +18,8 @@ Options = Mapping[str, Any]
 
 WINDOW: Final[Options] = {"kind": "sensors", "samples": 144, "channels": 12, "distinct": 2}
 """7 kB: what a dam's instruments send."""
+UNLIMITED: Final = "100GB/s"
+"""Of a link that is there and limits nothing."""
 BROKERED: Final = frozenset({"redis-list", "redis-stream"})
 
 
@@ -43,8 +46,8 @@ class Recipe:
     codec: Options = field(default_factory=lambda: {"kind": "raw"})
     source: Options = field(default_factory=lambda: WINDOW)
     stage: str = ""
-    """A stage of `parts.stages` whose amount is `spent.compute`; empty: spin, `asleep`: sleep, both `synthetic`; or
-    `null`.
+    """A stage of `parts.stages` whose amount is `spent.compute`; empty: `burning`; `asleep`: a sleeping `synthetic`
+    one; or `null`.
     """
     load: Options = field(default_factory=lambda: {"kind": "constant", "rate": 100.0})
     spent: Spent = Spent()
@@ -52,16 +55,20 @@ class Recipe:
     """How time is spent in a phase; where nothing is said the way waits and the rest spins."""
     planted: Options = field(default_factory=dict)
     """Further options of the planting transport."""
+    link: Options = field(default_factory=dict)
+    """Options of a link between the parties; empty: none."""
     replies: bool = False
     batch_size: int = 1
     batch_delay_us: float = 0.0
+    workers: int = 1
 
     def cell(self, name: str) -> PlannedCell:
         """As the runner takes it."""
         return PlannedCell(
             id=name, group=name, source=sources.registry.build(dict(self.source)), codec=self._codec(),
-            transport=self._transport(), stage=self._stage(), load=loads.registry.build(dict(self.load)), workers=1,
-            batch_size=self.batch_size, batch_delay_s=self.batch_delay_us / 1e6, replies=self.replies,
+            transport=self._transport(), stage=self._stage(), load=loads.registry.build(dict(self.load)),
+            workers=self.workers, batch_size=self.batch_size, batch_delay_s=self.batch_delay_us / 1e6,
+            replies=self.replies, link=LinkOptions(**self.link) if self.link else None,
         )  # fmt: skip
 
     def _codec(self) -> codecs.Codec:
@@ -83,13 +90,18 @@ class Recipe:
     def _stage(self) -> stages.Stage:
         if self.stage == "null":
             return stages.registry.build({"kind": "null"})
-        if self.stage and self.stage != "asleep":
-            from benchkit.selftest.parts.stages import target
+        if self.stage == "asleep":
+            service = {"service": self.spent.compute / 1e6, "busy": "sleep"}
+            return stages.registry.build({"kind": "synthetic", **service})
+        from benchkit.selftest.parts.stages import target
 
-            return stages.registry.build({"kind": "python", "target": target(self.stage, self.spent.compute)})
-        busy = "sleep" if self.stage == "asleep" else "spin"
-        service = {"service": self.spent.compute / 1e6, "busy": busy}
-        return stages.registry.build({"kind": "synthetic", **service})
+        busy = target(self.stage or "burning", self.spent.compute)
+        return stages.registry.build({"kind": "python", "target": busy})
+
+    def payload_bytes(self) -> int:
+        """Of its first message's arrays."""
+        first = next(iter(sources.registry.build(dict(self.source)).items(0)))
+        return sum(array.nbytes for array in first.arrays.values())
 
     def spending(self, **us: float) -> Recipe:
         """The same with other amounts."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Final
 
 from benchkit.engine.runner import Progress
-from benchkit.selftest.bars import FULL, QUICK, bars, counted, outcome
+from benchkit.records.environment import environment
+from benchkit.selftest.bars import FULL, QUICK, bars, counted, outcome, reliability
+from benchkit.selftest.calm import wait_for_calm
 from benchkit.selftest.install import installed
 from benchkit.selftest.log import Log
-from benchkit.selftest.trials import CHUNK, HEALTHY, Bench, Trial, planned
+from benchkit.selftest.trials import CHUNK, HEALTHY, REPEATS, Bench, Entry, Trial, planned, settled
 
 SHARES: Final = (0.35, 0.55, 0.80)
 """Of the latency, from subtle to gross."""
@@ -39,10 +43,15 @@ class Asked:
     only: tuple[str, ...] = ()
     quick: bool = False
 
+    @property
+    def repeats(self) -> int:
+        """How often a trial whose cell was not valid is run again; the quick form is to end soon."""
+        return 1 if self.quick else REPEATS
+
     def trials(self) -> list[Trial]:
         """All of them."""
         if self.quick:
-            found = planned([self.first_seed], SHARES[-1:])
+            found = planned([self.first_seed], SHARES[-1:], self.only)
             return [trial for trial in found if trial.kind in _QUICK_KINDS]
         return planned(range(self.first_seed, self.first_seed + self.seeds), self.shares, self.only)
 
@@ -66,12 +75,44 @@ def run(asked: Asked, log: Log, show: Show) -> dict[str, Any]:
     left = log.left(trials)
     bench = Bench(log.naturals, _within(show, len(trials), lambda: len(trials) - len(log.left(trials))))
     with installed():
-        for chunk in _chunks(left):
-            for line in bench.run(chunk, log.keep_naturals):
+        for _, own in groupby(left, key=lambda trial: trial.seed):
+            for line in _lines(bench, list(own), asked.repeats, log.keep_naturals):
                 log.keep(line)
     wanted = {(trial.kind, trial.seed, trial.share) for trial in trials}
     lines = [line for line in log.lines if (line["kind"], line["seed"], line["asked_share"]) in wanted]
     return document(asked, lines, time.monotonic() - began)
+
+
+def _lines(
+    bench: Bench, trials: Sequence[Trial], repeats: int, measured: Callable[[], None]
+) -> Iterator[Entry]:
+    """The trials of one seed, each until its cell is valid or it was repeated often enough."""
+    disturbed: dict[Trial, list[list[str]]] = {}
+    for repeated in range(repeats + 1):
+        again: list[Trial] = []
+        for chunk in _chunks(trials):
+            if repeated:
+                wait_for_calm()
+            for trial, line in zip(chunk, bench.run(chunk, measured), strict=True):
+                if settled(line) or repeated == repeats:
+                    now = datetime.now(UTC).isoformat(timespec="seconds")
+                    before = disturbed.get(trial, [])
+                    yield {
+                        **line,
+                        "repeated": repeated,
+                        "before": before,
+                        "load": _load(),
+                        "measured_utc": now,
+                    }
+                else:
+                    disturbed.setdefault(trial, []).append(line["reasons"])
+                    again.append(trial)
+        trials = again
+
+
+def _load() -> float | None:
+    """Programs that ran or wanted to in the last minute; None where the system does not say."""
+    return round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
 
 
 def document(asked: Asked, lines: Sequence[dict[str, Any]], seconds: float) -> dict[str, Any]:
@@ -83,9 +124,17 @@ def document(asked: Asked, lines: Sequence[dict[str, Any]], seconds: float) -> d
         "seconds": seconds,
         "kinds": [{**asdict(count), "decided": count.decided} for count in counts],
         "bars": [asdict(bar) for bar in found],
+        "reliability": [asdict(each) for each in reliability(lines)],
+        "machine": _machine(),
         "holds": outcome(found),
         "trials": list(lines),
     }
+
+
+def _machine() -> dict[str, Any]:
+    """Of which class it is; no name that would tell which."""
+    found = environment()
+    return {name: found[name] for name in ("cpu", "cores", "kernel")}
 
 
 def _within(show: Show, total: int, done: Callable[[], int]) -> Show:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Entry = Mapping[str, Any]
 _COLUMNS: Final = {
     "trials": "trials", "no verdict": "abstained", "phase": "phase", "resource": "resource", "kind": "of_kind",
-    "conf. wrong": "confidently_wrong",
+    "conf. wrong": "confidently_wrong", "again": "repeated",
 }  # fmt: skip
 
 
@@ -26,10 +26,21 @@ def report(document: Entry) -> View:
         del width
         yield _kinds(document)
         yield text("")
+        for line in grades(document):
+            yield text(line)
         for bar in document["bars"]:
             yield from _bar(bar)
 
     return View(build)
+
+
+def grades(document: Entry) -> Iterator[str]:
+    """The hit rate by grade: what a confidence is worth."""
+    for each in document["reliability"]:
+        if each["verdicts"]:
+            rate = each["right"] / each["verdicts"]
+            span = f"grade {each['low']:.1f} to {each['high']:.1f}"
+            yield f"{span}: {each['right']} of {each['verdicts']} wholly right ({rate:.0%})"
 
 
 def _kinds(document: Entry) -> Table:
@@ -37,9 +48,9 @@ def _kinds(document: Entry) -> Table:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=False, show_edge=False)
-    table.add_column("planted", overflow="fold", min_width=20)
+    table.add_column("planted", overflow="fold", width=24)
     for name in _COLUMNS:
-        table.add_column(name, justify="right", no_wrap=len(name) < 10)
+        table.add_column(name, justify="right", width=max(map(len, name.split())))
     for count in document["kinds"]:
         values = [str(count[field]) for field in _COLUMNS.values()]
         if count["refused"]:
@@ -50,9 +61,12 @@ def _kinds(document: Entry) -> Table:
 
 
 def _bar(bar: Entry) -> Iterator[RenderableType]:
-    if bar["reached"] is None:
-        return
+    if bar["reached"] is not None:
+        yield text(told(bar), "green" if bar["holds"] else "red")
+
+
+def told(bar: Entry) -> str:
+    """One promise in a line; it was measured."""
     most = "at most" if bar["name"] == "confidently wrong" else "at least"
     said = "holds" if bar["holds"] else "broken"
-    style = "green" if bar["holds"] else "red"
-    yield text(f"{bar['name']}: {bar['reached']:.1%} ({most} {bar['limit']:.0%}) {said}", style)
+    return f"{bar['name']}: {bar['reached']:.1%} ({most} {bar['limit']:.0%}) {said}"

@@ -120,7 +120,8 @@ def led(run: Run, delay_us: float) -> None:
         "max": delay_us,
     }
     way = LinkWay(10**9, 600, delay_us=spread)
-    asked = {"delay_us": {"p50": 10_000.0, "p90": 10_000.0}, "jitter_us": 0.0, "rate_bytes_per_s": None}
+    delay = dict.fromkeys(("mean", "p50", "p90"), 10_000.0)
+    asked = {"delay_us": delay, "jitter_us": 0.0, "rate_bytes_per_s": None}
     in_cell(run, link={"name": "own", "side": "producer", "up": asked, "down": asked})
     in_blocks(run, {0, 1, 2}, links=(LinkSeen("producer", way, way, connections=1, elapsed_s=1.0),))
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchkit.analysis import verdict as v
+from benchkit.analysis.link import Burden
 from benchkit.analysis.verdict import Busy, Facts, grade, rules, signs
 from benchkit.records.samples import PHASES
 
@@ -65,6 +66,11 @@ CASES = [
     ("transit", {"wake_us": 300.0, "has_broker": True}, "wake-up-bound", "transit", "broker"),
     ("transit", {"switches": {"stage": 50.0}}, "wake-up-bound", "transit", "link"),
     ("transit", {}, "unclear", "transit", "link"),
+    ("transit", {"link": Burden(900.0, 0.2)}, "bandwidth-bound", "transit", "link"),
+    ("send", {"link": Burden(10.0, 0.95), "has_broker": True}, "bandwidth-bound", "send", "link"),
+    ("transit", {"link": Burden(delay_us=900.0)}, "delay-bound", "transit", "link"),
+    ("send", {"link": Burden(delay_us=250.0, back_us=250.0), "has_broker": True}, "delay-bound", "send", "link"),
+    ("return", {"link": Burden(back_us=900.0)}, "delay-bound", "return", "link"),
     ("reply", {}, "serialisation-bound", "reply", "stage"),
     ("return", {"wake_us": 300.0}, "wake-up-bound", "return", "link"),
     ("return", {"has_broker": True, "cpu_us": {"broker": 2000.0}}, "broker-bound", "return", "broker"),
@@ -105,6 +111,22 @@ def test_waiting_for_a_core_comes_before_what_it_makes_slow() -> None:
 def test_wake_ups_are_no_waiting_for_a_core() -> None:
     found = v.verdict(facts("transit", waiting_us={"stage": 500.0}, switches={"stage": 60.0}))
     assert found.kind == "wake-up-bound"
+
+
+def test_waiting_for_a_core_is_not_all_in_the_largest_phase() -> None:
+    """The producer waits while it sends, and encoding used all of its time on a core."""
+    mean_us = {**LOW, "encode": 1000.0, "send": 700.0}
+    there = facts(
+        "encode", mean_us=mean_us, block_means_us=[tuple(mean_us.values())], waiting_us={"producer": 700.0}
+    )
+    assert v.verdict(there).kind == "serialisation-bound"
+    used = dataclasses.replace(there, cpu_us={"producer": 400.0, "stage": 400.0})
+    assert v.verdict(used).kind == "core-contention"
+
+
+def test_a_queue_behind_work_that_waits_for_a_core_is_contention() -> None:
+    found = v.verdict(facts("queue", closed=True, waiting_us={"stage": 250.0}))
+    assert (found.kind, found.bottleneck, found.resource) == ("core-contention", "queue", "stage")
 
 
 def test_contention_in_every_phase_is_found_though_none_stands_out() -> None:
@@ -204,3 +226,27 @@ def test_whatever_the_facts_the_verdict_is_whole(found: Facts) -> None:
         assert said.share == pytest.approx(largest) or said.kind == "core-contention"
         if said.bottleneck in PHASES and said.kind not in ("core-contention", "unclear"):
             assert said.share >= grade.DOMINATES
+
+
+def test_none_by_a_hair_has_a_low_grade() -> None:
+    even = facts("encode", mean_us=LOW, block_means_us=[tuple(LOW.values())], p50_us=1000.0)
+    near = dataclasses.replace(even, waiting_us={"producer": 110.0, "stage": 120.0})
+    assert signs.crowded(near) == pytest.approx(0.96, abs=0.02)
+    assert v.verdict(even).confidence > 0.9
+    assert (v.verdict(near).kind, v.verdict(near).confidence < 0.6) == ("none", True)
+    at_floor, well_below = (v.verdict(facts("transit", p50_us=us)).confidence for us in (119.0, 60.0))
+    assert at_floor < 0.5 < well_below
+
+
+def test_a_producer_that_waits_for_a_core_between_messages_holds_none_up() -> None:
+    ran = {"thread_cpu_us": {"producer": 1250.0}, "waiting_us": {"producer": 900.0}}
+    assert v.verdict(facts("encode", **ran)).kind == "serialisation-bound"
+    assert (
+        v.verdict(facts("encode", **{**ran, "thread_cpu_us": {"producer": 400.0}})).kind == "core-contention"
+    )
+
+
+def test_a_worker_that_waits_for_a_core_after_its_reply_holds_the_next_message_up() -> None:
+    ran = {"thread_cpu_us": {"stage": 1250.0}, "waiting_us": {"stage": 900.0}}
+    assert v.verdict(facts("compute", **ran)).kind == "compute-bound"
+    assert v.verdict(facts("compute", **ran, stage_work_us=2100.0)).kind == "core-contention"

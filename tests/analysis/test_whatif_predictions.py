@@ -51,6 +51,18 @@ def test_twice_the_workers_until_the_producer_is_the_limit():
     assert many["predicted"] < 8 * capacity["now"]
 
 
+def test_a_faster_stage_gains_nothing_behind_a_link_that_is_full():
+    run = a_what_if({UNIX: Pipeline()})
+    capacity = answer(run, UNIX)["now"]["capacity_per_s"]
+    delay = {"mean": 0.0, "p50": 0.0, "p90": 0.0, "p99": 0.0}
+    full = {"rate_bytes_per_s": run.cells[0].wire_bytes * capacity, "jitter_us": 0.0, "delay_us": delay}
+    free = {**full, "rate_bytes_per_s": None}
+    run.cells[0] = replace(run.cells[0], link={"name": "own", "side": "producer", "up": full, "down": free})
+    found = prediction(answer(run, UNIX), "compute/2")["capacity_per_s"]
+    assert found["limited_by"] == "link"
+    assert found["predicted"] == pytest.approx(capacity, rel=0.1)
+
+
 def test_latency_at_the_present_rate_with_its_queue():
     """M/D/1 at 70%: halving the service does more than halve the wait."""
     pipeline = Pipeline(rate_per_s=550)

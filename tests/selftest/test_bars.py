@@ -122,3 +122,17 @@ def test_a_planted_wrong_rule_is_caught(monkeypatch: pytest.MonkeyPatch) -> None
     theirs = tuple(dataclasses.replace(rule, resource="producer") for rule in rules.RULES)
     monkeypatch.setattr(rules, "RULES", theirs)
     assert broken(lines()) == {"phase and resource right", "confidently wrong"}
+
+
+def test_grades_are_told_with_how_often_they_were_right() -> None:
+    lines = [line("lock wait", confidence=grade) for grade in (0.0, 0.3, 0.8, 0.95)]
+    lines.append(line("lock wait", confidence=0.8, kind="compute-bound"))
+    lines.append(invalid("lock wait", "machine-disturbed"))
+    found = {(each.low, each.high): (each.right, each.verdicts) for each in bars.reliability(lines)}
+    assert found == {
+        (0.0, 0.3): (2, 2),
+        (0.3, 0.5): (0, 0),
+        (0.5, 0.7): (0, 0),
+        (0.7, 0.9): (1, 2),
+        (0.9, 1.0): (1, 1),
+    }

@@ -69,9 +69,10 @@ def test_closed_loops_have_the_share_that_they_claim(share: float) -> None:
         assert shaped.share >= 0.9 / places
 
 
-def test_every_kind_makes_a_cell_at_every_share() -> None:
+def test_every_kind_makes_a_cell_at_every_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shapes, "FRAMES", 1)
     with installed():
-        for trial in planned([100, 101], [0.35, 0.55, 0.8]):
+        for trial in planned([100], [0.35, 0.55, 0.8]):
             kind = next(kind for kind in KINDS if kind.name == trial.kind)
             shaped = kind.shape(shapes.Ask(trial.recipe, NATURAL, trial.share, (1, 2), 0.4))
             cell = shaped.recipe.cell(trial.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from benchkit.analysis.link import NO_BURDEN, Burden, burden
 from benchkit.analysis.measure import Measure
 from benchkit.analysis.verdict.arrivals import Unevenness
 from benchkit.analysis.verdict.busy import IDLE, Busy, busy
@@ -31,6 +32,8 @@ class Facts:
     """What the stage worked for a message: decoding, computing, replying; a batch counts once."""
     cpu_us: Mapping[str, float] = field(default_factory=dict)
     """By role, per message; without pacing, without the transport's spinning."""
+    thread_cpu_us: Mapping[str, float] = field(default_factory=dict)
+    """Of `cpu_us`, that of the one thread that sends or serves."""
     sender_cpu_us: float | None = None
     """Of the producer's `cpu_us`, that of the one thread that sends: nobody else's can explain how long it took."""
     integrity_us: float = 0.0
@@ -54,6 +57,8 @@ class Facts:
     """An empty message through the engine and back, p50."""
     memcpy_bytes_per_s: float | None = None
     p50_us: float | None = None
+    link: Burden = NO_BURDEN
+    """What the link that was put between the parties costs a message; nothing where there is none."""
 
     @property
     def latency_us(self) -> float:
@@ -94,7 +99,10 @@ def gather(
         busy=busy(measure, cell.workers, own, producers=cell.producers),
         stage_work_us=measure.stage_busy_ns / count / 1e3,
         cpu_us={role: max(0.0, each - spun.get(role, 0.0)) for role, each in cpu.items()},
-        sender_cpu_us=_sender_cpu_us(blocks, each_ns),
+        thread_cpu_us={
+            role: ran for role in ROLES if (ran := _thread_cpu_us(blocks, role, each_ns)) is not None
+        },
+        sender_cpu_us=_thread_cpu_us(blocks, "producer", each_ns),
         integrity_us=_per_message(blocks, "integrity_ns", count).get("stage", 0.0),
         waiting_us=_of_parties(blocks, "thread_runnable_ns", each_ns),
         gc_us=_of_parties(blocks, "gc_pause_ns", each_ns),
@@ -109,6 +117,7 @@ def gather(
         null_us=floor.null_us.get("p50") if floor else None,
         memcpy_bytes_per_s=floor.memcpy_bytes_per_s if floor else None,
         p50_us=None if p50 is None else p50 / 1e3,
+        link=burden(cell, blocks),
     )
 
 
@@ -148,11 +157,11 @@ def _of_parties(blocks: Sequence[Block], name: str, each_ns: float) -> dict[str,
     return found
 
 
-def _sender_cpu_us(blocks: Sequence[Block], each_ns: float) -> float | None:
-    ran = _of_parties(blocks, "thread_cpu_ns", each_ns).get("producer")
+def _thread_cpu_us(blocks: Sequence[Block], role: str, each_ns: float) -> float | None:
+    ran = _of_parties(blocks, "thread_cpu_ns", each_ns).get(role)
     if ran is None:
         return None
-    idle = (_of_parties(blocks, name, each_ns).get("producer", 0.0) for name in ("pacing_cpu_ns", "spin_ns"))
+    idle = (_of_parties(blocks, name, each_ns).get(role, 0.0) for name in ("pacing_cpu_ns", "spin_ns"))
     return max(0.0, ran - sum(idle))
 
 

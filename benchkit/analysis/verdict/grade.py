@@ -20,6 +20,8 @@ DOMINATES: Final = 0.30
 """The limit, as a share of the mean latency. A third: measured shares of short runs scatter by a few points, and a
 phase that truly holds 35% must not be missed for them; ten phases alike hold 10% each."""
 MARGIN: Final = 0.12
+CLEAR: Final = 0.25
+"""A sign that stands this far from its threshold, up or down, leaves no doubt."""
 
 TOGETHER: Final[tuple[frozenset[str], ...]] = (
     frozenset({"send", "transit"}),
@@ -65,6 +67,11 @@ def of_none(facts: Facts, first: str) -> float:
     margin = _within((DOMINATES - facts.share(first)) / (MARGIN / 2))
     below = [max(row) < DOMINATES * sum(row) for row in facts.block_means_us]
     return margin * (sum(below) / len(below) if below else 1.0)
+
+
+def clear_below(strength: float) -> float:
+    """Of a sign that does not hold (below 1): 1 where it is far from that, a half where it is a hair."""
+    return 0.5 + 0.5 * _within((1 - strength) / CLEAR)
 
 
 def _within(value: float) -> float:

@@ -7,8 +7,8 @@ from typing import Final, Literal, get_args
 
 Kind = Literal[
     "compute-bound", "serialisation-bound", "client-copy-bound", "broker-bound", "bandwidth-bound", "wake-up-bound",
-    "producer-bound", "burst-queueing", "batching-wait", "core-contention", "lock-bound", "gc-bound", "overload",
-    "none", "unclear",
+    "delay-bound", "producer-bound", "burst-queueing", "batching-wait", "core-contention", "lock-bound", "gc-bound",
+    "overload", "none", "unclear",
 ]  # fmt: skip
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 

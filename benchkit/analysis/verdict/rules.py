@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from benchkit.analysis.verdict import signs
+from benchkit.analysis.verdict import grade, signs
 from benchkit.analysis.verdict import words as say
 from benchkit.analysis.verdict.facts import Facts
 from benchkit.analysis.verdict.model import Kind
@@ -71,6 +71,8 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("gc-bound",            ("compute",),      signs.collecting,     "stage",    say.collecting),
     Rule("lock-bound",          ("compute",),      signs.waits_within,   "stage",    say.waits_within),
     Rule("compute-bound",       ("compute",),      signs.always,         "stage",    say.computing),
+    Rule("bandwidth-bound",     ("send", "transit"), signs.narrow_link,  "link",     say.narrow_link),
+    Rule("delay-bound",         ("send", "transit", "return"), signs.far_link, "link", say.far_link),
     Rule("wake-up-bound",       _WAYS,             signs.many_wake_ups, "carrier",  say.many_wake_ups),
     Rule("client-copy-bound",   ("send",),         signs.sending_cpu,    "producer", say.sending_cpu),
     Rule("client-copy-bound",   ("transit",),      signs.receiving_cpu,  "stage",    say.receiving_cpu),
@@ -99,14 +101,10 @@ def matching(facts: Facts, phase: str) -> tuple[Rule, float]:
         if phase not in rule.at:
             continue
         strength = rule.sign(facts, phase)
-        clear = min(clear, abs(strength - 1.0) / _CLEAR)
+        clear = min(clear, abs(strength - 1.0) / grade.CLEAR)
         if strength >= 1:
             return rule, clear
     raise AssertionError(phase)  # every phase has a rule that always holds: tested
-
-
-_CLEAR: Final = 0.25
-"""A sign that stands this far from its threshold, up or down, leaves no doubt."""
 
 
 def resource_of(rule: Rule, facts: Facts, phase: str) -> str:

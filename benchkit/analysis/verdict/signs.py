@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from benchkit.analysis.verdict.facts import Facts
+from benchkit.records.samples import PHASES
 
 Sign = Callable[[Facts, str], float]
 """Of a cell and the phase in question."""
 
 EXPLAINS: Final = 0.4
 """A cost explains a phase when it is this part of it: what is left is then spread over everything else."""
+CROWDED: Final = 0.3
+"""Waiting for cores is a cause as a phase is one: from the share on that makes a phase a bottleneck."""
 BUSY: Final = 0.85
 HELD: Final = 0.5
 """Of the time, in one phase: what holds a producer up."""
@@ -42,6 +45,7 @@ PARTIES: Final[Mapping[str, tuple[str, ...]]] = {
     "reply": ("stage",), "return": ("producer", "broker"),
 }  # fmt: skip
 """Who has to run for a phase to end."""
+CODING: Final = frozenset({"encode", "decode"})
 
 
 def _over(value: float, threshold: float) -> float:
@@ -54,15 +58,52 @@ def always(facts: Facts, phase: str) -> float:  # noqa: ARG001  (a sign's signat
 
 
 def no_core(facts: Facts, phase: str) -> float:
-    """Who has to run waits for a core, for a good part of the phase."""
-    waited = sum(without_core_us(facts, role) for role in PARTIES[phase])
+    """Who has to run waits for a core, for a good part of the phase; a queue is made of the stage's work."""
+    if phase == "queue":
+        return _over(
+            without_core_us(facts, "stage"), EXPLAINS * (facts.stage_work_us + facts.mean_us["transit"])
+        )
+    waited = sum(waited_in_us(facts, role, phase) for role in PARTIES[phase])
     return _over(waited, EXPLAINS * facts.mean_us[phase])
 
 
 def crowded(facts: Facts) -> float:
-    """All parties together waited for cores for a good part of the latency, in whichever phases."""
-    waited = sum(without_core_us(facts, role) for role in facts.waiting_us)
-    return _over(waited, EXPLAINS * facts.latency_us)
+    """All parties together waited for cores for a good part of the latency, in whichever phases.
+
+    Queueing is left out: it consists of the work for other messages and of the waits within that.
+    """
+    waited = sum(waited_under_way_us(facts, role) for role in facts.waiting_us)
+    own_us = facts.latency_us - facts.mean_us["queue"] - facts.mean_us["lateness"]
+    return _over(waited, CROWDED * own_us)
+
+
+def waited_in_us(facts: Facts, role: str, phase: str) -> float:
+    """Of a party's waiting for a core, what fell into a phase.
+
+    When it waited nobody saw. It is spread over the phases that it ends by their length; but coding never sleeps, so
+    what is longer than all the CPU time that the party used is waiting.
+    """
+    took = facts.mean_us[phase]
+    waited = waited_under_way_us(facts, role)
+    spread = waited * _over(took, _ended_us(facts, role))
+    least = max(0.0, took - facts.cpu_us[role]) if phase in CODING and role in facts.cpu_us else 0.0
+    return min(waited, took, max(spread, least))
+
+
+def waited_under_way_us(facts: Facts, role: str) -> float:
+    """How long a party waited for a core while a message was in its phases; a producer waits between them as well.
+
+    What of those phases it was running, it did not wait.
+    """
+    held = _ended_us(facts, role)
+    if role == "stage":
+        # A worker is at work for a while beyond the reply, and the next message queues meanwhile.
+        held = max(held, facts.stage_work_us + facts.mean_us["transit"])
+    return min(without_core_us(facts, role), max(0.0, held - facts.thread_cpu_us.get(role, 0.0)))
+
+
+def _ended_us(facts: Facts, role: str) -> float:
+    return sum(facts.mean_us[name] for name in PHASES if role in PARTIES[name] and name != "queue")
 
 
 def without_core_us(facts: Facts, role: str) -> float:
@@ -153,6 +194,18 @@ def broker_cpu(facts: Facts, phase: str) -> float:
     # It handles the message and its reply: of small ones each is half of its work.
     there = spent if not facts.replies or facts.wire_bytes >= LARGE_BYTES else spent / 2
     return _over(there, EXPLAINS * facts.mean_us[phase]) if facts.has_broker else 0.0
+
+
+def narrow_link(facts: Facts, phase: str) -> float:  # noqa: ARG001  (a sign's signature)
+    """The link between the parties needs so long for the bytes, or is busy nearly all the time."""
+    needed = _over(facts.link.transmission_us, EXPLAINS * (facts.mean_us["send"] + facts.mean_us["transit"]))
+    return max(needed, _over(facts.link.busy_share, BUSY))
+
+
+def far_link(facts: Facts, phase: str) -> float:
+    """The link between the parties delays what passes; a client that waits for answers is in `send` there and back."""
+    delays = {"send": facts.link.delay_us + facts.link.back_us, "return": facts.link.back_us}
+    return _over(delays.get(phase, facts.link.delay_us), EXPLAINS * facts.mean_us[phase])
 
 
 def wake_ups(facts: Facts, phase: str) -> float:

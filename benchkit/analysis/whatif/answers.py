@@ -9,6 +9,7 @@ from typing import Any
 from benchkit.analysis.analysed import Analysed
 from benchkit.analysis.disturbance import disturbed
 from benchkit.analysis.intervals import Interval
+from benchkit.analysis.link import burden
 from benchkit.analysis.pools import Distribution
 from benchkit.analysis.whatif import confirmed as made
 from benchkit.analysis.whatif.changes import HALVED, Change, parse
@@ -107,6 +108,7 @@ def _known(run: Run, done: Analysed, trials: Sequence[Trial]) -> Known | None:
         saturated, alone_us, producers=cell.producers, workers=cell.workers,
         in_flight=next(t.in_flight for t in trials if t.mode == "saturated" and not t.change) or 1,
         think_us=float(think or 0.0) * 1e6, cores=cores if isinstance(cores, int) else 1, one_process=shared,
+        link_us=burden(cell, done.blocks).transmission_us,
     )  # fmt: skip
     rates = made.by_round(trials, "", "saturated", made.per_s)
     asked = [block.offered_per_s for block in done.blocks if block.offered_per_s is not None]

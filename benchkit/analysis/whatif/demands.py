@@ -62,6 +62,8 @@ class Demands:
     cores: int
     one_process: bool
     """Producer and worker share an interpreter, and so its lock."""
+    link_us: float = 0.0
+    """A message's bytes over the rate of the link between the parties; 0 where none limits one."""
 
     @property
     def producer_us(self) -> float:
@@ -81,6 +83,7 @@ class Demands:
             Resource("producer", self.producer_us, self.producers),
             Resource("stage", self.worker_us, self.workers),
             Resource("broker", self.cpu_us.get("broker", 0.0), 1),
+            Resource("link", self.link_us, 1),
             Resource("cores", cpu, self.cores),
             Resource("interpreter", lock if self.one_process else 0.0, 1),
             Resource("in flight", self.unloaded_us + self.think_us, self.in_flight),
@@ -90,7 +93,7 @@ class Demands:
 
 def demands(
     saturated: Sequence[Figures], unloaded_us: float, *, producers: int, workers: int, in_flight: int,
-    think_us: float, cores: int, one_process: bool,
+    think_us: float, cores: int, one_process: bool, link_us: float = 0.0,
 ) -> Demands:  # fmt: skip
     """The demands of blocks (at least one) that were measured at saturation, as the capacity the median of them."""
 
@@ -115,7 +118,7 @@ def demands(
         own,
         max(0.0, producer - sum(own[name] for name in PRODUCING)),
         max(0.0, worker - sum(own[name] for name in WORKING)),
-        cpu, unloaded_us, producers, workers, in_flight, think_us, cores, one_process,
+        cpu, unloaded_us, producers, workers, in_flight, think_us, cores, one_process, link_us,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from benchkit.selftest.parts.pace import burn, spin, until
+from benchkit.selftest.parts.pace import burn, until
 from benchkit.tensors.codecs.base import Codec, registry
 from benchkit.tensors.message import Arrays
 from benchkit.tensors.wire import Buffer
@@ -18,15 +18,15 @@ _REPLY_BYTES = 64
 
 
 class PlantedCodec(Codec):
-    """A real codec, its work drawn out: done again and again, or spun (by the clock, or as CPU time)."""
+    """A real codec, its work drawn out: done again and again, or spun."""
 
     kind: ClassVar[str] = "selftest-planted"
 
     inner: dict[str, Any]
     encode_us: float = Field(0.0, ge=0)
     decode_us: float = Field(0.0, ge=0)
-    encode_by: Literal["codec", "spin", "cpu"] = "spin"
-    decode_by: Literal["codec", "spin", "cpu"] = "spin"
+    encode_by: Literal["codec", "spin"] = "spin"
+    decode_by: Literal["codec", "spin"] = "spin"
 
     @cached_property
     def _codec(self) -> Codec:
@@ -52,7 +52,5 @@ class PlantedCodec(Codec):
 def _spend(us: float, by: str, work: Callable[[], object]) -> None:
     if by == "codec":
         until(us, work)
-    elif by == "spin":
-        spin(us)
     else:
         burn(us)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchkit.selftest.parts.pace import burn, rest, until
+from benchkit.selftest.parts.pace import burn, idle, until
 from benchkit.tensors.message import Arrays
 
 _SURVIVORS: Final = 3_000
@@ -50,7 +50,7 @@ class _Locked:
             self._asked.clear()
             with self._lock:
                 self._taken.set()
-                rest(self._us)
+                idle(self._us)
 
     def __call__(self, _arrays: Arrays) -> Arrays:
         if self._us:

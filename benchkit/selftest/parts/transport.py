@@ -14,12 +14,13 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from benchkit.selftest.parts.duty import held_up
-from benchkit.selftest.parts.pace import rest, spin, until
+from benchkit.selftest.parts.pace import burn, passing, rest, until
 from benchkit.transports.base import (
     Address,
     Buffer,
     Capabilities,
     Delivery,
+    Detour,
     Receiver,
     Reply,
     Sender,
@@ -44,7 +45,8 @@ class PlantedTransport(Transport):
     receive_by: By = "spin"
     stopped_us: float = Field(0.0, ge=0, description="the broker is stopped again and again for so long")
     running_us: float = Field(1000.0, gt=0, description="and runs for so long in between")
-    core: int | None = Field(None, description="both ends run on this core")
+    core: int | None = Field(None, description="ends run on this core")
+    whose: Literal["both", "stage"] = Field("both", description="which ends do")
 
     @cached_property
     def transport(self) -> Transport:
@@ -71,9 +73,18 @@ class PlantedTransport(Transport):
                 up.enter_context(held_up(address.broker_pid, self.stopped_us, self.running_us))
             yield address
 
+    def through(self, address: Address, detour: Detour) -> Address:
+        """As the one within."""
+        return self.transport.through(address, detour)
+
+    def broker_counts(self, address: Address) -> Mapping[str, int] | None:
+        """Of the one within."""
+        return self.transport.broker_counts(address)
+
     def sender(self, address: Address) -> Sender:
         """Wrapped."""
-        self._pin()
+        if self.whose == "both":
+            self._pin()
         return _Sender(self, self.transport.sender(address))
 
     def receiver(self, address: Address, worker: int) -> Receiver:
@@ -98,7 +109,7 @@ def _spend(us: float, by: By, parts: Sequence[Buffer]) -> None:
     if by == "copy":
         until(us, lambda: b"".join(parts))
     elif by == "spin":
-        spin(us)
+        burn(us)
     else:
         rest(us)
 
@@ -155,7 +166,7 @@ class _Receiver(Receiver):
         if delivery is None or not self._us:
             return delivery
         if self._relay is not None:
-            until(self._us, self._relay.turn)
+            passing(self._us, self._relay.turn)
         else:
             _spend(self._us, self._by, [delivery.view])
         return delivery
