@@ -23,11 +23,11 @@ def check(
 
     plans = [scenario.load(path, sets=sets, only=only, quick=quick) for path in scenarios]
     for path, plan in zip(scenarios, plans, strict=True):
-        if not plan.slo:
+        if not plan.slo and not plan.budgets:
             raise UsageError(
                 "the scenario promises nothing to check",
                 where=str(path),
-                remedy="add, say, slo: {p99: 100ms, loss: 0}",
+                remedy="add, say, slo: {p99: 100ms, loss: 0}, or promises: [compute share >= 60%]",
             )
     documents = measure_all(plans, How(out, as_json, profile, quiet))
     return code_of(documents, len(plans))

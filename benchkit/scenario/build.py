@@ -6,6 +6,7 @@ import math
 from typing import TypeVar
 
 from benchkit.scenario import options, select
+from benchkit.scenario.budgets import budgets
 from benchkit.scenario.model import (
     AXES,
     KEYS,
@@ -43,6 +44,7 @@ def build(root: Map, problems: Problems, *, overridden: bool) -> Scenario | None
     checks = _whole(Checks, "checks", root, problems)
     slo = _whole(Slo, "slo", root, problems)
     what_if = _whole(WhatIfOptions, "what_if", root, problems) if "what_if" in root.entries else None
+    promised = budgets(root.entries.get("promises"), problems)
     groups = _groups(root, problems)
     rules = select.rules(root.entries.get("exclude"), problems)
     if header is None or blocks is None or checks is None or slo is None:
@@ -50,6 +52,7 @@ def build(root: Map, problems: Problems, *, overridden: bool) -> Scenario | None
     return Scenario(
         root.where.folder, header, blocks, checks, slo, groups, rules, overridden,
         what_if if what_if and what_if.run else None,
+        budgets=promised,
     )  # fmt: skip
 
 

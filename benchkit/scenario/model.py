@@ -203,7 +203,7 @@ WHOLE: dict[str, type[Section]] = {
 }  # fmt: skip
 """Sections of one value for the whole scenario."""
 
-KEYS: tuple[str, ...] = (*Header.model_fields, *AXES, *WHOLE, "exclude", "include")
+KEYS: tuple[str, ...] = (*Header.model_fields, *AXES, *WHOLE, "promises", "exclude", "include")
 """What may stand at the top of a scenario."""
 
 
@@ -266,3 +266,5 @@ class Scenario:
     """Something was set on the command line."""
     what_if: WhatIfOptions | None = None
     """None where nothing is asked."""
+    budgets: tuple[str, ...] = ()
+    """The sentences of `promises`."""

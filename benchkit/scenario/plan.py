@@ -79,6 +79,8 @@ class Plan:
     """The scenario as plain data, defaults filled in, secrets redacted: for the record."""
     what_if: WhatIfOptions | None = None
     """Trials after the blocks; None: none."""
+    budgets: tuple[str, ...] = ()
+    """Promises beside `slo`, each as benchkit.budgets reads it."""
 
     @property
     def expected_s(self) -> float:

@@ -117,6 +117,7 @@ def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
         slo={name: float(value) for name, value in scenario.slo if value is not None},
         resolved=resolved(replace(scenario, what_if=what_if), blocks),
         what_if=what_if,
+        budgets=scenario.budgets,
     )
 
 
