@@ -47,7 +47,7 @@ def _value(cell: Entry, asked: Budget) -> float | None:
     if asked.subject == "throughput":
         return float(cell["throughput"]["messages_per_s"])
     if asked.measure == "cpu":
-        return _cpu_s(cell["cost"], ROLES if asked.subject == "total" else (asked.subject,))
+        return cpu_s(cell["cost"], ROLES if asked.subject == "total" else (asked.subject,))
     if asked.measure == "memory":
         # Nothing is not a size that a process can have: nobody looked.
         return float(cell["cost"]["peak_rss_bytes"].get(asked.subject) or 0) or None
@@ -55,7 +55,7 @@ def _value(cell: Entry, asked: Budget) -> float | None:
     return None if found is None else float(found) / (1.0 if asked.measure == "share" else 1e6)
 
 
-def _cpu_s(cost: Entry, roles: Iterable[str]) -> float | None:
-    """Of these roles together; None where one of them is unknown."""
+def cpu_s(cost: Entry, roles: Iterable[str] = ROLES) -> float | None:
+    """Processor time per message of these roles together; None where one of them is unknown."""
     spent = [cost[f"{role}_cpu_us_per_message"] for role in roles]
     return None if any(each is None for each in spent) else sum(spent) / 1e6
