@@ -15,6 +15,7 @@
      +-- StageError              a stage could not be opened
      +-- StorageError            a disk, a folder or shared memory could not take it
      +-- RecordError             a run directory that cannot be read
+     +-- BuildError              a side of the gate that cannot be built
 """
 
 from __future__ import annotations
@@ -104,6 +105,10 @@ class StorageError(BenchkitError):
 
 class RecordError(BenchkitError):
     """A run directory that is missing, damaged or of another schema."""
+
+
+class BuildError(BenchkitError):
+    """A side of the gate that cannot be built."""
 
 
 # What a party may report to the runner by name.

@@ -35,6 +35,14 @@ def center(differences: Floats) -> float:
     return float(np.median(_walsh(differences)))
 
 
+def p_above(differences: Floats) -> float:
+    """One-sided: how often chance alone makes them lie as far above 0, were 0 the most that is true."""
+    averages = _walsh(differences)
+    above = np.count_nonzero(averages > 0) + np.count_nonzero(averages == 0) / 2
+    # Where no effect is, the ranks' sum lies as far below its middle as above.
+    return min(1.0, _at_most(len(differences), len(averages) - above))
+
+
 def interval(differences: Floats, level: float) -> Interval:
     """At 1 - level or more: it excludes 0 where `p_value` is at most the level; unbounded where n is too small."""
     averages = _walsh(differences)

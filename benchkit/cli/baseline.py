@@ -28,8 +28,12 @@ _noise = click.option(
 @baseline.command(short_help="Make a baseline of one run or several.")
 @_runs
 @_noise
-@click.option("--to", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="Folder or file.")
-@click.option("--force", is_flag=True, help="Replace a file that is there; `promote` keeps what it had learned.")
+@click.option(
+    "--to", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="Folder or file."
+)
+@click.option(
+    "--force", is_flag=True, help="Replace a file that is there; `promote` keeps what it had learned."
+)
 def save(runs: tuple[Path, ...], noise: str | None, to: Path, force: bool) -> None:
     """Save a baseline. Four runs or more, spread over an hour or more, teach it what runs differ by."""
     from benchkit.analysis.baseline.make import make
@@ -39,7 +43,9 @@ def save(runs: tuple[Path, ...], noise: str | None, to: Path, force: bool) -> No
     path = to if to.suffix == ".json" else to / _name(made)
     if path.exists() and not force:
         raise UsageError(
-            "is there already", where=str(path), remedy="benchkit baseline promote RUN..., --force, or another --to"
+            "is there already",
+            where=str(path),
+            remedy="benchkit baseline promote RUN..., --force, or another --to",
         )
     _write(path, made)
     _told(path)
@@ -79,7 +85,9 @@ def list_(folder: Path) -> None:
     from benchkit.report.baseline import shelf
 
     if not folder.is_dir():
-        raise UsageError("no such folder", where=str(folder), remedy="make one: benchkit baseline save RUN RUN...")
+        raise UsageError(
+            "no such folder", where=str(folder), remedy="make one: benchkit baseline save RUN RUN..."
+        )
     rows: list[tuple[str, Content | None, str]] = []
     for path in sorted(folder.glob("*.json")):
         try:
@@ -181,5 +189,3 @@ def _told(path: Path) -> None:
             "that were spread over an hour or more, or state it: --noise 5%",
             err=True,
         )
-
-

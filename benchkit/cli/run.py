@@ -76,6 +76,7 @@ def scenario_options(command: F) -> F:
     help="Then say what a change would buy: predictions, and trials with phases slowed.",
 )
 @click.option("--confirm", is_flag=True, help="Of --what-if: make the changes that can be made, and compare.")
+@click.option("--no-floors", is_flag=True, help="Do not measure what this machine can do at best.")
 @click.option("--soak", metavar="TIME", help="Measure for so long, e.g. 2h, in as many rounds as fit.")
 @click.option(
     "--resume",
@@ -91,8 +92,8 @@ def scenario_options(command: F) -> F:
 )
 def run(
     scenarios: tuple[Path, ...], sets: tuple[str, ...], only: tuple[str, ...], quick: bool, out: Path, as_json: bool,
-    profile: bool, quiet: bool, dry_run: bool, what_if: bool, confirm: bool, soak: str | None,
-    resume: str | None, checkpoint: str,
+    profile: bool, quiet: bool, dry_run: bool, what_if: bool, confirm: bool, no_floors: bool,
+    soak: str | None, resume: str | None, checkpoint: str,
 ) -> int:  # fmt: skip
     """Measure one or more scenarios."""
     from benchkit.cli.resume import Asked, asked, find
@@ -121,7 +122,7 @@ def run(
         for plan in plans:
             _show_plan(plan)
         return 0
-    how = How(out, as_json, profile, quiet, checkpoint_s, path, tuple(wanted))
+    how = How(out, as_json, profile, quiet, checkpoint_s, path, tuple(wanted), not no_floors)
     return code_of(measure_all(plans, how), len(plans))
 
 
@@ -138,6 +139,10 @@ class How:
     """The partial folder to go on with."""
     asked: tuple[Asked, ...] = ()
     """How each plan was asked for; what was not written down cannot be resumed."""
+    floors: bool = True
+    """Measure the machine's."""
+    echo: bool = True
+    """Print the documents where `--json` asks for them."""
 
 
 def seconds(option: str, text: str) -> float:
@@ -165,7 +170,7 @@ def measure_all(plans: Sequence[Plan], how: How) -> list[dict[str, Any]]:
                 recording.close()
             if interrupts.came:
                 break
-    if how.as_json:
+    if how.as_json and how.echo:
         click.echo(json.dumps(documents[0] if len(plans) == 1 else documents, indent=1))
     return documents
 
@@ -193,7 +198,9 @@ def _measure(
     from benchkit.report import terminal
 
     with progress(quiet=how.quiet) as watch:
-        runner = Runner(plan, watch, profile=how.profile, recording=recording, before=before)
+        runner = Runner(
+            plan, watch, profile=how.profile, recording=recording, before=before, floors=how.floors
+        )
         measured = runner.run()
     folder: Path | None = None
     with interrupts.held():

@@ -15,7 +15,12 @@ from benchkit.cli.exits import BROKEN, DONE, INVALID
 @click.option(
     "--what-if", is_flag=True, help="What-if: predictions beside the changes really made, known slopes."
 )
-@click.option("--quick", is_flag=True, help="A handful of gross bottlenecks in under 20 seconds.")
+@click.option("--gate", is_flag=True, help="The gate: false alarms, and slow-downs of known size found.")
+@click.option(
+    "--trials", type=(click.IntRange(0), click.IntRange(0), click.IntRange(0)), metavar="ALIKE HOGS SLOWER",
+    help="Of --gate: gates of equal builds, the same beside CPU hogs, and of each slow-down (100 50 20).",
+)  # fmt: skip
+@click.option("--quick", is_flag=True, help="The short form, half a minute at most.")
 @click.option("--seeds", type=click.IntRange(1, 1000), help="How often each kind and share (default 5).")
 @click.option("--first-seed", type=click.IntRange(0), help="Thresholds were tuned below 100, the default.")
 @click.option("--levels", metavar="SHARE,...", help="Shares of the latency to plant (default 0.35,0.55,0.8).")
@@ -26,15 +31,20 @@ from benchkit.cli.exits import BROKEN, DONE, INVALID
 @click.option("--json", "as_json", is_flag=True, help="Everything as JSON on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def selftest(
-    truth: bool, what_if: bool, quick: bool, seeds: int | None, first_seed: int | None, levels: str | None,
+    truth: bool, what_if: bool, gate: bool, trials: tuple[int, int, int] | None,
+    quick: bool, seeds: int | None, first_seed: int | None, levels: str | None,
     only: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
     """Check the tool itself against truth, on a machine that is left alone.
 
     Exit codes: 0 all bars hold; 1 one is broken; 3 too many trials were not valid.
     """
-    if truth == what_if:
-        raise click.UsageError("say what to check: --truth or --what-if")
+    if truth + what_if + gate != 1:
+        raise click.UsageError("say what to check: --truth, --what-if or --gate")
+    if gate:
+        from benchkit.cli import selftest_gate
+
+        return selftest_gate.gate(quick=quick, trials=trials, out=out, as_json=as_json, quiet=quiet)
     if what_if:
         from benchkit.cli import selftest_whatif
 

@@ -57,8 +57,13 @@ class Runner:
         profile: bool = False,
         recording: Recording | None = None,
         before: Run | None = None,
+        floors: bool = True,
     ) -> None:
-        """`recording` takes finished blocks (default: in memory); `before` is the header of a run to resume."""
+        """`recording` takes finished blocks (default: in memory); `before` is the header of a run to resume.
+
+        Without `floors` the machine's are not measured.
+        """
+        self._floors = floors
         self._plan = plan
         self._watch = watch
         self._profile = profile
@@ -118,7 +123,7 @@ class Runner:
         for index in range(len(self._plan.cells)):
             self._watch(Progress("making messages", 0, total, self._plan.cells[index].id))
             self._make_ready(members, site, index)
-        if self._header.floor is None:
+        if self._header.floor is None and self._floors:
             self._watch(Progress("measuring the machine's floors", 0, total))
             self._header.floor = floors.measure(members, site, list(self._ready.values()))
             self._records.update({index: ready.record for index, ready in self._ready.items()})

@@ -98,7 +98,9 @@ def _checked(content: Any, path: Path) -> Content:
             "changed since it was saved: its content is not that of its digest", where=str(path),
             remedy="take it from version control again, or save a new one: benchkit baseline save RUN RUN...",
         )  # fmt: skip
-    missing = [key for key in ("scenario", "environment", "noise", "floors", "cells", "runs") if key not in content]
+    missing = [
+        key for key in ("scenario", "environment", "noise", "floors", "cells", "runs") if key not in content
+    ]
     if missing:
         raise _damaged(path, f"it has no {missing[0]!r}")
     return dict(content)

@@ -21,6 +21,7 @@ def child(
     output: int | IO[bytes] = subprocess.DEVNULL,
     pass_fds: Sequence[int] = (),
     grace_s: float = 2.0,
+    cwd: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Runs `argv` (an absolute program first) under the guard; ended politely, then for certain.
 
@@ -33,6 +34,7 @@ def child(
         stderr=output,
         env=None if env is None else {**os.environ, **env},
         pass_fds=pass_fds,
+        cwd=cwd,
     )
     try:
         yield process

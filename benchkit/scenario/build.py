@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TypeVar
 
-from benchkit.scenario import options, select
+from benchkit.scenario import gating, options, select
 from benchkit.scenario.budgets import budgets
 from benchkit.scenario.model import (
     AXES,
@@ -14,6 +14,7 @@ from benchkit.scenario.model import (
     BlockOptions,
     Checks,
     Choice,
+    GateOptions,
     Group,
     Header,
     Scenario,
@@ -44,6 +45,7 @@ def build(root: Map, problems: Problems, *, overridden: bool) -> Scenario | None
     checks = _whole(Checks, "checks", root, problems)
     slo = _whole(Slo, "slo", root, problems)
     what_if = _whole(WhatIfOptions, "what_if", root, problems) if "what_if" in root.entries else None
+    gate = _whole(GateOptions, "gate", root, problems) if "gate" in root.entries else None
     promised = budgets(root.entries.get("promises"), problems)
     groups = _groups(root, problems)
     rules = select.rules(root.entries.get("exclude"), problems)
@@ -52,6 +54,8 @@ def build(root: Map, problems: Problems, *, overridden: bool) -> Scenario | None
     return Scenario(
         root.where.folder, header, blocks, checks, slo, groups, rules, overridden,
         what_if if what_if and what_if.run else None,
+        gate,
+        gating.rules(root, problems),
         budgets=promised,
     )  # fmt: skip
 

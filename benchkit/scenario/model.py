@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -99,6 +100,7 @@ def _work(value: Any) -> Any:
 WorkPhase = Annotated[
     Literal["encode", "send", "transit", "decode", "compute", "reply", "return"], BeforeValidator(_work)
 ]
+Margin = Annotated[Share, Field(gt=0, lt=1)]
 Level = Annotated[Share, Field(gt=0, le=1)]
 Least1 = Annotated[int, Field(ge=1, le=65536)]
 
@@ -135,6 +137,24 @@ class WhatIfOptions(Section):
         None, description="to ask about, [] for none; by default twice as many"
     )
     batch: tuple[Least1, ...] = Field((), description="batch sizes to ask about")
+
+
+GATE_METRICS: Final = ("p50", "p99", "throughput")
+
+
+class GateOptions(Section):
+    """How `benchkit check --base` compares: what is still the same, and how often it looks."""
+
+    p50: Margin | None = Field(0.03, description="how much slower the median may be; null: not gated")
+    p99: Margin | None = Field(0.10, description="how much slower the 99th percentile may be")
+    throughput: Margin | None = Field(0.03, description="how much lower it may be")
+    blocks: int = Field(20, ge=5, le=200, description="runs of each side, at most")
+    duration: Positive | None = Field(
+        None, description="measured part of a run; by default rounds x duration of a cell, at most 1s"
+    )
+    cells: list[dict[str, Any]] = Field(
+        [], description="cells with other limits, for example - {transport: http, p50: 5%}"
+    )
 
 
 class Workers(Section):
@@ -200,6 +220,7 @@ AXES: dict[str, Axis] = {
 
 WHOLE: dict[str, type[Section]] = {
     "blocks": BlockOptions, "checks": Checks, "slo": Slo, "what_if": WhatIfOptions,
+    "gate": GateOptions,
 }  # fmt: skip
 """Sections of one value for the whole scenario."""
 
@@ -252,6 +273,15 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True)
+class GateRule:
+    """Cells that are held to other limits than the rest."""
+
+    rule: Rule
+    deltas: Mapping[str, float | None]
+    """Of the metrics that the entry names; None: not gated."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A scenario, validated."""
 
@@ -266,5 +296,8 @@ class Scenario:
     """Something was set on the command line."""
     what_if: WhatIfOptions | None = None
     """None where nothing is asked."""
+    gate: GateOptions | None = None
+    """None where the section is not written."""
+    gate_rules: tuple[GateRule, ...] = ()
     budgets: tuple[str, ...] = ()
     """The sentences of `promises`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,10 @@ from benchkit.transports.base import Transport
 
 QUICK_SEARCH_S: Final = 10.0
 """What `--quick` leaves of a search."""
+
+
+GATE_RUN_S: Final = 1.0
+"""Measured part of a gate's run, where the scenario does not say: 20 blocks of two then stay below two minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,18 @@ class Blocks:
 
 
 @dataclass(frozen=True, slots=True)
+class Gate:
+    """How the plan's cells are compared with those of another build."""
+
+    blocks: int
+    """Runs of each side, at most."""
+    duration_s: float
+    """Measured part of a run, each cell."""
+    deltas: Mapping[str, Mapping[str, float | None]]
+    """By cell id and metric: what is still the same, as a share; None where it is not gated."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What the engine runs."""
 
@@ -78,6 +94,7 @@ class Plan:
     resolved: dict[str, object]
     """The scenario as plain data, defaults filled in, secrets redacted: for the record."""
     what_if: WhatIfOptions | None = None
+    gate: Gate | None = None
     """Trials after the blocks; None: none."""
     budgets: tuple[str, ...] = ()
     """Promises beside `slo`, each as benchkit.budgets reads it."""

@@ -9,13 +9,13 @@ from typing import Any, cast
 
 from benchkit.errors import BenchkitError
 from benchkit.load.search import Capacity
-from benchkit.scenario import overrides, select
+from benchkit.scenario import gating, overrides, select
 from benchkit.scenario.build import build
 from benchkit.scenario.cells import Cell, cells
-from benchkit.scenario.model import AXES, Rule, Scenario
+from benchkit.scenario.model import AXES, GateOptions, Rule, Scenario
 from benchkit.scenario.nodes import Map, Where
 from benchkit.scenario.order import Order, Stream, quickened, quickened_trials, seed_for
-from benchkit.scenario.plan import Blocks, Plan, PlannedCell
+from benchkit.scenario.plan import GATE_RUN_S, Blocks, Gate, Plan, PlannedCell
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.reader import read_file
 from benchkit.scenario.redact import redact
@@ -117,8 +117,16 @@ def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
         slo={name: float(value) for name, value in scenario.slo if value is not None},
         resolved=resolved(replace(scenario, what_if=what_if), blocks),
         what_if=what_if,
+        gate=_gate(scenario, kept),
         budgets=scenario.budgets,
     )
+
+
+def _gate(scenario: Scenario, kept: Sequence[Cell]) -> Gate:
+    given = scenario.gate or GateOptions()
+    blocks = scenario.blocks
+    duration_s = given.duration or min(GATE_RUN_S, blocks.rounds * blocks.duration)
+    return Gate(given.blocks, duration_s, gating.deltas(given, scenario.gate_rules, kept))
 
 
 def _searching(kept: Sequence[Cell]) -> frozenset[int]:

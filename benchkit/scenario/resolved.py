@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchkit.link.options import LinkOptions
+from benchkit.scenario import gating
 from benchkit.scenario.model import BlockOptions, Choice, Group, Rule, Scenario, tag_of
 from benchkit.scenario.redact import recorded
 
@@ -24,6 +25,8 @@ def resolved(scenario: Scenario, blocks: BlockOptions) -> dict[str, object]:
         "checks": recorded(scenario.checks.model_dump(), folder),
         "slo": recorded(scenario.slo.model_dump(exclude_none=True), folder),
     }
+    if scenario.gate is not None:
+        whole["gate"] = recorded(gating.plain(scenario.gate, scenario.gate_rules), folder)
     if scenario.what_if is not None:
         whole["what_if"] = recorded(scenario.what_if.model_dump(exclude_none=True), folder)
     found = {**header, **base, **whole}

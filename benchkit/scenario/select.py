@@ -20,37 +20,37 @@ from benchkit.scenario.redact import redact, show
 KEYS: tuple[str, ...] = (*AXES, "id", "group")
 
 
-def rules(entry: Entry | None, problems: Problems) -> tuple[Rule, ...]:
-    """The entries of `exclude`."""
+def rules(entry: Entry | None, problems: Problems, name: str = "exclude") -> tuple[Rule, ...]:
+    """The entries of `exclude`, or of another list of cells."""
     found = []
-    for node in listed(entry, "exclude", problems):
+    for node in listed(entry, name, problems):
         if not isinstance(node, Map):
             problems.add(
-                node.where, "exclude: expected a mapping", "write for example - {transport: shm, codec: raw}"
+                node.where, f"{name}: expected a mapping", "write for example - {transport: shm, codec: raw}"
             )
         elif not node.entries:
-            problems.add(node.where, "exclude: an empty entry would match every cell", "remove it")
+            problems.add(node.where, f"{name}: an entry without a key would match every cell", "say which")
         else:
-            terms = {key: _patterns(key, value, problems) for key, value in node.entries.items()}
+            terms = {key: _patterns(key, value, problems, name) for key, value in node.entries.items()}
             if all(terms.values()):
                 found.append(Rule(node.where, terms))
     return tuple(found)
 
 
-def _patterns(key: str, entry: Entry, problems: Problems) -> tuple[Pattern, ...]:
+def _patterns(key: str, entry: Entry, problems: Problems, name: str) -> tuple[Pattern, ...]:
     if key not in KEYS:
         problems.unknown(entry.where, "key", key, KEYS)
         return ()
     node = entry.node
     nodes: Sequence[Node] = node.items if isinstance(node, Items) else (node,)
     if not nodes:
-        problems.add(node.where, f"exclude: {key}: an empty list", "give at least one value")
+        problems.add(node.where, f"{name}: {key}: an empty list", "give at least one value")
     found = []
     for item in nodes:
         if isinstance(item, Leaf):
             found.append(Pattern(item.where, _text(item)))
         else:
-            problems.add(item.where, f"exclude: {key}: expected a name or a list of names")
+            problems.add(item.where, f"{name}: {key}: expected a name or a list of names")
     return tuple(found)
 
 

@@ -51,7 +51,9 @@ def figures(cell: Entry) -> dict[str, Figure]:
     found["cpu_us_per_message"] = None if spent is None else spent * 1e6, 0.0
     found["moved_us"] = beneath.get("moved_p50_us"), between
     found[PATH] = beneath.get("p50_us"), 0.0
-    return {name: Figure(float(value), error) for name, (value, error) in found.items() if value and value > 0}
+    return {
+        name: Figure(float(value), error) for name, (value, error) in found.items() if value and value > 0
+    }
 
 
 def floors(document: Entry) -> dict[str, float]:

@@ -21,7 +21,9 @@ Entry = Mapping[str, Any]
 _MACHINE: Final = ("fingerprint", "cpu", "cores", "memory_bytes", "kernel", "python", "packages")
 
 
-def make(documents: Sequence[Entry], *, stated: float | None = None, before: Content | None = None) -> Content:
+def make(
+    documents: Sequence[Entry], *, stated: float | None = None, before: Content | None = None
+) -> Content:
     """The baseline of one run or several of one scenario on one machine; `before` is what it replaces.
 
     A cell that is not valid in one of the runs is left out. Where these runs are too few to learn the noise from
@@ -42,7 +44,9 @@ def make(documents: Sequence[Entry], *, stated: float | None = None, before: Con
     known = kept.get("noise", known)
     cells = _cells(documents, known, kept.get("log_sd", {}))
     if not cells:
-        raise UsageError("no cell is valid in all of these runs", remedy="measure longer, or on a quieter machine")
+        raise UsageError(
+            "no cell is valid in all of these runs", remedy="measure longer, or on a quieter machine"
+        )
     return {
         "schema": SCHEMA,
         "benchkit": __version__,
@@ -54,7 +58,9 @@ def make(documents: Sequence[Entry], *, stated: float | None = None, before: Con
         ],
         "noise": known.plain(),
         "floors": {
-            name: _stored([Figure(run[name], 0.0) for run in map(floors, documents)], known, None, exact=False)
+            name: _stored(
+                [Figure(run[name], 0.0) for run in map(floors, documents)], known, None, exact=False
+            )
             for name in floors(first)
             if all(name in floors(each) for each in documents)
         },
@@ -63,7 +69,9 @@ def make(documents: Sequence[Entry], *, stated: float | None = None, before: Con
     }
 
 
-def _cells(documents: Sequence[Entry], known: Noise, learned: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+def _cells(
+    documents: Sequence[Entry], known: Noise, learned: Mapping[str, Mapping[str, float]]
+) -> dict[str, Any]:
     found: dict[str, Any] = {}
     by_id = [{cell["id"]: cell for cell in each["cells"]} for each in documents]
     for name in by_id[0]:

@@ -44,7 +44,9 @@ class Scale:
 
     def ends(self, path_ratio: float) -> tuple[float, float]:
         """Least and largest logarithm that the machine may have changed a moved message by."""
-        logs = [math.log(ratio) for ratio in (path_ratio, *(self.ratios[name] for name in ("null_us", "wake_us")))]
+        logs = [
+            math.log(ratio) for ratio in (path_ratio, *(self.ratios[name] for name in ("null_us", "wake_us")))
+        ]
         return min(logs), max(logs)
 
     def noise_now(self, then: float) -> float:

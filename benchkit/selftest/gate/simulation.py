@@ -1,0 +1,91 @@
+"""Thousands of gates over the noise that was recorded: whole blocks, drawn with replacement, a known effect laid on.
+
+A block is drawn whole, so that what its metrics have in common stays; both of its runs stood beside each other, so the
+noise between them is the machine's own. Effects are laid on as a ratio of every metric.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from benchkit.gate.rows import HIGHER_IS_BETTER, Claim, worst
+from benchkit.gate.sequence import CONFIRM, Draw, confirmation, course
+from benchkit.gate.sides import BASE, CANDIDATE
+from benchkit.gate.statistics import Floats, looks
+
+_GRID: Final = tuple(percent / 100 for percent in (3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40))
+_POWER: Final = 0.9
+
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Differences of logarithms by metric, shape (blocks,) each, the same block at the same place."""
+
+    differences: Mapping[str, Floats]
+
+    @property
+    def blocks(self) -> int:
+        """How many were recorded."""
+        return len(next(iter(self.differences.values()), np.empty(0)))
+
+
+def noise(lines: Sequence[Entry], metrics: Sequence[str]) -> Noise:
+    """Of the trials in which nothing differs; metrics that some run lacks are left out."""
+    found = [pair for line in lines if not line["effect"] for pair in line["pairs"]]
+    kept = {
+        metric: np.array([_difference(pair, metric) for pair in found])
+        for metric in metrics
+        if all(pair[side][metric] for pair in found for side in (BASE, CANDIDATE))
+    }
+    return Noise(kept)
+
+
+def _difference(pair: Entry, metric: str) -> float:
+    difference = math.log(pair[CANDIDATE][metric] / pair[BASE][metric])
+    return -difference if metric in HIGHER_IS_BETTER else difference
+
+
+def failures(
+    recorded: Noise, effect: float, gates: int, blocks: int, deltas: Mapping[str, float], seed: int
+) -> int:
+    """How many of so many simulated gates say FAIL."""
+    rng = np.random.default_rng(seed)
+    shift = math.log1p(effect)
+    confirming = min(CONFIRM, blocks)
+    count = 0
+    for _ in range(gates):
+        drawn = rng.integers(recorded.blocks, size=blocks + confirming)
+        claims = [
+            Claim("cell", metric, deltas[metric], values[drawn] + shift)
+            for metric, values in recorded.differences.items()
+        ]
+        rows = course(_draw(claims, 0), looks(blocks))
+        rows = confirmation(rows, _draw(claims, blocks), confirming)
+        count += worst([row.verdict for row in rows]) == "FAIL"
+    return count
+
+
+def _draw(claims: Sequence[Claim], first: int) -> Draw:
+    """Those of so many blocks from `first` on."""
+
+    def part(blocks: int) -> list[Claim]:
+        return [replace(each, differences=each.differences[first : first + blocks]) for each in claims]
+
+    return part
+
+
+def smallest_effect(
+    recorded: Noise, gates: int, blocks: int, deltas: Mapping[str, float], seed: int
+) -> float | None:
+    """The smallest slow-down that is found in nine gates of ten; None where 40% is not enough."""
+    for effect in _GRID:
+        if failures(recorded, effect, gates, blocks, deltas, seed) >= _POWER * gates:
+            return effect
+    return None
