@@ -3,7 +3,7 @@
 ::
 
     {"schema": "benchkit.baseline-check/1", "verdict": "PASS|WARN|INCONCLUSIVE|FAIL", "exit_code": 0, "reasons": [""],
-     "scenario": "dam", "baseline": {"digest": "", "runs": 4, "noise": {...}}, "mode": "as measured|multiples of floors",
+     "scenario": "dam", "baseline": {"digest": "", "runs": 4, "noise": {...}}, "mode": "as measured|...",
      "rows": [{"cell": "", "metric": "p50_us", "verdict": "", "base": 0.0, "now": 0.0, "change": 0.11,
                "interval": [0.09, 0.13], "delta": 0.1, "p_value": 0.01, "improved": false, "why": ""}],
      "not_compared": [""]}

@@ -46,8 +46,8 @@ def export(source: Figures) -> Iterator[str]:
                 yield f"{family.name}{_labels(labels)} {each.value!r}\n"
     yield from _head("benchkit_cell_valid", "", "1 where a cell's figures may be used.")
     cells = {tuple(_cell(each).items()): each.valid for each in rows}
-    for labels, valid in cells.items():
-        yield f"benchkit_cell_valid{_labels(dict(labels))} {int(valid)}\n"
+    for told, valid in cells.items():
+        yield f"benchkit_cell_valid{_labels(dict(told))} {int(valid)}\n"
     yield "# EOF\n"
 
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any, Final
+from urllib.parse import quote
 
 from benchkit import __version__
 from benchkit.report.exports import Figures
@@ -51,7 +52,7 @@ def _rule(code: str, text: str) -> dict[str, Any]:
 
 def _result(each: Finding) -> dict[str, Any]:
     place = {
-        "artifactLocation": {"uri": each.file or f"scenarios/{each.scenario}.yaml"},
+        "artifactLocation": {"uri": quote(each.file or f"scenarios/{each.scenario}.yaml")},
         "region": {"startLine": 1},
     }
     about = f"{each.cell}: " if each.cell else ""
