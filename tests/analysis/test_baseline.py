@@ -26,6 +26,7 @@ from benchkit.records.folder import save
 from benchkit.records.run import Floor
 
 SCENARIO = {"name": "dam", "seed": 1, "blocks": {"rounds": 3, "duration": 1.0}, "codec": ["raw", "npy"]}
+SECTIONS = ("scenario", "environment", "floors", "cells", "noise")
 HOURS = tuple(f"2026-11-22T{hour:02}:00:00Z" for hour in range(10, 20))
 
 
@@ -120,7 +121,7 @@ def test_what_is_no_baseline_is_refused(
 
 @given(st.integers(0, 10_000), st.characters(codec="ascii"))
 def test_no_single_changed_character_passes(at: int, character: str) -> None:
-    content = {"schema": baseline.SCHEMA, **dict.fromkeys(("scenario", "environment", "floors", "cells", "noise"), {}),
+    content = {"schema": baseline.SCHEMA, **{key: {} for key in SECTIONS},
                "runs": []}  # fmt: skip
     text = baseline.text_of(baseline.sealed(content))
     at %= len(text)
