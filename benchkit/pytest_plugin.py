@@ -50,3 +50,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         session = getattr(item.config, "_benchmarksession", None)
         if session is not None and session.skip:
             pytest.skip("Benchmarks are skipped (--benchmark-skip was used).")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`--benchmark-only` keeps measurements, whoever makes them."""
+    session = getattr(config, "_benchmarksession", None)
+    if session is None or not session.only:
+        return
+    for item in items:
+        if "benchkit" in getattr(item, "fixturenames", ()):
+            item.own_markers[:] = [mark for mark in item.own_markers if not _of_benchmark_only(mark)]
+
+
+def _of_benchmark_only(mark: pytest.Mark) -> bool:
+    return mark.name == "skip" and "--benchmark-only" in str(mark.kwargs.get("reason", ""))

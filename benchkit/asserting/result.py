@@ -143,7 +143,9 @@ class Result:
             raise AssertionError("; ".join(_said(each) for each in broken))
         undecided = [each for each in promises if each["kept"] is None]
         if undecided:
-            self.refuse("; ".join(_said(each) for each in undecided))
+            cells = dict.fromkeys(each["cell"] for each in undecided)
+            why = [reason for cell in self.cells if cell.id in cells for reason in cell.reasons]
+            self.refuse("; ".join([*(_said(each) for each in undecided), *why]))
 
 
 def _said(each: Entry) -> str:
