@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import fsum  # whatever the order of the parties: a record that is loaded again says the same
 from typing import Any, Final
 
 from benchkit.analysis.accounts import Accounts, accounts_of
@@ -140,9 +141,9 @@ def _serving(own: Accounts, busy_ns: float, fetch_ns: int | None) -> Demand:
     if fetch_ns is not None:
         parts["receiving"] = float(fetch_ns)
         return Demand(
-            sum(parts.values()), "wall time of receiving, decode, compute, reply and checking", parts
+            fsum(parts.values()), "wall time of receiving, decode, compute, reply and checking", parts
         )
-    whole_ns, cpu_ns = sum(parts.values()), own.work_ns or 0.0
+    whole_ns, cpu_ns = fsum(parts.values()), own.work_ns or 0.0
     if cpu_ns > whole_ns:
         return Demand(cpu_ns, "CPU time, receiving included: no message had to wait for the worker", parts)
     return Demand(whole_ns, "wall time of decode, compute, reply and checking, receiving unknown", parts)
@@ -218,7 +219,7 @@ def _cores(blocks: Sequence[Block], kept: Mapping[str, Accounts], rate: float, c
     works = [each.work_ns for each in kept.values()]
     demand = None
     if works and cores and None not in works:
-        demand = Demand(sum(filter(None, works)), "CPU time of all parties")
+        demand = Demand(fsum(filter(None, works)), "CPU time of all parties")
     told = [block.cores for block in blocks if block.cores]
     by_core = {
         core: sum(each.get(core, 0.0) for each in told) / len(told)
@@ -228,7 +229,7 @@ def _cores(blocks: Sequence[Block], kept: Mapping[str, Accounts], rate: float, c
     seen = {
         "by_core": by_core or None,
         # Whoever used them: other programs, spinning and pacing are in it.
-        "busy_share": sum(by_core.values()) / len(by_core) if by_core else None,
+        "busy_share": fsum(by_core.values()) / len(by_core) if by_core else None,
     }
     return Resource(
         "cores",

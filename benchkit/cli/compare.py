@@ -16,6 +16,7 @@ def compare(runs: tuple[Path, ...], as_json: bool) -> None:
     from dataclasses import asdict
 
     from benchkit.analysis.compare import compare as differences
+    from benchkit.analysis.summary import summary
     from benchkit.cli.console import out
     from benchkit.errors import UsageError
     from benchkit.records.folder import read_document
@@ -25,7 +26,7 @@ def compare(runs: tuple[Path, ...], as_json: bool) -> None:
         raise UsageError(
             "nothing to compare with", remedy="name two runs or more: benchkit compare RUN RUN..."
         )
-    documents = [read_document(path) for path in runs]
+    documents = [summary(read_document(path), str(path)) for path in runs]
     if as_json:
         click.echo(json.dumps([asdict(each) for each in differences(documents)], indent=1))
         return

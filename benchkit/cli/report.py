@@ -2,23 +2,145 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    from benchkit.records.shelf import Left
+    from benchkit.report.several.ran import Ran
 
-@click.command(short_help="Charts, HTML and Markdown from saved runs.")
+
+@click.command(short_help="Charts, HTML and Markdown from saved runs; an index of a folder of runs.")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--out", "folder", type=click.Path(path_type=Path), help="Where to write; default: each run directory."
+    "--out", "folder", type=click.Path(path_type=Path), help="Where to write; default: beside the records."
 )
-def report(runs: tuple[Path, ...], folder: Path | None) -> None:
-    """Write report.html, report.md and charts from saved runs; nothing is measured again."""
+@click.option("--all", "every", is_flag=True, help="Each run's own report too, where it is not written yet.")
+@click.option("--json", "as_json", is_flag=True, help="What it says as JSON on standard output.")
+def report(runs: tuple[Path, ...], folder: Path | None, every: bool, as_json: bool) -> None:
+    """Write report.html, report.md and charts from saved runs; nothing is measured again.
+
+    One run: its report, in its own directory. Several: one report that holds them against the first, in a folder
+    beside it. A folder of runs, such as results: index.html and index.md of all runs in it, with trends.
+    """
+    from benchkit.records.shelf import is_run
+
+    if len(runs) > 1:
+        made, document = _several(runs, folder, every=every)
+    elif runs[0].is_dir() and not is_run(runs[0]):
+        made, document = _index(runs[0], folder, every=every)
+    else:
+        made, document = _one(runs[0], folder)
+    if as_json:
+        click.echo(json.dumps(document, indent=1))
+    for file in made:
+        click.echo(str(file), err=as_json)
+
+
+def _one(path: Path, folder: Path | None) -> tuple[list[Path], Any]:
+    from benchkit.analysis.document import document
     from benchkit.records.folder import load
     from benchkit.report.write import write
 
-    for path in runs:
-        run = load(path)
-        home = (path if path.is_dir() else path.parent).resolve()
-        for made in write(run, folder / home.name if folder else home):
-            click.echo(str(made))
+    run = load(path)
+    home = (path if path.is_dir() else path.parent).resolve()
+    return write(run, folder / home.name if folder else home), document(run)
+
+
+def _several(paths: Sequence[Path], folder: Path | None, *, every: bool) -> tuple[list[Path], Any]:
+    from benchkit.errors import RecordError
+    from benchkit.report.several.together import as_document, together
+    from benchkit.report.several.write import home_of, write_several
+
+    ran, left = _read(paths)
+    for each in left:
+        _say_left(each)
+    if not ran:
+        raise RecordError("none of these is a run that can be read", remedy="name run directories")
+    if len(ran) == 1:
+        click.echo("one run is left: its own report", err=True)
+        return _one(ran[0].path, folder)
+    own = list(_own_reports(ran)) if every else []
+    told = together(ran, left)
+    made = write_several(told, folder or home_of([each.path for each in ran]))
+    return [*made, *own], as_document(told)
+
+
+def _read(paths: Sequence[Path]) -> tuple[list[Ran], list[Left]]:
+    """The runs among the paths, and what else is there; raises RecordError for a path that is not there."""
+    from benchkit.analysis.summary import summary
+    from benchkit.errors import RecordError
+    from benchkit.records.folder import read_document
+    from benchkit.records.names import PARTIAL
+    from benchkit.records.shelf import Left, is_ours, is_run, partial
+    from benchkit.report.several.ran import Ran
+
+    ran: list[Ran] = []
+    left: list[Left] = []
+    for path in dict.fromkeys(paths):
+        if not path.exists():
+            raise RecordError("no run here", where=str(path), remedy="name a run directory or its run.json")
+        if is_ours(path):
+            continue
+        if not is_run(path):
+            left.append(Left(path.name, "no run: it holds no run.json"))
+            continue
+        if path.resolve().name.endswith(PARTIAL):
+            left.append(partial(path.resolve()))
+            continue
+        try:
+            document = summary(read_document(path), str(path))
+        except RecordError as error:
+            left.append(Left(path.name, error.what, error.remedy, broken=True))
+            continue
+        ran.append(Ran(len(ran) + 1, path if path.is_dir() else path.parent, document))
+    return ran, left
+
+
+def _index(path: Path, folder: Path | None, *, every: bool) -> tuple[list[Path], Any]:
+    from benchkit.errors import RecordError, UsageError
+    from benchkit.records.shelf import shelf
+    from benchkit.report.several.index import as_document, index
+    from benchkit.report.several.write import write_index
+
+    if folder is not None:
+        raise UsageError(
+            "an index lies in the folder that it is about", where="--out", remedy="leave --out away"
+        )
+    found = shelf(path)
+    if not found.runs:
+        for each in found.left:
+            _say_left(each)
+        raise RecordError("no run here", where=str(path), remedy="name a run directory, or a folder of runs")
+    told = index(found)
+    own = list(_own_reports(told.runs)) if every else []
+    for each in told.broken:
+        _say_left(each)
+    return [*write_index(told), *own], as_document(told)
+
+
+def _own_reports(runs: Sequence[Ran]) -> Iterator[Path]:
+    """Made where missing, one run in memory at a time; a run that cannot be read is named and left."""
+    from benchkit.errors import BenchkitError
+    from benchkit.records.folder import load
+    from benchkit.report.write import write
+
+    for ran in runs:
+        if ran.report:
+            continue
+        try:
+            yield write(load(ran.path), ran.path)[0]
+        except BenchkitError as error:
+            click.echo(f"left out: {error}", err=True)
+
+
+def _say_left(left: Left) -> None:
+    from benchkit.report.text import clean
+
+    click.echo(f"left out: {clean(left.name)}: {clean(left.why)}", err=True)
+    if left.remedy:
+        click.echo(f"  remedy: {clean(left.remedy)}", err=True)

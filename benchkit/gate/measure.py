@@ -17,7 +17,7 @@ from benchkit.gate.sequence import CONFIRM, confirmation, course
 from benchkit.gate.sides import CANDIDATE, Side
 from benchkit.gate.statistics import ALPHA, Look, looks
 
-START_S: Final = 1.7
+START_S: Final = 1.2
 """What starting and ending the processes of a run takes on two idle cores, about."""
 PER_CELL_S: Final = 0.2
 _SEEDS: Final = 1 << 62
@@ -36,13 +36,13 @@ class Wanted:
     deltas: Mapping[str, Mapping[str, float | None]]
     blocks: int
     seed: int
-    early: bool = True
-    """It may stop at a look."""
+    fresh: int = CONFIRM
+    """Blocks that a failure is confirmed on; 0: it is said at once, for those who only want to see that it is."""
 
     @property
     def confirming(self) -> int:
         """Blocks of a confirmation."""
-        return min(CONFIRM, self.blocks)
+        return min(self.fresh, self.blocks)
 
     @property
     def expected_s(self) -> tuple[float, float]:
@@ -90,7 +90,7 @@ class Measurement:
         self._unfit: list[Missing] = []
         self._notes: list[str] = []
         self._order = np.random.default_rng([wanted.seed, 0])
-        self.outcome = Outcome(looks=looks(wanted.blocks) if wanted.early else (Look(wanted.blocks, ALPHA),))
+        self.outcome = Outcome(looks=looks(wanted.blocks))
 
     def run(self) -> Outcome:
         """To its end; after an interrupt, what there was."""
@@ -99,7 +99,8 @@ class Measurement:
         try:
             if self._try():
                 out.rows = course(self._claims, out.looks, self._seen)
-                out.rows = confirmation(out.rows, self._fresh_claims, self._wanted.confirming)
+                if self._wanted.confirming:
+                    out.rows = confirmation(out.rows, self._fresh_claims, self._wanted.confirming)
         except KeyboardInterrupt:
             out.interrupted = True
             if out.blocks:

@@ -12,12 +12,13 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from benchkit.report.charts import palette
+from benchkit.report.excerpt import excerpt
 from benchkit.report.story import COLUMNS, Story
 
 _QUANTITY: Final = re.compile(r"(?<=\d) (?=(?:us|ms|s|min|h|B|kB|MB|GB)\b)")
@@ -28,18 +29,34 @@ def html(story: Story, charts: Mapping[str, str], commands: Sequence[str], kept:
 
     `kept` are the paths, relative to the page, of records that lie beside it: these are links, others are words.
     """
+    return page(
+        "report.html.jinja",
+        charts,
+        story=story,
+        columns=COLUMNS,
+        commands=commands,
+        kept=frozenset(kept),
+    )
+
+
+def page(template: str, charts: Mapping[str, str], *more: str, **words: Any) -> str:
+    """A page of the package's templates and what it says; `more` are scripts of its own beside the common one.
+
+    `charts` holds inline SVG by name, their ids already unique. A template gets `css`, `js`, `scripts`, `policy`
+    and `svg` beside `words`; whatever else it shows is escaped.
+    """
     css, js = style(), script()
+    scripts = [_file(name) for name in more]
+    run = " ".join(map(_hash, (js, *scripts)))
     return (
         _environment()
-        .get_template("report.html.jinja")
+        .get_template(template)
         .render(
-            story=story,
-            columns=COLUMNS,
-            commands=commands,
-            kept=frozenset(kept),
+            **words,
             css=Markup(css),  # noqa: S704  (made of the package's own template and palette)
             js=Markup(js),  # noqa: S704  (a file of the package)
-            policy=f"default-src 'none'; style-src {_hash(css)}; script-src {_hash(js)}; "
+            scripts=[Markup(each) for each in scripts],  # noqa: S704  (files of the package)
+            policy=f"default-src 'none'; style-src {_hash(css)}; script-src {run}; "
             "base-uri 'none'; form-action 'none'",
             svg={name: Markup(each) for name, each in charts.items()},  # noqa: S704  (ElementTree escapes)
         )
@@ -67,7 +84,12 @@ def style() -> str:
 @cache
 def script() -> str:
     """The page's only script: sorting, filtering, exact values, enlarging, light and dark."""
-    return files("benchkit.report").joinpath("templates", "report.js").read_text("utf-8")
+    return _file("report.js")
+
+
+@cache
+def _file(name: str) -> str:
+    return files("benchkit.report").joinpath("templates", name).read_text("utf-8")
 
 
 @cache
@@ -81,6 +103,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["together"] = _together
+    made.filters["excerpt"] = excerpt
     return made
 
 

@@ -25,17 +25,18 @@ class Markdown(str):
 
 def markdown(story: Story, files: Mapping[str, str], commands: Sequence[str]) -> str:
     """The document; `files` holds the relative path of every chart's picture by name."""
-    return (
-        _environment()
-        .get_template("report.md.jinja")
-        .render(
-            story=story,
-            columns=COLUMNS,
-            commands=commands,
-            files={name: Markdown(path) for name, path in files.items()},
-            block=block,
-        )
+    return written(
+        "report.md.jinja",
+        story=story,
+        columns=COLUMNS,
+        commands=commands,
+        files={name: Markdown(path) for name, path in files.items()},
     )
+
+
+def written(template: str, **words: Any) -> str:
+    """A document of the package's templates; what it shows is escaped unless it is Markdown by its type."""
+    return _environment().get_template(template).render(**words, block=block)
 
 
 def escape(value: Any) -> Any:

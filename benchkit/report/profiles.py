@@ -40,9 +40,7 @@ def full(cell: Entry) -> str:
         return ""
     if found["gap"]:
         return f"none: {found['gap']}"
-    files = [file for _, party in _parties(found) for file in party["files"]]
-    kept = [file for native in found["native"].values() for file in native["files"]]
-    return "; ".join([found["cost"], *_told(found, _PHASES), *files, *kept])
+    return "; ".join([found["cost"], *_told(found, _PHASES)])
 
 
 def _parties(found: Entry) -> Iterator[tuple[str, Entry]]:

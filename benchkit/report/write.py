@@ -31,9 +31,16 @@ def write(run: Run, folder: Path) -> list[Path]:
     found = document(run)
     told = story(run, found)
     how = commands(found, folder.resolve())
+    with drawing(folder):
+        return list(_files(told, how, folder))
+
+
+@contextmanager
+def drawing(folder: Path) -> Iterator[None]:
+    """Where the files of a report are made for `folder`: raises StorageError when it cannot take them."""
     try:
         with _uncollected():
-            return list(_files(told, how, folder))
+            yield
     except OSError as error:
         raise StorageError(
             f"the report could not be written: {error.strerror or error}",
@@ -49,16 +56,16 @@ def _files(told: Story, how: tuple[str, ...], folder: Path) -> Iterator[Path]:
     charts = dict(told.overview)
     charts.update(each for section in told.sections for each in section.charts)
     drawn = pictures(charts)
-    _make(folder / "charts")
+    new_folder(folder / "charts")
     kept = [file for file in told.files if (folder / file).is_file()]
     page = html(told, {name: vectors.inline for name, (vectors, _) in drawn.items()}, how, kept)
-    yield _whole(folder / "report.html", page)
-    yield _whole(
+    yield written_to(folder / "report.html", page)
+    yield written_to(
         folder / "report.md", markdown(told, {name: f"{stem}.png" for name, stem in stems.items()}, how)
     )
     for name, (vectors, png) in drawn.items():
-        yield _whole(folder / f"{stems[name]}.svg", vectors.alone)
-        yield _whole(folder / f"{stems[name]}.png", png)
+        yield written_to(folder / f"{stems[name]}.svg", vectors.alone)
+        yield written_to(folder / f"{stems[name]}.png", png)
 
 
 @contextmanager
@@ -80,7 +87,8 @@ def _stems(section: Section) -> Iterator[tuple[str, str]]:
         yield name, f"charts/{section.number:02d}-{title}-{chart.kind}"
 
 
-def _make(folder: Path) -> None:
+def new_folder(folder: Path) -> None:
+    """Make the folder where there is none; raises StorageError rather than follow a link."""
     folder.mkdir(parents=True, exist_ok=True)
     if folder.is_symlink():
         raise StorageError(
@@ -88,7 +96,7 @@ def _make(folder: Path) -> None:
         )
 
 
-def _whole(file: Path, content: str | bytes) -> Path:
+def written_to(file: Path, content: str | bytes) -> Path:
     """Under a temporary name first: readers see the old file or the new; a link is replaced, not followed."""
     partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:

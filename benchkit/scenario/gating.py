@@ -44,6 +44,13 @@ def rules(root: Map, problems: Problems) -> tuple[GateRule, ...]:
             continue
         metrics = {key: entry for key, entry in node.entries.items() if key in GATE_METRICS}
         which = {key: entry for key, entry in node.entries.items() if key not in GATE_METRICS}
+        if not which:
+            problems.add(
+                node.where,
+                "gate.cells: an entry without a cell would match all",
+                "write its limits in gate itself",
+            )
+            continue
         deltas = options.validate(Deltas, metrics, options.Place("gate.cells", node.where), problems)
         terms = Entry(node.where, Items(node.where, (Map(node.where, which),)))
         matched = select.rules(terms, problems, "gate.cells")

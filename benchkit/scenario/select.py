@@ -29,7 +29,7 @@ def rules(entry: Entry | None, problems: Problems, name: str = "exclude") -> tup
                 node.where, f"{name}: expected a mapping", "write for example - {transport: shm, codec: raw}"
             )
         elif not node.entries:
-            problems.add(node.where, f"{name}: an entry without a key would match every cell", "say which")
+            problems.add(node.where, f"{name}: an empty entry would match every cell", "remove it")
         else:
             terms = {key: _patterns(key, value, problems, name) for key, value in node.entries.items()}
             if all(terms.values()):

@@ -45,6 +45,9 @@ blocks: {rounds: 3, duration: 1s, warmup: 200ms, drain: 2s}
 # What a change would buy: predicted, tried by slowing phases, and with `confirm` really made (`--what-if --confirm`).
 # what_if: {phases: [encode, compute], confirm: true, workers: [2], longest: 2min}
 
+# How much slower than another build is still the same, for `benchkit check --base REF`.
+# gate: {p50: 3%, p99: 10%, throughput: 3%, blocks: 20, cells: [{transport: http, p50: 5%}]}
+
 # Combinations to leave out, and further groups, each laid over the sections above.
 # exclude:
 #   - {transport: http, codec: json-base64}

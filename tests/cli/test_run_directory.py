@@ -277,7 +277,7 @@ def test_the_seeds_of_order_payload_stage_and_each_blocks_schedule_are_recorded_
     # One schedule a round, the same for every cell.
     assert len(schedules) == len(rounds) > 1
     every = [*seeds.values(), *(seed for _, seed in schedules)]
-    assert seeds.keys() == {"order", "payload", "stage"}
+    assert seeds.keys() == {"order", "payload", "stage", "link"}
     assert len(set(every)) == len(every)
 
 

@@ -82,10 +82,16 @@ def planted_document(run: Run) -> dict[str, Any]:
     }
     cell["profiles"] = {
         "stage-0": {
-            "file": "profiles/stage-0.html", "slowdown": 1.04, "gap": "",
-            "top": [{"phase": "compute", "function": "run", "share": 0.7}],
+            "file": "profiles/stage-0.html", "files": ["profiles/stage-0.html"], "slowdown": 1.04, "gap": "",
+            "top": [
+                {
+                    "phase": "compute", "name": "run", "where": "model.py:3", "share": 0.7, "caller": "",
+                    "caller_share": 0.0,
+                }
+            ],
         },
-        "operators": [{"party": "stage-0", "name": "Conv", "mean_us": 210.0, "share": 0.4}],
+        "operators": [{"party": "stage-0", "name": "Conv", "type": "Conv", "mean_us": 210.0, "share": 0.4}],
+        "native": {"stage-0": {"files": ["profiles/stage-0.ort.json"], "gap": ""}},
         "cost": "under the profiler p50 is 1.04x",
         "gap": "",
     }  # fmt: skip

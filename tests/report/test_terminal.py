@@ -173,7 +173,7 @@ def test_a_run_without_cells_is_shown_too() -> None:
 def test_unpaired_runs_and_other_machines_are_named(found: dict) -> None:
     other = {**found, "environment": {"fingerprint": "beef"}, "cells": found["cells"][1:], "quick": True}
     words = shown(compare([found, other]), 200)
-    for part in ("not paired", "another machine", "only in run 1: http/json-base64", "Run 2 was a quick one"):
+    for part in ("not paired", "another machine", "only in run 1: http/json-base64", "Run 2 was quick"):
         assert part in words
 
 

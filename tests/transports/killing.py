@@ -24,7 +24,7 @@ forks = multiprocessing.get_context("forkserver")
 
 MESSAGE_BYTES = 1 << 20
 REPLY_BYTES = ENVELOPE_BYTES
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 READY, BEGUN, SENT, RECEIVED, ACKED, REPLIED, TORN, BROKEN = range(8)
 PRODUCER = 255
 _RECORD = struct.Struct("<BBQ")

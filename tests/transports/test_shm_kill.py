@@ -91,7 +91,7 @@ def test_a_producer_killed_while_it_writes_leaves_nothing_torn(tmp_path: Path) -
         for _ in range(60):
             process = start(send_for_ever, address, expected)
             for _ in range(chance.randrange(1, 5)):
-                delivery = receiver.receive(20)
+                delivery = receiver.receive(60)
                 assert delivery is not None
                 assert number_of(delivery.view) == expected
                 expected += 1
@@ -147,7 +147,7 @@ def test_a_worker_killed_at_any_moment_loses_nothing(tmp_path: Path, workers: in
 
 def hold(address: Address, worker: int, pipe: Connection) -> None:
     receiver = TRANSPORT.receiver(address, worker)
-    delivery = receiver.receive(20)
+    delivery = receiver.receive(60)
     assert delivery is not None
     pipe.send(number_of(delivery.view))
     signal.pause()
@@ -165,7 +165,7 @@ def test_a_message_held_by_a_killed_worker_goes_to_an_heir(tmp_path: Path, heir:
         assert other.receive(0.2) is None  # the holder lives
         kill(process)
         receiver = other if heir else TRANSPORT.receiver(address, 0)
-        delivery = receiver.receive(20)
+        delivery = receiver.receive(60)
         assert delivery is not None
         assert number_of(delivery.view) == 5
         delivery.ack()

@@ -34,6 +34,8 @@ class Ratio:
     p50_us: float
     blocks: int
     messages: int
+    said: str = ""
+    """Why there is no interval, where that is not the number of rounds."""
 
     @property
     def says(self) -> str:
@@ -41,7 +43,7 @@ class Ratio:
         if self.best:
             return f"{show_us(self.p50_us)}, the lowest"
         if self.interval is None:
-            return f"{times(self.ratio)}: too few rounds to tell"
+            return f"{times(self.ratio)}: {self.said or 'too few rounds to tell'}"
         return times_with_interval(self.ratio, self.interval) + (" tie" if self.tied else "")
 
 
@@ -51,6 +53,7 @@ class Forest:
 
     words: Words
     ratios: tuple[Ratio, ...]
+    unit: str = "ratio to the best, logarithmic"
 
 
 def forest(group: Group) -> Forest | None:
@@ -109,7 +112,7 @@ def draw(chart: Forest) -> Figure:
     axes.set_xscale("log")
     axes.set_xlim(lowest, highest)
     ticks = [*on.log_ticks(lowest, highest), *([1.1, 1.2] if highest < 1.4 else [])]
-    on.across(axes, [(at, f"{at:g}x") for at in ticks], unit="ratio to the best, logarithmic")
+    on.across(axes, [(at, f"{at:g}x") for at in ticks], unit=chart.unit)
     on.line(axes, (1, 1), (0, 1), transform=axes.get_xaxis_transform(), color=QUIET, linewidth=0.8)
     for y, each in enumerate(chart.ratios):
         _row(axes, y, each, highest)

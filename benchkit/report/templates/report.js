@@ -75,7 +75,7 @@
       }
       for (const body of all("#results tbody")) body.hidden = all("tr[data-order]:not([hidden])", body).length === 0;
       by("nothing").hidden = count > 0;
-      by("shown").textContent = `${count} of ${rows.length} cells`;
+      by("shown").textContent = `${count} of ${rows.length} ${filters.dataset.noun ?? "cells"}`;
     };
     filters.addEventListener("input", filter);
     by("reset").addEventListener("click", () => {

@@ -35,14 +35,18 @@ _senders_lock = Lock()
 
 
 class Loans:
-    """Buffers that libzmq reads from, of one sender; each comes back when it is done with."""
+    """Buffers that libzmq reads from, of one sender; each comes back when it is done with.
 
-    def __init__(self, nbytes: int) -> None:
+    `most` at a time: a message may be acknowledged before libzmq's thread has let go of its buffer.
+    """
+
+    def __init__(self, nbytes: int, most: int) -> None:
         self._pool = Pool(nbytes)
+        self._most = most
         self._lent: list[tuple[MessageTracker, memoryview]] = []
 
-    def take(self) -> memoryview:
-        """A buffer that libzmq does not read."""
+    def take(self) -> memoryview | None:
+        """A buffer that libzmq does not read; None while it reads as many as it may."""
         if self._lent:
             still = []
             for loan in self._lent:
@@ -51,7 +55,7 @@ class Loans:
                 else:
                     still.append(loan)
             self._lent = still
-        return self._pool.take()
+        return self._pool.take() if len(self._lent) < self._most else None
 
     def lend(self, tracker: MessageTracker, buffer: memoryview) -> None:
         """libzmq reads this one until the tracker says otherwise."""
@@ -112,6 +116,8 @@ class ZmqLink(Link):
         if nbytes < COPY_BELOW_BYTES:
             return self._put(b"".join(parts))
         buffer = self._loans.take()
+        if buffer is None:
+            return False
         gather(parts, buffer)
         try:
             tracker = self.sock.send(buffer[:nbytes], zmq.NOBLOCK, copy=False, track=True)
@@ -157,7 +163,7 @@ class ZmqSender(DirectSender):
         super().__init__(address, "zeromq")
         self._address = address
         self._context: zmq.Context[Any] = zmq.Context()
-        self._loans = Loans(self._limit_bytes)
+        self._loans = Loans(self._limit_bytes, int(address.where["depth"]) + 1)
         with _senders_lock:
             _senders += 1
         try:
