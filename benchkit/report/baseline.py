@@ -28,7 +28,7 @@ def comparison(found: Entry) -> RenderableType:
     more = len(rows) - _MOST
     passed = sum(row["verdict"] == "PASS" for row in found["rows"])
     lines = [f"and {more} more rows"] if more > 0 else []
-    lines += [f"compared as {found['mode']}; {passed} of {len(found['rows'])} rows pass"]
+    lines += [f"compared {found['mode']}; {passed} of {len(found['rows'])} rows pass"]
     lines += [f"! {row['cell']}: {row['why']}" for row in rows[:_MOST] if row["why"]]
     lines += [f"not compared: {each}" for each in found["not_compared"][:_MOST]]
     lines += found["reasons"]

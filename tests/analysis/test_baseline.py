@@ -229,6 +229,20 @@ def test_with_learned_noise_the_same_passes_and_slower_fails(measured: dict[str,
     assert any(row["improved"] for row in faster["rows"])
 
 
+def test_a_throughput_that_falls_is_worse_and_its_change_is_its_own(measured: dict[str, Any]) -> None:
+    closed = copy.deepcopy(measured)
+    for cell in closed["cells"]:
+        cell["load"]["offered_per_s"] = None
+    lower = copy.deepcopy(closed)
+    for cell in lower["cells"]:
+        cell["throughput"]["messages_per_s"] *= 0.5
+    rows = compare(sealed(several(closed, 0.01, 8)), lower)["rows"]
+    row = next(row for row in rows if row["metric"] == "messages_per_s")
+    assert row["verdict"] == "FAIL"
+    assert row["change"] == pytest.approx(-0.5, abs=0.01)
+    assert row["interval"][0] <= row["change"] <= row["interval"][1] < 0
+
+
 def test_bytes_on_the_wire_have_no_noise(measured: dict[str, Any]) -> None:
     heavier = copy.deepcopy(measured)
     heavier["cells"][0]["wire_bytes"] = int(1.2 * heavier["cells"][0]["wire_bytes"])
@@ -256,7 +270,7 @@ def test_a_machine_of_another_speed_is_no_regression(measured: dict[str, Any], s
     content = sealed(several(measured, 0.01, 8))
     found = compare(content, elsewhere(remade(measured, factor=speed, floors=speed)))
     assert found["verdict"] in ("PASS", "INCONCLUSIVE")
-    assert found["mode"] == "multiples of floors"
+    assert found["mode"] == "as multiples of floors"
     assert "another machine: cpu was 'some', now 'another'" in found["reasons"]
     assert {row["metric"] for row in found["rows"]} == {"moved_x_floor", "wire_bytes"}
 

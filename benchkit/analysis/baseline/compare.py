@@ -8,7 +8,7 @@
                "interval": [0.09, 0.13], "delta": 0.1, "p_value": 0.01, "improved": false, "why": ""}],
      "not_compared": [""]}
 
-A change is worse above 0, also where more is better.
+A change is the metric's own: +0.11 of a latency is slower, -0.11 of a throughput is lower.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ def _undecided(cell: str, why: str) -> dict[str, Any]:
 
 def _row(judged: Judged, base: float, now: float) -> dict[str, Any]:
     claim = judged.claim
-    low, high = (exp(end) - 1 for end in judged.interval)
+    sign = -1 if claim.metric in HIGHER_IS_BETTER else 1
+    low, high = sorted(exp(sign * end) - 1 for end in judged.interval)
     wide = f"{low:+.0%} to {high:+.0%} is too wide to tell {claim.delta:.0%}"
     return {
         "cell": claim.cell,
@@ -113,7 +114,7 @@ def _row(judged: Judged, base: float, now: float) -> dict[str, Any]:
         "verdict": judged.verdict,
         "base": base,
         "now": now,
-        "change": exp((claim.low + claim.high) / 2) - 1,
+        "change": exp(sign * (claim.low + claim.high) / 2) - 1,
         "interval": [low, high],
         "delta": claim.delta,
         "p_value": judged.p_value,
@@ -148,7 +149,7 @@ def _document(
         "scenario": content["scenario"].get("name", ""),
         "started_utc": document["started_utc"],
         "baseline": {"digest": content["digest"], "runs": len(content["runs"]), "noise": content["noise"]},
-        "mode": "as measured" if machine.absolute else "multiples of floors",
+        "mode": "as measured" if machine.absolute else "as multiples of floors",
         "floors": dict(machine.ratios),
         "rows": rows,
         "not_compared": skipped,

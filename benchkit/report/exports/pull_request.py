@@ -17,6 +17,7 @@ Entry = Mapping[str, Any]
 _MOST_ROWS: Final = 60
 MOST_BYTES: Final = 60_000
 """A comment may have 65,536 characters."""
+_IN_TABLES: Final = frozenset({"regression", "slower", "undecided", "improved"})
 _SIGNS: Final = {"FAIL": "❌", "WARN": "⚠️", "INCONCLUSIVE": "❔", "PASS": "✅"}
 _LEVELS: Final = {"error": "❌", "warning": "⚠️", "notice": "ℹ️"}  # noqa: RUF001  (a sign, not a letter)
 _SPECIAL: Final = str.maketrans(
@@ -37,7 +38,8 @@ def export(source: Figures) -> Iterator[str]:
 
 
 def _pieces(source: Figures) -> Iterator[str]:
-    found = findings(source)
+    # Rows and reasons of comparisons stand in their tables.
+    found = [each for each in findings(source) if each.code not in _IN_TABLES]
     for each in source.comparisons:
         yield from _comparison(each)
     if found:
