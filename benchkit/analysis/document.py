@@ -12,6 +12,7 @@ from benchkit.analysis.analysed import Analysed, analyse, promises_of
 from benchkit.analysis.answer import answer
 from benchkit.analysis.backlog import as_document as backlog_document
 from benchkit.analysis.beneath import beneath
+from benchkit.analysis.budgets import budgets_of
 from benchkit.analysis.crossover import crossover
 from benchkit.analysis.detail import as_fields
 from benchkit.analysis.disturbance import disturbed
@@ -63,7 +64,11 @@ def document(run: Run) -> dict[str, Any]:
         "ranking": ranking,
         "crossover": maps,
         "answer": [*(said for each in maps for said in each["sentences"]), *answer(entries, ranking)],
-        "promises": [each for done in cells for each in promises_of(run, done)],
+        "promises": [
+            each
+            for done, entry in zip(cells, entries, strict=True)
+            for each in (*promises_of(run, done), *budgets_of(entry, run.budgets))
+        ],
         "failures": _failures(run.failures),
     }
     plain: dict[str, Any] = storable(whole)

@@ -12,6 +12,7 @@ import click
 
 from benchkit import __version__
 from benchkit.cli.analyze import analyze
+from benchkit.cli.baseline import baseline
 from benchkit.cli.check import check
 from benchkit.cli.compare import compare
 from benchkit.cli.doctor import doctor
@@ -40,7 +41,7 @@ def cli() -> None:
 
 
 for command in (
-    run, analyze, compare, check, report, export, list_plugins, doctor, floors, selftest, schema, new,
+    run, analyze, compare, check, baseline, report, export, list_plugins, doctor, floors, selftest, schema, new,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -141,6 +141,8 @@ class How:
     """How each plan was asked for; what was not written down cannot be resumed."""
     floors: bool = True
     """Measure the machine's."""
+    echo: bool = True
+    """Print the documents where `--json` asks for them."""
 
 
 def seconds(option: str, text: str) -> float:
@@ -168,7 +170,7 @@ def measure_all(plans: Sequence[Plan], how: How) -> list[dict[str, Any]]:
                 recording.close()
             if interrupts.came:
                 break
-    if how.as_json:
+    if how.as_json and how.echo:
         click.echo(json.dumps(documents[0] if len(plans) == 1 else documents, indent=1))
     return documents
 

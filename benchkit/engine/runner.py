@@ -341,6 +341,7 @@ def _fresh(plan: Plan) -> Run:
         floor=None,
         placement={},
         slo=plan.slo,
+        budgets=plan.budgets,
         seeds={
             stream.name.lower(): seed_for(plan.seed, stream)
             for stream in (Stream.ORDER, Stream.PAYLOAD, Stream.STAGE, Stream.LINK)

@@ -272,3 +272,5 @@ class Run:
     """Blocks of `--what-if`, without their samples; in no cell's figures."""
     what_if: WhatIf | None = None
     """What was asked for them; None where nothing was."""
+    budgets: tuple[str, ...] = ()
+    """Further promises of the scenario, as benchkit.budgets reads them."""

@@ -10,9 +10,14 @@ from typing import Any
 
 def write_json(path: Path, content: Any) -> None:
     """Replace `path` by `content` in one step: readers see the old file or the new one; raises OSError."""
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, content: str) -> None:
+    """Replace `path` by UTF-8 text in one step; raises OSError."""
     partial = path.with_name(f".{path.name}.new")
     with partial.open("wb") as file:
-        file.write(json.dumps(content, indent=1, allow_nan=False).encode("ascii") + b"\n")
+        file.write(content.encode("utf-8"))
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)

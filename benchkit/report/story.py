@@ -6,11 +6,13 @@ Every text that came from outside is one clean line of bounded length here; esca
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
+from benchkit.analysis.budgets import read
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.records.run import Run
+from benchkit.report import promised
 from benchkit.report.charts.gallery import Chart, gallery, overview
 from benchkit.report.decision import Record, record
 from benchkit.report.evidence import Evidence, evidence
@@ -141,7 +143,7 @@ def story(run: Run, document: Entry) -> Story:
         sections=tuple(_section(group, run.slo) for group in found),
         invalid=tuple(_whys(rows, "invalid")),
         notes=tuple(_whys(rows, "note")),
-        promises=tuple(f"{excerpt(name, 20)} ≤ {_quantity(name, limit)}" for name, limit in run.slo.items()),
+        promises=tuple(_promises(run)),
         promised=tuple(_promised(document, rows)),
         failures=tuple(failures(document.get("failures", ()))),
         run=tuple(of_run(run, document)),
@@ -259,11 +261,19 @@ def _whys(rows: Iterable[Row], severity: str) -> Iterator[Why]:
         )  # fmt: skip
 
 
+def _promises(run: Run) -> Iterator[str]:
+    """The promises of the scenario, in the order in which each cell answers them."""
+    for name, limit in run.slo.items():
+        yield promised.asked({"name": excerpt(name, 20), "limit": limit}, "≤")
+    for text in run.budgets:
+        asked = read(text)
+        yield promised.asked({**asdict(asked), "name": asked.name}, "≤")
+
+
 def _promised(document: Entry, rows: Sequence[Row]) -> Iterator[Promised]:
-    words = {True: named("kept"), False: named("broken"), None: say("not decidable with this sample")}
     for row in rows[: 2 * _MOST_LINES]:
         own = [each for each in document["promises"] if each["cell"] == row.entry["id"]]
-        told = [(each, f"{_quantity(each['name'], each['value'])}, {words[each['kept']]}") for each in own]
+        told = [(each, f"{promised.quantity(each, 'value')}, {promised.said(each)}") for each in own]
         if told:
             open_ = (f"{excerpt(each['name'], 20)} {said}" for each, said in told if each["kept"] is not True)
             group = excerpt(row.entry["group"], 60)
@@ -271,7 +281,3 @@ def _promised(document: Entry, rows: Sequence[Row]) -> Iterator[Promised]:
             yield Promised(
                 row.number, row.label, group, values, tuple(open_), tuple(each["kept"] for each in own)
             )
-
-
-def _quantity(name: str, value: float | None) -> str:
-    return "-" if value is None else f"{value:.2%}" if name == "loss" else show_us(value * 1e6)

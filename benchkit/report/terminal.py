@@ -15,6 +15,7 @@ from benchkit.analysis.drift import in_words
 from benchkit.analysis.quantiles import PERCENTILES, minimum_samples
 from benchkit.analysis.search_words import is_search
 from benchkit.analysis.words import times, times_with_interval
+from benchkit.report import promised
 from benchkit.report.bar import PHASES, PhaseBar, legend
 from benchkit.report.codecs import codec_table
 from benchkit.report.limits import of_run
@@ -341,12 +342,5 @@ def _promises(document: Entry) -> Pieces:
     rows = {cell["id"]: f"{cell['labels']['row']} ({cell['group']})" for cell in document["cells"]}
     yield from _heading("Promises not kept")
     for each in open_ones:
-        said = "broken" if each["kept"] is False else "not decidable with this sample"
-        limit, value = (_promised(each["name"], each[name]) for name in ("limit", "value"))
-        yield _entry("!", f"{rows[each['cell']]}: {each['name']} <= {limit}, measured {value}: {said}", "red")
-
-
-def _promised(name: str, value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.2%}" if name == "loss" else show_us(value * 1e6)
+        told = f"{promised.asked(each)}, measured {promised.quantity(each, 'value')}: {promised.said(each)}"
+        yield _entry("!", f"{rows[each['cell']]}: {told}", "red")

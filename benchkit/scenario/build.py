@@ -6,6 +6,7 @@ import math
 from typing import TypeVar
 
 from benchkit.scenario import gating, options, select
+from benchkit.scenario.budgets import budgets
 from benchkit.scenario.model import (
     AXES,
     KEYS,
@@ -45,6 +46,7 @@ def build(root: Map, problems: Problems, *, overridden: bool) -> Scenario | None
     slo = _whole(Slo, "slo", root, problems)
     what_if = _whole(WhatIfOptions, "what_if", root, problems) if "what_if" in root.entries else None
     gate = _whole(GateOptions, "gate", root, problems) if "gate" in root.entries else None
+    promised = budgets(root.entries.get("promises"), problems)
     groups = _groups(root, problems)
     rules = select.rules(root.entries.get("exclude"), problems)
     if header is None or blocks is None or checks is None or slo is None:
@@ -54,6 +56,7 @@ def build(root: Map, problems: Problems, *, overridden: bool) -> Scenario | None
         what_if if what_if and what_if.run else None,
         gate,
         gating.rules(root, problems),
+        budgets=promised,
     )  # fmt: skip
 
 

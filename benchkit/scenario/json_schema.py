@@ -33,6 +33,7 @@ def schema() -> Schema:
             **header["properties"],
             **axes,
             **whole,
+            "promises": _promises(),
             "exclude": _list_or_one(
                 {"type": "object", "properties": exclude, "additionalProperties": False, "minProperties": 1},
                 "combinations to leave out: a cell that matches every key of an entry",
@@ -44,6 +45,18 @@ def schema() -> Schema:
         "required": ["name", *(axis.name for axis in AXES.values() if axis.tag and axis.default is None)],
         "additionalProperties": False,
         "$defs": definitions,
+    }
+
+
+def _promises() -> Schema:
+    sentence = {
+        "type": "string",
+        "examples": ["compute share >= 60%", "producer cpu <= 300us", "wire <= 8MB"],
+    }
+    about = "budgets of phases and costs that the run is held to, beside slo"
+    return {
+        "description": about,
+        "anyOf": [sentence, {"type": "array", "items": sentence}, {"type": "null"}],
     }
 
 

@@ -224,7 +224,7 @@ WHOLE: dict[str, type[Section]] = {
 }  # fmt: skip
 """Sections of one value for the whole scenario."""
 
-KEYS: tuple[str, ...] = (*Header.model_fields, *AXES, *WHOLE, "exclude", "include")
+KEYS: tuple[str, ...] = (*Header.model_fields, *AXES, *WHOLE, "promises", "exclude", "include")
 """What may stand at the top of a scenario."""
 
 
@@ -299,3 +299,5 @@ class Scenario:
     gate: GateOptions | None = None
     """None where the section is not written."""
     gate_rules: tuple[GateRule, ...] = ()
+    budgets: tuple[str, ...] = ()
+    """The sentences of `promises`."""

@@ -96,6 +96,8 @@ class Plan:
     what_if: WhatIfOptions | None = None
     gate: Gate | None = None
     """Trials after the blocks; None: none."""
+    budgets: tuple[str, ...] = ()
+    """Promises beside `slo`, each as benchkit.budgets reads it."""
 
     @property
     def expected_s(self) -> float:

@@ -118,6 +118,7 @@ def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
         resolved=resolved(replace(scenario, what_if=what_if), blocks),
         what_if=what_if,
         gate=_gate(scenario, kept),
+        budgets=scenario.budgets,
     )
 
 

@@ -30,6 +30,8 @@ def resolved(scenario: Scenario, blocks: BlockOptions) -> dict[str, object]:
     if scenario.what_if is not None:
         whole["what_if"] = recorded(scenario.what_if.model_dump(exclude_none=True), folder)
     found = {**header, **base, **whole}
+    if scenario.budgets:
+        found["promises"] = list(scenario.budgets)
     if scenario.exclude:
         found["exclude"] = [_rule(rule) for rule in scenario.exclude]
     if others:

@@ -27,7 +27,7 @@ def swept(groups: Sequence[Group], document: Entry) -> Iterator[Capacities]:
     """For each payload that a run carried at two rates or more."""
     rows = {row.entry["id"]: row for group in groups for row in group.rows}
     broken = {each["cell"] for each in document["promises"] if each["kept"] is False}
-    slo = {str(each["name"]): float(each["limit"]) for each in document["promises"]}
+    slo = {str(each["name"]): float(each["limit"]) for each in document["promises"] if "unit" not in each}
     drawn = 0
     for sweep in sweeps(document["cells"]):
         for size in sweep.payloads_bytes:
