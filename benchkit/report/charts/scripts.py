@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from logging import getLogger
 from typing import Final
 
 from benchkit.words import spoken
@@ -62,6 +63,8 @@ def paintable() -> bool:
 def _found(wanted: Script) -> str | None:
     from matplotlib.font_manager import fontManager
 
+    # A family may call its bold one semibold: that is told once for each weight, and is no news to anybody.
+    getLogger("matplotlib.font_manager").addFilter(lambda told: "Failed to find font weight" not in told.msg)
     if not any(each.name in wanted.painters for each in fontManager.ttflist):
         _add(wanted)
     known = {each.name for each in fontManager.ttflist}
