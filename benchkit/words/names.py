@@ -17,7 +17,8 @@ _NAMES: Final = frozenset(
         word("none"),
         # Kinds of bottleneck.
         word("compute-bound"), word("serialisation-bound"), word("client-copy-bound"), word("broker-bound"),
-        word("bandwidth-bound"), word("wake-up-bound"), word("producer-bound"), word("burst-queueing"),
+        word("bandwidth-bound"), word("delay-bound"), word("wake-up-bound"), word("producer-bound"),
+        word("burst-queueing"),
         word("batching-wait"), word("core-contention"), word("lock-bound"), word("gc-bound"), word("overload"),
         word("unclear"),
         # What became of a message.

@@ -29,7 +29,6 @@ def test_the_terminal_tells_phases_that_matter_and_the_page_all() -> None:
     assert "stage-0: compute 75% in detector.hot (detector.py:12)" in short
     assert "reply" not in short, "2% of the latency"
     assert "reply 90% in Link.write (link.py:121)" in full(cell)
-    assert "profiles/x.html; profiles/x.speedscope.json" in full(cell)
     for text in (short, full(cell)):
         assert "seldom" not in text, "19 samples"
         assert " in f" not in text, "5% of the phase"

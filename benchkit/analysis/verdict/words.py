@@ -212,13 +212,19 @@ def many_wake_ups(facts: Facts, phase: str) -> str:
 def narrow_link(facts: Facts, phase: str) -> str:  # noqa: ARG001  (a sentence's signature)
     """A link that limits a rate."""
     took, busy = show_us(facts.link.transmission_us), percent(facts.link.busy_share)
-    return f"{show_bytes(facts.wire_bytes)} take {took} at the link's rate, which was busy {busy} of the time"
+    return say(
+        "{wire} take {took} at the link's rate, which was busy {busy} of the time",
+        wire=show_bytes(facts.wire_bytes), took=took, busy=busy,
+    )  # fmt: skip
 
 
 def far_link(facts: Facts, phase: str) -> str:
     """A link that delays."""
     there, back = show_us(facts.link.delay_us), show_us(facts.link.back_us)
-    return f"the link delays by {there} on the way there and {back} back; {phase} takes {show_us(facts.mean_us[phase])}"
+    return say(
+        "the link delays by {there} on the way there and {back} back; {phase} takes {took}",
+        there=there, back=back, phase=named(phase), took=show_us(facts.mean_us[phase]),
+    )  # fmt: skip
 
 
 def many_bytes(facts: Facts, phase: str) -> str:
