@@ -27,7 +27,7 @@ _GRAVER: Final = (DONE, INVALID, BROKEN, FAILED, INTERRUPTED)
 @click.option(
     "--base", metavar="REF", help="Compare with this build: a git ref, a wheel, a directory, or a version."
 )
-@click.option("--blocks", type=click.IntRange(6, 200), help="Of --base: runs of each side, at most.")
+@click.option("--blocks", type=click.IntRange(5, 200), help="Of --base: runs of each side, at most.")
 @click.option(
     "--missing", type=click.Choice(["fail", "ignore"]), default="fail", show_default=True,
     help="Of --base: what cells that one side lacks do to the verdict.",
