@@ -8,6 +8,8 @@ import pytest
 from benchkit.testing import check_transport
 from benchkit.transports.base import registry
 
+pytestmark = pytest.mark.quiet
+
 NO_WHEEL = {"iceoryx2": (sys.platform, platform.machine()) not in {("linux", "x86_64"), ("darwin", "arm64")}}
 """Transports whose library the test extra does not install here."""
 

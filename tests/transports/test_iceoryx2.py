@@ -11,6 +11,8 @@ from benchkit.errors import BrokerError, StorageError
 from benchkit.runtime.folders import SEGMENTS
 from benchkit.transports.iceoryx2 import Iceoryx2
 
+pytestmark = pytest.mark.quiet
+
 pytest.importorskip("iceoryx2")
 
 SEGMENTS_THERE = pytest.mark.skipif(not SEGMENTS.is_dir(), reason="shared memory has no folder here")

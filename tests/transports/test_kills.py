@@ -22,6 +22,8 @@ from benchkit.runtime.folders import run_folder
 from benchkit.testing.leaving import nothing_in
 from benchkit.transports.base import Address, Transport, registry
 
+pytestmark = pytest.mark.quiet
+
 KILLS = int(os.environ.get("BENCHKIT_KILLS", "20"))
 DEPTH = 4
 WORKERS = 2

@@ -13,6 +13,8 @@ import pytest
 
 from benchkit.transports._shm.lock import robust_mutexes
 
+pytestmark = pytest.mark.quiet
+
 forks = multiprocessing.get_context("forkserver")
 forks.set_forkserver_preload(["crash_points"])
 

@@ -20,6 +20,8 @@ from benchkit.runtime import folders
 from benchkit.transports.base import Address, Setup
 from benchkit.transports.shm import Shm
 
+pytestmark = pytest.mark.quiet
+
 fork = multiprocessing.get_context("forkserver")
 fork.set_forkserver_preload(["benchkit.transports.shm"])
 

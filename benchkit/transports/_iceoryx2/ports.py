@@ -27,7 +27,8 @@ _BLOCK_BYTES: Final = 64
 """A sample is a number of these, so that it begins where a processor likes tensors to begin."""
 _IN_HAND: Final = {MESSAGES: 2, REPLIES: 4}
 """Samples that are neither waiting nor in flight: loaned, set aside, shown, acknowledged and not released."""
-_CREATION_S: Final = 10
+_CREATION_S: Final = 4
+_HALF_MADE: Final = "HangsInCreation"
 _CLEARING_S: Final = 2.0
 _PORTS: Final = 4
 """Of one kind in a service: one that lives, and dead ones that nobody has cleared away yet."""
@@ -74,20 +75,42 @@ def node(where: Where) -> Any:
 
 def service(node: Any, where: Where, what: str, worker: int) -> Any:
     """The service of a worker's messages or replies; raises BrokerError."""
+    name = iox2.ServiceName.new(f"{what}/{worker}")
     with _translated(f"cannot open the service of {what}"):
-        return (
-            node.service_builder(iox2.ServiceName.new(f"{what}/{worker}"))
-            .publish_subscribe(iox2.Slice[_Block])
-            .payload_alignment(iox2.Alignment.new(_BLOCK_BYTES))
-            .enable_safe_overflow(False)
-            .history_size(0)
-            .subscriber_max_buffer_size(capacity(where, what))
-            .subscriber_max_borrowed_samples(capacity(where, what))
-            .max_publishers(_PORTS)
-            .max_subscribers(_PORTS)
-            .max_nodes(4 * _PORTS)
-            .open_or_create()
-        )
+        for remedy in (_cleared, _forced):
+            try:
+                return _open_or_create(node, name, where, what)
+            except iox2.PublishSubscribeOpenOrCreateError as error:
+                if _HALF_MADE not in str(error):
+                    raise
+                remedy(node, name)
+        return _open_or_create(node, name, where, what)
+
+
+def _cleared(node: Any, name: Any) -> None:  # noqa: ARG001  (one of two remedies)
+    """Somebody was killed while it made the service, or while it cleared it away."""
+    node.try_cleanup_dead_nodes()
+
+
+def _forced(node: Any, name: Any) -> None:
+    """Nobody has ended what was begun: nobody can be using it."""
+    node.force_remove_service(name, iox2.MessagingPattern.PublishSubscribe)
+
+
+def _open_or_create(node: Any, name: Any, where: Where, what: str) -> Any:
+    return (
+        node.service_builder(name)
+        .publish_subscribe(iox2.Slice[_Block])
+        .payload_alignment(iox2.Alignment.new(_BLOCK_BYTES))
+        .enable_safe_overflow(False)
+        .history_size(0)
+        .subscriber_max_buffer_size(capacity(where, what))
+        .subscriber_max_borrowed_samples(capacity(where, what))
+        .max_publishers(_PORTS)
+        .max_subscribers(_PORTS)
+        .max_nodes(4 * _PORTS)
+        .open_or_create()
+    )
 
 
 def publisher(service: Any, where: Where, what: str) -> Any:
