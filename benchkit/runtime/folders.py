@@ -54,17 +54,38 @@ def hold(fd: int) -> bool:
     return os.fstat(fd).st_nlink > 0
 
 
+def held(path: Path, undo: ExitStack) -> int:
+    """A new file of mode 0600, held for as long as `undo` lasts, so that no sweep takes it for a dead run's.
+
+    Returns its descriptor; raises OSError.
+    """
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        undo.callback(os.close, fd)
+        if hold(fd):
+            undo.callback(path.unlink, missing_ok=True)
+            return fd
+
+
 def _sweep_segments(base: Path) -> None:
-    """Segments of dead runs whose folder is gone too (a cleaned /tmp, another TMPDIR): nobody holds them."""
+    """Segments of dead runs whose folder is gone too (a cleaned /tmp, another TMPDIR): nobody holds any of them.
+
+    A library may make segments that it does not hold; one of the run that is held protects them all.
+    """
+    runs: dict[str, list[Path]] = {}
     for segment in SEGMENTS.glob(f"{PREFIX}*-*") if SEGMENTS.is_dir() else ():
-        if (base / f"{segment.name.split('-')[1]}.lock").exists():
+        runs.setdefault(segment.name.split("-")[1], []).append(segment)
+    for name, segments in runs.items():
+        if (base / f"{name}.lock").exists():
             continue
         with suppress(OSError), ExitStack() as opened:
-            fd = os.open(segment, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-            opened.callback(os.close, fd)
-            if os.fstat(fd).st_uid == os.getuid():
+            for segment in segments:
+                fd = os.open(segment, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+                opened.callback(os.close, fd)
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                segment.unlink()
+            for segment in segments:
+                if segment.stat().st_uid == os.getuid():
+                    segment.unlink()
 
 
 def sweep() -> list[str]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import select
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from time import monotonic  # deadlines of waits that are woken early; nothing is stamped
@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from benchkit.errors import Rejected
+from benchkit.runtime.folders import SEGMENTS, held
 from benchkit.tensors.wire import total_bytes
 from benchkit.transports._direct.meeting import answer, listen, meeting, socket_path
 from benchkit.transports._iceoryx2.page import ACKED, LINK_BYTES, PRODUCER_SLEEPS, WORKER_SLEEPS, Page
@@ -225,10 +226,13 @@ class Iceoryx2(Transport):
         from benchkit.transports._iceoryx2 import ports
 
         root = setup.folder / f"{setup.name}.iox2"
-        with meeting(setup, self.depth) as where:
+        with meeting(setup, self.depth) as where, ExitStack() as undo:
             where |= {"name": setup.name, "root": str(root)}
             ports.check_room(where)
             root.mkdir(mode=0o700)
+            if SEGMENTS.is_dir():
+                # iceoryx2 holds none of its files: a run with another TMPDIR would sweep them away.
+                held(SEGMENTS / f"{setup.name}-alive", undo)
             try:
                 node = ports.node(where)
                 ports.keep_private(setup.name)

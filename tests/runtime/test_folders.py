@@ -7,6 +7,7 @@ import os
 import secrets
 import stat
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,19 @@ def test_a_segment_that_a_sweeper_took_before_it_was_held_is_known_to_be_gone():
     assert not path.exists()
     assert not hold(fd)
     os.close(fd)
+
+
+@pytest.mark.skipif(not SEGMENTS.is_dir(), reason="shared memory has no folder here")
+def test_one_segment_that_is_held_protects_those_of_its_run_from_a_run_with_another_folder():
+    # As a library makes them that holds none of its files, beside one that its run holds.
+    name = secrets.token_hex(6)
+    alive, library = (SEGMENTS / f"benchkit-{name}-{part}" for part in ("alive", "data"))
+    with ExitStack() as undo:
+        folders.held(alive, undo)
+        library.touch()
+        sweep()
+        assert alive.exists()
+        assert library.exists()
+    assert not alive.exists()
+    sweep()
+    assert not library.exists()

@@ -20,7 +20,7 @@ from typing import Final
 import psutil
 
 from benchkit.errors import BrokerError, StorageError
-from benchkit.runtime.folders import SEGMENTS, hold
+from benchkit.runtime.folders import SEGMENTS, held
 from benchkit.transports._shm.layout import (
     LOCK_BYTE,
     MAGIC,
@@ -116,7 +116,7 @@ def created(name: str, folder: Path, layout: Layout, *, fifos: bool) -> Iterator
     _check_room(place, layout)
     with ExitStack() as undo:
         try:
-            fd = _held(path, undo)
+            fd = held(path, undo)
             _allocate(fd, layout.total_bytes)
             for party in range(1 + layout.workers):
                 _touch(undo, presence_path(stem, party))
@@ -137,16 +137,6 @@ def created(name: str, folder: Path, layout: Layout, *, fifos: bool) -> Iterator
         finally:
             segment.close()
         yield path
-
-
-def _held(path: Path, undo: ExitStack) -> int:
-    """A new file, held for as long as `undo` lasts, so that no sweep takes it for a dead run's."""
-    while True:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        undo.callback(os.close, fd)
-        if hold(fd):
-            undo.callback(path.unlink, missing_ok=True)
-            return fd
 
 
 def lock_path(stem: Path) -> Path:
