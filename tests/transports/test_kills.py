@@ -77,7 +77,9 @@ def _judge(transport: Transport, ledger: Ledger) -> None:
     """Torn messages are told at once; here: nothing invented, twice, or answered without being worked on."""
     assert set(ledger.received) <= ledger.begun, "a message was received that nobody sent"
     assert set(ledger.replied) <= set(ledger.received), "a message was answered that no worker had"
-    assert not [number for number, times in ledger.replied.items() if times > ledger.received[number]]
+    # What a producer saw just before it was killed its successor may see once more: nobody knows that it was seen.
+    again = int(transport.capabilities().delivery != "at-most-once" and ledger.said[READY, PRODUCER] > 1)
+    assert not [number for number, times in ledger.replied.items() if times > ledger.received[number] + again]
     assert not ledger.again, "acknowledged messages were delivered again"
     if transport.capabilities().delivery == "at-most-once":
         assert max(ledger.received.values()) == 1, "a message was delivered twice"
