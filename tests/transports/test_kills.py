@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 
 import killing
 import pytest
-from killing import MESSAGE_BYTES, PRODUCER, REPLY_BYTES, Crew, Ledger, message, number_of
+from killing import MESSAGE_BYTES, PRODUCER, READY, REPLY_BYTES, Crew, Ledger, message, number_of
 from test_conformance import NO_WHEEL
 
 from benchkit.engine.ready import Site
