@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,12 +47,13 @@ def report(runs: tuple[Path, ...], folder: Path | None, every: bool, as_json: bo
     else:
         made, document = _one(runs[0], folder, language)
     if as_json:
-        click.echo(json.dumps(document, indent=1))
+        click.echo(json.dumps(document(), indent=1))
     for file in made:
         click.echo(str(file), err=as_json)
 
 
-def _one(path: Path, folder: Path | None, language: str) -> tuple[list[Path], Any]:
+def _one(path: Path, folder: Path | None, language: str) -> tuple[list[Path], Callable[[], Any]]:
+    """The files, and run.json: made only where it is asked for, since analysing takes a second for long runs."""
     from benchkit.analysis.document import document
     from benchkit.records.folder import load
     from benchkit.report.write import write
@@ -62,12 +63,12 @@ def _one(path: Path, folder: Path | None, language: str) -> tuple[list[Path], An
     home = (path if path.is_dir() else path.parent).resolve()
     with speaking(language):
         made = write(run, folder / home.name if folder else home)
-    return made, document(run)
+    return made, lambda: document(run)
 
 
 def _several(
     paths: Sequence[Path], folder: Path | None, *, every: bool, language: str
-) -> tuple[list[Path], Any]:
+) -> tuple[list[Path], Callable[[], Any]]:
     from benchkit.errors import RecordError
     from benchkit.report.several.together import as_document, together
     from benchkit.report.several.write import home_of, write_several
@@ -83,7 +84,7 @@ def _several(
     own = list(_own_reports(ran, language)) if every else []
     told = together(ran, left)
     made = write_several(told, folder or home_of([each.path for each in ran]))
-    return [*made, *own], as_document(told)
+    return [*made, *own], lambda: as_document(told)
 
 
 def _read(paths: Sequence[Path]) -> tuple[list[Ran], list[Left]]:
@@ -117,7 +118,9 @@ def _read(paths: Sequence[Path]) -> tuple[list[Ran], list[Left]]:
     return ran, left
 
 
-def _index(path: Path, folder: Path | None, *, every: bool, language: str) -> tuple[list[Path], Any]:
+def _index(
+    path: Path, folder: Path | None, *, every: bool, language: str
+) -> tuple[list[Path], Callable[[], Any]]:
     from benchkit.errors import RecordError, UsageError
     from benchkit.records.shelf import shelf
     from benchkit.report.several.index import as_document, index
@@ -136,7 +139,7 @@ def _index(path: Path, folder: Path | None, *, every: bool, language: str) -> tu
     own = list(_own_reports(told.runs, language)) if every else []
     for each in told.broken:
         _say_left(each)
-    return [*write_index(told), *own], as_document(told)
+    return [*write_index(told), *own], lambda: as_document(told)
 
 
 def _own_reports(runs: Sequence[Ran], language: str) -> Iterator[Path]:
