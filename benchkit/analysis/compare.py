@@ -50,12 +50,6 @@ def compare(documents: Sequence[Mapping[str, Any]]) -> list[Difference]:
     ]
 
 
-def differing_machines(documents: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Places (from 0) of the runs whose machine is not the first one's."""
-    first = documents[0]["environment"].get("fingerprint")
-    return [at for at, each in enumerate(documents) if each["environment"].get("fingerprint") != first]
-
-
 def _logs(cell: Mapping[str, Any]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     return np.log([max(1e-3, block["p50_us"]) for block in cell.get("blocks_detail", [])])
 

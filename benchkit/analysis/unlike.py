@@ -27,13 +27,18 @@ def machine_of(document: Entry) -> str:
     return str(document["environment"].get("fingerprint") or "")
 
 
+def differing_machines(documents: Sequence[Entry]) -> list[int]:
+    """Places (from 0) of the runs whose machine is not the first one's."""
+    return [at for at, each in enumerate(documents) if machine_of(each) != machine_of(documents[0])]
+
+
 def kind_of(document: Entry) -> tuple[str, str, bool]:
     """Scenario, machine, quick: runs that share these stand in one trend."""
     return str(document["scenario"].get("name") or ""), machine_of(document), bool(document.get("quick"))
 
 
 def _machines(documents: Sequence[Entry]) -> Iterator[str]:
-    others = [at for at, each in enumerate(documents, 1) if machine_of(each) != machine_of(documents[0])]
+    others = [at + 1 for at in differing_machines(documents)]
     unknown = [at for at, each in enumerate(documents, 1) if not machine_of(each)]
     if others:
         yield (

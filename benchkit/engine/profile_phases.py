@@ -67,20 +67,20 @@ class Rules:
 def of_producer(take: Callable[..., Any], send: Callable[..., Any]) -> Rules:
     """`take` is the feed's, `send` the sender's."""
     p, name = Producer, identifier
-    waiting = (p._wait, p._rest, p._spin, p._await_reply, p._drain, p._refusals, p._collect)  # noqa: SLF001  (they are the table's subject)
+    waiting = (p._wait, p._rest, p._spin, p._await_reply, p._drain, p._refusals, p._collect)
     return Rules(
         entry=name(p.run),
         own=_functions(p),
         phases={
             **{name(each): WAITING for each in waiting},
-            name(p._send): "encode",  # noqa: SLF001  (as above)
-            name(p._see): CHECKS,  # noqa: SLF001  (as above)
+            name(p._send): "encode",
+            name(p._see): CHECKS,
         },
         calls={
-            (name(p._send), name(send)): "send",  # noqa: SLF001  (as above)
-            (name(p._send), name(p._collect)): "send",  # noqa: SLF001  (as above)
-            (name(p._open_loop), name(take)): SOURCE,  # noqa: SLF001  (as above)
-            (name(p._closed_loop), name(take)): SOURCE,  # noqa: SLF001  (as above)
+            (name(p._send), name(send)): "send",
+            (name(p._send), name(p._collect)): "send",
+            (name(p._open_loop), name(take)): SOURCE,
+            (name(p._closed_loop), name(take)): SOURCE,
         },
         leaving={},
     )
@@ -93,21 +93,21 @@ def of_worker(receive: Callable[..., Any], stage_run: Callable[..., Any]) -> Rul
         entry=name(w.run),
         own=_functions(w) | {name(_release)},
         phases={
-            name(w._decode): "decode",  # noqa: SLF001  (they are the table's subject)
-            name(w._gather): "batch",  # noqa: SLF001  (as above)
-            name(w._reply): "reply",  # noqa: SLF001  (as above)
-            name(w._hand_over): "reply",  # noqa: SLF001  (as above)
-            name(w._stage_failed): "compute",  # noqa: SLF001  (as above)
-            name(w._verify): CHECKS,  # noqa: SLF001  (as above)
+            name(w._decode): "decode",
+            name(w._gather): "batch",
+            name(w._reply): "reply",
+            name(w._hand_over): "reply",
+            name(w._stage_failed): "compute",
+            name(w._verify): CHECKS,
             name(_release): CHECKS,
         },
         calls={
             (name(w.run), name(receive)): WAITING,
-            (name(w._handle), name(stage_run)): "compute",  # noqa: SLF001  (as above)
-            (name(w._handle), name(time.monotonic_ns)): OWN,  # noqa: SLF001  (as above)
+            (name(w._handle), name(stage_run)): "compute",
+            (name(w._handle), name(time.monotonic_ns)): OWN,
         },
         # `_handle` calls the stage, and else only what acknowledges.
-        leaving={name(w._handle): "reply"},  # noqa: SLF001  (as above)
+        leaving={name(w._handle): "reply"},
     )
 
 

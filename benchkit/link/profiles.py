@@ -40,6 +40,21 @@ class Profile:
 
 
 NONE: Final = "none"
+_MOBILE: Final = {
+    "delay": ("23.5ms", f"half the mean round trip of 47 ms of {_TESTOURI}"),
+    "floor": ("12ms", ASSUMED),
+    "jitter": ("8ms", ASSUMED),
+    "distribution": ("gamma", ASSUMED),
+    "rate": ("20Mbit/s", f"a drone's video, not reached everywhere along the routes of {_RS_DRONE}"),
+    "loss": (0.003, ASSUMED),
+    "loss_burst": (8, ASSUMED),
+    "blackouts": (
+        [{"at": "7s", "lasts": "100ms", "every": "15s"}],
+        f"lasting the middle of 50 to 150 ms for a handover in NR, {_DRIVE_TEST}; how often: {ASSUMED}",
+    ),
+}
+"""Up; down differs by its rate."""
+
 PROFILES: Final[Mapping[str, Profile]] = {
     NONE: Profile("no link at all: the ends meet directly", {}, {}),
     "direct": Profile("a link that impairs nothing: what the proxy itself costs", {}, {}),
@@ -88,31 +103,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
     ),
     "5g-mobile": Profile(
         "moving through cells: short interruptions when one hands over to the next",
-        up={
-            "delay": ("23.5ms", f"half the mean round trip of 47 ms of {_TESTOURI}"),
-            "floor": ("12ms", ASSUMED),
-            "jitter": ("8ms", ASSUMED),
-            "distribution": ("gamma", ASSUMED),
-            "rate": ("20Mbit/s", f"a drone's video, not reached everywhere along the routes of {_RS_DRONE}"),
-            "loss": (0.003, ASSUMED),
-            "loss_burst": (8, ASSUMED),
-            "blackouts": (
-                [{"at": "7s", "lasts": "100ms", "every": "15s"}],
-                f"lasting the middle of 50 to 150 ms for a handover in NR, {_DRIVE_TEST}; how often: {ASSUMED}",
-            ),
-        },
-        down={
-            "delay": ("23.5ms", f"half the mean round trip of 47 ms of {_TESTOURI}"),
-            "floor": ("12ms", ASSUMED),
-            "jitter": ("8ms", ASSUMED),
-            "distribution": ("gamma", ASSUMED),
-            "rate": ("50Mbit/s", f"60% of users see less, {_CDN}"),
-            "loss": (0.003, ASSUMED),
-            "loss_burst": (8, ASSUMED),
-            "blackouts": (
-                [{"at": "7s", "lasts": "100ms", "every": "15s"}],
-                f"lasting the middle of 50 to 150 ms for a handover in NR, {_DRIVE_TEST}; how often: {ASSUMED}",
-            ),
-        },
+        up=_MOBILE,
+        down={**_MOBILE, "rate": ("50Mbit/s", f"60% of users see less, {_CDN}")},
     ),
 }

@@ -96,7 +96,7 @@ def is_on() -> bool:
     return _state.write is not None
 
 
-def produced(id: Id, *, due_ns: int = 0, payload_bytes: int = 0, hop: int = 0) -> None:  # noqa: A002  (what people call it)
+def produced(id: Id, *, due_ns: int = 0, payload_bytes: int = 0, hop: int = 0) -> None:
     """The producer turns to a message: just before sending, or before encoding where `encoded` is marked too.
 
     `due_ns` is when it should have left, on `time.monotonic_ns`; what it left later is then `lateness`.
@@ -106,35 +106,35 @@ def produced(id: Id, *, due_ns: int = 0, payload_bytes: int = 0, hop: int = 0) -
         write(_PRODUCED, id, due_ns, payload_bytes, hop)
 
 
-def received(id: Id, *, hop: int = 0) -> None:  # noqa: A002  (as above)
+def received(id: Id, *, hop: int = 0) -> None:
     """The worker has the message: just after receiving it."""
     write = _state.write
     if write is not None:
         write(_RECEIVED, id, 0, 0, hop)
 
 
-def done(id: Id, *, ok: bool = True, hop: int = 0) -> None:  # noqa: A002  (as above)
+def done(id: Id, *, ok: bool = True, hop: int = 0) -> None:
     """The worker is through with the message; `ok=False` where it failed on it."""
     write = _state.write
     if write is not None:
         write(_DONE, id, 0, 0, hop, not ok)
 
 
-def encoded(id: Id, *, hop: int = 0) -> None:  # noqa: A002  (as above)
+def encoded(id: Id, *, hop: int = 0) -> None:
     """The payload is ready to be sent."""
     write = _state.write
     if write is not None:
         write(_ENCODED, id, 0, 0, hop)
 
 
-def sent(id: Id, *, hop: int = 0) -> None:  # noqa: A002  (as above)
+def sent(id: Id, *, hop: int = 0) -> None:
     """Sending returned."""
     write = _state.write
     if write is not None:
         write(_SENT, id, 0, 0, hop)
 
 
-def returned(id: Id, *, hop: int = 0) -> None:  # noqa: A002  (as above)
+def returned(id: Id, *, hop: int = 0) -> None:
     """The producer has the reply: latency then runs until here, else until the work was finished."""
     write = _state.write
     if write is not None:
@@ -148,28 +148,28 @@ def asked(*, hop: int = 0) -> None:
         write(_ASKED, b"", 0, 0, hop)
 
 
-def decoded(id: Id, *, hop: int = 0) -> None:  # noqa: A002  (as above)
+def decoded(id: Id, *, hop: int = 0) -> None:
     """The worker has the content in a form that it can work on."""
     write = _state.write
     if write is not None:
         write(_DECODED, id, 0, 0, hop)
 
 
-def started(id: Id, *, hop: int = 0) -> None:  # noqa: A002  (as above)
+def started(id: Id, *, hop: int = 0) -> None:
     """Work on it begins: what lies between `decoded` and here is waiting for a batch."""
     write = _state.write
     if write is not None:
         write(_STARTED, id, 0, 0, hop)
 
 
-def finished(id: Id, *, hop: int = 0) -> None:  # noqa: A002  (as above)
+def finished(id: Id, *, hop: int = 0) -> None:
     """Work on it has ended; what follows until `replied` or `done` is replying."""
     write = _state.write
     if write is not None:
         write(_FINISHED, id, 0, 0, hop)
 
 
-def replied(id: Id, *, hop: int = 0) -> None:  # noqa: A002  (as above)
+def replied(id: Id, *, hop: int = 0) -> None:
     """The reply, or the acknowledgement, is handed over."""
     write = _state.write
     if write is not None:

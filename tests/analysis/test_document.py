@@ -7,8 +7,9 @@ import pytest
 from synthetic import MS, PHASE_US, a_cell, a_run, dam
 
 from benchkit.analysis.answer import answer
-from benchkit.analysis.compare import compare, differing_machines
+from benchkit.analysis.compare import compare
 from benchkit.analysis.document import document
+from benchkit.analysis.unlike import differing_machines
 from benchkit.cli.exits import code_of
 from benchkit.records.run import Failure, Run
 from benchkit.records.samples import PHASES, Status

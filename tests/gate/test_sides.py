@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import SCENARIO, git
+from project import SCENARIO, git
 
 from benchkit import scenario
 from benchkit.errors import BuildError, ScenarioError, UsageError

@@ -79,5 +79,5 @@ def test_a_half_line_is_dropped_and_what_is_left_is_known(tmp_path: Path) -> Non
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "trials.jsonl").write_text("hello\n")
-    with pytest.raises(UsageError, match="no line of a self-test"):
+    with pytest.raises(UsageError, match="no line of this self-test"):
         Log(tmp_path)

@@ -57,43 +57,11 @@ def verdict(facts: Facts) -> Verdict:
     if facts.latency_us <= 0:
         return NONE
     first, second = sorted(PHASES, key=lambda phase: -facts.share(phase))[:2]
-    share = facts.share(first)
-    whole = say(
-        "{mean_us} of {latency_us}",
-        mean_us=show_us(facts.mean_us[first]),
-        latency_us=show_us(facts.latency_us),
-    )
-    next_ = say("next is {second} with {share}", second=named(second), share=percent(facts.share(second)))
-    evidence = [
-        say(
-            "{first} is {share} of the mean latency, {whole}; {next}",
-            first=named(first),
-            share=percent(share),
-            whole=whole,
-            next=next_,
-        )
-    ]
+    evidence = [_largest(facts, first, second)]
     if at_floor(facts):
-        why = say(
-            "p50 {p50_us} is the tool's own: an empty message takes {null_us}",
-            p50_us=show_us(facts.p50_us),
-            null_us=show_us(facts.null_us),
-        )
-        sure = _sure_of_floor(facts)
-        return _none(facts, first, [*evidence, why], say("no bottleneck: {why}", why=why), sure)
-    if share < grade.DOMINATES and signs.crowded(facts) >= 1:
-        return _crowded(facts, evidence)
-    if share < grade.DOMINATES:
-        why = say("no phase reaches {limit} of the mean latency", limit=percent(grade.DOMINATES))
-        line = say(
-            "no bottleneck: {why}, the largest is {first} with {share}",
-            why=why,
-            first=named(first),
-            share=percent(share),
-        )
-        # It was near to being called contention: half a grade less where it was a hair.
-        clear = grade.clear_below(signs.crowded(facts))
-        return _none(facts, first, [*evidence, why], line, grade.of_none(facts, first) * clear)
+        return _at_floor(facts, first, evidence)
+    if facts.share(first) < grade.DOMINATES:
+        return _crowded(facts, evidence) if signs.crowded(facts) >= 1 else _below(facts, first, evidence)
     agreed = grade.agreement(facts, first)
     if len(facts.block_means_us) > 1:
         evidence.append(
@@ -104,18 +72,63 @@ def verdict(facts: Facts) -> Verdict:
                 count=len(facts.block_means_us),
             )
         )
-    if share - grade.rival(facts, first) < _LEAD or agreed < _AGREE:
+    if facts.share(first) - grade.rival(facts, first) < _LEAD or agreed < _AGREE:
         if signs.crowded(facts) >= 1:
             return _crowded(facts, evidence)
-        line = say(
-            "no single bottleneck: {first} {share} and {second} {share2}",
-            first=named(first),
-            share=percent(share),
-            second=named(second),
-            share2=percent(facts.share(second)),
-        )
-        return Verdict("none", "none", share, evidence, 0.0, "unclear", line)
+        return _unclear(facts, first, second, evidence)
     return _named(facts, first, evidence)
+
+
+def _largest(facts: Facts, first: str, second: str) -> str:
+    whole = say(
+        "{mean_us} of {latency_us}",
+        mean_us=show_us(facts.mean_us[first]),
+        latency_us=show_us(facts.latency_us),
+    )
+    next_ = say("next is {second} with {share}", second=named(second), share=percent(facts.share(second)))
+    return say(
+        "{first} is {share} of the mean latency, {whole}; {next}",
+        first=named(first),
+        share=percent(facts.share(first)),
+        whole=whole,
+        next=next_,
+    )
+
+
+def _at_floor(facts: Facts, first: str, evidence: list[str]) -> Verdict:
+    """The figure is the tool's own, and so is what little is left beneath it."""
+    why = say(
+        "p50 {p50_us} is the tool's own: an empty message takes {null_us}",
+        p50_us=show_us(facts.p50_us),
+        null_us=show_us(facts.null_us),
+    )
+    sure = 0.9 * grade.clear_below((facts.p50_us or 0.0) / (FLOOR_TIMES * (facts.null_us or 1.0)))
+    return _none(facts, first, [*evidence, why], say("no bottleneck: {why}", why=why), sure)
+
+
+def _below(facts: Facts, first: str, evidence: list[str]) -> Verdict:
+    """No phase reaches the limit."""
+    why = say("no phase reaches {limit} of the mean latency", limit=percent(grade.DOMINATES))
+    line = say(
+        "no bottleneck: {why}, the largest is {first} with {share}",
+        why=why,
+        first=named(first),
+        share=percent(facts.share(first)),
+    )
+    # It was near to being called contention: half a grade less where it was a hair.
+    clear = grade.clear_below(signs.crowded(facts))
+    return _none(facts, first, [*evidence, why], line, grade.of_none(facts, first) * clear)
+
+
+def _unclear(facts: Facts, first: str, second: str, evidence: list[str]) -> Verdict:
+    line = say(
+        "no single bottleneck: {first} {share} and {second} {share2}",
+        first=named(first),
+        share=percent(facts.share(first)),
+        second=named(second),
+        share2=percent(facts.share(second)),
+    )
+    return Verdict("none", "none", facts.share(first), evidence, 0.0, "unclear", line)
 
 
 def _named(facts: Facts, first: str, evidence: list[str]) -> Verdict:
@@ -165,11 +178,6 @@ def at_floor(facts: Facts) -> bool:
     """Most of the latency is what an empty message costs as well."""
     p50, null = facts.p50_us, facts.null_us
     return p50 is not None and bool(null) and p50 < FLOOR_TIMES * (null or 0.0)
-
-
-def _sure_of_floor(facts: Facts) -> float:
-    """The figure is the tool's own, and so is what little is left beneath it."""
-    return 0.9 * grade.clear_below((facts.p50_us or 0.0) / (FLOOR_TIMES * (facts.null_us or 1.0)))
 
 
 def _none(facts: Facts, first: str, evidence: list[str], line: str, confidence: float) -> Verdict:

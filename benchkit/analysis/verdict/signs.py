@@ -52,7 +52,7 @@ def _over(value: float, threshold: float) -> float:
     return value / threshold if threshold > 0 else 0.0
 
 
-def always(facts: Facts, phase: str) -> float:  # noqa: ARG001  (a sign's signature)
+def always(facts: Facts, phase: str) -> float:
     """The last rule of a phase."""
     return 2.0
 
@@ -136,17 +136,17 @@ def _work_share(facts: Facts) -> float:
     return sum(facts.share(name) for name in ("decode", "compute", "reply"))
 
 
-def saturated(facts: Facts, phase: str) -> float:  # noqa: ARG001  (a sign's signature)
+def saturated(facts: Facts, phase: str) -> float:
     """The stage works all the time."""
     return _over(facts.busy.stage, BUSY)
 
 
-def in_flight(facts: Facts, phase: str) -> float:  # noqa: ARG001  (a sign's signature)
+def in_flight(facts: Facts, phase: str) -> float:
     """A closed loop keeps more messages in flight than the stage can take."""
     return 2.0 * facts.closed
 
 
-def bursts(facts: Facts, phase: str) -> float:  # noqa: ARG001  (a sign's signature)
+def bursts(facts: Facts, phase: str) -> float:
     """Messages are due in bursts, and these are more uneven than the stage's work."""
     if facts.arrivals_cv is None:
         return 0.0
@@ -154,7 +154,7 @@ def bursts(facts: Facts, phase: str) -> float:  # noqa: ARG001  (a sign's signat
     return min(_over(facts.arrivals_cv, BURSTY), _over(facts.arrivals_cv, service) if service else 2.0)
 
 
-def uneven_work(facts: Facts, phase: str) -> float:  # noqa: ARG001  (a sign's signature)
+def uneven_work(facts: Facts, phase: str) -> float:
     """The stage's work varies more from message to message than the gaps between them."""
     if not facts.service_cv:
         return 0.0
@@ -196,7 +196,7 @@ def broker_cpu(facts: Facts, phase: str) -> float:
     return _over(there, EXPLAINS * facts.mean_us[phase]) if facts.has_broker else 0.0
 
 
-def narrow_link(facts: Facts, phase: str) -> float:  # noqa: ARG001  (a sign's signature)
+def narrow_link(facts: Facts, phase: str) -> float:
     """The link between the parties needs so long for the bytes, or is busy nearly all the time."""
     needed = _over(facts.link.transmission_us, EXPLAINS * (facts.mean_us["send"] + facts.mean_us["transit"]))
     return max(needed, _over(facts.link.busy_share, BUSY))
@@ -228,21 +228,21 @@ def many_wake_ups(facts: Facts, phase: str) -> float:
     return _over(slept * (facts.wake_us or 0.0), WAKING * facts.mean_us[phase])
 
 
-def slow_broker(facts: Facts, phase: str) -> float:  # noqa: ARG001  (a sign's signature)
+def slow_broker(facts: Facts, phase: str) -> float:
     """There is a broker, and bytes are too few for the link to matter."""
     return _over(LARGE_BYTES, max(1, facts.wire_bytes)) if facts.has_broker else 0.0
 
 
-def many_bytes(facts: Facts, phase: str) -> float:  # noqa: ARG001  (a sign's signature)
+def many_bytes(facts: Facts, phase: str) -> float:
     """So many bytes that moving them takes longer than waking."""
     return _over(facts.wire_bytes, LARGE_BYTES)
 
 
-def held_in_send(facts: Facts, phase: str) -> float:  # noqa: ARG001  (a sign's signature)
+def held_in_send(facts: Facts, phase: str) -> float:
     """The producer is in `send` for most of the time, and longer than in `encode`."""
     return _over(facts.busy.send, max(HELD, facts.busy.encode))
 
 
-def held_in_encode(facts: Facts, phase: str) -> float:  # noqa: ARG001  (a sign's signature)
+def held_in_encode(facts: Facts, phase: str) -> float:
     """The producer encodes for most of the time."""
     return _over(facts.busy.encode, HELD)

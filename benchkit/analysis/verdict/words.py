@@ -38,14 +38,14 @@ def saturated(facts: Facts, phase: str) -> str:
     )
 
 
-def encoding(facts: Facts, phase: str) -> str:  # noqa: ARG001  (a sentence's signature)
+def encoding(facts: Facts, phase: str) -> str:
     """Lateness from encoding."""
     return say(
         "messages left late: the producer encoded {encode} of the time", encode=percent(facts.busy.encode)
     )
 
 
-def late(facts: Facts, phase: str) -> str:  # noqa: ARG001  (a sentence's signature)
+def late(facts: Facts, phase: str) -> str:
     """Lateness that no phase explains."""
     cpu = facts.busy.producer_cpu
     busy = "" if cpu is None else say(", its CPU busy {cpu} of the time", cpu=percent(cpu))
@@ -73,7 +73,7 @@ def coding(facts: Facts, phase: str) -> str:
     )
 
 
-def in_flight(facts: Facts, phase: str) -> str:  # noqa: ARG001  (a sentence's signature)
+def in_flight(facts: Facts, phase: str) -> str:
     """Queueing in a closed loop."""
     busy = percent(facts.busy.stage)
     return say(
@@ -81,7 +81,7 @@ def in_flight(facts: Facts, phase: str) -> str:  # noqa: ARG001  (a sentence's s
     )
 
 
-def bursts(facts: Facts, phase: str) -> str:  # noqa: ARG001  (a sentence's signature)
+def bursts(facts: Facts, phase: str) -> str:
     """Queueing at a low mean load."""
     cv = (
         ""
@@ -97,7 +97,7 @@ def bursts(facts: Facts, phase: str) -> str:  # noqa: ARG001  (a sentence's sign
     )
 
 
-def uneven_work(facts: Facts, phase: str) -> str:  # noqa: ARG001  (a sentence's signature)
+def uneven_work(facts: Facts, phase: str) -> str:
     """Queueing behind slow messages."""
     return say(
         "messages wait behind slow ones: the stage's time varies by {service_cv:.1f} of its mean, "
@@ -127,7 +127,7 @@ def waits_within(facts: Facts, phase: str) -> str:
     )
 
 
-def computing(facts: Facts, phase: str) -> str:  # noqa: ARG001  (a sentence's signature)
+def computing(facts: Facts, phase: str) -> str:
     """Compute."""
     per_s = 1e6 / facts.stage_work_us if facts.stage_work_us > 0 else 0.0
     return say(
@@ -209,7 +209,7 @@ def many_wake_ups(facts: Facts, phase: str) -> str:
     )
 
 
-def narrow_link(facts: Facts, phase: str) -> str:  # noqa: ARG001  (a sentence's signature)
+def narrow_link(facts: Facts, phase: str) -> str:
     """A link that limits a rate."""
     took, busy = show_us(facts.link.transmission_us), percent(facts.link.busy_share)
     return say(
