@@ -94,6 +94,8 @@ class Block:
     """What could not be seen and why: `stage-0.runnable_ns`, `stage-1` (all of it), `cores`, `broker.counts`."""
     slowed: Slowed | None = None
     """A block of an experiment (Run.trials); no figure of the cell is made of it."""
+    told: Mapping[str, Mapping[str, int | float | Mapping[str, int | float]]] = field(default_factory=dict)
+    """By party: what its stage's messages showed, by name; counts, and spreads (analysis.told says of what)."""
 
 
 @dataclass(frozen=True, slots=True)
