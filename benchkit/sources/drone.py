@@ -1,7 +1,7 @@
 """Live video of a drone: H.264 as a real encoder sizes it, or raw frames, each with a MISB ST 0601 packet.
 
-Sizes follow a real encode of a picture that moves as a flight moves it: at the defaults an I frame is about three
-times as long as the median P frame (tests/sources/test_drone.py holds it to twice). Several producers share the one stream.
+Sizes follow a real encode of a picture that moves as a flight moves it: at the defaults an I frame is four to seven
+times as long as the median P frame (58 to 114 kB and 16 kB with seed 1, x264 at 4 Mbit/s).
 """
 
 from __future__ import annotations

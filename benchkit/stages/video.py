@@ -94,7 +94,7 @@ class _Open(OpenStage):
 
     def _seen(self, number: int, frame: Array) -> tuple[float, float, float]:
         """Whether a car is there, its column and its row."""
-        if frame.ndim == 3:  # noqa: PLR2004  (rows, columns, colours)
+        if frame.ndim == 3:
             red, step = _red_of_raw(frame), _STEP
         else:
             picture = self._decoder.picture(number, frame.tobytes())
@@ -104,7 +104,7 @@ class _Open(OpenStage):
             red = _red_of(picture)
             step = picture.width // red.shape[1]
         self._decoded += 1
-        rows, columns = np.nonzero(red > 128 + self._stage.redness)  # noqa: PLR2004  (grey in Cr)
+        rows, columns = np.nonzero(red > 128 + self._stage.redness)
         if len(rows) < self._stage.pixels:
             return 0.0, _UNKNOWN, _UNKNOWN
         return 1.0, (float(columns.mean()) + 0.5) * step, (float(rows.mean()) + 0.5) * step
