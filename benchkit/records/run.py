@@ -94,6 +94,8 @@ class Block:
     """What could not be seen and why: `stage-0.runnable_ns`, `stage-1` (all of it), `cores`, `broker.counts`."""
     slowed: Slowed | None = None
     """A block of an experiment (Run.trials); no figure of the cell is made of it."""
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """What the ends of the transport counted of themselves, by role and by names of their own; warm-up included."""
 
 
 @dataclass(frozen=True, slots=True)

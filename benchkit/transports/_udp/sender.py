@@ -27,6 +27,9 @@ from benchkit.transports.family import families
 
 _RETRY_S: Final = 0.002
 """How long to wait for a worker that is being started again, or for what a helper may have read."""
+_OVERTAKEN: Final = 3
+"""A message counts as gone, and its place is free, when its worker is done with so many that were sent after it; as
+with TCP's third duplicate acknowledgement (RFC 5681), fewer may be reordering."""
 
 
 @dataclass(slots=True)
@@ -38,16 +41,20 @@ class _Sent:
     """0 until all of it has gone."""
     gone_s: float = 0.0
     """When the worker said that it has nothing of it; its reply may still be under way."""
+    placed: bool = True
+    """It has one of the `depth` places."""
 
 
 class _Link:
     """One worker, as the producer sees it."""
 
-    __slots__ = ("asked_s", "in_flight", "number", "out", "peer", "sock")
+    __slots__ = ("asked_s", "in_flight", "number", "out", "peer", "placed", "sock")
 
     def __init__(self, sock: Datagrams, peer: Peer) -> None:
         self.sock, self.peer = sock, peer
         self.in_flight: dict[int, _Sent] = {}
+        self.placed = 0
+        """Of those, how many have a place."""
         self.number = 0
         self.out: Outgoing | None = None
         """What `send` has begun and not finished."""
@@ -124,7 +131,7 @@ class UdpSender(Sender):
                 self._links[worker] = link = self._connect(worker)
             if link is None or link.out is not None or not link.peer.room(self._ways.mtu - HEADERS_BYTES):
                 continue
-            if best is None or len(link.in_flight) < len(best.in_flight):
+            if best is None or link.placed < best.placed:
                 best = link
         return best
 
@@ -165,16 +172,28 @@ class UdpSender(Sender):
                 sent = link.in_flight.get(number)
                 if sent is not None and not sent.gone_s:
                     sent.gone_s = now
+                    self._leave_place(link, sent)
         elif head.kind == ASK:
             link.peer.answer(())
         elif head.kind != GRANT:
             self._counts.malformed += 1
 
     def _done(self, link: _Link, number: int) -> bool:
-        if link.in_flight.pop(number, None) is None:
+        sent = link.in_flight.pop(number, None)
+        if sent is None:
             return False
-        self._in_flight -= 1
+        self._leave_place(link, sent)
+        for older, other in link.in_flight.items():
+            if older + _OVERTAKEN > number:
+                break
+            self._leave_place(link, other)
         return True
+
+    def _leave_place(self, link: _Link, sent: _Sent) -> None:
+        if sent.placed:
+            sent.placed = False
+            link.placed -= 1
+            self._in_flight -= 1
 
     def _lost(self, link: _Link, number: int) -> None:
         sent = link.in_flight[number]
@@ -212,7 +231,7 @@ class UdpSender(Sender):
         links = [link for link in self._links if link is not None]
         if None in self._links or any(helper.is_alive() for helper in self._helpers):
             timeout_s = min(timeout_s, _RETRY_S)
-        if self._in_flight:
+        if any(link.in_flight for link in links):
             timeout_s = min(timeout_s, ASK_S)
         if writing is not None and writing.out is not None:
             timeout_s = min(timeout_s, writing.peer.patience_s(writing.out))
@@ -256,6 +275,7 @@ class UdpSender(Sender):
         link.number += 1
         link.out = Outgoing(MESSAGE, link.number, parts, self._ways.cut(nbytes))
         link.in_flight[link.number] = _Sent(bytes(parts[0][:ENVELOPE_BYTES]))
+        link.placed += 1
         self._in_flight += 1
         return link
 
@@ -269,12 +289,14 @@ class UdpSender(Sender):
                 return False
         except OSError:
             # The news of a worker's death come with the next datagram, which has not gone then.
-            del link.in_flight[out.number]
-            self._in_flight -= 1
+            self._done(link, out.number)
             self._drop(link)
             return False
         link.out = None
-        link.in_flight[out.number].sent_s = monotonic()
+        # With parity it may be whole, and answered, before its last fragment has gone.
+        sent = link.in_flight.get(out.number)
+        if sent is not None:
+            sent.sent_s = monotonic()
         return True
 
     def _leave(self, link: _Link) -> None:
