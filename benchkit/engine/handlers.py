@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchkit.engine import ends, oracle, paths, placement, profile_phases
+from benchkit.engine import counting, ends, oracle, paths, placement, profile_phases
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
 from benchkit.engine.filling import Filling
 from benchkit.engine.in_place import InPlace
@@ -179,7 +179,7 @@ def do_produce(work: Work) -> dict[str, Any]:
     source = sources.registry.build(dict(task.source))
     transport = transports.registry.build(dict(task.transport))
     before = paths.open_sockets()
-    sender = transport.sender(task.address)
+    end = sender = transport.sender(task.address)
     try:
         path = paths.used(sender, before, task.link_ports)
         feed: Feed
@@ -202,6 +202,7 @@ def do_produce(work: Work) -> dict[str, Any]:
                     task, feed, coder, sender, SHELF.expected.get(task.cell, {}), lambda: bool(work.stopping)
                 )
                 error = _attempt(watch.around(lambda: producer.run(schedule)))
+                work.tell("counted", counts=counting.counted(end))
                 work.tell("measured", **producer.result(), error=error, path=path, ran_on=placement.ran_on())
                 watch.tell()
         finally:
@@ -236,7 +237,7 @@ def do_serve(work: Work) -> dict[str, Any]:
     stage = SHELF.stage(stages.registry.build(dict(task.stage)), seed)
     transport = transports.registry.build(dict(task.transport))
     before = paths.open_sockets()
-    receiver = transport.receiver(task.address, work.command["worker"])
+    end = receiver = transport.receiver(task.address, work.command["worker"])
     try:
         path = paths.used(receiver, before, task.link_ports)
         _settle()
@@ -253,6 +254,7 @@ def do_serve(work: Work) -> dict[str, Any]:
             if task.hold:
                 work.going.wait()
             error = _attempt(watch.around(worker.run))
+            work.tell("counted", counts=counting.counted(end))
             # Before the end is closed: what was measured must not be lost with it.
             seen = with_told(worker.result(), stage)
             work.tell("served", **seen, error=error, path=path, ran_on=placement.ran_on())

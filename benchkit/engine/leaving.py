@@ -100,7 +100,7 @@ def due_s(samples: Samples, messages: int) -> float:
 
 
 def _whereabouts(ends: Ends, stage: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
-    """Where each process ran (by the role of the process) and what each end used (by its part)."""
+    """Where each process ran (by the role of the process), what each end used and counted (by its part)."""
     producing = [(party, report) for (party, _), report in zip(ends.producing, ends.reports, strict=True)]
     told: dict[str, tuple[str, Mapping[str, Any] | None]] = {
         **{party.role: (party.role, report) for party, report in producing},
@@ -113,7 +113,16 @@ def _whereabouts(ends: Ends, stage: Sequence[Mapping[str, Any] | None]) -> dict[
     return {
         "ran_on": {role: core for role, core in cores.items() if core is not None},
         "paths": {part: result["path"] for part, (_, result) in told.items() if result},
+        "counts": _counts(ends),
     }
+
+
+def _counts(ends: Ends) -> dict[str, dict[str, int]]:
+    """What ends of the transport counted of themselves, of those that count."""
+    named = [(party.role, party, number) for party, number in ends.producing]
+    named += [(f"stage-{i}", party, number) for i, (party, number) in enumerate(ends.workers)]
+    events = {part: party.event(number, "counted") for part, party, number in named}
+    return {part: event["counts"] for part, event in events.items() if event and event["counts"]}
 
 
 def _quiet(measured: Mapping[str, int], stage: Sequence[dict[str, Any] | None], drain_s: float) -> bool:

@@ -96,6 +96,8 @@ class Block:
     """A block of an experiment (Run.trials); no figure of the cell is made of it."""
     told: Mapping[str, Mapping[str, int | float | Mapping[str, int | float]]] = field(default_factory=dict)
     """By party: what its stage's messages showed, by name; counts, and spreads (analysis.told says of what)."""
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """What the ends of the transport counted of themselves, by role and by names of their own; warm-up included."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from benchkit.analysis.link import packets_lost
 from benchkit.analysis.validity.facts import Facts, Reason, blocks_named, graded, messages, percent, reason
 from benchkit.analysis.validity.parties import COUNTED, cut_short, failures
 from benchkit.units import show_us
@@ -43,7 +44,10 @@ def drain(facts: Facts) -> Iterator[Reason]:
 
 
 def undelivered(facts: Facts) -> Iterator[Reason]:
-    """No message was lost on the way, or few enough where that is allowed."""
+    """No message was lost on the way, or few enough where that is allowed.
+
+    What a link took away because it was asked to is what was to be measured: each lost message needs a lost datagram.
+    """
     gone = {
         name: facts.account[name]
         for name in ("dropped", "rejected", "dead_lettered", "lost")
@@ -51,12 +55,15 @@ def undelivered(facts: Facts) -> Iterator[Reason]:
     }
     if not gone:
         return
+    by_link = min(gone.get("lost", 0), packets_lost(facts.cell, facts.blocks))
     share = sum(gone.values()) / facts.scheduled
     broken = bool(facts.account["lost"]) and facts.cell.delivery not in _MAY_LOSE
     text = ", ".join(f"{count} {named(name.replace('_', '-'))}" for name, count in gone.items())
     promise = say("; it promises {delivery}", delivery=facts.cell.delivery) if broken else ""
     refusal = next((failure for failure in failures(facts) if failure.type == COUNTED), None)
     why = f": {refusal.what}" if refusal else ""
+    if by_link:
+        why += say("; the link lost datagrams, as it was asked to")
     yield reason(
         "undelivered",
         say(
@@ -66,7 +73,7 @@ def undelivered(facts: Facts) -> Iterator[Reason]:
             promise=promise,
             why=why,
         ),
-        "invalid" if broken else graded(share),
+        "invalid" if broken else graded(share - by_link / facts.scheduled),
         refusal.remedy if refusal else "",
     )
 
