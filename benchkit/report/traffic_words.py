@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchkit.analysis.validity.facts import percent
-from benchkit.words import named, say
+from benchkit.words import say
 
 Entry = Mapping[str, Any]
 
@@ -24,7 +24,7 @@ def _facts(cell: Entry, traffic: Entry) -> Iterator[str]:
             dropped=dropped,
             scheduled=scheduled,
             share=percent(dropped / max(1, scheduled)),
-            by=", ".join(f"{count} {named(name)}" for name, count in traffic["drops"].items()),
+            by=", ".join(f"{count} {name}" for name, count in traffic["drops"].items()),
         )
     if traffic["retries"]:
         yield say("{retries} sent again", retries=traffic["retries"])

@@ -25,9 +25,6 @@ _NAMES: Final = frozenset(
         word("scheduled"), word("delivered"), word("dropped"), word("rejected"), word("dead-lettered"),
         word("lost"), word("pending"), word("duplicated"), word("reordered"), word("corrupted"),
         word("unexpected"),
-        # What drops messages.
-        word("drop-oldest"), word("drop-newest"), word("latest-only"), word("deadline"), word("rate"),
-        word("timeout"), word("retries"), word("transport"),
         # What a rate did, where capacity ends, directions of a link, kinds of messages.
         word("kept"), word("broken"), word("undecided"), word("cliff"), word("slope"), word("up"), word("down"),
         word("typical"), word("slow"), word("slowest"),

@@ -74,7 +74,7 @@ def traffic(facts: Facts) -> Iterator[Reason]:
     """What was dropped because the scenario asks for it is told, and is no fault."""
     dropped = on_purpose(facts.blocks)
     if dropped:
-        text = ", ".join(f"{count} {named(name)}" for name, count in drops(facts.blocks).items())
+        text = ", ".join(f"{count} {name}" for name, count in drops(facts.blocks).items())
         yield reason(
             "dropped-on-purpose",
             say(
