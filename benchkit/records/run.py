@@ -8,7 +8,16 @@ from typing import Any, Literal
 
 from benchkit.records.profile import Profile
 from benchkit.records.samples import Samples
-from benchkit.records.seen import BrokerCounts, Disturbance, Event, InFlight, LinkSeen, ServerTimes, Usage
+from benchkit.records.seen import (
+    BrokerCounts,
+    Disturbance,
+    Event,
+    InFlight,
+    LinkSeen,
+    ServerTimes,
+    Traffic,
+    Usage,
+)
 from benchkit.records.what_if import Figures, Slowed, WhatIf
 
 
@@ -98,6 +107,8 @@ class Block:
     """By party: what its stage's messages showed, by name; counts, and spreads (analysis.told says of what)."""
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """What the ends of the transport counted of themselves, by role and by names of their own; warm-up included."""
+    traffic: Traffic | None = None
+    """What traffic control did; None where none was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
