@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -274,9 +274,7 @@ def as_document(found: Freshness, latency: Distribution, span_ns: int) -> dict[s
 
 
 def _ages(found: Distribution) -> dict[str, float | None]:
-    known: dict[Literal["p50", "p90", "p99"], float | None] = {
-        name: _us(found.quantiles_ns[name]) for name in ("p50", "p90", "p99")
-    }
+    known = {name: _us(found.quantiles_ns[name]) for name in ("p50", "p90", "p99")}
     return {**known, "max": found.max_ns / 1e3 if found.count else None}
 
 

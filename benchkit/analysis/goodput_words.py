@@ -49,14 +49,18 @@ def drops(cell: Entry) -> dict[str, int]:
 
 def ranks_first(cell: Entry, row: str, p50: str) -> str:
     """Instead of "is fastest", for a cell that falls short."""
-    dropped = ", ".join(f"{named(name)} {many}" for name, many in list(drops(cell).items())[:_NAMED])
-    why = say(" (dropped: {dropped})", dropped=dropped) if dropped else ""
+    why = ", ".join(
+        say("{many} dropped", many=many)
+        if name == "dropped"
+        else say("{name} dropped {many}", name=named(name), many=many)
+        for name, many in list(drops(cell).items())[:_NAMED]
+    )
     return say(
         "{row} ranks first by latency, p50 {p50}, but delivered {share} of its messages{why}",
         row=row,
         p50=p50,
         share=show_share(delivered_share(cell) or 0.0),
-        why=why,
+        why=f" ({why})" if why else "",
     )
 
 
