@@ -48,6 +48,15 @@ class Header(Section):
     )
 
 
+class QuickOptions(Section):
+    """What `--quick` makes of the blocks, for a load that its own numbers are too short for."""
+
+    rounds: int | None = Field(None, ge=1, le=MAX_ROUNDS, description="blocks of each cell (default: 3)")
+    duration: Positive | None = Field(None, description="measured part of a block (default: 160ms)")
+    warmup: Seconds | None = Field(None, description="default: 30ms")
+    drain: Positive | None = Field(None, description="default: 200ms")
+
+
 class BlockOptions(Section):
     """How long and how often each cell is measured."""
 
@@ -63,6 +72,9 @@ class BlockOptions(Section):
 
     soak: Positive | None = Field(
         None, description="measure for this long instead of `rounds`; the round under way is ended"
+    )
+    quick: QuickOptions = Field(
+        QuickOptions(), description="what --quick makes of them, where they are longer than that"
     )
 
     @property

@@ -71,7 +71,7 @@ class Drone(Source):
         "anew",
     )  # fmt: skip
     klv_offset: SignedSeconds = Field(
-        0.0, description="how much later than its frame the moment is that a packet tells of"
+        0.0, description="how late packets are: each comes with a frame that is so much later than its tag 2"
     )
     klv_jitter: Seconds = Field(0.0, le=60, description="standard deviation of that")
     klv_loss: float = Field(0.0, ge=0, le=1, description="share of frames whose packet was lost")
@@ -118,7 +118,7 @@ class Drone(Source):
                     "frame": pack(ground.frame(time_s, number)),
                     "capture_us": np.array([DEPARTED_US + round(time_s * 1e6)], np.int64),
                 },
-                metadata=b"" if lost else packet(flight, time_s + late_s, aspect),
+                metadata=b"" if lost else packet(flight, time_s - late_s, aspect),
                 truth={"car_m": ground.car_m(time_s)},
             )
             number += 1

@@ -46,7 +46,8 @@ class Decoder:
         """The decoded picture (an av.VideoFrame), or None where it cannot be known."""
         if number != self._next or self._next < 0:
             if not is_key(access_unit):
-                self._next = -1
+                # One that comes late, or twice, changes nothing for those that follow.
+                self._next = self._next if number < self._next else -1
                 return None
             self._codec.flush_buffers()
         self._next = -1

@@ -31,8 +31,9 @@ class Video(Stage):
     Unknown ones are NaN. A frame that follows a gap is not decoded before the next I frame. So a reply depends on the
     messages before it, and is not compared with a local run.
 
-    Tells of each block: `frames_decoded`, `frames_undecodable`; `skew_us`, the packet's moment (tag 2) less the
-    frame's, of those that arrived together; `klv_lost`, frames without a packet; `klv_bad`, packets refused.
+    Tells of each block: `frames_decoded`, `frames_undecodable`; `skew_us`, how much earlier than its frame the moment
+    is that a packet tells of (tag 2), so above 0 where packets are late; `klv_lost`, frames without a packet;
+    `klv_bad`, packets that were refused.
     """
 
     kind: ClassVar[str] = "video"
@@ -89,7 +90,7 @@ class _Open(OpenStage):
             self._bad += 1
             return _UNKNOWN, _UNKNOWN
         if told_us is not None:
-            self._skews_us.append(told_us - captured_us)
+            self._skews_us.append(captured_us - told_us)
         return where
 
     def _seen(self, number: int, frame: Array) -> tuple[float, float, float]:
