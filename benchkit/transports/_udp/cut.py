@@ -36,7 +36,7 @@ class Cut:
             )
         count = -(-total // size) or 1
         groups = -(-count // group) if parity else 0
-        if parity > 1 and -(-count // groups) + parity > 256:  # noqa: PLR2004  (elements of the field GF(2^8))
+        if parity > 1 and -(-count // groups) + parity > 256:
             raise MessageError(f"no group of Reed-Solomon has {group} fragments and {parity} of parity")
         object.__setattr__(self, "count", count)
         object.__setattr__(self, "groups", groups)

@@ -106,7 +106,7 @@ class Inbox:
         self._done_order: deque[int] = deque()
         self._newest = 0
 
-    def __contains__(self, number: int) -> bool:
+    def __contains__(self, number: object) -> bool:
         """Whether fragments of this message are here."""
         return number in self._open
 
@@ -130,7 +130,7 @@ class Inbox:
         cut = self._cut(head) if assembly is None else assembly.cut
         if (cut.total, cut.size, cut.group, cut.parity) != (head.total, head.size, head.group, head.parity):
             raise MessageError(f"fragments of message {number} disagree on how it was cut")
-        index = head.index
+        index = head.fragment
         if index >= cut.end or data.nbytes != cut.length(index):
             raise MessageError(f"fragment {index} of {cut.end} has not {data.nbytes} bytes")
         if assembly is None:
