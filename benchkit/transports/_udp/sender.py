@@ -80,7 +80,7 @@ class UdpSender(Sender):
         except OSError:
             sock.close()
             return None
-        inbox = Inbox(self._room, self._counts, ways.reassembly_s)
+        inbox = Inbox(self._room, self._counts, ways.reassembly_s, ways.cut)
         theirs = window_bytes(int(self._where["receive_bytes"]), int(self._where["producers"]))
         token = int.from_bytes(self._token, "little")
         peer = Peer(
