@@ -130,7 +130,7 @@ def _together(spreads: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def packets_lost(cell: Cell, blocks: Sequence[Block]) -> int:
-    """Datagrams that the links of these blocks took away, by chance, in blackouts or for want of room; 0 of a stream."""
+    """Datagrams that the blocks' links took away, by chance, in blackouts or for want of room; 0 of a stream."""
     if cell.link is None or not cell.link.get("datagrams"):
         return 0
     ways = [getattr(seen, way) for block in blocks for seen in block.links for way in WAYS]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 
 def family(sock: socket.socket) -> str:
-    """`unix`, `udp`, `tcp` or `tls`, by the name that the kernel gives the socket; `closed` when it has none any more."""
+    """`unix`, `udp`, `tcp` or `tls`, by the name that the kernel gives it; `closed` when it has none any more."""
     try:
         name = sock.getsockname()
     except OSError:

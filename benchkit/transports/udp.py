@@ -15,11 +15,12 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import ClassVar, Self
+from importlib.util import find_spec
+from typing import ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from benchkit.errors import MissingLibrary
+from benchkit.errors import MissingLibrary, StorageError
 from benchkit.transports._udp.head import TOKEN_BYTES
 from benchkit.transports._udp.kernel import HOST, Datagrams
 from benchkit.transports._udp.place import Parity, Ways, fragment_bytes, port_path, through
@@ -45,6 +46,7 @@ class Udp(Transport):
     """UDP straight to the workers: fragments, optional parity, losses counted."""
 
     kind: ClassVar[str] = "udp"
+    install: ClassVar[str] = "pip install 'benchkit[udp-rs]'"
 
     mtu: Bytes = Field(
         1500, ge=576, le=65_535,
@@ -53,31 +55,26 @@ class Udp(Transport):
     parity: Parity = Field(
         "none", description="what is sent beside a group of fragments: nothing, one of XOR, or Reed-Solomon's"
     )
-    group: int = Field(10, ge=1, le=_MOST_GROUP_OF_RS, description="with parity: fragments of a group at the most")
+    group: int = Field(
+        10, ge=1, le=_MOST_GROUP_OF_RS, description="with parity: fragments of a group at the most"
+    )
     spare: int = Field(2, ge=1, le=50, description="with parity rs: fragments of a group that may be lost")
     reassembly: Seconds = Field(
-        0.25, gt=0, le=60, description="a message of which no fragment came for so long is incomplete for good"
+        0.25,
+        gt=0,
+        le=60,
+        description="a message of which no fragment came for so long is incomplete for good",
     )
     pace: BytesPerSecond = Field(
         0.0, description="bytes per second at which a message's fragments leave; 0: at once (default)"
     )
-    send_buffer: Bytes = Field(4 << 20, ge=1 << 16, le=1 << 30, description="asked of the kernel for a socket")
+    send_buffer: Bytes = Field(
+        4 << 20, ge=1 << 16, le=1 << 30, description="asked of the kernel for a socket"
+    )
     receive_buffer: Bytes = Field(4 << 20, ge=1 << 16, le=1 << 30, description="likewise")
     offload: bool = Field(
         default=True, description="many datagrams with one system call where the kernel can (Linux: GSO, GRO)"
     )
-
-    @model_validator(mode="after")
-    def _has_its_library(self) -> Self:
-        if self.parity == "rs":
-            try:
-                import zfec  # noqa: F401  (asked for here, used in _udp/parity.py)
-            except ImportError:
-                raise MissingLibrary(
-                    "transport udp: parity rs needs zfec, which is not installed",
-                    remedy="pip install 'benchkit[udp-rs]', or parity: xor",
-                ) from None
-        return self
 
     def _ways(self) -> Ways:
         spare = {"none": 0, "xor": 1, "rs": self.spare}[self.parity]
@@ -104,8 +101,12 @@ class Udp(Transport):
     def prepare(self, setup: Setup) -> Iterator[Address]:
         """Nothing runs yet: the workers say their ports in the cell's folder; removed here at the end.
 
-        Raises StorageError where the kernel grants too small a socket for one fragment.
+        Raises StorageError where the kernel grants too small a socket, MissingLibrary for a parity without its library.
         """
+        if self.parity == "rs" and find_spec("zfec") is None:
+            raise MissingLibrary(
+                "parity rs needs zfec", where="udp", remedy=f"{self.install}, or parity: xor"
+            )
         granted = self._granted(setup)
         where: dict[str, str | int] = {
             "prefix": str(setup.folder / setup.name),
@@ -126,14 +127,12 @@ class Udp(Transport):
                 port_path(where, worker).with_suffix(".new").unlink(missing_ok=True)
 
     def _granted(self, setup: Setup) -> int:
-        from benchkit.errors import StorageError
-
         sock = Datagrams(self.send_buffer, self.receive_buffer)
         sock.close()
         if window_bytes(sock.receive_bytes, setup.producers) < 2 * cost_bytes(self.mtu):
             raise StorageError(
-                f"of {show_bytes(self.receive_buffer)} asked for a socket the kernel grants "
-                f"{show_bytes(sock.receive_bytes)}: too little for {setup.producers} producers and an MTU of {self.mtu}",
+                f"the kernel grants a socket {show_bytes(sock.receive_bytes)} of {show_bytes(self.receive_buffer)}: "
+                f"too little for {setup.producers} producers and an MTU of {self.mtu}",
                 where="udp",
                 remedy="sysctl net.core.rmem_max, or a smaller mtu",
             )

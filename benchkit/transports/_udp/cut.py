@@ -2,7 +2,7 @@
 
 Fragment i belongs to group i mod groups, so that what is sent one after the other lies in different groups: a burst
 that takes no more fragments in a row than there are groups takes one of each at the most. The parity fragments
-follow the data in the same order.
+follow the data and go on in that order.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Cut:
             )
         count = -(-total // size) or 1
         groups = -(-count // group) if parity else 0
-        if parity > 1 and -(-count // groups) + parity > 256:  # noqa: PLR2004  (elements of the field GF(2^8))
+        if parity > 1 and -(-count // groups) + parity > 256:
             raise MessageError(f"no group of Reed-Solomon has {group} fragments and {parity} of parity")
         object.__setattr__(self, "count", count)
         object.__setattr__(self, "groups", groups)
@@ -48,7 +48,7 @@ class Cut:
 
     def group_of(self, index: int) -> int:
         """The group of a fragment, 0 to groups-1; where there are any."""
-        return (index if index < self.count else index - self.count) % self.groups
+        return index % self.groups
 
     def members(self, group: int) -> range:
         """Its data fragments."""

@@ -10,7 +10,7 @@
            14  spare    u16   0
            16  number   u32   of the message, counted by who sends it; a reply has its message's
            20  total    u32   bytes of the whole message
-           24  index    u32   which fragment; parity follows the data
+           24  fragment u32   which of them; parity follows the data
            28  window   u32   what the sender's own socket holds (see window.py)
            32  spent    u64   what the sender has sent to this receiver, this datagram included
            40  heard    u64   the largest `spent` that the sender has seen from this receiver
@@ -46,7 +46,7 @@ class Head(NamedTuple):
     spare: int = 0
     number: int = 0
     total: int = 0
-    index: int = 0
+    fragment: int = 0
     window: int = 0
     spent: int = 0
     heard: int = 0
@@ -55,7 +55,9 @@ class Head(NamedTuple):
 def parse(datagram: memoryview) -> Head:
     """The head of a datagram whose token was found right; raises MessageError where it cannot be one of ours."""
     if datagram.nbytes < HEAD_BYTES:
-        raise MessageError(f"{datagram.nbytes} bytes are no datagram of ours: the head alone has {HEAD_BYTES}")
+        raise MessageError(
+            f"{datagram.nbytes} bytes are no datagram of ours: the head alone has {HEAD_BYTES}"
+        )
     head = Head._make(LAYOUT.unpack_from(datagram))
     kind, body = head.kind, datagram.nbytes - HEAD_BYTES
     if kind > GRANT or head.spare:

@@ -30,7 +30,7 @@ class Outgoing:
             gather(parts, buffer)
             clear_tail(buffer, cut)
             parity = parity_of(rows_of(buffer, cut), cut)
-            self._parts = [buffer[: cut.total], memoryview(parity).cast("B")]
+            self._parts = [buffer[: cut.total], parity.data.cast("B")]
         elif len(parts) > _MOST_PARTS:
             self._parts = [memoryview(b"".join(parts))]
         else:
@@ -42,7 +42,9 @@ class Outgoing:
         left = (cut.count if self.index < cut.count else cut.end) - self.index
         return min(left, most)
 
-    def fragments(self, count: int, token: int, window: int, spent: int, cost: int, heard: int) -> list[Buffer]:
+    def fragments(
+        self, count: int, token: int, window: int, spent: int, cost: int, heard: int
+    ) -> list[Buffer]:
         """Heads and bytes of the next `count` fragments; each adds `cost` to what was `spent` before it."""
         cut, found = self.cut, list[Buffer]()
         for index in range(self.index, self.index + count):

@@ -34,13 +34,13 @@ def clear_tail(buffer: memoryview, cut: Cut) -> None:
 def parity_of(rows: Rows, cut: Cut) -> Rows:
     """Shape (groups * parity, size), in the order in which it is sent."""
     found = np.empty((cut.parity, cut.groups, cut.size), np.uint8)
-    for group in range(cut.groups):
-        own = rows[group :: cut.groups]
+    for place in range(cut.groups):
+        own = rows[cut.group_of(cut.count + place) :: cut.groups]
         if cut.parity == 1:
-            np.bitwise_xor.reduce(own.view(np.uint64), axis=0, out=found[0, group].view(np.uint64))
+            np.bitwise_xor.reduce(own.view(np.uint64), axis=0, out=found[0, place].view(np.uint64))
         else:
             for at, block in enumerate(_encoded(own, cut)):
-                found[at, group] = np.frombuffer(block, np.uint8)
+                found[at, place] = np.frombuffer(block, np.uint8)
     return found.reshape(-1, cut.size)
 
 

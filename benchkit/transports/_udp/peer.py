@@ -27,8 +27,19 @@ class Peer:
     """One other end. Both count what a socket holds in the units of window.py, from 0 on, and tell it each other."""
 
     __slots__ = (
-        "_acked", "_heard", "_next_s", "_pace", "_sock", "_spent", "_told", "_token", "_window", "address", "counts",
-        "inbox", "own_window",
+        "_acked",
+        "_heard",
+        "_next_s",
+        "_pace",
+        "_sock",
+        "_spent",
+        "_token",
+        "_told",
+        "_window",
+        "address",
+        "counts",
+        "inbox",
+        "own_window",
     )  # fmt: skip
 
     def __init__(

@@ -7,6 +7,7 @@ No clock is read here. What is held is bounded: by the longest message that was 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -99,14 +100,15 @@ class Whole:
 class Inbox:
     """What comes from one sender."""
 
-    def __init__(self, room: Room, counts: Counts, patience_s: float) -> None:
-        self._room, self._counts, self._patience_s = room, counts, patience_s
+    def __init__(self, room: Room, counts: Counts, patience_s: float, cut: Callable[[int], Cut]) -> None:
+        """`cut`: how a message of so many bytes is cut; both ends were told the same."""
+        self._room, self._counts, self._patience_s, self._cut_of = room, counts, patience_s, cut
         self._open: dict[int, _Assembly] = {}
         self._done: set[int] = set()
         self._done_order: deque[int] = deque()
         self._newest = 0
 
-    def __contains__(self, number: int) -> bool:
+    def __contains__(self, number: object) -> bool:
         """Whether fragments of this message are here."""
         return number in self._open
 
@@ -127,10 +129,10 @@ class Inbox:
             counts.duplicate_fragments += 1
             return None
         assembly = self._open.get(number)
-        cut = self._cut(head) if assembly is None else assembly.cut
+        cut = self._cut(head.total) if assembly is None else assembly.cut
         if (cut.total, cut.size, cut.group, cut.parity) != (head.total, head.size, head.group, head.parity):
-            raise MessageError(f"fragments of message {number} disagree on how it was cut")
-        index = head.index
+            raise MessageError(f"message {number} is not cut as both ends were told, or not as it began")
+        index = head.fragment
         if index >= cut.end or data.nbytes != cut.length(index):
             raise MessageError(f"fragment {index} of {cut.end} has not {data.nbytes} bytes")
         if assembly is None:
@@ -140,11 +142,11 @@ class Inbox:
                 return None
         return self._put(number, assembly, index, data, now_s)
 
-    def _cut(self, head: Head) -> Cut:
+    def _cut(self, total: int) -> Cut:
         # Checked before anything is computed or allocated for it.
-        if head.total > self._room.limit_bytes:
-            raise MessageError(f"{head.total} bytes where at most {self._room.limit_bytes} were announced")
-        return Cut(head.total, head.size, head.group, head.parity)
+        if total > self._room.limit_bytes:
+            raise MessageError(f"{total} bytes where at most {self._room.limit_bytes} were announced")
+        return self._cut_of(total)
 
     def _begin(self, number: int, cut: Cut, now_s: float) -> _Assembly | None:
         buffer = self._room.take()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from select import select
 from threading import Lock, Thread
 from time import monotonic  # deadlines of waits that are woken early; nothing is stamped
@@ -13,9 +13,8 @@ from typing import Final
 
 from benchkit.errors import BrokerError, MessageError, Rejected
 from benchkit.tensors.wire import ENVELOPE_BYTES, total_bytes
-from benchkit.transports._udp.head import (
-    ACK, ANSWER, ASK, GRANT, HEAD_BYTES, MESSAGE, MOST_ASKED, REPLY, Head, numbers,
-)  # fmt: skip
+from benchkit.transports._udp.flight import Flight, Sent
+from benchkit.transports._udp.head import ACK, ANSWER, ASK, GRANT, HEAD_BYTES, MESSAGE, REPLY, Head, numbers
 from benchkit.transports._udp.kernel import HEADERS_BYTES, HOST, Datagrams
 from benchkit.transports._udp.outgoing import Outgoing
 from benchkit.transports._udp.peer import ASK_S, Peer, datagrams
@@ -27,35 +26,16 @@ from benchkit.transports.family import families
 
 _RETRY_S: Final = 0.002
 """How long to wait for a worker that is being started again, or for what a helper may have read."""
-_OVERTAKEN: Final = 3
-"""A message counts as gone, and its place is free, when its worker is done with so many that were sent after it; as
-with TCP's third duplicate acknowledgement (RFC 5681), fewer may be reordering."""
-
-
-@dataclass(slots=True)
-class _Sent:
-    """A message of which its worker has not said that it is done with it."""
-
-    start: bytes
-    sent_s: float = 0.0
-    """0 until all of it has gone."""
-    gone_s: float = 0.0
-    """When the worker said that it has nothing of it; its reply may still be under way."""
-    placed: bool = True
-    """It has one of the `depth` places."""
 
 
 class _Link:
     """One worker, as the producer sees it."""
 
-    __slots__ = ("asked_s", "in_flight", "number", "out", "peer", "placed", "sock")
+    __slots__ = ("asked_s", "flight", "out", "peer", "sock")
 
     def __init__(self, sock: Datagrams, peer: Peer) -> None:
         self.sock, self.peer = sock, peer
-        self.in_flight: dict[int, _Sent] = {}
-        self.placed = 0
-        """Of those, how many have a place."""
-        self.number = 0
+        self.flight = Flight()
         self.out: Outgoing | None = None
         """What `send` has begun and not finished."""
         self.asked_s = 0.0
@@ -74,10 +54,9 @@ class UdpSender(Sender):
         self._token = bytes.fromhex(str(address.where["token"]))
         self._counts = Counts()
         self._room = Room(int(address.where["reply_bytes"]), 2 * ways.depth + 2)
-        self._replies: deque[Whole | _Sent] = deque()
+        self._replies: deque[Whole | Sent] = deque()
         """Of a message that is lost, what was sent."""
         self._shown: Whole | None = None
-        self._in_flight = 0
         self._kernel_lost = 0
         self._lock = Lock()
         """Held by whoever sends, reads, or looks after what is under way."""
@@ -101,7 +80,7 @@ class UdpSender(Sender):
         except OSError:
             sock.close()
             return None
-        inbox = Inbox(self._room, self._counts, ways.reassembly_s)
+        inbox = Inbox(self._room, self._counts, ways.reassembly_s, ways.cut)
         theirs = window_bytes(int(self._where["receive_bytes"]), int(self._where["producers"]))
         token = int.from_bytes(self._token, "little")
         peer = Peer(
@@ -113,8 +92,7 @@ class UdpSender(Sender):
     def _drop(self, link: _Link) -> None:
         """The worker is gone, and with it what it had."""
         self._links[self._links.index(link)] = None
-        for number in list(link.in_flight):
-            self._lost(link, number)
+        self._replies.extend(link.flight.clear())
         link.out = None
         self._kernel_lost += link.sock.kernel_lost()
         link.peer.inbox.close()
@@ -122,7 +100,7 @@ class UdpSender(Sender):
 
     def _choose(self) -> _Link | None:
         """The worker with the fewest in flight that can begin a message, if there is room for one."""
-        if self._in_flight >= self._ways.depth:
+        if sum(link.flight.placed for link in self._links if link is not None) >= self._ways.depth:
             return None
         best: _Link | None = None
         for worker, known in enumerate(self._links):
@@ -131,7 +109,7 @@ class UdpSender(Sender):
                 self._links[worker] = link = self._connect(worker)
             if link is None or link.out is not None or not link.peer.room(self._ways.mtu - HEADERS_BYTES):
                 continue
-            if best is None or link.placed < best.placed:
+            if best is None or link.flight.placed < best.flight.placed:
                 best = link
         return best
 
@@ -152,86 +130,62 @@ class UdpSender(Sender):
                 self._drop(link)
 
     def _take(self, link: _Link, head: Head, datagram: memoryview) -> None:
-        if head.kind == REPLY:
-            try:
-                whole = link.peer.inbox.take(head, datagram[HEAD_BYTES:], monotonic())
-            except MessageError:
-                self._counts.malformed += 1
-                return
-            if whole is None:
-                return
-            if self._done(link, head.number):
-                self._replies.append(whole)
-            else:  # to nothing that is under way
-                self._room.give(whole.buffer)
-        elif head.kind == ACK:
-            self._done(link, head.number)
-        elif head.kind == ANSWER:
-            now = monotonic()
-            for number in numbers(datagram):
-                sent = link.in_flight.get(number)
-                if sent is not None and not sent.gone_s:
-                    sent.gone_s = now
-                    self._leave_place(link, sent)
-        elif head.kind == ASK:
+        kind = head.kind
+        if kind == REPLY:
+            self._take_reply(link, head, datagram[HEAD_BYTES:])
+        elif kind == ACK:
+            link.flight.done(head.number)
+        elif kind == ANSWER:
+            link.flight.gone(numbers(datagram), monotonic())
+        elif kind == ASK:
             link.peer.answer(())
-        elif head.kind != GRANT:
+        elif kind != GRANT:
             self._counts.malformed += 1
 
-    def _done(self, link: _Link, number: int) -> bool:
-        sent = link.in_flight.pop(number, None)
-        if sent is None:
-            return False
-        self._leave_place(link, sent)
-        for older, other in link.in_flight.items():
-            if older + _OVERTAKEN > number:
-                break
-            self._leave_place(link, other)
-        return True
-
-    def _leave_place(self, link: _Link, sent: _Sent) -> None:
-        if sent.placed:
-            sent.placed = False
-            link.placed -= 1
-            self._in_flight -= 1
-
-    def _lost(self, link: _Link, number: int) -> None:
-        sent = link.in_flight[number]
-        self._done(link, number)
-        # What may still come of a reply to it comes too late.
-        link.peer.inbox.forget(number)
-        self._replies.append(sent)
+    def _take_reply(self, link: _Link, head: Head, data: memoryview) -> None:
+        try:
+            whole = link.peer.inbox.take(head, data, monotonic())
+        except MessageError:
+            self._counts.malformed += 1
+            return
+        if whole is None:
+            return
+        if link.flight.done(head.number):
+            self._replies.append(whole)
+        else:  # to nothing that is under way
+            self._room.give(whole.buffer)
 
     def _look_after(self) -> None:
         """Ask for messages of which nothing was heard for a while; those that are gone are given up."""
-        now, patience_s = monotonic(), self._ways.reassembly_s
+        now = monotonic()
         for link in self._links:
-            if link is None or (not link.in_flight and not len(link.peer.inbox)):
+            if link is None or not (link.flight or link.peer.inbox):
                 continue
-            for number, sent in list(link.in_flight.items())[:MOST_ASKED]:
-                if sent.gone_s and now - sent.gone_s >= patience_s and number not in link.peer.inbox:
-                    self._lost(link, number)
-            link.peer.inbox.expire(now)
-            if now - link.asked_s < ASK_S:
-                continue
-            quiet = [
-                number
-                for number, sent in list(link.in_flight.items())[:MOST_ASKED]
-                if sent.sent_s and not sent.gone_s and now - sent.sent_s >= ASK_S
-            ]
-            if quiet or link.out is not None:
-                link.asked_s = now
-                try:
-                    link.peer.ask(quiet)
-                except OSError:
-                    self._drop(link)
+            inbox = link.peer.inbox
+            inbox.expire(now)
+            for number, sent in link.flight.lost(now - self._ways.reassembly_s, inbox):
+                # What may still come of a reply to it comes too late.
+                inbox.forget(number)
+                self._replies.append(sent)
+            if now - link.asked_s >= ASK_S:
+                self._ask(link, now)
+
+    def _ask(self, link: _Link, now_s: float) -> None:
+        quiet = link.flight.quiet(now_s - ASK_S)
+        if not quiet and link.out is None:
+            return
+        link.asked_s = now_s
+        try:
+            link.peer.ask(quiet)
+        except OSError:
+            self._drop(link)
 
     def _wait(self, timeout_s: float, writing: _Link | None = None) -> None:
         """Until something has come, or what is unfinished may go on, or `timeout_s` has passed."""
         links = [link for link in self._links if link is not None]
         if None in self._links or any(helper.is_alive() for helper in self._helpers):
             timeout_s = min(timeout_s, _RETRY_S)
-        if any(link.in_flight for link in links):
+        if any(link.flight for link in links):
             timeout_s = min(timeout_s, ASK_S)
         if writing is not None and writing.out is not None:
             timeout_s = min(timeout_s, writing.peer.patience_s(writing.out))
@@ -272,11 +226,8 @@ class UdpSender(Sender):
         link = self._choose()
         if link is None:
             return None
-        link.number += 1
-        link.out = Outgoing(MESSAGE, link.number, parts, self._ways.cut(nbytes))
-        link.in_flight[link.number] = _Sent(bytes(parts[0][:ENVELOPE_BYTES]))
-        link.placed += 1
-        self._in_flight += 1
+        number = link.flight.begin(bytes(parts[0][:ENVELOPE_BYTES]))
+        link.out = Outgoing(MESSAGE, number, parts, self._ways.cut(nbytes))
         return link
 
     def _push(self, link: _Link) -> bool:
@@ -289,14 +240,11 @@ class UdpSender(Sender):
                 return False
         except OSError:
             # The news of a worker's death come with the next datagram, which has not gone then.
-            self._done(link, out.number)
+            link.flight.done(out.number)
             self._drop(link)
             return False
         link.out = None
-        # With parity it may be whole, and answered, before its last fragment has gone.
-        sent = link.in_flight.get(out.number)
-        if sent is not None:
-            sent.sent_s = monotonic()
+        link.flight.sent(out.number, monotonic())
         return True
 
     def _leave(self, link: _Link) -> None:
@@ -339,8 +287,8 @@ class UdpSender(Sender):
                 return None
             self._wait(deadline - now)
 
-    def _show(self, found: Whole | _Sent) -> Reply:
-        if isinstance(found, _Sent):
+    def _show(self, found: Whole | Sent) -> Reply:
+        if isinstance(found, Sent):
             return Reply(memoryview(found.start), lost=True)
         self._shown = found
         return Reply(found.buffer[: found.total])

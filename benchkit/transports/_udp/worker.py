@@ -138,7 +138,7 @@ class UdpReceiver(Receiver):
         if len(self._producing) >= _MOST_PEERS:
             _, silent = self._producing.popitem(last=False)
             silent.peer.inbox.close()
-        inbox = Inbox(self.room, self._counts, self._ways.reassembly_s)
+        inbox = Inbox(self.room, self._counts, self._ways.reassembly_s, self._ways.cut)
         token = int.from_bytes(self._token, "little")
         peer = Peer(self._sock, token, inbox, self._counts, self._window, address=address)
         self._producing[address] = made = Producing(peer)
