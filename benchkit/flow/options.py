@@ -48,7 +48,7 @@ class Retry(BaseModel):
         return self
 
     def __str__(self) -> str:
-        changed = self.model_dump(exclude_unset=True, exclude={"attempts"})
+        changed = self.model_dump(exclude_defaults=True, exclude={"attempts"})
         return ",".join([str(self.attempts), *(f"{name}={value}" for name, value in changed.items())])
 
 
@@ -143,6 +143,8 @@ class FlowOptions(BaseModel):
     def given(self) -> dict[str, Any]:
         """As plain data: the policy and what else was said."""
         plain = self.model_dump(exclude_none=True)
+        if self.retry is not None:
+            plain["retry"] = self.retry.model_dump()
         if self.excess == "wait":
             del plain["excess"]
         return plain
