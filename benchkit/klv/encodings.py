@@ -90,7 +90,8 @@ class Whole(Encoding):
         """As many bytes as the table says, or as the number needs."""
         if type(value) is not int:
             raise TypeError("a whole number is needed")
-        size = self.size or max(1, (value.bit_length() + self.signed + 7) // 8)
+        bits = (value if value >= 0 else ~value).bit_length() + self.signed
+        size = self.size or max(1, (bits + 7) // 8)
         try:
             if size <= self.most_bytes:
                 return value.to_bytes(size, "big", signed=self.signed)
