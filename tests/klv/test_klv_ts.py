@@ -95,6 +95,22 @@ def test_the_program_says_which_carriage_it_is(synchronous):
         assert pes[6] & 0xC0 == 0x80
 
 
+def test_klv_as_libavformat_alone_writes_it_is_read():
+    """Stream type 0x06, yet with the time stamps of synchronous KLV."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mpegts") as container:
+        stream = container.add_data_stream("klv")
+        stream.time_base = Fraction(1, TICKS_PER_S)
+        for number, data in enumerate(packets()):
+            packet = av.Packet(data)
+            packet.stream, packet.time_base = stream, stream.time_base
+            packet.pts = packet.dts = number * EVERY_TICKS
+            container.mux(packet)
+    came = list(read(io.BytesIO(file.getvalue())))
+    assert [unit.data for unit in came] == packets()
+    assert [unit.ticks for unit in came] == [number * EVERY_TICKS for number in range(COUNT)]
+
+
 def test_the_checksum_of_tables():
     assert crc32(b"123456789") == 0x0376E6E7  # the check value of CRC-32/MPEG-2
 
