@@ -122,9 +122,11 @@ class Mapped(Encoding):
         """The nearest number of the range; NaN becomes the number that is kept for it."""
         if not isinstance(value, (int, float)):
             raise TypeError("a number is needed")
-        if value != value:  # noqa: PLR0124  (the quickest test for NaN)
+        if value != value:  # NaN
             if not self.signed:
-                raise KlvError("NaN cannot be written", remedy="leave the tag out where its value is not known")
+                raise KlvError(
+                    "NaN cannot be written", remedy="leave the tag out where its value is not known"
+                )
             number = self.least - 1
         else:
             number = round((value - self.offset) / self.scale)

@@ -36,7 +36,9 @@ def valid(chance: random.Random) -> bytes:
     """A packet that the parser must take; values are of the size of their tag, or of any."""
     items = [b"\x02\x08" + chance.randbytes(8)]
     for _ in range(chance.randrange(MOST_ITEMS)):
-        tag = chance.choice((chance.randrange(2, 144), chance.randrange(2, 144), chance.randrange(2, 1 << 28)))
+        tag = chance.choice(
+            (chance.randrange(2, 144), chance.randrange(2, 144), chance.randrange(2, 1 << 28))
+        )
         encoding = TAGS[tag].encoding if tag in TAGS else None
         size = getattr(encoding, "size", 0) if chance.random() < 0.97 else 0
         raw = chance.randbytes(size or chance.choice((0, 1, 3, 8, 9, 40, 127, 128, 300)))
@@ -117,9 +119,9 @@ def examined(data: bytes) -> str:
             outcome = "value"
             continue
         known = TAGS.get(tag)
-        if known and isinstance(known.encoding, Mapped) and value is not None:
-            if known.encoding.encode(value) != packet.raw(tag):
-                raise AssertionError(f"tag {tag} is encoded otherwise")
+        mapped = known is not None and isinstance(known.encoding, Mapped) and value is not None
+        if mapped and known.encoding.encode(value) != packet.raw(tag):
+            raise AssertionError(f"tag {tag} is encoded otherwise")
     return outcome
 
 
@@ -134,7 +136,11 @@ def run(inputs: int, seed: int) -> Counter[str]:
     for number in range(inputs):
         if number % 1000 == 999:
             pool[chance.randrange(len(pool))] = valid(chance)
-        data = chance.randbytes(chance.randrange(200)) if number % 50 == 0 else damaged(chance.choice(pool), chance)
+        data = (
+            chance.randbytes(chance.randrange(200))
+            if number % 50 == 0
+            else damaged(chance.choice(pool), chance)
+        )
         try:
             outcomes[examined(data)] += 1
         except BaseException as error:
@@ -144,7 +150,9 @@ def run(inputs: int, seed: int) -> Counter[str]:
 
 
 if __name__ == "__main__":
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--inputs", type=int, default=1_000_000)
     options.add_argument("--seed", type=int, default=1)
     asked = options.parse_args()

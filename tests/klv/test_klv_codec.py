@@ -45,7 +45,8 @@ def test_tensors_are_not_copied():
 
 
 @pytest.mark.parametrize(
-    "metadata", [b"pts=7", PACKET[:-1], PACKET + b"\0", PACKET[:-1] + bytes([PACKET[-1] ^ 1]), UNIVERSAL_LABEL]
+    "metadata",
+    [b"pts=7", PACKET[:-1], PACKET + b"\0", PACKET[:-1] + bytes([PACKET[-1] ^ 1]), UNIVERSAL_LABEL],
 )
 def test_what_is_no_packet_is_not_sent(metadata):
     with pytest.raises(KlvError):

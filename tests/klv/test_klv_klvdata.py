@@ -22,7 +22,11 @@ from klvdata.elementparser import MappedElementParser, StringElementParser  # no
 DEPARTS = {39, 43, 44, 77, 93, 96, 103, 104, 105}
 TIME_US = 1_700_000_000_000_000
 _PARSERS = {int.from_bytes(key, "big"): its for key, its in misb0601.UASLocalMetadataSet.parsers.items()}
-NUMBERS = [tag for tag, its in _PARSERS.items() if issubclass(its, MappedElementParser) and type(its._domain) is tuple]
+NUMBERS = [
+    tag
+    for tag, its in _PARSERS.items()
+    if issubclass(its, MappedElementParser) and type(its._domain) is tuple
+]
 TEXTS = [tag for tag, its in _PARSERS.items() if issubclass(its, StringElementParser) and tag not in {94, 95}]
 SHARED = sorted({*NUMBERS, *TEXTS} - DEPARTS)
 
@@ -68,7 +72,9 @@ def test_its_packets_parse_to_its_values_and_pack_byte_for_byte(seed):
 def test_it_reads_ours(seed):
     chance = random.Random(1000 + seed)
     values = {tag: value(tag, chance) for tag in chance.sample(SHARED, chance.randrange(1, 30))}
-    values = {tag: round(each) if isinstance(TAGS[tag].encoding, Whole) else each for tag, each in values.items()}
+    values = {
+        tag: round(each) if isinstance(TAGS[tag].encoding, Whole) else each for tag, each in values.items()
+    }
     data = pack({2: TIME_US, **values})
     assert common.packet_checksum(data) == data[-2:]
     (theirs,) = klvdata.StreamParser(data)

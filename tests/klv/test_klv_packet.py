@@ -47,7 +47,9 @@ def test_the_packet_that_other_software_makes_of_the_same_values(name):
 
 def test_a_packet_of_other_software_without_a_time_stamp_is_read():
     values, digest = JMISB
-    data = built(b"".join(tag_bytes(tag) + _sized(TAGS[tag].encoding.encode(each)) for tag, each in values.items()))
+    data = built(
+        b"".join(tag_bytes(tag) + _sized(TAGS[tag].encoding.encode(each)) for tag, each in values.items())
+    )
     assert hashlib.sha256(data).hexdigest() == digest
     packet = parse(data)
     assert packet.time_us is None
@@ -134,7 +136,9 @@ def test_a_checksum_that_is_not_of_two_bytes_is_refused():
 
 def test_a_wrong_checksum_tells_both_sums():
     wrong = DATA[:-1] + bytes([DATA[-1] ^ 1])
-    with pytest.raises(KlvError, match=f"{int.from_bytes(wrong[-2:], 'big'):#06x}.*{checksum(DATA[:-2]):#06x}") as error:
+    with pytest.raises(
+        KlvError, match=f"{int.from_bytes(wrong[-2:], 'big'):#06x}.*{checksum(DATA[:-2]):#06x}"
+    ) as error:
         parse(wrong)
     assert error.value.position == len(DATA) - 2
 
@@ -160,12 +164,18 @@ def test_the_checksum_is_the_sum_of_16_bit_words(size):
 
 # An item in any form that an encoder may choose: lengths longer than needed, items that come twice, unknown tags.
 forms = st.lists(
-    st.tuples(st.integers(0, 2**28 - 1).filter(lambda tag: tag != 1), st.binary(max_size=200), st.integers(0, 9)),
+    st.tuples(
+        st.integers(0, 2**28 - 1).filter(lambda tag: tag != 1), st.binary(max_size=200), st.integers(0, 9)
+    ),
     max_size=12,
 )
 
 
-@given(forms, st.sampled_from([0, 2, 3, 5, 9]), st.sampled_from([b"\x01\x02", b"\x01\x81\x02", b"\x01\x84\0\0\0\x02"]))
+@given(
+    forms,
+    st.sampled_from([0, 2, 3, 5, 9]),
+    st.sampled_from([b"\x01\x02", b"\x01\x81\x02", b"\x01\x84\0\0\0\x02"]),
+)
 @settings(max_examples=150)
 def test_any_form_of_lengths_is_packed_again_byte_for_byte(items, octets, tail):
     body = b"".join(tag_bytes(tag) + length_bytes(len(raw), form) + raw for tag, raw, form in items)

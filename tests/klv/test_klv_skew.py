@@ -56,7 +56,10 @@ def test_frames_in_another_order_are_the_same_frames():
     rng = np.random.default_rng(3)
     taken = frames(50)
     mixed = rng.permutation(50)
-    straight, crooked = pair(taken, taken, taken, taken + 9), pair(taken[mixed], taken[mixed], taken, taken + 9)
+    straight, crooked = (
+        pair(taken, taken, taken, taken + 9),
+        pair(taken[mixed], taken[mixed], taken, taken + 9),
+    )
     assert (straight.skew_us == 9).all()
     assert (crooked.skew_us == 9).all()
     assert (taken[mixed][crooked.frame] == taken[straight.frame]).all()
@@ -81,7 +84,9 @@ def test_what_is_told_is_numbers_alone():
 
 
 @given(
-    st.lists(st.integers(0, 10**6), max_size=30), st.lists(st.integers(0, 10**6), max_size=30), st.integers(0, 10**5)
+    st.lists(st.integers(0, 10**6), max_size=30),
+    st.lists(st.integers(0, 10**6), max_size=30),
+    st.integers(0, 10**5),
 )
 def test_every_packet_is_paired_once_or_unmatched_and_no_frame_twice(taken, told, within_us):
     skew = pair(taken, taken, told, told, within_us)

@@ -43,7 +43,17 @@ def test_the_table_names_every_tag_once_and_in_order():
 def test_every_number_of_a_mapped_tag_comes_back(number):
     encoding = TAGS[number].encoding
     most = 1 << 8 * encoding.size
-    for count in {0, 1, 2, most // 2 - 1, most // 2, most // 2 + 1, most - 2, most - 1, *range(0, most, most // 97)}:
+    for count in {
+        0,
+        1,
+        2,
+        most // 2 - 1,
+        most // 2,
+        most // 2 + 1,
+        most - 2,
+        most - 1,
+        *range(0, most, most // 97),
+    }:
         raw = count.to_bytes(encoding.size, "big")
         value = encoding.decode(raw, 0)
         assert encoding.encode(value) == raw

@@ -30,7 +30,11 @@ def units() -> tuple[tuple[bytes, bool], ...]:
     codec = av.CodecContext.create("libx264", "w")
     codec.width, codec.height, codec.pix_fmt = 64, 48, "yuv420p"
     codec.time_base, codec.framerate = Fraction(1, 30), Fraction(30)
-    codec.options = {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "keyint=5:annexb=1:repeat-headers=1"}
+    codec.options = {
+        "preset": "ultrafast",
+        "tune": "zerolatency",
+        "x264-params": "keyint=5:annexb=1:repeat-headers=1",
+    }
     codec.thread_count = 1
     made = []
     for number in range(COUNT):
@@ -42,7 +46,9 @@ def units() -> tuple[tuple[bytes, bool], ...]:
 
 
 def packets() -> list[bytes]:
-    return [pack({**TWENTY, 2: TWENTY[2] + number * 33_367, 48: bytes(number * 40)}) for number in range(COUNT)]
+    return [
+        pack({**TWENTY, 2: TWENTY[2] + number * 33_367, 48: bytes(number * 40)}) for number in range(COUNT)
+    ]
 
 
 def stream(*, synchronous: bool) -> bytes:
