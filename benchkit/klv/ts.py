@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from types import TracebackType
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple, Self
 
 from benchkit.errors import KlvError, MessageError, MissingLibrary
 from benchkit.klv.ts_tables import Retold
@@ -42,12 +42,20 @@ class Writer:
     """
 
     def __init__(
-        self, file: BinaryIO, *, synchronous: bool, size: tuple[int, int], rate_per_s: Fraction, codec: str = "h264"
+        self,
+        file: BinaryIO,
+        *,
+        synchronous: bool,
+        size: tuple[int, int],
+        rate_per_s: Fraction,
+        codec: str = "h264",
     ) -> None:
         import av
 
         if not hasattr(av.container.OutputContainer, "add_mux_stream"):
-            raise MissingLibrary(f"PyAV {av.__version__} muxes no finished packets", remedy="pip install 'av>=17'")
+            raise MissingLibrary(
+                f"PyAV {av.__version__} muxes no finished packets", remedy="pip install 'av>=17'"
+            )
         self._packet: Any = av.Packet
         self._synchronous = synchronous
         self._container: Any = av.open(Retold(file, synchronous=synchronous), "w", format="mpegts")
@@ -66,7 +74,9 @@ class Writer:
     def klv(self, packet: bytes, ticks: int) -> None:
         """One KLV packet at the time of a frame; raises KlvError for one that is too long."""
         if not 0 < len(packet) <= MOST_BYTES:
-            raise KlvError(f"a KLV packet of {len(packet)} bytes", remedy=f"1 to {MOST_BYTES} bytes can be carried")
+            raise KlvError(
+                f"a KLV packet of {len(packet)} bytes", remedy=f"1 to {MOST_BYTES} bytes can be carried"
+            )
         if self._synchronous:
             packet = bytes((0, self._cells, _WHOLE_CELL)) + len(packet).to_bytes(2, "big") + packet
             self._cells = self._cells + 1 & 0xFF
@@ -76,7 +86,7 @@ class Writer:
         """Writes what waits to be put in order."""
         self._container.close()
 
-    def __enter__(self) -> Writer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -117,6 +127,6 @@ def read(file: BinaryIO | str) -> Iterator[Unit]:
 
 
 def _ticks(packet: Any) -> int | None:
-    if packet.pts is None:
-        return None
-    return round(packet.pts * packet.time_base * TICKS_PER_S)
+    pts: int | None = packet.pts
+    base: Fraction = packet.time_base
+    return None if pts is None else round(pts * base * TICKS_PER_S)

@@ -68,7 +68,11 @@ class Retold:
         at = 12 + ((section[10] & 0x0F) << 8 | section[11])
         streams = []
         while at < end:
-            kind, pid, size = section[at], section[at + 1 : at + 3], (section[at + 3] & 0x0F) << 8 | section[at + 4]
+            kind, pid, size = (
+                section[at],
+                section[at + 1 : at + 3],
+                (section[at + 3] & 0x0F) << 8 | section[at + 4],
+            )
             told = section[at + 5 : at + 5 + size]
             if kind == _ASYNCHRONOUS and _REGISTRATION in told:
                 self._klv_pid = (pid[0] & 0x1F) << 8 | pid[1]
