@@ -28,8 +28,10 @@ def in_words(told: Entry) -> Iterator[str]:
         title, figures = _title(name), _figures(name, spread)
         if figures:
             yield say("{title} {figures} (of {count})", title=title, figures=figures, count=spread["count"])
-    for name, value in told.items():
-        if name not in spreads:
+    counts = {name: value for name, value in told.items() if name not in spreads}
+    for name, value in counts.items():
+        # What never happened is said only where nothing did.
+        if value or not any(told.values()):
             yield say("{title}: {value}", title=_title(name), value=_shown(name, value))
 
 

@@ -22,7 +22,9 @@ from benchkit.sources.base import Source
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=+-]+")
 _LONGEST = 48
 _PATH = ("transport", "codec")
-_GROUP = tuple(name for name in AXES if name not in _PATH)
+_ROW = (*_PATH, "flow")
+"""What cells of one group may differ in: how the messages are moved, and what is done when there is no room."""
+_GROUP = tuple(name for name in AXES if name not in _ROW)
 
 
 @dataclass(slots=True)
@@ -67,7 +69,7 @@ def _name(found: Sequence[Cell]) -> None:
     for start, alike in _by(
         found, lambda cell: (*(safe(cell.choices[axis].kind) for axis in _PATH), cell.group)
     ):
-        for cell, name in zip(alike, _told_apart(alike, _PATH), strict=True):
+        for cell, name in zip(alike, _told_apart(alike, _ROW), strict=True):
             cell.id = "/".join(start) + name
 
 

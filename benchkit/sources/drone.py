@@ -90,8 +90,11 @@ class Drone(Source):
         return self
 
     def label(self) -> str:
-        """`drone-1280x720`, or `drone-1280x720-raw`."""
-        return f"drone-{self.size[0]}x{self.size[1]}" + ("-raw" if self.encoding == "raw" else "")
+        """`drone-1280x720-4Mbit`, with `-intra` where every frame is an I frame, or `drone-1280x720-raw`."""
+        size = f"drone-{self.size[0]}x{self.size[1]}"
+        if self.encoding == "raw":
+            return f"{size}-raw"
+        return f"{size}-{self.bitrate * 8 / 1e6:g}Mbit" + ("-intra" if self.gop == 1 else "")
 
     def items(self, seed: int) -> Iterator[Item]:
         """Frames without end; truth `car_m`: how far the car is along the course and to its right, in metres.

@@ -28,8 +28,9 @@ class Video(Stage):
 
     Replies with `verdict`, float64, (5,): 1 where a car was found, 0 where none was, NaN where the frame could not be
     decoded; its column and row in the frame's pixels; latitude and longitude of the frame's centre by the packet.
-    Unknown ones are NaN. A frame that follows a gap is not decoded before the next I frame. So a reply depends on the
-    messages before it, and is not compared with a local run.
+    Unknown ones are NaN. A frame that comes before one that it needs is not decoded: nor are those that follow, until
+    the missing one comes after all, or an I frame. So a reply depends on the messages before it, and is not compared
+    with a local run.
 
     Tells of each block: `frames_decoded`, `frames_undecodable`; `skew_us`, how much earlier than its frame the moment
     is that a packet tells of (tag 2), so above 0 where packets are late; `klv_lost`, frames without a packet;
@@ -60,6 +61,8 @@ class _Open(OpenStage):
         self._begin()
 
     def _begin(self) -> None:
+        # A block begins with the first message of its source.
+        self._decoder.begin()
         self._decoded = self._undecodable = self._lost = self._bad = 0
         self._skews_us: list[int] = []
 

@@ -125,4 +125,5 @@ def test_groups_that_would_be_cut_off_where_the_stream_repeats_are_refused() -> 
     with pytest.raises(ValidationError, match="odd"):
         Drone(size="321x180")
     assert Drone(gop=20, distinct=30, encoding="raw").label() == "drone-1280x720-raw"
-    assert registry.build({"kind": "drone"}).label() == "drone-1280x720"
+    assert registry.build({"kind": "drone"}).label() == "drone-1280x720-4Mbit"
+    assert Drone(gop=1, bitrate="2.5Mbit/s").label() == "drone-1280x720-2.5Mbit-intra"

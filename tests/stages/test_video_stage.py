@@ -81,11 +81,22 @@ def test_after_a_gap_nothing_is_made_up_before_the_next_i_frame() -> None:
     assert (told["frames_decoded"], told["frames_undecodable"]) == (21, 6)
 
 
-def test_a_lost_i_frame_costs_its_group_and_a_late_or_double_frame_itself_alone() -> None:
+def test_a_lost_i_frame_costs_its_group_and_a_double_frame_itself_alone() -> None:
     assert np.isnan(verdicts([9, *range(11, 22)])[:, 0]).tolist() == [True] * 10 + [False] * 2
-    # 3 comes late, after 4 was missed; then 12 comes twice.
-    seen = ~np.isnan(verdicts([0, 1, 2, 4, 3, *range(10, 14), 12, 14, 15])[:, 0])
-    assert seen.tolist() == [True] * 3 + [False] * 2 + [True] * 4 + [False] + [True] * 2
+    seen = ~np.isnan(verdicts([*range(14), 12, 0, 14, 15])[:, 0])
+    assert seen.tolist() == [True] * 14 + [False] * 2 + [True] * 2
+
+
+def test_what_comes_late_is_made_up_for_and_the_pictures_are_the_same() -> None:
+    straight = verdicts(range(30))
+    for order in ([0, 1, 2, 4, 5, 3, *range(6, 30)], [1, 0, *range(2, 30)], [0, 1, 3, 4, 2, 2, *range(5, 30)]):
+        mixed = verdicts(order)
+        early = np.isnan(mixed[:, 0])
+        assert early.sum() <= 3
+        assert np.array_equal(mixed[~early], straight[np.array(order)[~early]])
+    # Half a second later the missing frame is of no use any more.
+    far = [0, 1, *range(3, 10), *range(11, 21), 2]
+    assert np.isnan(verdicts(far)[:, 0]).tolist() == [False] * 2 + [True] * 16 + [False] + [True]
 
 
 def test_numbers_go_on_from_block_to_block_and_begin_anew_with_a_cell() -> None:
