@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic_ns
 from typing import Any, Final
@@ -28,12 +29,24 @@ _MOST_CLIENTS: Final = 1024
 Send = Callable[[bytes], object]
 
 
+@dataclass(slots=True)
+class _UnderWay:
+    entered_ns: int
+    nbytes: int
+    queued: bool
+    """It had to stand in line behind others."""
+    through_ns: int = 0
+    """When the rate let it pass; 0: it has not been handed on yet."""
+
+
 class Datagrams:
     """One direction: each datagram lost, held, doubled or handed on as its lane says."""
 
     def __init__(self, loop: Loop, lane: Lane) -> None:
         self._loop, self._lane = loop, lane
         self._due_ns = 0
+        self._under_way: deque[_UnderWay] = deque()
+        """As they entered: delays differ, and one that is overtaken left the rate before its overtaker."""
 
     def enter(self, data: bytes, send: Send) -> None:
         """A datagram is there; `send` hands it on."""
@@ -78,6 +91,9 @@ class Datagrams:
         elif asked.in_order:
             due_ns = self._due_ns = max(self._due_ns, due_ns)
         lane.held_bytes += nbytes
+        own = _UnderWay(now_ns, nbytes, queued)
+        if lane.alone_ns:
+            self._under_way.append(own)
 
         def leave(_now_ns: int) -> None:
             lane.held_bytes -= nbytes
@@ -86,13 +102,21 @@ class Datagrams:
             tally.nbytes += nbytes
             if not held_back:
                 tally.delay.add(left_ns - through_ns)
-            if lane.alone_ns:
-                tally.departed(through_ns + left_ns - due_ns, now_ns, nbytes, queued=queued)
+            own.through_ns = through_ns + left_ns - due_ns
+            self._account()
 
         if due_ns <= now_ns:
             leave(now_ns)
         else:
             self._loop.at(due_ns, leave)
+
+
+    def _account(self) -> None:
+        """What the rate let pass, in the order in which it did."""
+        under_way = self._under_way
+        while under_way and under_way[0].through_ns:
+            first = under_way.popleft()
+            self._lane.tally.departed(first.through_ns, first.entered_ns, first.nbytes, queued=first.queued)
 
 
 def _sent(send: Send, data: bytes) -> None:
