@@ -110,7 +110,10 @@ def test_so_many_lost_fragments_of_each_group_are_recovered_and_no_more(nbytes, 
     if parity and cut.count > 1:
         # One more than the parity of a group, all of them data where there are so many.
         members = list(cut.members(0))
-        short = {*members[: parity + 1], *range(cut.count, cut.count + cut.groups * (parity + 1 - len(members)))}
+        short = {
+            *members[: parity + 1],
+            *range(cut.count, cut.count + cut.groups * (parity + 1 - len(members))),
+        }
         if len(short) > parity and len(members) > parity:
             again = Receiving(group=group, parity=parity)
             for index, datagram in datagrams.items():
@@ -281,7 +284,9 @@ def test_what_is_gone_is_lost_after_a_while_unless_its_reply_is_coming():
     assert (flight.placed, len(flight)) == (0, 0)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["begin", "done", "gone", "lost"]), st.integers(1, 12)), max_size=60))
+@given(
+    st.lists(st.tuples(st.sampled_from(["begin", "done", "gone", "lost"]), st.integers(1, 12)), max_size=60)
+)
 def test_places_are_never_more_than_messages_and_never_below_none(steps):
     flight = Flight()
     for now, (step, number) in enumerate(steps, 1):
