@@ -59,7 +59,7 @@ def test_the_terminal_has_age_staleness_goodput_and_drops_in_eighty_columns(live
     text = printed(live[1])
     assert max(map(len, text.splitlines())) <= 80
     lines = " ".join(text.split())
-    for told in ("staleness", "goodput", "deadline", "67%", "8%", "within 250 ms of being due"):
+    for told in ("staleness", "goodput", "67%", "8%", "within 250 ms of being due"):
         assert told in lines, told
     assert "latest-only" in lines.partition("goodput dropped")[2]
 
@@ -93,10 +93,10 @@ def test_the_fastest_cell_is_not_praised_for_part_of_its_messages(live: Any) -> 
     for said in (lead(whole, found)[0].text, whole["answer"][0], record(whole, found).decisions[0].text):
         assert "ranks first by latency" in said
         assert "delivered 67% of its messages" in said
-        assert "(policy=block) 100%" in said
+        assert "(policy=drop-oldest) 70%" in said
         assert "is fastest" not in said
     assert not record(whole, found).settled
-    assert "latest-only dropped" in lead(whole, found)[0].text
+    assert "latest-only dropped 197" in lead(whole, found)[0].text
     first, *_ = whole["ranking"]
     assert first["delivered_share"] < 0.7
 
