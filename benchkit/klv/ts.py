@@ -7,6 +7,7 @@ Times are ticks of 90 kHz, as the stream has them.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from fractions import Fraction
 from types import TracebackType
@@ -19,6 +20,8 @@ TICKS_PER_S: Final = 90_000
 MOST_BYTES: Final = 65_000
 """A KLV packet of more does not fit a PES packet of this carriage."""
 
+_LOOK_AHEAD: Final = 32
+"""Units that libavformat may be ahead with KLV: it ends a frame where one of the next begins, KLV by its length."""
 _TICK: Final = Fraction(1, TICKS_PER_S)
 _WHOLE_CELL: Final = 0xDF
 """Of a metadata access unit cell: all of a unit, none before it is needed (ISO/IEC 13818-1, 2.12.4)."""
@@ -103,7 +106,7 @@ class Writer:
 
 
 def read(file: BinaryIO | str) -> Iterator[Unit]:
-    """The units of the first video stream and of all KLV streams of a transport stream, in the stream's order.
+    """The units of the first video stream and of all KLV streams, in the order in which they begin in the stream.
 
     The header of an access unit of synchronous KLV is gone. Raises MessageError for what libavformat cannot read.
     """
@@ -117,13 +120,26 @@ def read(file: BinaryIO | str) -> Iterator[Unit]:
             data = [stream for stream in container.streams.data if stream.name == "klv"]
             if not video and not data:
                 raise MessageError("neither video nor KLV stands in the transport stream")
-            for packet in container.demux([*video, *data]):
-                if packet.size:
-                    is_klv = packet.stream.type == "data"
-                    yield Unit(is_klv, bytes(packet), _ticks(packet), bool(packet.is_keyframe))
+            yield from _in_order(container.demux([*video, *data]))
     except av.FFmpegError as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise MessageError(f"cannot be read as an MPEG transport stream: {reason}") from None
+
+
+def _in_order(packets: Iterator[Any]) -> Iterator[Unit]:
+    waiting: list[tuple[int, int, Unit]] = []
+    place = 0
+    for number, packet in enumerate(packets):
+        if not packet.size:
+            continue
+        is_klv = packet.stream.type == "data"
+        place = place if packet.pos is None else packet.pos
+        unit = Unit(is_klv, bytes(packet), _ticks(packet), bool(packet.is_keyframe))
+        heapq.heappush(waiting, (place, number, unit))
+        if len(waiting) > _LOOK_AHEAD:
+            yield heapq.heappop(waiting)[2]
+    while waiting:
+        yield heapq.heappop(waiting)[2]
 
 
 def _ticks(packet: Any) -> int | None:

@@ -66,6 +66,7 @@ def test_packets_and_video_come_back(synchronous):
     came = list(read(io.BytesIO(stream(synchronous=synchronous))))
     klv = [unit for unit in came if unit.is_klv]
     video = [unit for unit in came if not unit.is_klv]
+    assert [unit.is_klv for unit in came] == [False, True] * COUNT  # as they were written
     assert [unit.data for unit in klv] == packets()
     for number, unit in enumerate(klv):
         assert unit.ticks == (BEGIN_TICKS + number * EVERY_TICKS + 7 if synchronous else None)
