@@ -29,6 +29,7 @@ from benchkit.engine.telling import with_told
 from benchkit.engine.work import Work, describe
 from benchkit.engine.worker import Worker
 from benchkit.errors import BenchkitError
+from benchkit.flow.options import FlowOptions
 from benchkit.load import base as load
 from benchkit.scenario import order
 from benchkit.sources import base as sources
@@ -249,7 +250,7 @@ def do_serve(work: Work) -> dict[str, Any]:
             # What a worker encodes is its reply.
             coder = slowed_coder(codec, task.slow, encode="reply", decode="decode")
             receiver, stage = slowed_receiver(receiver, task.slow), slowed_stage(stage, task.slow)
-        serving = DroppingWorker if task.flow and task.flow.get("deadline") else Worker
+        serving = DroppingWorker if FlowOptions(**(task.flow or {})).drops_after_s else Worker
         worker = serving(task, coder, receiver, stage, work.stopped)
         work.progress = lambda: worker.handled
         with Watch(work, task, lambda: profile_phases.of_worker(receiver.receive, stage.run)) as watch:

@@ -13,6 +13,7 @@ from benchkit.engine.parties import accounts
 from benchkit.engine.task import Task
 from benchkit.engine.traffic import traffic_of
 from benchkit.engine.underway import Ends, Place, quiet_s
+from benchkit.engine.waiting import count_busy_alone
 from benchkit.records.run import Block, Failure
 from benchkit.records.samples import Samples
 from benchkit.records.seen import ServerTimes, Usage
@@ -38,6 +39,8 @@ def record(
         replies=task.replies, payload_bytes=place.payload_bytes, gave_up=gave_up,
         producers=task.producers, silent=produced.silent if produced else (),
     )  # fmt: skip
+    if task.led:
+        count_busy_alone(joined.samples)
     warmup = cut_warmup(task, joined.samples, place, seen.get("warmup_messages", 0))
     failures = [
         *ends.failures,

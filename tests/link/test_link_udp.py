@@ -186,7 +186,9 @@ def test_a_server_that_is_gone_does_not_end_the_link(datagrams):
 
 
 def test_a_rate_is_measured_also_where_jitter_mixes_the_packets(datagrams):
-    asked = Impairment(20 * MS, jitter_ns=8 * MS, distribution="gamma", rate_bytes_per_s=1e6, queue_bytes=1 << 20)
+    asked = Impairment(
+        20 * MS, jitter_ns=8 * MS, distribution="gamma", rate_bytes_per_s=1e6, queue_bytes=1 << 20
+    )
     link, client, server = datagrams(asked)
     for first in (0, 100):
         send(client, 100, 1000)
