@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from benchkit.errors import MessageError
 from benchkit.transports._udp import head as heads
+from benchkit.transports._udp.arrivals import arrivals
 from benchkit.transports._udp.cut import Cut
 from benchkit.transports._udp.flight import Flight
 from benchkit.transports._udp.head import HEAD_BYTES, LAYOUT, MESSAGE, Head, parse
@@ -17,6 +18,7 @@ from benchkit.transports._udp.outgoing import Outgoing
 from benchkit.transports._udp.reassembly import Counts, Inbox, Room
 
 TOKEN = 7
+TOKEN_BYTES = TOKEN.to_bytes(8, "little")
 SIZE = 64
 LIMIT = 5000
 MESSAGES = 4
@@ -299,3 +301,60 @@ def test_places_are_never_more_than_messages_and_never_below_none(steps):
         else:
             flight.lost(now - 2, ())
         assert 0 <= flight.placed <= len(flight)
+
+
+# Rows ----------------------------------------------------------------------------------------------------
+
+
+class Piece:
+    """Stands for a socket whose last `receive` brought these datagrams in one piece."""
+
+    def __init__(self, datagrams):
+        self.buffer = memoryview(b"".join(datagrams))
+        self.received = (self.buffer.nbytes, datagrams[0].nbytes, None)
+
+
+@given(sizes, groups, parities, st.randoms(use_true_random=False))
+def test_rows_of_datagrams_are_taken_like_single_ones(nbytes, group, parity, choose):
+    cut = Cut(nbytes, SIZE, group if parity else 0, parity)
+    message = body(nbytes)
+    one_by_one, in_rows = (Receiving(group=group, parity=parity) for _ in range(2))
+    left = [each for each in fragments(1, message, cut) * 2 if choose.random() < 0.9]
+    while left:
+        count = choose.randrange(1, 12)
+        # A piece ends with the first that is shorter, as the kernel's do.
+        short = next((at + 1 for at, each in enumerate(left) if each.nbytes < left[0].nbytes), count)
+        part = left[: min(count, short)]
+        part = part[: next((at for at, each in enumerate(part) if each.nbytes > part[0].nbytes), len(part))]
+        left = left[len(part) :]
+        piece = Piece(part)
+        for head, datagrams, number in arrivals(piece, piece.received, TOKEN_BYTES, in_rows.counts):
+            found = in_rows.inbox.arrived(head, datagrams, number, 0.0)
+            if found is not None:
+                in_rows.whole.append((found.number, bytes(found.buffer[: found.total])))
+                in_rows.room.give(found.buffer)
+        for datagram in part:
+            one_by_one.take(datagram)
+    assert in_rows.whole == one_by_one.whole
+    assert in_rows.counts == one_by_one.counts
+    assert in_rows.held == one_by_one.held == len(in_rows.inbox)
+
+
+@settings(max_examples=150)
+@given(st.lists(hostile().map(lambda data: data.ljust(130, b"x")[:130]), min_size=4, max_size=9), st.integers(0, 9))
+def test_hostile_rows_are_refused_like_single_ones(strange, repeats):
+    # The first one again and again, with numbers that follow each other: what a row looks like.
+    for at in range(repeats):
+        head = LAYOUT.unpack_from(strange[0])
+        strange.append(LAYOUT.pack(*head[:8], (head[8] + at) % 2**32, *head[9:]) + strange[0][HEAD_BYTES:])
+    to = Receiving()
+    for first in range(0, len(strange), 4):
+        piece = Piece([memoryview(each) for each in strange[first : first + 4]])
+        for head, datagrams, count in arrivals(piece, piece.received, TOKEN_BYTES, to.counts):
+            try:
+                found = to.inbox.arrived(head, datagrams, count, 0.0)
+            except MessageError:
+                continue
+            if found is not None:
+                to.room.give(found.buffer)
+        assert 0 <= to.held == len(to.inbox) <= MESSAGES

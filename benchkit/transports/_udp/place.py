@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +32,11 @@ class Ways:
 
     def cut(self, total: int) -> Cut:
         """Of a message of so many bytes."""
-        return Cut(total, fragment_bytes(self.mtu), self.group if self.parity else 0, self.parity)
+        return _cut(total, fragment_bytes(self.mtu), self.group if self.parity else 0, self.parity)
+
+
+_cut = lru_cache(maxsize=1024)(Cut)
+"""Messages are of a few lengths mostly."""
 
 
 Parity = Literal["none", "xor", "rs"]

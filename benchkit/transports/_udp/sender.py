@@ -13,11 +13,12 @@ from typing import Final
 
 from benchkit.errors import BrokerError, MessageError, Rejected
 from benchkit.tensors.wire import ENVELOPE_BYTES, total_bytes
+from benchkit.transports._udp.arrivals import arrivals
 from benchkit.transports._udp.flight import Flight, Sent
-from benchkit.transports._udp.head import ACK, ANSWER, ASK, GRANT, HEAD_BYTES, MESSAGE, REPLY, Head, numbers
+from benchkit.transports._udp.head import ACK, ANSWER, ASK, GRANT, MESSAGE, REPLY, Head, numbers
 from benchkit.transports._udp.kernel import HEADERS_BYTES, HOST, Datagrams
 from benchkit.transports._udp.outgoing import Outgoing
-from benchkit.transports._udp.peer import ASK_S, Peer, datagrams
+from benchkit.transports._udp.peer import ASK_S, Peer
 from benchkit.transports._udp.place import Ways, port_of
 from benchkit.transports._udp.reassembly import Counts, Inbox, Room, Whole
 from benchkit.transports._udp.window import window_bytes
@@ -122,29 +123,29 @@ class UdpSender(Sender):
                 continue
             try:
                 while (received := link.sock.receive()) is not None:
-                    for head, datagram in datagrams(link.sock, received, self._token, self._counts):
+                    for head, datagrams, count in arrivals(link.sock, received, self._token, self._counts):
                         link.peer.note(head)
-                        self._take(link, head, datagram)
+                        self._take(link, head, datagrams, count)
                     link.peer.grant()
             except OSError:
                 self._drop(link)
 
-    def _take(self, link: _Link, head: Head, datagram: memoryview) -> None:
+    def _take(self, link: _Link, head: Head, datagrams: memoryview, count: int) -> None:
         kind = head.kind
         if kind == REPLY:
-            self._take_reply(link, head, datagram[HEAD_BYTES:])
+            self._take_reply(link, head, datagrams, count)
         elif kind == ACK:
             link.flight.done(head.number)
         elif kind == ANSWER:
-            link.flight.gone(numbers(datagram), monotonic())
+            link.flight.gone(numbers(datagrams), monotonic())
         elif kind == ASK:
             link.peer.answer(())
         elif kind != GRANT:
             self._counts.malformed += 1
 
-    def _take_reply(self, link: _Link, head: Head, data: memoryview) -> None:
+    def _take_reply(self, link: _Link, head: Head, datagrams: memoryview, count: int) -> None:
         try:
-            whole = link.peer.inbox.take(head, data, monotonic())
+            whole = link.peer.inbox.arrived(head, datagrams, count, monotonic())
         except MessageError:
             self._counts.malformed += 1
             return

@@ -12,10 +12,11 @@ from typing import Any, Final
 
 from benchkit.errors import MessageError, Rejected, StorageError
 from benchkit.tensors.wire import total_bytes
-from benchkit.transports._udp.head import ACK, ANSWER, ASK, GRANT, HEAD_BYTES, MESSAGE, REPLY, Head, numbers
+from benchkit.transports._udp.arrivals import arrivals
+from benchkit.transports._udp.head import ACK, ANSWER, ASK, GRANT, MESSAGE, REPLY, Head, numbers
 from benchkit.transports._udp.kernel import HOST, Datagrams
 from benchkit.transports._udp.outgoing import Outgoing
-from benchkit.transports._udp.peer import ASK_S, Peer, datagrams
+from benchkit.transports._udp.peer import ASK_S, Peer
 from benchkit.transports._udp.place import Ways, announce
 from benchkit.transports._udp.reassembly import Counts, Inbox, Room, Whole
 from benchkit.transports._udp.window import window_bytes
@@ -119,11 +120,11 @@ class UdpReceiver(Receiver):
         if received is None:
             return False
         producing: Producing | None = None
-        for head, datagram in datagrams(self._sock, received, self._token, self._counts):
+        for head, datagrams, count in arrivals(self._sock, received, self._token, self._counts):
             producing = self._from(received[2])
             producing.peer.note(head)
             try:
-                self._take(producing, head, datagram)
+                self._take(producing, head, datagrams, count)
             except MessageError:
                 self._counts.malformed += 1
         if producing is not None:
@@ -144,16 +145,16 @@ class UdpReceiver(Receiver):
         self._producing[address] = made = Producing(peer)
         return made
 
-    def _take(self, producing: Producing, head: Head, datagram: memoryview) -> None:
+    def _take(self, producing: Producing, head: Head, datagrams: memoryview, count: int) -> None:
         if head.kind == MESSAGE:
-            whole = producing.peer.inbox.take(head, datagram[HEAD_BYTES:], monotonic())
+            whole = producing.peer.inbox.arrived(head, datagrams, count, monotonic())
             if whole is not None:
                 producing.held.add(whole.number)
                 self._ready.append((whole, producing))
         elif head.kind == ASK:
             held, inbox = producing.held, producing.peer.inbox
             with suppress(OSError):  # the producer is gone
-                producing.peer.answer([n for n in numbers(datagram) if n not in held and n not in inbox])
+                producing.peer.answer([n for n in numbers(datagrams) if n not in held and n not in inbox])
         elif head.kind not in (GRANT, ANSWER):
             raise MessageError(f"no producer sends datagrams of kind {head.kind}")
 
