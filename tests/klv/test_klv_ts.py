@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from examples import TWENTY
 
-from benchkit.errors import KlvError, MessageError
+from benchkit.errors import KlvError, MessageError, MissingLibrary
 from benchkit.klv import pack, parse
 from benchkit.klv.ts import MOST_BYTES, TICKS_PER_S, Writer, read
 from benchkit.klv.ts_tables import PACKET_BYTES, crc32
@@ -128,6 +128,13 @@ def test_packets_that_do_not_fit_are_refused():
             with pytest.raises(KlvError):
                 writer.klv(packet, 0)
         writer.klv(pack({2: 1, 48: bytes(60_000)}), 0)
+
+
+def test_a_pyav_that_cannot_mux_is_told_with_the_install_command(monkeypatch):
+    monkeypatch.setattr(av.container, "OutputContainer", object)
+    with pytest.raises(MissingLibrary, match="muxes no finished packets") as error:
+        Writer(io.BytesIO(), synchronous=True, size=(64, 48), rate_per_s=Fraction(30))
+    assert "pip install" in error.value.remedy
 
 
 @pytest.mark.parametrize("data", [b"", b"no transport stream", bytes(10_000)])
