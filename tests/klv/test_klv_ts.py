@@ -14,7 +14,7 @@ import pytest
 from examples import TWENTY
 
 from benchkit.errors import KlvError, MessageError, MissingLibrary
-from benchkit.klv import pack, parse
+from benchkit.klv import pack, parse, split
 from benchkit.klv.ts import MOST_BYTES, TICKS_PER_S, Writer, read
 from benchkit.klv.ts_tables import PACKET_BYTES, crc32
 
@@ -150,6 +150,28 @@ def test_a_stream_that_is_cut_off_gives_what_is_whole_before_it():
     assert came
     assert came[:-1] == whole[: len(came) - 1]  # the last may be cut off too: `parse` tells
     assert TICKS_PER_S == 90_000
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg on this machine")
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_ffmpeg_extracts_the_packets(synchronous, tmp_path):
+    (tmp_path / "own.ts").write_bytes(stream(synchronous=synchronous))
+    command = [
+        "ffmpeg",
+        "-loglevel",
+        "error",
+        "-i",
+        "own.ts",
+        "-map",
+        "0:d",
+        "-c",
+        "copy",
+        "-f",
+        "data",
+        "its.klv",
+    ]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=60)
+    assert list(split((tmp_path / "its.klv").read_bytes())) == packets()
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg on this machine")
