@@ -30,7 +30,9 @@ def in_words(told: Entry) -> Iterator[str]:
     for name, spread in spreads.items():
         title, figures = _title(name), _figures(name, spread)
         if figures:
-            yield say("{title} {figures} (of {count})", title=title, figures=figures, count=f"{spread['count']:g}")
+            yield say(
+                "{title} {figures} (of {count})", title=title, figures=figures, count=f"{spread['count']:g}"
+            )
     counts = {name: value for name, value in told.items() if name not in spreads}
     for name, value in counts.items():
         # What never happened is said only where nothing did.

@@ -63,7 +63,9 @@ class Ground:
         """With the sensor's noise."""
         assert self._noise is not None  # noqa: S101  (asked by the caller)
         down, across = number * 37 % _SHIFTS, number * 59 % _SHIFTS
-        mixed = seen + self._noise[down : down + self.height, across : across + self.width]
+        mixed: npt.NDArray[np.int16] = (
+            seen + self._noise[down : down + self.height, across : across + self.width]
+        )
         np.clip(mixed, 0, 255, out=mixed)
         return mixed.astype(np.uint8)
 
@@ -110,7 +112,7 @@ def _painted(rng: np.random.Generator, px_per_m: float) -> Frame:
     coarse = crops[kind] * light[:, :, None]
     ground = np.repeat(np.repeat(coarse, 2, axis=0), 2, axis=1)
     ground *= 1 + (rng.random((_SIDE, _SIDE, 1), dtype=np.float32) - 0.5) * np.float32(0.10)
-    canvas = np.clip(ground, 0, 255).astype(np.uint8)
+    canvas: Frame = np.clip(ground, 0, 255).astype(np.uint8)
     everywhere = (0.0, float(_SIDE))
     half = _ROAD_M / 2 * metre
     for rows in ((0.0, half), (_SIDE - half, float(_SIDE))):
