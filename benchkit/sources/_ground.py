@@ -57,11 +57,8 @@ class Ground:
         seen: Frame = self._picture.reshape(-1, 4).view(np.uint32)[:, 0].take(at).view(np.uint8)
         seen = seen.reshape(self.height, self.width, 4)[:, :, :3]
         self._picture[car] = kept
-        return np.ascontiguousarray(seen) if self._noise is None else self._exposed(seen, number)
-
-    def _exposed(self, seen: Frame, number: int) -> Frame:
-        """With the sensor's noise."""
-        assert self._noise is not None  # noqa: S101  (asked by the caller)
+        if self._noise is None:
+            return np.ascontiguousarray(seen)
         down, across = number * 37 % _SHIFTS, number * 59 % _SHIFTS
         mixed: npt.NDArray[np.int16] = (
             seen + self._noise[down : down + self.height, across : across + self.width]
