@@ -78,6 +78,8 @@ class Capabilities:
     """
     reroutable: bool = False
     """All that an end moves goes over connections that `Transport.through` can lead another way."""
+    refuses: bool = False
+    """A full server says no after `send` took a message (503): the same message may be taken a little later."""
     reroutable_with: str = ""
     """The option that would make it so: "socket: tcp"."""
     datagrams: bool = False
@@ -159,6 +161,8 @@ class Reply:
     """The transport knows of a message that neither it nor its reply will come any more; `view` likewise. For
     transports that promise no more than at-most-once; a reply that comes all the same is not shown.
     """
+    retry_after_s: float = 0.0
+    """Of a refused one: seconds after which the other side asks to try again (HTTP's Retry-After)."""
 
 
 class Slot(ABC):

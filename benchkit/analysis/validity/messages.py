@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from benchkit.analysis.link import packets_lost
+from benchkit.analysis.traffic import REFUSED, shed
 from benchkit.analysis.validity.facts import Facts, Reason, blocks_named, graded, messages, percent, reason
 from benchkit.analysis.validity.parties import COUNTED, cut_short, failures
 from benchkit.units import show_us
@@ -48,11 +49,11 @@ def undelivered(facts: Facts) -> Iterator[Reason]:
 
     What a link took away because it was asked to is what was to be measured: each lost message needs a lost datagram.
     """
-    gone = {
-        name: facts.account[name]
-        for name in ("dropped", "rejected", "dead_lettered", "lost")
-        if facts.account[name]
-    }
+    found = {name: facts.account[name] for name in ("dropped", "rejected", "dead_lettered", "lost")}
+    asked = shed(facts.cell, facts.blocks)
+    found["rejected"] -= asked.pop(REFUSED, 0)
+    found["dropped"] -= sum(asked.values())
+    gone = {name: count for name, count in found.items() if count > 0}
     if not gone:
         return
     by_link = min(gone.get("lost", 0), packets_lost(facts.cell, facts.blocks))
@@ -76,6 +77,21 @@ def undelivered(facts: Facts) -> Iterator[Reason]:
         "invalid" if broken else graded(share - by_link / facts.scheduled),
         refusal.remedy if refusal else "",
     )
+
+
+def traffic(facts: Facts) -> Iterator[Reason]:
+    """What was dropped because the scenario asks for it is told, and is no fault."""
+    asked = shed(facts.cell, facts.blocks)
+    if asked:
+        text = ", ".join(f"{count} {name}" for name, count in asked.items())
+        yield reason(
+            "dropped-on-purpose",
+            say(
+                "{share} of the messages were dropped or refused as the scenario asks ({text})",
+                share=percent(sum(asked.values()) / facts.scheduled),
+                text=text,
+            ),
+        )
 
 
 def integrity(facts: Facts) -> Iterator[Reason]:
