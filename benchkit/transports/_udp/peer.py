@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from benchkit.transports._udp.head import ANSWER, ASK, GRANT, HEAD_BYTES, LAYOUT, Head, packed
 from benchkit.transports._udp.kernel import Datagrams
-from benchkit.transports._udp.outgoing import Outgoing
+from benchkit.transports._udp.outgoing import Outgoing, Told
 from benchkit.transports._udp.reassembly import Counts, Inbox
 from benchkit.transports._udp.window import cost_bytes
 
@@ -98,7 +98,8 @@ class Peer:
             if count <= 0:
                 return False
             mark = out.mark()
-            parts = out.fragments(count, self._token, self.own_window, self._spent, cost, self._heard)
+            told = Told(self._token, self.own_window, self._spent, cost, self._heard)
+            parts = out.fragments(count, told, sock.table)
             if not sock.send(parts, full if count > 1 else 0, self.address):
                 out.back(mark)
                 return False

@@ -139,7 +139,7 @@ class Inbox:
         if cut.end == 1:
             return self._at_once(head.number, cut, data)
         assembly = self._assembly(head.number, cut, now_s, 1)
-        return assembly and self._put(head.number, assembly, index, data)
+        return None if assembly is None else self._put(head.number, assembly, index, data)
 
     def take_row(self, head: Head, row: memoryview, count: int, now_s: float) -> Whole | None:
         """Likewise of `count` datagrams, heads included, all as long as the first, whose fragments follow its own."""

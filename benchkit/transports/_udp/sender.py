@@ -23,6 +23,7 @@ from benchkit.transports._udp.place import Ways, port_of
 from benchkit.transports._udp.reassembly import Counts, Inbox, Room, Whole
 from benchkit.transports._udp.window import window_bytes
 from benchkit.transports.base import Address, Buffer, Reply, Sender
+from benchkit.transports.buffers import Pool
 from benchkit.transports.family import families
 
 _RETRY_S: Final = 0.002
@@ -58,6 +59,7 @@ class UdpSender(Sender):
         self._replies: deque[Whole | Sent] = deque()
         """Of a message that is lost, what was sent."""
         self._shown: Whole | None = None
+        self._parity = Pool(0)
         self._kernel_lost = 0
         self._lock = Lock()
         """Held by whoever sends, reads, or looks after what is under way."""
@@ -94,7 +96,9 @@ class UdpSender(Sender):
         """The worker is gone, and with it what it had."""
         self._links[self._links.index(link)] = None
         self._replies.extend(link.flight.clear())
-        link.out = None
+        if link.out is not None:
+            link.out.close()
+            link.out = None
         self._kernel_lost += link.sock.kernel_lost()
         link.peer.inbox.close()
         link.sock.close()
@@ -228,7 +232,7 @@ class UdpSender(Sender):
         if link is None:
             return None
         number = link.flight.begin(bytes(parts[0][:ENVELOPE_BYTES]))
-        link.out = Outgoing(MESSAGE, number, parts, self._ways.cut(nbytes))
+        link.out = Outgoing(MESSAGE, number, parts, self._ways.cut(nbytes), self._parity)
         return link
 
     def _push(self, link: _Link) -> bool:
@@ -244,6 +248,7 @@ class UdpSender(Sender):
             link.flight.done(out.number)
             self._drop(link)
             return False
+        out.close()
         link.out = None
         link.flight.sent(out.number, monotonic())
         return True

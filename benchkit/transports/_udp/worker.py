@@ -21,6 +21,7 @@ from benchkit.transports._udp.place import Ways, announce
 from benchkit.transports._udp.reassembly import Counts, Inbox, Room, Whole
 from benchkit.transports._udp.window import window_bytes
 from benchkit.transports.base import Address, Buffer, Delivery, Receiver
+from benchkit.transports.buffers import Pool
 from benchkit.transports.family import family
 
 _ABANDONED_S: Final = 1.0
@@ -82,6 +83,7 @@ class UdpReceiver(Receiver):
         self._ready: deque[tuple[Whole, Producing]] = deque()
         self._producing: OrderedDict[Any, Producing] = OrderedDict()
         self._sock = Datagrams(ways.send_buffer, ways.receive_buffer, offload=ways.offload)
+        self._parity = Pool(0)
         self._window = window_bytes(self._sock.receive_bytes, producers)
         try:
             self._sock.sock.bind((HOST, 0))
@@ -163,25 +165,30 @@ class UdpReceiver(Receiver):
         nbytes, limit = total_bytes(parts), self._reply_limit_bytes
         if nbytes > limit:
             raise Rejected(f"a reply of {nbytes} bytes where at most {limit} were announced", where="udp")
-        peer, out = producing.peer, Outgoing(REPLY, number, parts, self._ways.cut(nbytes))
-        moved_s, asked_s, at = monotonic(), 0.0, -1
+        out = Outgoing(REPLY, number, parts, self._ways.cut(nbytes), self._parity)
         try:
-            while not peer.push(out):
-                now = monotonic()
-                if out.index != at:
-                    moved_s, at = now, out.index
-                elif now - moved_s > _ABANDONED_S:
-                    self._counts.abandoned_replies += 1
-                    return False
-                if now - asked_s > ASK_S:
-                    asked_s = now
-                    peer.ask(())
-                # What comes meanwhile is taken in: the news are behind it.
-                select((self._sock,), (), (), peer.patience_s(out))
-                while self._read():
-                    pass
+            return self._send(producing.peer, out)
         except OSError:  # the producer is gone: nobody waits for it
             return False
+        finally:
+            out.close()
+
+    def _send(self, peer: Peer, out: Outgoing) -> bool:
+        moved_s, asked_s, at = monotonic(), 0.0, -1
+        while not peer.push(out):
+            now = monotonic()
+            if out.index != at:
+                moved_s, at = now, out.index
+            elif now - moved_s > _ABANDONED_S:
+                self._counts.abandoned_replies += 1
+                return False
+            if now - asked_s > ASK_S:
+                asked_s = now
+                peer.ask(())
+            # What comes meanwhile is taken in: the news are behind it.
+            select((self._sock,), (), (), peer.patience_s(out))
+            while self._read():
+                pass
         return True
 
     def path(self) -> Mapping[str, str]:
