@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from benchkit.analysis.goodput_words import delivered_share, show_share
-from benchkit.units import show_us
+from benchkit.analysis.words import us_with_interval
 from benchkit.words import say
 
 Entry = Mapping[str, Any]
+_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +88,25 @@ def _stale_us(cell: Entry) -> float | None:
 def _compared(title: str, cells: Sequence[tuple[str, Entry]]) -> str:
     freshest = min(cells, key=lambda each: _stale_us(each[1]) or 0.0)
     fullest = max(cells, key=lambda each: (delivered_share(each[1]) or 0.0, -(_stale_us(each[1]) or 0.0)))
+    ties = [name for name, cell in cells if name != freshest[0] and _overlap(cell, freshest[1])]
     told = say("{title}: results are freshest with {freshest}", title=title, freshest=_one(*freshest))
-    if freshest[0] == fullest[0]:
-        return say("{told}, which also delivers most.", told=told)
+    if ties:
+        more = say(" and {count} more", count=len(ties) - _NAMED) if len(ties) > _NAMED else ""
+        named = ", ".join(ties[:_NAMED])
+        told = say("{told}, which cannot be told apart from {ties}{more}", told=told, ties=named, more=more)
     return say("{told}; most is delivered by {fullest}.", told=told, fullest=_one(*fullest))
+
+
+def _overlap(one: Entry, other: Entry) -> bool:
+    """Their staleness may be the same, as far as anybody knows."""
+    known = [(each["freshness"]["staleness_us"].get("mean_ci95")) for each in (one, other)]
+    return not all(known) or (known[0][0] <= known[1][1] and known[1][0] <= known[0][1])
 
 
 def _one(name: str, cell: Entry) -> str:
     return say(
         "{name} (staleness {stale}, delivered {share})",
         name=name,
-        stale=show_us(_stale_us(cell)),
+        stale=us_with_interval(_stale_us(cell), cell["freshness"]["staleness_us"].get("mean_ci95")),
         share=show_share(delivered_share(cell) or 0.0),
     )
