@@ -135,14 +135,9 @@ def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
         "blocks_detail": _blocks(done),
         "failures": _failures(done.failures),
         "link": link.as_document(cell, done.blocks),
-<<<<<<< HEAD
         **({"told": found} if (found := told.as_document(done.blocks)) else {}),
         "traffic": traffic.as_document(cell, done.blocks),
         **({"transport_counts": counts} if (counts := transport_counts(done.blocks)) else {}),
-=======
-        **({"transport_counts": counts} if (counts := transport_counts(done.blocks)) else {}),
-        "traffic": traffic.as_document(cell, done.blocks),
->>>>>>> udp
         **({"capacity": capacity_document(done.found)} if done.found else {}),
         **({"backlog": backlog_document(done.drained)} if done.drained else {}),
         **({"profiles": _profiles(done, cell.profile)} if cell.profile else {}),

@@ -6,11 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from benchkit.analysis.link import packets_lost
-<<<<<<< HEAD
-from benchkit.analysis.traffic import drops, on_purpose
-=======
 from benchkit.analysis.traffic import REFUSED, shed
->>>>>>> udp
 from benchkit.analysis.validity.facts import Facts, Reason, blocks_named, graded, messages, percent, reason
 from benchkit.analysis.validity.parties import COUNTED, cut_short, failures
 from benchkit.units import show_us
@@ -54,13 +50,9 @@ def undelivered(facts: Facts) -> Iterator[Reason]:
     What a link took away because it was asked to is what was to be measured: each lost message needs a lost datagram.
     """
     found = {name: facts.account[name] for name in ("dropped", "rejected", "dead_lettered", "lost")}
-<<<<<<< HEAD
-    found["dropped"] -= on_purpose(facts.blocks)
-=======
     asked = shed(facts.cell, facts.blocks)
     found["rejected"] -= asked.pop(REFUSED, 0)
     found["dropped"] -= sum(asked.values())
->>>>>>> udp
     gone = {name: count for name, count in found.items() if count > 0}
     if not gone:
         return
