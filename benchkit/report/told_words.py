@@ -37,7 +37,7 @@ def in_words(told: Entry) -> Iterator[str]:
     for name, value in counts.items():
         # What never happened is said only where nothing did.
         if value or not any(told.values()):
-            yield say("{title}: {value}", title=_title(name), value=_shown(name, value))
+            yield f"{_title(name)}: {_shown(name, value)}"
 
 
 def _figures(name: str, spread: Entry) -> str:
