@@ -108,6 +108,7 @@ class Http(Transport):
             same_host=True,
             many_producers=True,
             reroutable=True,
+            refuses=True,
         )
 
     def floor(self) -> str:
