@@ -10,10 +10,13 @@ import numpy as np
 
 from benchkit.analysis.account import account, fates, open_blocks
 from benchkit.analysis.backlog import Drained, drained
+from benchkit.analysis.bulk import Bulk
 from benchkit.analysis.detail import Detail, detail
 from benchkit.analysis.drift import Drift, drifts
 from benchkit.analysis.found import Found, of_blocks
 from benchkit.analysis.found import found as find
+from benchkit.analysis.freshness import Freshness, deadline_of
+from benchkit.analysis.live import live
 from benchkit.analysis.measure import Measure, measure
 from benchkit.analysis.promises import promises
 from benchkit.analysis.search_reasons import no_level, search_reasons
@@ -40,6 +43,8 @@ class Analysed:
     drained: Drained | None = None
     detail: Detail | None = None
     uneven: Unevenness = UNKNOWN
+    fresh: Freshness | None = None
+    work: Bulk | None = None
 
     @property
     def valid(self) -> bool:
@@ -87,6 +92,7 @@ def analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
     why = reasons(facts)
     if capacity is not None:
         why = search_reasons(capacity, why)
+    fresh, work = live(samples, deadline_of(cell, cell.search.slo if cell.search else run.slo))
     return Analysed(
         cell,
         blocks,
@@ -100,6 +106,8 @@ def analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
         drained(cell, blocks, samples),
         beneath,
         unevenness(samples),
+        fresh,
+        work,
     )
 
 

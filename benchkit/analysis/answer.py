@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from benchkit.analysis.goodput_words import delivered_more, falls_short, ranks_first
 from benchkit.analysis.search_words import is_search, rates
 from benchkit.analysis.words import largest_phases, times, times_with_interval, us_with_interval
 from benchkit.units import show_us
@@ -90,9 +91,10 @@ def _ranked(places: Sequence[tuple[Entry, Entry]]) -> str:
     best = places[0][0]
     p50 = us_with_interval(best["latency_us"]["p50"], best["latency_us"]["p50_ci95"])
     if len(places) == 1:
-        return say(
+        alone = say(
             "{row} takes p50 {p50}; there is no other valid cell to compare it with", row=_row(best), p50=p50
         )
+        return ranks_first(best, _row(best), p50) if falls_short(best) else alone
     others = places[1:]
     unsure = [_row(cell) for cell, place in others if place["ratio_ci95"] is None]
     tied = [
@@ -104,10 +106,14 @@ def _ranked(places: Sequence[tuple[Entry, Entry]]) -> str:
         if slower and not unsure and not tied
         else say("{cell} has the lowest p50 {p50}", cell=_row(best), p50=p50)
     )
+    if falls_short(best):
+        text = ranks_first(best, _row(best), p50)
     if tied:
         text += say(", tied with {listed}", listed=_listed(tied))
     if slower:
         text += say("; times as long: {listed}", listed=_listed(slower))
+    if falls_short(best):
+        text += delivered_more(best, [(_row(cell), cell) for cell, _ in others])
     if unsure:
         text += say("; too few rounds to tell {unsure} from it", unsure=", ".join(unsure))
     return text + _guarantees([cell for cell, _ in places])

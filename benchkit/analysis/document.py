@@ -19,8 +19,11 @@ from benchkit.analysis.disturbance import disturbed
 from benchkit.analysis.found import as_document as capacity_document
 from benchkit.analysis.intervals import Interval
 from benchkit.analysis.labels import Labels, labels
+from benchkit.analysis.live import as_fields as live_fields
 from benchkit.analysis.measure import Distribution, Measure
 from benchkit.analysis.placing import places_of, ranking_of, with_noise
+from benchkit.analysis.scaling import scaling
+from benchkit.analysis.scaling_words import worth_telling
 from benchkit.analysis.whatif.answers import answers
 from benchkit.records.folder import SCHEMA, sample_file
 from benchkit.records.plain import storable
@@ -45,6 +48,7 @@ def document(run: Run) -> dict[str, Any]:
     ]
     ranking = ranking_of(cells, places)
     maps = crossover(entries, ranking)
+    laws = scaling(cells, names)
     whole = {
         "schema": SCHEMA,
         "benchkit": __version__,
@@ -63,7 +67,12 @@ def document(run: Run) -> dict[str, Any]:
         "cells": entries,
         "ranking": ranking,
         "crossover": maps,
-        "answer": [*(said for each in maps for said in each["sentences"]), *answer(entries, ranking)],
+        "scaling": laws,
+        "answer": [
+            *(said for each in maps for said in each["sentences"]),
+            *answer(entries, ranking),
+            *worth_telling(laws),
+        ],
         "promises": [
             each
             for done, entry in zip(cells, entries, strict=True)
@@ -117,6 +126,7 @@ def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
         "validity": {"valid": done.valid, "reasons": [asdict(reason) for reason in done.reasons]},
         "verdict": profiles.quoted(_verdict(run, done), cell),
         **(as_fields(cell, figures, done.detail) if done.detail else {}),
+        **(live_fields(done.fresh, done.work, figures) if done.fresh else {}),
         "drift": {name: asdict(each) for name, each in done.drift.items()},
         "blocks_detail": _blocks(done),
         "failures": _failures(done.failures),

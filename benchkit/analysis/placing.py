@@ -30,15 +30,16 @@ def places_of(cells: Sequence[Analysed], ruler_ns: float) -> dict[str, list[Plac
 def ranking_of(cells: Sequence[Analysed], places: Mapping[str, Sequence[Place]]) -> list[dict[str, Any]]:
     """Of each group: by p50 where its load was given, by rate where it was searched."""
     found: list[dict[str, Any]] = []
+    shares = {each.cell.id: each.fresh.delivered_share for each in cells if each.fresh}
     for group in dict.fromkeys(each.cell.group for each in cells):
         if group in places:
-            found += [_ranked(group, place) for place in places[group]]
+            found += [_ranked(group, place, shares.get(place.cell)) for place in places[group]]
         else:
             found += _by_rate(group, [each for each in cells if each.cell.group == group])
     return found
 
 
-def _ranked(group: str, place: Place) -> dict[str, Any]:
+def _ranked(group: str, place: Place, delivered_share: float | None) -> dict[str, Any]:
     return {
         "cell": place.cell,
         "group": group,
@@ -47,6 +48,7 @@ def _ranked(group: str, place: Place) -> dict[str, Any]:
         "ratio_ci95": place.interval,
         "noise_us": place.noise_ns / 1e3,
         "tied_with_best": place.tied,
+        "delivered_share": delivered_share,
     }
 
 

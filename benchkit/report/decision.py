@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from benchkit.analysis.goodput_words import delivered_more, falls_short, ranks_first
 from benchkit.analysis.search_words import is_search, rate_with_interval
 from benchkit.analysis.words import times, times_with_interval, us_with_interval
 from benchkit.report.codecs import on_the_wire
@@ -98,9 +99,14 @@ def _decided(group: Group) -> tuple[bool, str]:
             cell=best.label, rate=rate_with_interval(found), ratio=ratio, next=next_.label,
         )  # fmt: skip
     latency = best.entry["latency_us"]
+    p50 = us_with_interval(latency["p50"], latency["p50_ci95"])
+    if falls_short(best.entry):
+        first = ranks_first(best.entry, best.label, p50)
+        more = delivered_more(best.entry, [(row.label, row.entry) for row, _ in placed[1:]])
+        return False, say("No decision by latency: {first}{more}.", first=first, more=more)
     return True, say(
         "{cell} is fastest, p50 {p50}; the next, {next}, takes {ratio} as long.",
-        cell=best.label, p50=us_with_interval(latency["p50"], latency["p50_ci95"]), next=next_.label, ratio=ratio,
+        cell=best.label, p50=p50, next=next_.label, ratio=ratio,
     )  # fmt: skip
 
 

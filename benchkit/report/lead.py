@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from benchkit.analysis.goodput_words import delivered_more, falls_short, ranks_first
 from benchkit.analysis.search_words import is_search, rate_with_interval
 from benchkit.analysis.words import largest_phases, listed, times, us_with_interval
 from benchkit.report.excerpt import excerpt, short
@@ -86,9 +87,10 @@ def _first(rows: Sequence[Row]) -> str:
         known = rates["rate_per_s"] is not None
         found = rate_with_interval(rates) if known else named("none")
         text = say("{label} holds the highest rate, {rate}", label=best.label, rate=found)
+    elif falls_short(best.entry):
+        text = ranks_first(best.entry, best.label, _p50(best))
     else:
-        latency = best.entry["latency_us"]
-        p50 = us_with_interval(latency["p50"], latency["p50_ci95"])
+        p50 = _p50(best)
         text = (
             say("{label} is fastest, p50 {p50}", label=best.label, p50=p50)
             if behind and not tied
@@ -102,7 +104,14 @@ def _first(rows: Sequence[Row]) -> str:
             label=behind[0].label,
             ratio_to_best=times(behind[0].place["ratio_to_best"]),
         )
+    if not is_search(best.entry) and falls_short(best.entry):
+        text += delivered_more(best.entry, [(row.label, row.entry) for row in rows[1:] if row.place])
     return text if len(rows) > 1 else say("{text}, with no other valid cell to compare it with", text=text)
+
+
+def _p50(row: Row) -> str:
+    latency = row.entry["latency_us"]
+    return us_with_interval(latency["p50"], latency["p50_ci95"])
 
 
 def _limits(found: Sequence[Group]) -> Iterator[Claim]:

@@ -18,6 +18,7 @@ from benchkit.analysis.words import times, times_with_interval
 from benchkit.report import promised
 from benchkit.report.bar import PHASES, PhaseBar, legend
 from benchkit.report.codecs import codec_table
+from benchkit.report.freshness import terminal_tables
 from benchkit.report.limits import of_run
 from benchkit.report.link_words import link_lines
 from benchkit.report.profiles import brief
@@ -68,6 +69,10 @@ def report(document: Entry, folder: Path | None = None) -> View:
             yield text("")
             for table in codec_table(cells):
                 yield table
+                yield text("")
+            for table, notes in terminal_tables(cells):
+                yield table
+                yield from (text(note, "dim") for note in notes)
                 yield text("")
         yield from _footnotes(document, width)
         yield from _links(document)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
+from benchkit.analysis.traffic_asked import may_drop
 from benchkit.analysis.validity.facts import Facts, Reason, blocks_named, graded, messages, percent, reason
 from benchkit.analysis.validity.parties import COUNTED, cut_short, failures
 from benchkit.units import show_us
@@ -66,9 +67,15 @@ def undelivered(facts: Facts) -> Iterator[Reason]:
             promise=promise,
             why=why,
         ),
-        "invalid" if broken else graded(share),
+        "invalid" if broken else graded(_unasked(facts, gone)),
         refusal.remedy if refusal else "",
     )
+
+
+def _unasked(facts: Facts, gone: Mapping[str, int]) -> float:
+    """The share that nobody asked to drop: what a policy dropped stands in the goodput, and is no fault."""
+    asked = gone.get("dropped", 0) if may_drop(facts.cell.parameters) else 0
+    return (sum(gone.values()) - asked) / facts.scheduled
 
 
 def integrity(facts: Facts) -> Iterator[Reason]:

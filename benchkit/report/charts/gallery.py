@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchkit.analysis.search_words import is_search
 from benchkit.analysis.trend import Track
@@ -15,8 +15,10 @@ from benchkit.report.charts import (
     crossing,
     floors,
     forest,
+    fresh,
     percentiles,
     phases,
+    scaling,
     sensitivity,
     swept,
     timeline,
@@ -64,24 +66,24 @@ class Chart:
 
 def gallery(group: Group, slo: dict[str, float]) -> Iterator[Chart]:
     """The charts for which the group has something to show."""
-    if (edges := capacity.capacities(group)) is not None:
-        yield Chart("capacity", edges.words, partial(capacity.draw, edges))
-    if not is_search(group.rows[0].entry) and (ratios := forest.forest(group)) is not None:
-        yield Chart("ratios", ratios.words, partial(forest.draw, ratios))
-    if (bars := phases.phase_bars(group)) is not None:
-        yield Chart("phases", bars.words, partial(phases.draw, bars))
-    if (curves := percentiles.percentiles(group, slo)) is not None:
-        yield Chart("percentiles", curves.words, partial(percentiles.draw, curves))
-    if (levers := sensitivity.sensitivity(group)) is not None:
-        yield Chart("sensitivity", levers.words, partial(sensitivity.draw, levers))
-    if (heights := floors.floors(group)) is not None:
-        yield Chart("floors", heights.words, partial(floors.draw, heights))
-    if (costs := cost.costs(group)) is not None:
-        yield Chart("cost", costs.words, partial(cost.draw, costs))
-    if (tracks := timeline.timeline(group)) is not None:
-        yield Chart("timeline", tracks.words, partial(timeline.draw, tracks))
-    if (falls := waterfall.waterfall(group)) is not None:
-        yield Chart("waterfall", falls.words, partial(waterfall.draw, falls))
+    for kind, found, draw in _of_group(group, slo):
+        if found is not None:
+            yield Chart(kind, found.words, partial(draw, found))
+
+
+def _of_group(group: Group, slo: dict[str, float]) -> Iterator[tuple[str, Any, Callable[[Any], Figure]]]:
+    """Each kind, what it would show of the group (None for nothing), and what draws that."""
+    yield "capacity", capacity.capacities(group), capacity.draw
+    if not is_search(group.rows[0].entry):
+        yield "ratios", forest.forest(group), forest.draw
+    yield "phases", phases.phase_bars(group), phases.draw
+    yield "percentiles", percentiles.percentiles(group, slo), percentiles.draw
+    yield "freshness", fresh.freshness(group), fresh.draw
+    yield "sensitivity", sensitivity.sensitivity(group), sensitivity.draw
+    yield "floors", floors.floors(group), floors.draw
+    yield "cost", cost.costs(group), cost.draw
+    yield "timeline", timeline.timeline(group), timeline.draw
+    yield "waterfall", waterfall.waterfall(group), waterfall.draw
 
 
 def overview(groups: Sequence[Group], document: Entry) -> Iterator[Chart]:
@@ -90,6 +92,8 @@ def overview(groups: Sequence[Group], document: Entry) -> Iterator[Chart]:
         yield Chart("crossover", found.words, partial(crossing.draw, found))
     for edges in swept.swept(groups, document):
         yield Chart("throughput", edges.words, partial(capacity.draw, edges))
+    if (laws := scaling.scaling(document)) is not None:
+        yield Chart("scaling", laws.words, partial(scaling.draw, laws))
 
 
 def trend_charts(title: str, tracks: Sequence[Track]) -> Iterator[Chart]:
