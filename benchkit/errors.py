@@ -9,6 +9,7 @@
      |    +-- MissingLibrary     a plug-in's library is not installed
      |    +-- InputMismatch      a stage cannot take what the source makes
      +-- MessageError            bytes that are not a well-formed message
+     |    +-- KlvError           bytes that are no strict KLV packet, with the position
      +-- Rejected                the transport said no to one message
      +-- BrokerError             a broker refused, died or is none
      +-- PartyError              a producer or worker process died or failed
@@ -83,6 +84,18 @@ class MessageError(BenchkitError):
     """Bytes that are not a well-formed message: the one error of every decoder."""
 
 
+class KlvError(MessageError):
+    """Bytes that are no strict KLV packet; `position` is the byte at which that shows (None: not of bytes)."""
+
+    def __init__(
+        self, what: str, *, where: str = "", remedy: str = "", position: int | None = None
+    ) -> None:
+        super().__init__(
+            what, where=where or ("" if position is None else f"KLV byte {position}"), remedy=remedy
+        )
+        self.position = position
+
+
 class Rejected(BenchkitError):
     """The transport refused one message; the run goes on and counts it."""
 
@@ -116,6 +129,6 @@ BY_NAME: dict[str, type[BenchkitError]] = {
     cls.__name__: cls
     for cls in (
         BenchkitError, UsageError, UnknownPlugin, MissingLibrary, InputMismatch, MessageError,
-        Rejected, BrokerError, PartyError, StageError, StorageError, RecordError,
+        KlvError, Rejected, BrokerError, PartyError, StageError, StorageError, RecordError,
     )
 }  # fmt: skip

@@ -25,6 +25,7 @@ from benchkit.engine.profile import Watch
 from benchkit.engine.slowing import slowed_coder, slowed_receiver, slowed_sender, slowed_stage
 from benchkit.engine.specs import specs
 from benchkit.engine.task import Task
+from benchkit.engine.telling import with_told
 from benchkit.engine.work import Work, describe
 from benchkit.engine.worker import Worker
 from benchkit.errors import BenchkitError
@@ -257,7 +258,8 @@ def do_serve(work: Work) -> dict[str, Any]:
                 work.going.wait()
             error = _attempt(watch.around(worker.run))
             # Before the end is closed: what was measured must not be lost with it.
-            work.tell("served", **worker.result(), error=error, path=path, ran_on=placement.ran_on())
+            seen = with_told(worker.result(), stage)
+            work.tell("served", **seen, error=error, path=path, ran_on=placement.ran_on())
             watch.tell()
     finally:
         receiver.close()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from benchkit.stages.base import OpenStage
 from benchkit.tensors.codecs.base import Coder
@@ -148,3 +148,6 @@ class _Stage(OpenStage):
 
     def facts(self) -> dict[str, object]:
         return self._stage.facts()
+
+    def told(self) -> Mapping[str, Any]:
+        return self._stage.told()

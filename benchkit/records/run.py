@@ -105,6 +105,8 @@ class Block:
     """A block of an experiment (Run.trials); no figure of the cell is made of it."""
     traffic: Traffic | None = None
     """What traffic control did; None where none was asked for."""
+    told: Mapping[str, Mapping[str, int | float | Mapping[str, int | float]]] = field(default_factory=dict)
+    """By party: what its stage's messages showed, by name; counts, and spreads (analysis.told says of what)."""
 
 
 @dataclass(frozen=True, slots=True)

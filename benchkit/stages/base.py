@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +47,15 @@ class OpenStage(ABC):
 
     def facts(self) -> dict[str, Any]:
         """What was really used (provider, threads, model's digest), for the record."""
+        return {}
+
+    def told(self) -> Mapping[str, Any]:
+        """What this worker's messages showed since it was last asked, in numbers; asked at the end of each block.
+
+        A count stands for itself (`{"frames_lost": 3}`) and is summed over workers and blocks. A spread is a dict of
+        `count` and any of `min`, `mean`, `p50`, `p90`, `p99`, `max` (`{"skew_us": {"count": 90, "p50": 12.0}}`). The
+        unit stands at the end of the name. Warm-up is in it.
+        """
         return {}
 
     def profiled(self, folder: Path) -> AbstractContextManager[Operators | None]:  # noqa: ARG002  (for those that have native code)
