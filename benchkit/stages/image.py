@@ -158,7 +158,7 @@ class _Open(OpenStage):
         """Microseconds a message of this block spent being decoded (scaled, normalised) and in the model."""
         facts = {"decode_us": _figures(self._decoded_ns), "model_us": _figures(self._modelled_ns)}
         del self._decoded_ns[:], self._modelled_ns[:]
-        return {name: figures for name, figures in facts.items() if figures}
+        return {**self._inner.told(), **{name: figures for name, figures in facts.items() if figures}}
 
     def facts(self) -> dict[str, Any]:
         size = "x".join(map(str, self._options.size))
@@ -183,11 +183,6 @@ def _figures(times_ns: array[int]) -> dict[str, float]:
     if not times_ns:
         return {}
     found = np.frombuffer(times_ns, np.int64) / 1e3
-    p50, p90, p99 = np.quantile(found, (0.5, 0.9, 0.99))
-    return {
-        "count": len(found),
-        "p50": float(p50),
-        "p90": float(p90),
-        "p99": float(p99),
-        "max": float(found.max()),
-    }
+    p50, p90, p99 = map(float, np.quantile(found, (0.5, 0.9, 0.99)))
+    spread = {"mean": float(found.mean()), "p50": p50, "p90": p90, "p99": p99, "max": float(found.max())}
+    return {"count": len(found), **spread}
