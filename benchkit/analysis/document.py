@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any, Final
 
 from benchkit import __version__
-from benchkit.analysis import external, link, noise, profiles, told, verdict
+from benchkit.analysis import external, link, noise, profiles, told, traffic, verdict
 from benchkit.analysis.analysed import Analysed, analyse, promises_of
 from benchkit.analysis.answer import answer
 from benchkit.analysis.backlog import as_document as backlog_document
@@ -132,6 +132,7 @@ def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
         "failures": _failures(done.failures),
         "link": link.as_document(cell, done.blocks),
         **({"told": found} if (found := told.as_document(done.blocks)) else {}),
+        "traffic": traffic.as_document(cell, done.blocks),
         **({"capacity": capacity_document(done.found)} if done.found else {}),
         **({"backlog": backlog_document(done.drained)} if done.drained else {}),
         **({"profiles": _profiles(done, cell.profile)} if cell.profile else {}),

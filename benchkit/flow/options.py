@@ -24,8 +24,12 @@ class Retry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    attempts: int = Field(3, ge=2, le=100, description="how often a message is sent at most, the first time included")
-    backoff: Positive = Field(0.05, description="wait before the first retry; doubled before each further one")
+    attempts: int = Field(
+        3, ge=2, le=100, description="how often a message is sent at most, the first time included"
+    )
+    backoff: Positive = Field(
+        0.05, description="wait before the first retry; doubled before each further one"
+    )
     backoff_most: Positive = Field(1.0, description="no wait is longer")
     jitter: Literal["full", "none"] = Field(
         "full", description="full: each wait is drawn evenly from 0 to what it would be without jitter"
@@ -54,7 +58,8 @@ class FlowOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     policy: Policy = Field(
-        "block", description="what happens to messages when no more may wait: latest-only keeps the newest alone"
+        "block",
+        description="what happens to messages when no more may wait: latest-only keeps the newest alone",
     )
     queue: int | None = Field(
         None, ge=1, le=1_000_000,
@@ -80,7 +85,8 @@ class FlowOptions(BaseModel):
     )
     retry: Retry | None = Field(None, description="try again what was refused or not answered in time")
     adapt: Adapt | None = Field(
-        None, description="find the messages in flight by itself, up to `credits`: aimd as TCP does, gradient by delay"
+        None,
+        description="find the messages in flight by itself, up to `credits`: aimd as TCP does, gradient by delay",
     )
 
     @model_validator(mode="after")
@@ -120,11 +126,6 @@ class FlowOptions(BaseModel):
     def places(self) -> int:
         """Messages that may wait in the producer."""
         return self.queue or (1 if self.policy == "latest-only" else QUEUE)
-
-    @property
-    def drops(self) -> bool:
-        """Something may be dropped."""
-        return self.policy != "block" or self.excess == "drop" or any((self.deadline, self.timeout, self.retry))
 
     @property
     def needs_replies(self) -> str:

@@ -84,7 +84,9 @@ class Waiting(Generic[M]):
         """Those whose moment has come may be sent, in the order of their numbers."""
         while self._later and self._later[0][0] <= now_ns:
             message = heapq.heappop(self._later)[2]
-            at = next((at for at, other in enumerate(self._now) if other.number > message.number), len(self._now))
+            at = next(
+                (at for at, other in enumerate(self._now) if other.number > message.number), len(self._now)
+            )
             self._now.insert(at, message)
 
     def take(self) -> M:

@@ -31,7 +31,7 @@ class PlannedCell:
     id: str
     """`<transport>/<codec>/<source>/<load>` and what else was swept; unique in the plan, safe in a path."""
     group: str
-    """`<source>/<load>...`: everything but transport and codec (and what is swept inside them)."""
+    """`<source>/<load>...`: everything but transport, codec (and what is swept inside them) and traffic control."""
     source: Source
     codec: Codec
     transport: Transport

@@ -49,7 +49,9 @@ def _load(cell: Cell, flow: FlowOptions) -> Iterator[Wrong]:
             yield "excess", what, "excess: wait, or an open arrival such as constant"
     if isinstance(load, Backlog):
         if flow.policy != "block" or flow.excess == "drop":
-            what = "everything in a backlog is due at once: what does not fit would be dropped and never drained"
+            what = (
+                "everything in a backlog is due at once: what does not fit would be dropped and never drained"
+            )
             yield ("policy" if flow.policy != "block" else "excess"), what, "policy: block without excess"
         for option in ("credits", "adapt", "rate", "deadline"):
             if getattr(flow, option):
@@ -61,7 +63,9 @@ def _transport(cell: Cell, flow: FlowOptions) -> Iterator[Wrong]:
     choice = cell.choices["transport"]
     promised = cast("Transport", choice.value).capabilities()
     if flow.retry is not None and flow.timeout is None and not promised.refuses:
-        what = f"retry, but transport {choice.kind} refuses nothing and no timeout says when a reply is missing"
+        what = (
+            f"retry, but transport {choice.kind} refuses nothing and no timeout says when a reply is missing"
+        )
         yield "retry", what, "timeout: 500ms, say, or a transport that refuses, such as http with a queue"
     if flow.deadline is not None and promised.external_stage:
         what = "deadline: a server of somebody else's does not know when a message was due"
