@@ -7,6 +7,11 @@
     <role> memory                  largest resident memory
     wire                           bytes that the transport carries for one message
     throughput                     delivered messages
+    goodput                        share of the scheduled messages delivered in time
+    age p50|p90|p99                of a message when its compute begins
+    staleness mean|p99             age of the newest result, over time
+    jitter                         mean difference of the latencies of successive results
+    freezes                        stretches without a result; freezes = 0
 """
 
 from __future__ import annotations
@@ -23,13 +28,25 @@ PHASES: Final = (
     "lateness", "encode", "send", "queue", "transit", "decode", "batch", "compute", "reply", "return",
 )  # fmt: skip
 ROLES: Final = ("producer", "stage", "broker")
-Unit = Literal["share", "s", "bytes", "per_s"]
+Unit = Literal["share", "s", "bytes", "per_s", "count"]
 
-_SENTENCE: Final = re.compile(r"\s*([a-z]+)(?:\s+([a-z0-9]+))?\s*(<=|>=)\s*(\S.*?)\s*")
-_WHOLE: Final[Mapping[str, Unit]] = {"wire": "bytes", "throughput": "per_s"}
+_SENTENCE: Final = re.compile(r"\s*([a-z]+)(?:\s+([a-z0-9]+))?\s*(<=|>=|=)\s*(\S.*?)\s*")
+_WHOLE: Final[Mapping[str, Unit]] = {
+    "wire": "bytes", "throughput": "per_s", "goodput": "share", "jitter": "s", "freezes": "count",
+}  # fmt: skip
+_FRESH: Final[Mapping[str, Mapping[str, Unit]]] = {
+    "age": {"p50": "s", "p90": "s", "p99": "s"},
+    "staleness": {"mean": "s", "p99": "s"},
+}
 _OF_PHASE: Final[Mapping[str, Unit]] = {"share": "share", "mean": "s", "p50": "s", "p99": "s"}
 _OF_ROLE: Final[Mapping[str, Unit]] = {"cpu": "s", "memory": "bytes"}
-_EXAMPLES: Final[Mapping[Unit, str]] = {"share": "60%", "s": "300us", "bytes": "8MB", "per_s": "100/s"}
+_EXAMPLES: Final[Mapping[Unit, str]] = {
+    "share": "60%",
+    "s": "300us",
+    "bytes": "8MB",
+    "per_s": "100/s",
+    "count": "0",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +54,9 @@ class Budget:
     """One promise about a phase or a cost."""
 
     subject: str
-    """A phase, a role, `total`, `wire` or `throughput`."""
+    """A phase, a role, `total`, `wire`, `throughput`, `goodput`, `age`, `staleness`, `jitter` or `freezes`."""
     measure: str
-    """`share`, `mean`, `p50`, `p99`, `cpu`, `memory`; empty where the subject says it."""
+    """`share`, `mean`, `p50`, `p90`, `p99`, `cpu`, `memory`; empty where the subject says it."""
     at_least: bool
     """The value must not be below the limit; else not above."""
     limit: float
@@ -65,6 +82,10 @@ def budget(text: str) -> Budget:
         raise ValueError("not a budget; write for example compute share >= 60%, or producer cpu <= 300us")
     subject, measure, relation, amount = match[1], match[2] or "", match[3], match[4]
     unit = _unit(subject, measure)
+    if relation == "=" and (unit != "count" or amount != "0"):
+        raise ValueError(
+            f"only freezes = 0 can be promised with =; write {subject} {measure} <= or >=".replace("  ", " ")
+        )
     return Budget(subject, measure, relation == ">=", _limit(amount, unit), unit)
 
 
@@ -74,6 +95,8 @@ def show(value: float | None, unit: Unit) -> str:
         return "-"
     if unit == "share":
         return f"{value:.1%}"
+    if unit == "count":
+        return f"{value:.6g}"
     if unit == "bytes":
         return show_bytes(value)
     return f"{value:.6g}/s" if unit == "per_s" else show_us(value * 1e6)
@@ -90,8 +113,10 @@ def _unit(subject: str, measure: str) -> Unit:
         known = _OF_PHASE
     elif subject in ROLES:
         known = _OF_ROLE
+    elif subject in _FRESH:
+        known = _FRESH[subject]
     else:
-        subjects = ", ".join((*PHASES, *ROLES, "total", *_WHOLE))
+        subjects = ", ".join((*PHASES, *ROLES, "total", *_WHOLE, *_FRESH))
         raise ValueError(f"nothing is called {subject!r}; known: {subjects}")
     if measure not in known:
         found = repr(measure) if measure else "nothing"
@@ -101,7 +126,7 @@ def _unit(subject: str, measure: str) -> Unit:
 
 def _limit(amount: str, unit: Unit) -> float:
     parse: Mapping[Unit, Callable[[str], Any]] = {
-        "share": _share, "s": parse_seconds, "bytes": parse_bytes, "per_s": parse_per_second,
+        "share": _share, "s": parse_seconds, "bytes": parse_bytes, "per_s": parse_per_second, "count": int,
     }  # fmt: skip
     try:
         found = float(parse[unit](amount))

@@ -46,6 +46,8 @@ def _value(cell: Entry, asked: Budget) -> float | None:
         return float(cell["wire_bytes"])
     if asked.subject == "throughput":
         return float(cell["throughput"]["messages_per_s"])
+    if asked.subject in ("goodput", "age", "staleness", "jitter", "freezes"):
+        return _fresh(cell.get("freshness"), asked)
     if asked.measure == "cpu":
         return cpu_s(cell["cost"], ROLES if asked.subject == "total" else (asked.subject,))
     if asked.measure == "memory":
@@ -53,6 +55,18 @@ def _value(cell: Entry, asked: Budget) -> float | None:
         return float(cell["cost"]["peak_rss_bytes"].get(asked.subject) or 0) or None
     found = cell["phases_us"][asked.subject][asked.measure]
     return None if found is None else float(found) / (1.0 if asked.measure == "share" else 1e6)
+
+
+def _fresh(found: Any, asked: Budget) -> float | None:
+    """Of the freshness of a cell; None where an older benchkit saw none of it."""
+    if not isinstance(found, Mapping):
+        return None
+    if asked.subject == "freezes":
+        return float(found["freezes"]["count"])
+    if asked.subject == "goodput":
+        return None if found["goodput_share"] is None else float(found["goodput_share"])
+    value = found["jitter_us"] if asked.subject == "jitter" else found[f"{asked.subject}_us"][asked.measure]
+    return None if value is None else float(value) / 1e6
 
 
 def cpu_s(cost: Entry, roles: Iterable[str] = ROLES) -> float | None:

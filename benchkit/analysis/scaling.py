@@ -19,6 +19,7 @@ from benchkit.analysis.intervals import LEAST_BLOCKS, Interval, exp, mean_error,
 from benchkit.analysis.labels import Labels
 from benchkit.analysis.scaling_words import refusal, sentence
 from benchkit.analysis.usl import Curve, Fitted, Point
+from benchkit.words import say
 
 Seen = Literal["capacity", "drain", "throughput"]
 _KEPT_UP: Final = 0.95
@@ -119,8 +120,8 @@ def _entry(found: Set) -> dict[str, Any]:
     law, why = None, ""
     try:
         law = usl.fit(points)
-    except ValueError as error:
-        why = str(error)
+    except ValueError:
+        why = say("throughput falls faster than the law can")
     fewer = len({point.workers for point in points}) < usl.LEAST_COUNTS
     refused = (
         ""

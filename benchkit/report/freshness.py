@@ -12,14 +12,14 @@ from benchkit.report.plain_table import Table as PlainTable
 from benchkit.report.plain_table import Value
 from benchkit.report.text import text
 from benchkit.units import show_seconds, show_us
-from benchkit.words import named, say, word
+from benchkit.words import named, say
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 Entry = Mapping[str, Any]
-FRESH: Final = ("cell", word("age"), word("staleness"), word("jitter"), "goodput", "dropped", word("freezes"))
-BULK: Final = ("cell", word("lead time"), word("backlog"), word("drain"), word("recovery"), "goodput")
+FRESH: Final = ("cell", "age", "staleness", "jitter", "goodput", "dropped", "freezes")
+BULK: Final = ("cell", "lead time", "backlog", "drain", "recovery", "goodput")
 _BURSTY: Final = frozenset({"mmpp", "gamma", "trace", "ramp"})
 _QUEUED: Final = 10
 """So many messages waiting for each worker are a backlog."""
@@ -91,7 +91,10 @@ def _bulk(cell: Entry) -> tuple[str, ...]:
 def _dropped(cell: Entry) -> str:
     """`197 latest-only, 3 deadline`; the number alone where nobody counted by policy."""
     by = drops(cell)
-    return ", ".join(str(many) if name == "dropped" else f"{many} {named(name)}" for name, many in by.items()) or "-"
+    return (
+        ", ".join(str(many) if name == "dropped" else f"{many} {named(name)}" for name, many in by.items())
+        or "-"
+    )
 
 
 def _duration(seconds: float | None) -> str:

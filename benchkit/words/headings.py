@@ -35,6 +35,7 @@ HEADINGS: Final = frozenset(
         word("added"), word("gc"), word("fault"), word("result"), word("winners"), word("compared"),
         word("transport"), word("codec"), word("frame"), word("where"), word("caller"),
         word("caller share"), word("builtin"), word("party"), word("type"), word("runs"), word("run"),
-        word("client"), word("server"), word("count"), word("explained"),
+        word("client"), word("server"), word("count"), word("explained"), word("age"), word("staleness"),
+        word("jitter"), word("freezes"), word("lead time"), word("backlog"), word("drain"), word("recovery"),
     }
 )  # fmt: skip

@@ -98,11 +98,11 @@ def draw(chart: Freshness) -> Figure:
     """A row for each cell: times on one logarithmic axis, shares as bars beside it."""
     notes = chart.words.notes
     names = [f"{each.name}, n={each.messages}" for each in chart.cells]
-    drawing = figure(heading_in(notes) + on.ROW_IN * len(names) + 0.95)
+    drawing = figure(heading_in(notes) + on.ROW_IN * len(names) + 0.75)
     top = heading(drawing, chart.words.title, notes) + 0.24
     left, right = on.label_width_in(names, 2.9, 8.0), _SHARES_IN + _WORDS_IN
-    times = place(drawing, left, 0.55, right + 0.25, top)
-    shares = place(drawing, WIDTH_IN - right, 0.55, _WORDS_IN, top)
+    times = place(drawing, left, 0.35, right + 0.25, top)
+    shares = place(drawing, WIDTH_IN - right, 0.35, _WORDS_IN, top)
     low, high = _span(chart)
     times.set_xscale("log")
     times.set_xlim(low, high)

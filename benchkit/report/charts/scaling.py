@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 Entry = Mapping[str, Any]
 Interval = tuple[float, float]
 MOST_LAWS: Final = 4
-_SEEN: Final = ("capacity", "drain", "throughput")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,11 @@ def draw(chart: Laws) -> Figure:
     highest = 1.08 * max(_heights(chart, inside))
     axes.set_xlim(0, chart.most_workers)
     axes.set_ylim(0, highest)
-    on.upright(axes, [(at, rate(at)) for at, _ in on.linear(highest, 6)], unit=say("messages per second"))
+    on.upright(
+        axes,
+        [(at, rate(at) if at else "0") for at, _ in on.linear(highest, 6)],
+        unit=say("messages per second"),
+    )
     on.across(axes, on.linear(chart.most_workers, 9), unit=say("workers"))
     for law, curve in zip(chart.laws, inside, strict=True):
         _band(axes, law, curve)

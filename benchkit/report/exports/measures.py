@@ -22,11 +22,12 @@ class Measure:
     cell: str
     valid: bool
     metric: str
-    """`latency`, `phase`, `throughput`, `cpu`, `memory`, `wire`, `loss`."""
+    """`latency`, `phase`, `throughput`, `cpu`, `memory`, `wire`, `loss`, `age`, `staleness`, `goodput`, `freezes`,
+    `backlog`, `drain`."""
     of: str
-    """`p50`, `mean`, ... of a latency; the phase; the role; else empty."""
+    """`p50`, `mean`, ... of a latency or an age; the phase; the role; `most` of a backlog; else empty."""
     unit: str
-    """`s`, `B`, `1/s`, `1` (a share)."""
+    """`s`, `B`, `1/s`, `1` (a share or a count)."""
     value: float
     low: float | None
     """Lower end of the 95% interval, where there is one."""
@@ -79,6 +80,21 @@ def _rows(cell: Entry) -> Iterator[Row]:
     scheduled = cell["account"]["scheduled"]
     lost = 1 - cell["account"]["delivered"] / scheduled if scheduled else None
     yield "loss", "", "1", lost, None, "smaller"
+    yield from _fresh(cell.get("freshness"), cell.get("bulk"))
+
+
+def _fresh(fresh: Entry | None, work: Entry | None) -> Iterator[Row]:
+    """Freshness and backlog; nothing where an older benchkit saw none of it."""
+    if fresh:
+        for name in ("p50", "p99"):
+            yield "age", name, "s", _second(fresh["age_us"][name]), None, "smaller"
+        for name in ("mean", "p99"):
+            yield "staleness", name, "s", _second(fresh["staleness_us"][name]), None, "smaller"
+        yield "goodput", "", "1", fresh["goodput_share"], None, "bigger"
+        yield "freezes", "", "1", fresh["freezes"]["count"], None, "smaller"
+    if work:
+        yield "backlog", "most", "1", work["backlog"]["most"], None, "smaller"
+        yield "drain", "", "s", work["drain_s"], None, "smaller"
 
 
 def _second(microseconds: float | None) -> float | None:

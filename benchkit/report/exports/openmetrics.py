@@ -31,6 +31,14 @@ _FAMILIES: Final = {
     "memory": _Family("benchkit_peak_memory_bytes", "bytes", "Largest resident memory.", "role"),
     "wire": _Family("benchkit_wire_bytes", "bytes", "Bytes carried for one message.", ""),
     "loss": _Family("benchkit_loss_ratio", "ratio", "Share of messages not delivered.", ""),
+    "age": _Family("benchkit_age_seconds", "seconds", "Age of messages when compute begins.", "statistic"),
+    "staleness": _Family("benchkit_staleness_seconds", "seconds", "Age of the newest result.", "statistic"),
+    "goodput": _Family("benchkit_goodput_ratio", "ratio", "Share of messages delivered in time.", ""),
+    "freezes": _Family("benchkit_freezes", "", "Stretches without a result.", ""),
+    "backlog": _Family(
+        "benchkit_backlog_messages", "messages", "Most messages due without a result.", "statistic"
+    ),
+    "drain": _Family("benchkit_drain_seconds", "seconds", "From the last arrival until nothing waited.", ""),
 }
 
 
