@@ -87,9 +87,7 @@ class MessageError(BenchkitError):
 class KlvError(MessageError):
     """Bytes that are no strict KLV packet; `position` is the byte at which that shows (None: not of bytes)."""
 
-    def __init__(
-        self, what: str, *, where: str = "", remedy: str = "", position: int | None = None
-    ) -> None:
+    def __init__(self, what: str, *, where: str = "", remedy: str = "", position: int | None = None) -> None:
         super().__init__(
             what, where=where or ("" if position is None else f"KLV byte {position}"), remedy=remedy
         )

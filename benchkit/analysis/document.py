@@ -13,6 +13,7 @@ from benchkit.analysis.answer import answer
 from benchkit.analysis.backlog import as_document as backlog_document
 from benchkit.analysis.beneath import beneath
 from benchkit.analysis.budgets import budgets_of
+from benchkit.analysis.collapse import collapse
 from benchkit.analysis.crossover import crossover
 from benchkit.analysis.detail import as_fields
 from benchkit.analysis.disturbance import disturbed
@@ -49,6 +50,7 @@ def document(run: Run) -> dict[str, Any]:
     ranking = ranking_of(cells, places)
     maps = crossover(entries, ranking)
     laws = scaling(cells, names)
+    fallen = collapse(entries)
     whole = {
         "schema": SCHEMA,
         "benchkit": __version__,
@@ -68,7 +70,9 @@ def document(run: Run) -> dict[str, Any]:
         "ranking": ranking,
         "crossover": maps,
         "scaling": laws,
+        "collapse": fallen,
         "answer": [
+            *(said for each in fallen for said in each["sentences"]),
             *(said for each in maps for said in each["sentences"]),
             *answer(entries, ranking),
             *worth_telling(laws),

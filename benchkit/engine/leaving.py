@@ -76,7 +76,11 @@ def record(
         foreign=sum(result["foreign"] for result in done),
         traffic=traffic_of(produced, joined.samples),
         handled=None if len(done) < len(stage) or not stage else sum(result["handled"] for result in done),
-        told={f"stage-{worker}": told for worker, result in enumerate(stage) if result and (told := result["told"])},
+        told={
+            f"stage-{worker}": told
+            for worker, result in enumerate(stage)
+            if result and (told := result["told"])
+        },
         **_whereabouts(ends, stage),
         **accounts(ends.reports, stage, outside, produced, len(joined.samples), replies=task.replies),
     )

@@ -143,6 +143,9 @@ class FlowOptions(BaseModel):
     def given(self) -> dict[str, Any]:
         """As plain data: the policy and what else was said."""
         plain = self.model_dump(exclude_none=True)
+        if self.retry is not None:
+            # A budget of None says something: without it the default would come back.
+            plain["retry"] = self.retry.model_dump()
         if self.excess == "wait":
             del plain["excess"]
         return plain

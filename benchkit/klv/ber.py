@@ -28,9 +28,13 @@ def read_length(data: bytes, at: int, end: int) -> tuple[int, int]:
         return first, at + 1
     octets = first & _LOW
     if octets == 0:
-        raise KlvError("a length of the indefinite form, which KLV does not have", position=at, remedy=_REMEDY)
+        raise KlvError(
+            "a length of the indefinite form, which KLV does not have", position=at, remedy=_REMEDY
+        )
     if octets > MAX_LENGTH_BYTES:
-        raise KlvError(f"a length of {octets} octets", position=at, remedy=f"at most {MAX_LENGTH_BYTES} are read")
+        raise KlvError(
+            f"a length of {octets} octets", position=at, remedy=f"at most {MAX_LENGTH_BYTES} are read"
+        )
     after = at + 1 + octets
     if after > end:
         raise KlvError(f"the bytes end within a length of {octets} octets", position=at, remedy=_REMEDY)
@@ -43,7 +47,9 @@ def read_tag(data: bytes, at: int, end: int) -> tuple[int, int]:
     while at < end:
         octet = data[at]
         if octet == _LONG and at == start:
-            raise KlvError("a tag with a leading zero octet, which BER-OID forbids", position=at, remedy=_REMEDY)
+            raise KlvError(
+                "a tag with a leading zero octet, which BER-OID forbids", position=at, remedy=_REMEDY
+            )
         tag = tag << 7 | octet & _LOW
         at += 1
         if octet < _LONG:
@@ -64,7 +70,9 @@ def length_bytes(length: int, octets: int = 0) -> bytes:
 def tag_bytes(tag: int) -> bytes:
     """`tag` in as few octets as possible; raises KlvError for one that no reader takes."""
     if type(tag) is not int or not 0 <= tag < 1 << 7 * MAX_TAG_BYTES:
-        raise KlvError(f"{tag!r} is no tag", remedy=f"a whole number from 0 to {(1 << 7 * MAX_TAG_BYTES) - 1}")
+        raise KlvError(
+            f"{tag!r} is no tag", remedy=f"a whole number from 0 to {(1 << 7 * MAX_TAG_BYTES) - 1}"
+        )
     octets = [tag & _LOW]
     while tag := tag >> 7:
         octets.append(tag & _LOW | _LONG)

@@ -123,7 +123,9 @@ class Mapped(Encoding):
             raise TypeError("a number is needed")
         if value != value:  # noqa: PLR0124  (the quickest test for NaN)
             if not self.signed:
-                raise KlvError("NaN cannot be written", remedy="leave the tag out where its value is not known")
+                raise KlvError(
+                    "NaN cannot be written", remedy="leave the tag out where its value is not known"
+                )
             number = self.least - 1
         else:
             number = round((value - self.offset) / self.scale)

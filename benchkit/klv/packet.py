@@ -127,7 +127,9 @@ def parse(data: bytes | bytearray | memoryview) -> Packet:
     at, end = _framed(data, 0)
     if end < len(data):
         raise KlvError(
-            f"{len(data) - end} bytes follow the packet", position=end, remedy="`split` parts packets in a row"
+            f"{len(data) - end} bytes follow the packet",
+            position=end,
+            remedy="`split` parts packets in a row",
         )
     spans: list[Span] = []
     append = spans.append
@@ -162,7 +164,9 @@ def pack(values: Mapping[int, Value]) -> bytes:
     bytes ("not known"). Raises KlvError for a value that cannot be written and without a time stamp (tag 2).
     """
     if values.get(PRECISION_TIME_STAMP) is None:
-        raise KlvError("a packet without a precision time stamp", remedy="give tag 2, microseconds since 1970")
+        raise KlvError(
+            "a packet without a precision time stamp", remedy="give tag 2, microseconds since 1970"
+        )
     parts = [_item(tag, value) for tag, value in values.items() if tag != PRECISION_TIME_STAMP]
     first = _item(PRECISION_TIME_STAMP, values[PRECISION_TIME_STAMP])
     return _closed(b"".join([first, *parts]), _CHECKSUM_HEAD, 0)
@@ -185,7 +189,9 @@ def _framed(data: bytes, at: int) -> tuple[int, int]:
     length, begin = read_length(data, start, size)
     if begin + length > size:
         raise KlvError(
-            f"{length} bytes are announced, {size - begin} are there", position=start, remedy="the packet was cut off"
+            f"{length} bytes are announced, {size - begin} are there",
+            position=start,
+            remedy="the packet was cut off",
         )
     return begin, begin + length
 
@@ -214,7 +220,9 @@ def _check_sum(data: bytes, spans: list[Span]) -> None:
         raise KlvError(f"a checksum of {end - at} bytes", position=head, remedy="it has two")
     told, computed = data[at] << 8 | data[at + 1], checksum(data[:at])
     if told != computed:
-        raise KlvError(f"the checksum is {told:#06x}, the bytes make {computed:#06x}", position=at, remedy=_DAMAGED)
+        raise KlvError(
+            f"the checksum is {told:#06x}, the bytes make {computed:#06x}", position=at, remedy=_DAMAGED
+        )
 
 
 def _item(tag: int, value: Value) -> bytes:

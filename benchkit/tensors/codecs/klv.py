@@ -69,6 +69,3 @@ class Klv(Codec):
                     remedy=f"tag {tag} is asked for: codec.tags says which a packet must have",
                 )
         return packet
-
-
-
