@@ -24,6 +24,8 @@ from benchkit.words import named, say
 Entry = Mapping[str, Any]
 _WORSE: Final = 0.9
 """A goodput below this share of the queue's is a loss and no scatter: three short blocks scatter by less."""
+_COLLAPSED: Final = 0.75
+"""Below this share it has collapsed; between the two it falls behind."""
 _WAITS: Final = frozenset({"lateness", "queue", "batch"})
 _OWN: Final = frozenset({"transport", "codec", "flow"})
 """Parameters in which cells that are compared may differ."""
@@ -95,12 +97,15 @@ def _counted(cell: Entry, best: Entry) -> dict[str, Any]:
 
 
 def _fell(cell: Entry, best: Entry) -> str:
+    ratio = goodput(cell) / goodput(best)
+    how = say("collapses") if ratio < _COLLAPSED else say("falls behind")
     return say(
-        "{load}: {row} collapses: it has {ratio} of the goodput of {best} and a result for {share} of its messages; "
+        "{load}: {row} {how}: it has {ratio} of the goodput of {best} and a result for {share} of its messages; "
         "{trouble}.",
         load=cell["load"]["name"],
         row=_row(cell),
-        ratio=f"{goodput(cell) / goodput(best):.0%}",
+        how=how,
+        ratio=f"{ratio:.0%}",
         best=_row(best),
         share=f"{_share(cell):.0%}",
         trouble=_trouble(cell),

@@ -144,7 +144,6 @@ class FlowOptions(BaseModel):
         """As plain data: the policy and what else was said."""
         plain = self.model_dump(exclude_none=True)
         if self.retry is not None:
-            # A budget of None says something: without it the default would come back.
             plain["retry"] = self.retry.model_dump()
         if self.excess == "wait":
             del plain["excess"]

@@ -48,6 +48,15 @@ class Header(Section):
     )
 
 
+class QuickBlocks(Section):
+    """What `--quick` leaves of the blocks, where a stage is so slow that the usual cut shows nothing."""
+
+    rounds: int | None = Field(None, ge=1, le=MAX_ROUNDS, description="by default 3")
+    duration: Positive | None = Field(None, description="by default 160ms")
+    warmup: Seconds | None = Field(None, description="by default 30ms")
+    drain: Positive | None = Field(None, description="by default 200ms")
+
+
 class BlockOptions(Section):
     """How long and how often each cell is measured."""
 
@@ -64,6 +73,8 @@ class BlockOptions(Section):
     soak: Positive | None = Field(
         None, description="measure for this long instead of `rounds`; the round under way is ended"
     )
+
+    quick: QuickBlocks = Field(QuickBlocks(), description="what --quick leaves, each at most what stands here")
 
     @property
     def longest_warmup_s(self) -> float:
