@@ -30,6 +30,15 @@ class Plugin(BaseModel):
     install: ClassVar[str] = ""
     """The command that installs them, for people."""
 
+    @classmethod
+    def lacks(cls) -> MissingLibrary | None:
+        """What this machine lacks for it beside `requires` (a server), with the install command; None: nothing.
+
+        Asked where people look for what is missing. A run is told by the error of whoever needs it, so that what
+        can be measured without it is measured.
+        """
+        return None
+
     def config(self) -> dict[str, Any]:
         """Kind and options as plain data, the inverse of `Registry.build`."""
         return {"kind": self.kind, **self.model_dump(mode="json")}

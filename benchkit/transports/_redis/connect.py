@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchkit.errors import BrokerError
-from benchkit.transports._redis.links import link
+from benchkit.transports.links import link
 from benchkit.transports._redis.resp import Refused, Resp
 from benchkit.transports.family import families
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from benchkit.errors import BrokerError
 from benchkit.tensors.wire import Buffer
-from benchkit.transports._redis.links import Link
+from benchkit.transports.links import Link
 from benchkit.transports.buffers import Pool
 
 CRLF = b"\r\n"

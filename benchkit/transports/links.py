@@ -40,7 +40,7 @@ def link(sock: socket.socket) -> Link:
     """The link over a socket that is connected and greeted."""
     if type(sock) is socket.socket:
         return SocketLink(sock)
-    from benchkit.transports._redis.tls import TlsLink
+    from benchkit.transports.tls import TlsLink
 
     return TlsLink(sock)
 
