@@ -46,6 +46,7 @@ def link(sock: socket.socket) -> Link:
 
 
 def gone(error: OSError | None = None) -> BrokerError:
+    """The error of an end whose connection is lost, or stopped in the middle of a message."""
     if isinstance(error, BlockingIOError | TimeoutError):
         return BrokerError(
             f"the broker stopped for {PATIENCE_S} s in the middle of a message", remedy=_REMEDY

@@ -133,9 +133,8 @@ class Rabbitmq(Transport):
         from benchkit.transports._rabbitmq.place import Queue, prepared
 
         library()
-        queue = Queue(
-            self.queue, self.persistent, self.overflow, self.depth * setup.producers, self.dead_letter, self.delivery_limit
-        )  # fmt: skip
+        most = self.depth * setup.producers
+        queue = Queue(self.queue, self.overflow, most, self.dead_letter, self.delivery_limit)
         return prepared(self._secret_url, setup, queue, self.how)
 
     def through(self, address: Address, detour: Detour) -> Address:

@@ -102,16 +102,20 @@ def _greeted(sock: socket.socket, to: Target, where: str) -> Wire:
         raise BrokerError("connected to nothing that answers", where=where, remedy=_OTHER_SERVER) from None
     except ssl.SSLError as error:
         what = "its certificate cannot be trusted" if "CERTIFICATE" in str(error) else "TLS failed"
-        raise BrokerError(f"cannot connect to the broker: {what}", where=where,
-                          remedy="add its authority to the system's (SSL_CERT_FILE), or use nats://") from None  # fmt: skip
+        raise BrokerError(
+            f"cannot connect to the broker: {what}", where=where,
+            remedy="name its authority's certificate in SSL_CERT_FILE, or use nats://",
+        ) from None  # fmt: skip
     except (OSError, ValueError):
         raise stranger from None
     if b"Authorization Violation" in answer or b"Authentication" in answer:
         given = (
             "refuses this user, password or token" if to.user else "needs a user and a password, or a token"
         )
-        raise BrokerError(f"the broker {given}", where=where,
-                          remedy="put them into the URL: nats://user:password@host:4222, nats://token@host:4222")  # fmt: skip
+        raise BrokerError(
+            f"the broker {given}", where=where,
+            remedy="put it into the URL: nats://user:password@host:4222 or nats://token@host:4222",
+        )  # fmt: skip
     if answer != b"PONG":
         raise stranger
     return Wire(link(sock), sock.close, sock, where, info)

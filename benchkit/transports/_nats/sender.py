@@ -23,10 +23,8 @@ from benchkit.transports._nats.connect import connect, path
 from benchkit.transports._nats.place import API, Place, refused
 from benchkit.transports._nats.wire import CRLF, Message, Refused, publish
 from benchkit.transports.base import Reply, Sender
-from benchkit.transports.buffers import Pool
+from benchkit.transports.buffers import Pool, beginning
 
-_START_BYTES = 64
-"""How much of an unanswered message is kept, to say which one was refused."""
 _ASK_S = 0.02
 """Without news for so long, a full producer asks."""
 _ASK_BLIND_S = 0.5e-3
@@ -108,7 +106,7 @@ class NatsSender(Sender):
         self._number += 1
         head = b"%s%d %d\r\n" % (self._head, self._number, nbytes)
         out.send((head, *parts, CRLF), len(head) + nbytes + 2)
-        self._unanswered[self._number] = _start(parts)
+        self._unanswered[self._number] = beginning(parts)
         if self._window == 1:
             while self._unanswered:
                 self._take()
@@ -226,9 +224,3 @@ class NatsSender(Sender):
                 self._take()
         self._out.close()
         self._in.close()
-
-
-def _start(parts: Sequence[Buffer]) -> bytes:
-    if parts and len(parts[0]) >= _START_BYTES:
-        return bytes(memoryview(parts[0])[:_START_BYTES])
-    return b"".join([bytes(memoryview(part)[:_START_BYTES]) for part in parts[:_START_BYTES]])[:_START_BYTES]

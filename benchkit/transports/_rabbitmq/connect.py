@@ -162,33 +162,43 @@ def path(connections: Sequence[Opened]) -> dict[str, str]:
 
 def translated(error: Exception, url: str) -> BrokerError:
     """What the library says, for people and without the URL's secrets."""
-    amqp = library()
-    where = shown(url)
-    if isinstance(error, amqp.AccessRefused) and "Login" in str(error):
-        return BrokerError(
-            "the broker refuses this user or password", where=where,
-            remedy="put them into the URL: amqp://user:password@host:5672/vhost",
-        )  # fmt: skip
-    if isinstance(error, amqp.NotAllowed):
-        return BrokerError("the broker has no such virtual host for this user", where=where,
-                           remedy="write it behind the port: amqp://user:password@host:5672/vhost")  # fmt: skip
-    if isinstance(error, amqp.AccessRefused):
-        return BrokerError("the broker forbids this user what the transport needs", where=where,
-                           remedy="give the user the permissions configure, write and read on benchkit-.*")  # fmt: skip
-    if isinstance(error, TimeoutError):
-        return BrokerError("connected to nothing that answers", where=where, remedy=_OTHER_SERVER)
-    if isinstance(error, ssl.SSLError):
-        what = "its certificate cannot be trusted" if "CERTIFICATE" in str(error) else "TLS failed"
-        return BrokerError(f"cannot connect to the broker: {what}", where=where,
-                           remedy="give the authority's certificate: amqps://...?cacertfile=ca.pem")  # fmt: skip
-    if isinstance(error, OSError) and error.errno is not None:
-        return BrokerError(
-            f"cannot connect to the broker: {error.strerror or 'no connection'}", where=where,
-            remedy="start the server, correct the URL, or leave `url` out for a server of the run's own",
-        )  # fmt: skip
-    if isinstance(error, amqp.AMQPError) and getattr(error, "code", 0):
-        return BrokerError(
-            f"the broker refuses what this transport needs: {error.code} {error.reply_text}", where=where,
-            remedy="see the server's log",
-        )  # fmt: skip
-    return BrokerError("what answers there speaks no AMQP 0-9-1", where=where, remedy=_OTHER_SERVER)
+    what, remedy = _meaning(error, library())
+    return BrokerError(what, where=shown(url), remedy=remedy)
+
+
+def _meaning(error: Exception, amqp: Any) -> tuple[str, str]:
+    match error:
+        case amqp.AccessRefused() if "Login" in str(error):
+            return (
+                "the broker refuses this user or password",
+                "put them into the URL: amqp://user:password@host:5672/vhost",
+            )
+        case amqp.AccessRefused():
+            return (
+                "the broker forbids this user what the transport needs",
+                "give the user the permissions configure, write and read on benchkit-.*",
+            )
+        case amqp.NotAllowed():
+            return (
+                "the broker has no such virtual host for this user",
+                "write it behind the port: amqp://user:password@host:5672/vhost",
+            )
+        case amqp.AMQPError(code=int() as code) if code:
+            return (
+                f"the broker refuses what this transport needs: {code} {error.reply_text}",
+                "see the server's log",
+            )
+        case TimeoutError():
+            return "connected to nothing that answers", _OTHER_SERVER
+        case ssl.SSLError():
+            what = "its certificate cannot be trusted" if "CERTIFICATE" in str(error) else "TLS failed"
+            return (
+                f"cannot connect to the broker: {what}",
+                "give the authority's certificate: amqps://...?cacertfile=ca.pem",
+            )
+        case OSError(errno=int()):
+            return (
+                f"cannot connect to the broker: {error.strerror or 'no connection'}",
+                "start the server, correct the URL, or leave `url` out for a server of the run's own",
+            )
+    return "what answers there speaks no AMQP 0-9-1", _OTHER_SERVER

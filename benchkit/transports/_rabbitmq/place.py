@@ -37,7 +37,6 @@ class Queue:
     """What the cell's queue is, as the options ask for it."""
 
     kind: Literal["classic", "quorum"]
-    persistent: bool
     overflow: Overflow
     max_length: int
     """Of a queue with another policy than `block`."""

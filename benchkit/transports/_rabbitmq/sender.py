@@ -34,10 +34,8 @@ from benchkit.transports._rabbitmq.methods import (
 from benchkit.transports._rabbitmq.place import Place
 from benchkit.transports._rabbitmq.server import MAX_MESSAGE_BYTES
 from benchkit.transports.base import Reply, Sender
-from benchkit.transports.buffers import Pool
+from benchkit.transports.buffers import Pool, beginning
 
-_START_BYTES = 64
-"""How much of an unconfirmed message is kept, to say which one was refused."""
 _PAUSE_S = 50e-6
 _PAUSE_MOST_S = 1e-3
 _REFUSAL_S = 0.02
@@ -105,7 +103,7 @@ class RabbitSender(Sender):
         self._out.publish(self._route, parts, nbytes, more)
         self._published += 1
         if self._window:
-            self._unconfirmed[self._published] = _start(parts)
+            self._unconfirmed[self._published] = beginning(parts)
             if self._window == 1:
                 while self._unconfirmed:
                     self._take()
@@ -207,9 +205,3 @@ class RabbitSender(Sender):
                 self._take()
         self._out.close()
         self._in.close()
-
-
-def _start(parts: Sequence[Buffer]) -> bytes:
-    if parts and len(parts[0]) >= _START_BYTES:
-        return bytes(memoryview(parts[0])[:_START_BYTES])
-    return b"".join([bytes(memoryview(part)[:_START_BYTES]) for part in parts[:_START_BYTES]])[:_START_BYTES]

@@ -35,7 +35,7 @@ _PLACES = (
     "/opt/homebrew/sbin",
     "/usr/lib/rabbitmq/sbin",
 )
-"""Beside PATH. Debian's first: what it has in /usr/sbin runs the server as a user of its own, with that user's files."""
+"""Before PATH: what Debian has there runs the server as a user of its own, with that user's files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +161,12 @@ def _attempt(script: Path, mapper: Path, home: Path) -> Iterator[Private]:
     home.mkdir(mode=0o700)
     port, mapper_port, node_port = _free_ports(3)
     password = secrets.token_hex(16)
-    for name, content in (
-        ("rabbitmq.conf", _configuration(port, password)), (".erlang.cookie", secrets.token_hex(20)), ("plugins", "[].\n"),
-    ):  # fmt: skip
+    contents = {
+        "rabbitmq.conf": _configuration(port, password),
+        ".erlang.cookie": secrets.token_hex(20),
+        "plugins": "[].\n",
+    }
+    for name, content in contents.items():
         path = home / name
         path.touch(mode=0o600)
         path.write_text(content, encoding="utf-8")
