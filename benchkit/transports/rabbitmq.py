@@ -49,8 +49,8 @@ class Rabbitmq(Transport):
     )  # fmt: skip
     prefetch: int = Field(
         1, ge=1, le=65_535,
-        description="messages that the broker hands to a worker before it acknowledges one; more are fetched ahead "
-        "of their turn and wait in that worker",
+        description="messages that the broker hands to a worker before it acknowledges one: the size of a batch where "
+        "there are batches; more are fetched ahead of their turn and wait in that worker",
     )  # fmt: skip
     overflow: Literal["block", "reject-publish", "drop-head"] = Field(
         "block",

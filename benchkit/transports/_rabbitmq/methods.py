@@ -95,6 +95,11 @@ def consume(queue: str, tag: str, *, acknowledged: bool) -> bytes:
     return method(_key(60, 20), bytes(2) + short(queue) + short(tag) + bytes((bits,)) + bytes(4))
 
 
+def cancel(tag: str) -> bytes:
+    """Deliver nothing more to this consumer; what it has stays its own. No answer is asked for."""
+    return method(CANCEL, short(tag) + b"\x01")
+
+
 def ack(tag: int) -> bytes:
     """One message is done."""
     return method(ACK, struct.pack(">QB", tag, 0))

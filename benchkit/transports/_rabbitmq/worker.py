@@ -5,8 +5,8 @@ the other publishes replies. A message that is not acknowledged when its connect
 at once, in front, however the worker died.
 
 The broker hands over at most `prefetch` messages before one is acknowledged. A worker that asks for more all the
-same, to fill a batch, begins to consume once more with room for one: AMQP cannot widen what has begun (`basic.qos`
-with its `global` bit could, but quorum queues refuse that).
+same, to fill a batch, begins to consume once more with room for one, and ends that when it holds nothing more: AMQP
+cannot widen what has begun (`basic.qos` with its `global` bit could, but quorum queues refuse that).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchkit.errors import BrokerError
 from benchkit.tensors.wire import Buffer, total_bytes
 from benchkit.transports._rabbitmq.connect import connect, path
 from benchkit.transports._rabbitmq.frames import BETWEEN_BYTES
-from benchkit.transports._rabbitmq.methods import DELIVER, Route, ack, consume, delivered, qos, reply_to
+from benchkit.transports._rabbitmq.methods import DELIVER, Route, ack, cancel, consume, delivered, qos, reply_to
 from benchkit.transports._rabbitmq.place import Place
 from benchkit.transports.base import Delivery, Receiver
 from benchkit.transports.buffers import Pool
@@ -61,9 +61,11 @@ class RabbitReceiver(Receiver):
         self.pool = Pool(place.message_bytes + BETWEEN_BYTES, ready=2)
         self._routes: dict[bytes, Route] = {}
         self._held = 0
-        self._room = 0
+        self._prefetch = self._room = prefetch
         """How many unacknowledged messages the broker lets this worker have."""
-        self._consumers = 0
+        self._tags = 0
+        self._extra: list[str] = []
+        """Consumers with room for one more message each."""
         self._consuming = connect(place.url)
         self._takes = self._consuming.frames
         try:
@@ -74,17 +76,18 @@ class RabbitReceiver(Receiver):
             self._takes.close()
             raise
 
-    def _consume(self, prefetch: int) -> None:
-        tag = f"w{self._consumers}"
+    def _consume(self, prefetch: int) -> str:
+        self._tags += 1
+        tag = f"w{self._tags}"
         self._takes.write(qos(prefetch) + consume(self._place.queue, tag, acknowledged=True))
-        self._consumers += 1
-        self._room += prefetch
+        return tag
 
     def receive(self, timeout: float) -> RabbitDelivery | None:
         """The next message that the broker hands over."""
         takes = self._takes
         if self._held >= self._room:
-            self._consume(1)
+            self._extra.append(self._consume(1))
+            self._room += 1
         deadline_s = monotonic() + timeout
         while takes.ready(max(0.0, timeout)):
             key, payload = takes.method()
@@ -110,8 +113,13 @@ class RabbitReceiver(Receiver):
 
     def acknowledge(self, tag: int) -> None:
         """One message is done."""
-        self._takes.write(ack(tag))
         self._held -= 1
+        if self._extra and not self._held:
+            self._takes.write(ack(tag) + b"".join(map(cancel, self._extra)))
+            self._extra.clear()
+            self._room = self._prefetch
+        else:
+            self._takes.write(ack(tag))
 
     def path(self) -> Mapping[str, str]:
         """Of both connections."""
