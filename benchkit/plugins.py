@@ -31,11 +31,11 @@ class Plugin(BaseModel):
     """The command that installs them, for people."""
 
     @classmethod
-    def lacks(cls) -> MissingLibrary | None:
+    def lacks(cls) -> BenchkitError | None:
         """What this machine lacks for it beside `requires` (a server), with the install command; None: nothing.
 
-        Asked where people look for what is missing. A run is told by the error of whoever needs it, so that what
-        can be measured without it is measured.
+        Asked where people look for what is missing. A run comes upon it when it is used: unlike a module of
+        `requires`, without which a scenario is refused, it costs a cell and not the run.
         """
         return None
 

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field, SecretStr, field_validator
 
-from benchkit.errors import BrokerError, MissingLibrary
+from benchkit.errors import BrokerError
 from benchkit.transports.base import Address, Capabilities, Detour, Receiver, Sender, Setup, Transport
 from benchkit.units import Seconds
 
@@ -92,7 +92,7 @@ class Nats(Transport):
         return ", ".join(facts)
 
     @classmethod
-    def lacks(cls) -> MissingLibrary | None:
+    def lacks(cls) -> BrokerError | None:
         """A server on this machine."""
         from benchkit.transports._nats.server import missing, program
 
@@ -111,7 +111,7 @@ class Nats(Transport):
         )  # fmt: skip
 
     def prepare(self, setup: Setup) -> AbstractContextManager[Address]:
-        """The run's own server or a check of the user's, stream and consumer; raises MissingLibrary, BrokerError."""
+        """The run's own server or a check of the user's, stream and consumer; raises BrokerError."""
         from benchkit.transports._nats.place import Stream, prepared
 
         most = self.depth * setup.producers if self.overflow == "reject" else None

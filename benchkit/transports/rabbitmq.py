@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from benchkit.errors import BrokerError, MissingLibrary
+from benchkit.errors import BrokerError
 from benchkit.transports.base import Address, Capabilities, Detour, Receiver, Sender, Setup, Transport
 
 
@@ -105,14 +105,14 @@ class Rabbitmq(Transport):
         return ", ".join(facts)
 
     @classmethod
-    def lacks(cls) -> MissingLibrary | None:
+    def lacks(cls) -> BrokerError | None:
         """py-amqp, or a server on this machine."""
         from benchkit.transports._rabbitmq.connect import library
         from benchkit.transports._rabbitmq.server import missing, program
 
         try:
             library()
-        except MissingLibrary as error:
+        except BrokerError as error:
             return error
         return None if program() else missing()
 
@@ -128,7 +128,7 @@ class Rabbitmq(Transport):
         )  # fmt: skip
 
     def prepare(self, setup: Setup) -> AbstractContextManager[Address]:
-        """The run's own server or a check of the user's, and the cell's queues; raises MissingLibrary, BrokerError."""
+        """The run's own server or a check of the user's, and the cell's queues; raises BrokerError."""
         from benchkit.transports._rabbitmq.connect import library
         from benchkit.transports._rabbitmq.place import Queue, prepared
 

@@ -13,7 +13,7 @@ import ends
 import pytest
 from ends import PATIENCE_S, Memory, Pair, pair, payload, shared_bytes
 from opened import opened, settle, taken
-from test_conformance import NO_WHEEL
+from test_conformance import skip_if_absent
 
 from benchkit.transports.base import Address, Buffer, Reply, Sender, Transport, registry
 from benchkit.transports.inproc import Inproc
@@ -45,8 +45,7 @@ ends.forks.set_forkserver_preload(
 
 
 def transport_of(kind: str, depth: int) -> Transport:
-    if NO_WHEEL.get(kind):
-        pytest.skip(f"there is no wheel of {kind} for this machine")
+    skip_if_absent(kind)
     return registry.build({"kind": kind, "depth": depth})
 
 

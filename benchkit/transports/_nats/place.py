@@ -116,8 +116,7 @@ def led(address: Address, detour: Detour) -> Address:
 def prepared(url: str | None, setup: Setup, stream: Stream, how: str) -> Iterator[Address]:
     """A server that answers, the cell's stream made; afterwards it is deleted.
 
-    `url` None is the run's own server; `how` goes into the path that people read. Raises BrokerError, Rejected,
-    MissingLibrary.
+    `url` None is the run's own server; `how` goes into the path that people read. Raises BrokerError, Rejected.
     """
     server: Private | None = None
     if url is None:

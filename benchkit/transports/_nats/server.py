@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchkit.errors import BrokerError, MissingLibrary
+from benchkit.errors import BrokerError
 from benchkit.runtime.child import child
 from benchkit.transports._nats.connect import connect
 
@@ -46,9 +46,9 @@ def program() -> Path | None:
     return next((path for place in _PLACES if (path := Path(place) / "nats-server").is_file()), None)
 
 
-def missing() -> MissingLibrary:
+def missing() -> BrokerError:
     """No server, with the command that installs one."""
-    return MissingLibrary(
+    return BrokerError(
         "the transport 'nats' needs a NATS server",
         remedy=f"{INSTALL}, or give the `url` of one (nats://user:password@host:4222)",
     )
@@ -79,7 +79,7 @@ def _configuration(home: Path, password: str, observers: str) -> str:
 def private(folder: Path) -> Iterator[Private]:
     """A server of the run's own in `folder` (0700); ends with the context, or with the process.
 
-    Raises MissingLibrary, or BrokerError with the end of the server's log.
+    Raises BrokerError, where it does not start with the end of the server's log.
     """
     path = program()
     if path is None:

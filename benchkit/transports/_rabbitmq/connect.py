@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from benchkit.errors import BrokerError, MissingLibrary
+from benchkit.errors import BrokerError
 from benchkit.transports._rabbitmq.frames import Frames
 from benchkit.transports.family import families
 from benchkit.transports.links import link
@@ -81,11 +81,11 @@ def target(url: str) -> Target:
 
 
 def library() -> Any:
-    """py-amqp; raises MissingLibrary."""
+    """py-amqp; raises BrokerError, because without it a cell is skipped and the run goes on."""
     try:
         import amqp
     except ImportError:
-        raise MissingLibrary("the transport 'rabbitmq' needs py-amqp", remedy=INSTALL) from None
+        raise BrokerError("the transport 'rabbitmq' needs py-amqp", remedy=INSTALL) from None
     return amqp
 
 

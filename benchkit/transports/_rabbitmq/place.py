@@ -121,8 +121,7 @@ def led(address: Address, detour: Detour) -> Address:
 def prepared(url: str | None, setup: Setup, queue: Queue, how: str) -> Iterator[Address]:
     """A server that answers, the cell's queues declared; afterwards they are deleted.
 
-    `url` None is the run's own server; `how` goes into the path that people read. Raises BrokerError, Rejected,
-    MissingLibrary.
+    `url` None is the run's own server; `how` goes into the path that people read. Raises BrokerError, Rejected.
     """
     server: Private | None = None
     if url is None:

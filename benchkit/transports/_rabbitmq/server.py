@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchkit.errors import BrokerError, MissingLibrary
+from benchkit.errors import BrokerError
 from benchkit.runtime.child import child
 from benchkit.transports._rabbitmq.connect import opened, target
 
@@ -28,14 +28,10 @@ START_S = 60.0
 _STEP_S = 0.1
 _ATTEMPTS = 3
 _USER = "benchkit"
-_PLACES = (
-    "/usr/lib/rabbitmq/bin",
-    "/usr/sbin",
-    "/usr/local/sbin",
-    "/opt/homebrew/sbin",
-    "/usr/lib/rabbitmq/sbin",
-)
-"""Before PATH: what Debian has there runs the server as a user of its own, with that user's files."""
+_PLACES = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", "/usr/lib/rabbitmq/bin")
+"""Beside PATH: ordinary users often do not have these in it."""
+_WRAPPER = "rabbitmq-script-wrapper"
+"""What Debian calls `rabbitmq-server`: it runs the server beside it as a user of its own, with that user's files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,30 +44,27 @@ class Private:
 
 def program() -> Path | None:
     """The server's start script; None where this machine has none."""
-    for place in _PLACES:
-        path = Path(place) / "rabbitmq-server"
-        if path.is_file():
-            return path
-    found = shutil.which("rabbitmq-server")
-    return Path(found) if found else None
+    here = [shutil.which("rabbitmq-server") or "", *(f"{place}/rabbitmq-server" for place in _PLACES)]
+    found = next((path for name in here if name and (path := Path(name).resolve()).is_file()), None)
+    return found.with_name("rabbitmq-server") if found and found.name == _WRAPPER else found
 
 
-def missing() -> MissingLibrary:
+def missing() -> BrokerError:
     """No server, with the command that installs one."""
-    return MissingLibrary(
+    return BrokerError(
         "the transport 'rabbitmq' needs a RabbitMQ server",
         remedy=f"{INSTALL}, or give the `url` of one (amqp://user:password@host:5672)",
     )
 
 
 def _mapper() -> Path:
-    """Erlang's port mapper; raises MissingLibrary."""
+    """Erlang's port mapper; raises BrokerError."""
     found = shutil.which("epmd")
     if found:
         return Path(found)
     inside = sorted(Path("/usr/lib/erlang").glob("erts-*/bin/epmd"))
     if not inside:
-        raise MissingLibrary("RabbitMQ needs Erlang's epmd, which is not on PATH", remedy=INSTALL)
+        raise BrokerError("RabbitMQ needs Erlang's epmd, which is not on PATH", remedy=INSTALL)
     return inside[-1]
 
 
@@ -132,7 +125,7 @@ def _environment(home: Path, name: str, mapper_port: int, node_port: int) -> dic
 def private(folder: Path) -> Iterator[Private]:
     """A server of the run's own in `folder` (0700); ends with the context, or with the process.
 
-    Raises MissingLibrary, or BrokerError with the end of the server's log.
+    Raises BrokerError, where it does not start with the end of the server's log.
     """
     script = program()
     if script is None:

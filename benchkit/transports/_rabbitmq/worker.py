@@ -18,7 +18,16 @@ from benchkit.errors import BrokerError
 from benchkit.tensors.wire import Buffer, total_bytes
 from benchkit.transports._rabbitmq.connect import connect, path
 from benchkit.transports._rabbitmq.frames import BETWEEN_BYTES
-from benchkit.transports._rabbitmq.methods import DELIVER, Route, ack, cancel, consume, delivered, qos, reply_to
+from benchkit.transports._rabbitmq.methods import (
+    DELIVER,
+    Route,
+    ack,
+    cancel,
+    consume,
+    delivered,
+    qos,
+    reply_to,
+)
 from benchkit.transports._rabbitmq.place import Place
 from benchkit.transports.base import Delivery, Receiver
 from benchkit.transports.buffers import Pool
