@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 import killing
 import pytest
 from killing import MESSAGE_BYTES, PRODUCER, READY, REPLY_BYTES, Crew, Ledger, message, number_of
-from test_conformance import NO_WHEEL
+from test_conformance import skip_if_absent
 
 from benchkit.engine.ready import Site
 from benchkit.runtime.folders import run_folder
@@ -121,8 +121,7 @@ def _all_room_is_back(transport: Transport, address: Address) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_death_at_any_moment(kind: str, site: Site, ledger: Ledger) -> None:
-    if NO_WHEEL.get(kind):
-        pytest.skip(f"there is no wheel of {kind} for this machine")
+    skip_if_absent(kind)
     transport = registry.build({"kind": kind, "depth": DEPTH})
     chance = random.Random(kind)
     with _crew(transport, site, ledger) as (address, crew):
@@ -143,6 +142,7 @@ def test_death_at_any_moment(kind: str, site: Site, ledger: Ledger) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not registry.load(kind).brokerless])
 def test_death_of_the_broker(kind: str, site: Site, ledger: Ledger) -> None:
+    skip_if_absent(kind)
     transport = registry.build({"kind": kind, "depth": DEPTH})
     chance = random.Random(kind)
     for _ in range(max(KILLS // 10, 2)):

@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchkit.errors import BrokerError
-from benchkit.transports._redis.links import link
 from benchkit.transports._redis.resp import Refused, Resp
 from benchkit.transports.family import families
+from benchkit.transports.links import link
 
 CONNECT_S = 5.0
 _OTHER_SERVER = "see that host and port are those of a Redis or Valkey, and that only TLS has rediss://"

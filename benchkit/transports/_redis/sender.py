@@ -21,14 +21,12 @@ from benchkit.transports._redis.connect import connect, path, shown
 from benchkit.transports._redis.place import Place
 from benchkit.transports._redis.resp import CRLF, MAX_VALUE_BYTES, Refused, Resp, command
 from benchkit.transports.base import Reply, Sender
-from benchkit.transports.buffers import Pool
+from benchkit.transports.buffers import Pool, beginning
 
 _UNANSWERED = 256
 """Answers that may wait unread; bounds what the broker must buffer for this end."""
 _BLPOPS = 8
 _BLPOPS_LOW = 2
-_START_BYTES = 64
-"""How much of an unanswered message is kept, to say which one was refused."""
 _PAUSE_S = 50e-6
 _PAUSE_MOST_S = 500e-6
 _REFUSAL_S = 0.02
@@ -81,7 +79,7 @@ class RedisSender(Sender):
             )
         head, tail = self._around(nbytes)
         self._out.send((head, *parts, tail), len(head) + nbytes + len(tail))
-        starts.append(_start(parts))
+        starts.append(beginning(parts))
         return True
 
     def _room(self, timeout: float) -> bool:
@@ -175,9 +173,3 @@ class RedisSender(Sender):
             self._settle()
         self._out.close()
         self._in.close()
-
-
-def _start(parts: Sequence[Buffer]) -> bytes:
-    if parts and len(parts[0]) >= _START_BYTES:
-        return bytes(memoryview(parts[0])[:_START_BYTES])
-    return b"".join([bytes(memoryview(part)[:_START_BYTES]) for part in parts[:_START_BYTES]])[:_START_BYTES]
