@@ -4,7 +4,8 @@
 congestion avoidance in computer networks", 1989; RFC 5681): one more for each limit's worth of replies, half of it
 when something is lost, once for all that was under way then. `Gradient` is the limit called Gradient2 in Netflix's
 concurrency-limits (E. Landau, W. Thurston, T. Bozarth, "Performance Under Load", 2018): the limit shrinks by the
-ratio of the usual round trip to the latest one, which tells of queueing before anything is lost.
+ratio of the usual round trip to the latest one, which tells of queueing before anything is lost. Like there it is
+set anew for a window of replies and not for each: what a new limit does shows in the round trips after it alone.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ _TOLERANCE: Final = 1.5
 _QUEUE: Final = 4.0
 """By how much the limit grows where there is none: what may queue at the other side."""
 _LONG: Final = 600
-"""Round trips over which the usual one is averaged."""
+"""Windows over which the usual round trip is averaged."""
 _WARM: Final = 10
-"""The first round trips: their plain mean is the usual one."""
+"""The first windows: their plain mean is the usual one."""
+_WINDOW: Final = 10
+"""Replies in a window at the least; else as many as the limit."""
 _FORGET: Final = 0.95
 
 
@@ -86,16 +89,27 @@ class Aimd(Limit):
 
 
 class Gradient(Limit):
-    """By the slope of the round trip."""
+    """By the slope of the round trip. Usual is what it has seen: one that begins in an overload takes that for it."""
 
     def __init__(self, most: int) -> None:
         super().__init__(most)
         self._usual_ns = 0.0
-        self._seen = 0
+        self._windows = 0
+        self._trips_ns = 0
+        self._trips = 0
+        self._most_in_flight = 0
+        """Of the window under way."""
 
     def replied(self, sent_ns: int, now_ns: int, in_flight: int) -> None:
         """See Limit.replied."""
-        latest_ns = float(max(1, now_ns - sent_ns))
+        self._trips_ns += max(1, now_ns - sent_ns)
+        self._trips += 1
+        self._most_in_flight = max(self._most_in_flight, in_flight)
+        if self._trips >= max(_WINDOW, self.value):
+            self._window(self._trips_ns / self._trips, self._most_in_flight)
+            self._trips_ns = self._trips = self._most_in_flight = 0
+
+    def _window(self, latest_ns: float, in_flight: int) -> None:
         usual_ns = self._average(latest_ns)
         if usual_ns > 2 * latest_ns:
             # After a long overload the usual round trip is the overload's: it is unlearnt faster than it was learnt.
@@ -112,8 +126,8 @@ class Gradient(Limit):
         self.replied(sent_ns, now_ns, math.ceil(self._value))
 
     def _average(self, latest_ns: float) -> float:
-        self._seen += 1
-        weight = 1 / self._seen if self._seen <= _WARM else 2 / (_LONG + 1)
+        self._windows += 1
+        weight = 1 / self._windows if self._windows <= _WARM else 2 / (_LONG + 1)
         self._usual_ns += (latest_ns - self._usual_ns) * weight
         return self._usual_ns
 

@@ -48,7 +48,7 @@ class Retry(BaseModel):
         return self
 
     def __str__(self) -> str:
-        changed = self.model_dump(exclude_unset=True, exclude={"attempts"})
+        changed = self.model_dump(exclude_defaults=True, exclude={"attempts"})
         return ",".join([str(self.attempts), *(f"{name}={value}" for name, value in changed.items())])
 
 

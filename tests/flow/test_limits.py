@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 
 import pytest
@@ -126,28 +127,31 @@ def test_a_limit_that_nobody_reaches_does_not_grow(kind):
 
 def test_a_gradient_shrinks_when_replies_take_longer_and_grows_when_they_do_not():
     found = Gradient(1000)
-    for now in range(100):
+    for now in range(400):
         found.replied(now, now + 1000, found.value)
     grown = found.value
     assert grown > START
-    for now in range(100):
+    for now in range(400):
         found.replied(now, now + 100_000, found.value)
     assert found.value < grown / 2
 
 
-def simulated(kind, capacity, most):
-    """A server that works on `capacity` requests at once, 10 ms each, always as many in flight as the limit allows."""
+def simulated(kind, at_once, most, replies=6000):
+    """A server that works on `at_once` requests for 10 ms each, and always as many in flight as the limit allows."""
     found = limit(kind, most)
-    now, sent = 0, []
-    for _ in range(4000):
-        while len(sent) < found.value:
-            sent.append(now)
-        # Each departs after its turn: the round trip is the queue's length over the rate.
-        now += 10_000_000 // capacity
-        found.replied(sent.pop(0), now, len(sent) + 1)
+    free, away, now = [0] * at_once, [], 0
+    for _ in range(replies):
+        while len(away) < found.value:
+            done = max(now, heapq.heappop(free)) + 10_000_000
+            heapq.heappush(free, done)
+            heapq.heappush(away, (done, now))
+        now, sent = heapq.heappop(away)
+        found.replied(sent, now, len(away) + 1)
     return found.value
 
 
-def test_a_gradient_finds_about_what_the_server_works_on_at_once():
-    """From far below and without a loss; it settles above the capacity by what it lets queue."""
-    assert 10 <= simulated("gradient", 20, 200) <= 120
+@pytest.mark.parametrize("at_once", [40, 80])
+def test_a_gradient_finds_what_a_server_works_on_at_once_without_a_loss(at_once):
+    """It settles above it, by what it tolerates as no queueing and lets queue; aimd, which nothing stops, does not."""
+    assert at_once <= simulated("gradient", at_once, 1000) <= 3 * at_once
+    assert simulated("aimd", at_once, 100, replies=20_000) == 100
