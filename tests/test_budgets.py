@@ -130,3 +130,48 @@ def test_check_without_any_promise_says_what_could_be_promised(tmp_path: Path) -
     path.write_text(SCENARIO, "utf-8")
     done = CliRunner().invoke(cli, ["check", str(path)])
     assert "promises: [compute share >= 60%]" in str(done.exception)
+
+
+FRESH = {
+    **CELL,
+    "freshness": {
+        "age_us": {"p50": 20e3, "p90": 50e3, "p99": 90e3, "max": 95e3}, "staleness_us": {"mean": 60e3, "p99": 210e3},
+        "jitter_us": 4e3, "goodput_share": 0.985, "freezes": {"count": 2},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "kept"),
+    [
+        ("goodput >= 99%", 0.985, False),
+        ("goodput >= 98%", 0.985, True),
+        ("staleness p99 <= 200 ms", 0.21, False),
+        ("staleness mean <= 60ms", 0.06, True),
+        ("age p99 <= 100ms", 0.09, True),
+        ("jitter <= 5ms", 0.004, True),
+        ("freezes = 0", 2.0, False),
+        ("freezes <= 2", 2.0, True),
+    ],
+)
+def test_freshness_may_be_promised(text: str, value: float, kept: bool) -> None:
+    (found,) = budgets_of(FRESH, [text])
+    assert found["value"] == pytest.approx(value)
+    assert found["kept"] is kept
+    (unknown,) = budgets_of(CELL, [text])
+    assert unknown["kept"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("goodput = 99%", "only freezes = 0 can be promised with ="),
+        ("freezes = 1", "only freezes = 0"),
+        ("freezes <= 0.5", "'0.5' is no limit here; write for example 0"),
+        ("staleness <= 1s", "of staleness there is mean, p99, found nothing"),
+        ("age share >= 1%", "of age there is p50, p90, p99, found 'share'"),
+    ],
+)
+def test_a_mistake_about_freshness_is_pointed_at(text: str, named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        budget(text)

@@ -17,7 +17,18 @@ Intervals: the blocks are drawn anew, 1000 times. What is drawn are the logarith
 their worker count, pooled over the worker counts, since three blocks of one have too few distinct resamples, and
 scaled for the degrees of freedom that these means took (Davison and Hinkley, Bootstrap Methods and their
 Application, 1997, section 6.3) and for Student's t in place of the normal. A searched capacity is drawn from within
-its own interval. What the law itself does not fit is no noise and not in them: `misfit` tells of it.
+its own interval. Where a coefficient is at its bound the others are drawn towards it, and so would their intervals
+be: each draw is fitted without bounds, and the interval is cut at them. What the law itself does not fit is no
+noise and not in them: `misfit` tells of it.
+
+Coverage in percent, 150 simulated runs of 3 blocks with 3% of noise (tests/analysis/test_scaling.py tries fewer)::
+
+    lambda  sigma  kappa    workers           lambda  sigma  kappa    N* told  and right
+       100   0.05  0.004    1, 2, 4, 8, 12        93     97     95        94%        96%
+       100   0.05  0.004    1, 2, 4               93     93     93         3%          -
+      2000   0.3   0.01     1, 2, 4, 8, 12        93     96     93        99%        95%
+        50   0.1   0.03     1, 2, 4               93     93     94        49%        96%
+        10   0.02  0        1, 2, 4, 8, 12        92     95     97         3%      there is none
 """
 
 from __future__ import annotations
@@ -113,18 +124,23 @@ def fit(points: Sequence[Point], farthest: float | None = None) -> Fitted:
     law = _law(workers, reached)
     if law is None:
         raise ValueError("throughput falls faster than the law can")
-    resampled = [found for row in _drawn(points, reached) if (found := _law(workers, row)) is not None]
-    best = _percentiles([each.best for each in resampled])
+    drawn = _drawn(points, reached)
+    one, sigma, kappa = _unbounded(workers, drawn)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        best = _percentiles(np.where(kappa > 0, np.sqrt(np.clip(1 - sigma, 0, None) / kappa), math.inf))
+    resampled = [found for row in drawn if (found := _law(workers, row)) is not None]
     at = np.linspace(1.0, farthest or 2 * float(workers.max()), 33)
-    bands = _bands(resampled, at)
+    curve = zip(at.tolist(), _per_s([law], at)[0].tolist(), _bands(resampled, at), strict=True)
     return Fitted(
         law,
-        _percentiles([each.lambda_per_s for each in resampled]),
-        _percentiles([each.sigma for each in resampled]),
-        _percentiles([each.kappa for each in resampled]),
-        best if best and math.isfinite(best[1]) and math.isfinite(law.best) else None,
-        float(max(abs(each / law.per_s(count) - 1) for count, each in zip(workers, reached, strict=True))),
-        tuple(Curve(float(n), law.per_s(float(n)), band) for n, band in zip(at, bands, strict=True)),
+        _holding(_percentiles(one), law.lambda_per_s),
+        _holding(_percentiles(np.clip(sigma, 0.0, 1.0)), law.sigma),
+        _holding(_percentiles(np.clip(kappa, 0.0, None)), law.kappa),
+        (max(1.0, best[0]), max(1.0, best[1]))
+        if best and math.isfinite(best[1]) and math.isfinite(law.best)
+        else None,
+        float(np.max(np.abs(reached / _per_s([law], workers)[0] - 1))),
+        tuple(Curve(*each) for each in curve),
     )
 
 
@@ -162,18 +178,37 @@ def _drawn(points: Sequence[Point], reached: Floats) -> Floats:
     return drawn
 
 
-def _percentiles(values: Sequence[float]) -> Interval | None:
+def _unbounded(workers: Floats, drawn: Floats) -> tuple[Floats, Floats, Floats]:
+    """lambda, sigma and kappa of each draw by least squares without bounds, shape (draws,) each."""
+    terms = np.column_stack([np.ones_like(workers), workers, workers * (workers - 1)])
+    weighted = terms[None] * (drawn / workers)[:, :, None]
+    turned = weighted.transpose(0, 2, 1)
+    serial, parallel, coherent = np.linalg.solve(turned @ weighted, turned.sum(axis=2)[:, :, None])[:, :, 0].T
+    one = np.maximum(serial + parallel, np.finfo(np.float64).tiny)
+    return 1 / one, parallel / one, coherent / one
+
+
+def _percentiles(values: Floats) -> Interval | None:
     """The 2.5% and the 97.5% of the values, both among them."""
-    if not values:
+    if not len(values):
         return None
-    ordered = sorted(values)
-    last = len(ordered) - 1
-    return ordered[math.floor(0.025 * last)], ordered[math.ceil(0.975 * last)]
+    ordered, last = np.sort(values), len(values) - 1
+    return float(ordered[math.floor(0.025 * last)]), float(ordered[math.ceil(0.975 * last)])
+
+
+def _holding(interval: Interval | None, value: float) -> Interval | None:
+    return None if interval is None else (min(interval[0], value), max(interval[1], value))
 
 
 def _bands(laws: Sequence[Law], at: Floats) -> Sequence[Interval | None]:
     if not laws:
         return [None] * len(at)
-    table = np.array([[law.per_s(float(n)) for n in at] for law in laws])
-    low, high = np.percentile(table, [2.5, 97.5], axis=0)
+    low, high = np.percentile(_per_s(laws, at), [2.5, 97.5], axis=0)
     return list(zip(low.tolist(), high.tolist(), strict=True))
+
+
+def _per_s(laws: Sequence[Law], workers: Floats) -> Floats:
+    """The throughput of so many workers by each law, shape (laws, workers)."""
+    one, sigma, kappa = np.array([(each.lambda_per_s, each.sigma, each.kappa) for each in laws]).T[:, :, None]
+    found: Floats = one * workers / (1 + sigma * (workers - 1) + kappa * workers * (workers - 1))
+    return found

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchkit.analysis.goodput_words import drops, show_share
 from benchkit.analysis.search_words import is_search
-from benchkit.analysis.traffic_asked import controlled
 from benchkit.report.plain_table import Table as PlainTable
 from benchkit.report.plain_table import Value
 from benchkit.report.text import text
@@ -46,7 +45,7 @@ def bulk_rows(cells: Sequence[Entry]) -> list[tuple[str, ...]]:
 def _live(cell: Entry) -> bool:
     return bool(
         cell["account"]["dropped"]
-        or controlled(cell["parameters"])
+        or cell.get("traffic")
         or cell.get("link")
         or cell["freshness"]["deadline_by"] == "flow"
     )

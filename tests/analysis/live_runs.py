@@ -11,6 +11,7 @@ from synthetic import MS, a_block, a_cell, a_run
 
 from benchkit.records.run import Run
 from benchkit.records.samples import SAMPLE, Samples, Status
+from benchkit.records.seen import Traffic
 
 POLICIES = ("block", "drop-oldest", "latest-only")
 
@@ -69,10 +70,16 @@ def made(cells: list[Any], blocks: Any, rounds: int = 3, **block: Any) -> Run:
                     own[name][own[name] != 0] += index * 3600 * 1000 * MS
             own["block"] = index
             parts[cell.id].append(own)
-            run.blocks.append(a_block(cell, index, own, round_, **block))
+            run.blocks.append(a_block(cell, index, own, round_, traffic=_traffic(cell, own), **block))
             index += 1
     run.samples = {name: np.concatenate(each) for name, each in parts.items()}
     return run
+
+
+def _traffic(cell: Any, own: Samples) -> Traffic | None:
+    flow = cell.parameters.get("flow")
+    dropped = int(np.count_nonzero(own["status"] == Status.DROPPED))
+    return Traffic(drops={flow["policy"]: dropped} if dropped else {}) if flow else None
 
 
 def policies(rounds: int = 4) -> Run:

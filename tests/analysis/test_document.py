@@ -63,6 +63,7 @@ def test_the_shape_of_the_contract() -> None:
         "ratio_ci95",
         "noise_us",
         "tied_with_best",
+        "delivered_share",
     }
 
 

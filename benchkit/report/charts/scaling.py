@@ -106,7 +106,7 @@ def _pair(ends: Sequence[float] | None) -> Interval | None:
 def _values(found: Entry) -> list[tuple[str, ...]]:
     one, sigma, kappa = found["lambda_per_s"], found["sigma"], found["kappa"]
     best = "-" if found["best_workers"] is None else f"{found['best_workers']:.1f}"
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for each in found["points"]:
         n = each["workers"]
         predicted = one * n / (1 + sigma * (n - 1) + kappa * n * (n - 1))
