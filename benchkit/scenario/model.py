@@ -74,7 +74,9 @@ class BlockOptions(Section):
         None, description="measure for this long instead of `rounds`; the round under way is ended"
     )
 
-    quick: QuickBlocks = Field(QuickBlocks(), description="what --quick leaves, each at most what stands here")
+    quick: QuickBlocks = Field(
+        QuickBlocks(), description="what --quick leaves, each at most what stands here"
+    )
 
     @property
     def longest_warmup_s(self) -> float:

@@ -8,7 +8,9 @@ from benchkit.analysis.collapse import attempts_per_message, collapse, goodput
 from benchkit.records.samples import PHASES
 
 
-def cell(transport: str, good: float, *, retries: int = 0, timed_out: int = 0, **changes: Any) -> dict[str, Any]:
+def cell(
+    transport: str, good: float, *, retries: int = 0, timed_out: int = 0, **changes: Any
+) -> dict[str, Any]:
     """100 messages, of which a share has a result in time."""
     controlled = {"retries": retries, "timed_out": timed_out, "refused": 0, "late": 0}
     return {
