@@ -14,6 +14,7 @@ from benchkit.analysis.backlog import as_document as backlog_document
 from benchkit.analysis.beneath import beneath
 from benchkit.analysis.budgets import budgets_of
 from benchkit.analysis.collapse import collapse
+from benchkit.analysis.counts import transport_counts
 from benchkit.analysis.crossover import crossover
 from benchkit.analysis.detail import as_fields
 from benchkit.analysis.disturbance import disturbed
@@ -137,6 +138,7 @@ def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
         "link": link.as_document(cell, done.blocks),
         **({"told": found} if (found := told.as_document(done.blocks)) else {}),
         "traffic": traffic.as_document(cell, done.blocks),
+        **({"transport_counts": counts} if (counts := transport_counts(done.blocks)) else {}),
         **({"capacity": capacity_document(done.found)} if done.found else {}),
         **({"backlog": backlog_document(done.drained)} if done.drained else {}),
         **({"profiles": _profiles(done, cell.profile)} if cell.profile else {}),

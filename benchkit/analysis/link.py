@@ -129,6 +129,14 @@ def _together(spreads: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {"count": count, **found, "max": max(spread["max"] for spread in known)}
 
 
+def packets_lost(cell: Cell, blocks: Sequence[Block]) -> int:
+    """Datagrams that the blocks' links took away, by chance, in blackouts or for want of room; 0 of a stream."""
+    if cell.link is None or not cell.link.get("datagrams"):
+        return 0
+    ways = [getattr(seen, way) for block in blocks for seen in block.links for way in WAYS]
+    return sum(way.lost + way.overflowed + way.blacked_out for way in ways)
+
+
 def differences(link: Mapping[str, Any]) -> Iterator[str]:
     """In words, where a link of `as_document` did not what it was asked to do."""
     for side, done in link["achieved"].items():

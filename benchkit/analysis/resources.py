@@ -90,7 +90,7 @@ def resources(cell: Cell, blocks: Sequence[Block], measure: Measure, cores: int)
     rate = measure.latency.count / span_ns * 1e9
     return [
         *_producers(cell, kept, measure, rate),
-        *(_external(blocks, rate) if cell.external_stage else _workers(kept, measure, rate)),
+        *(_external(blocks, rate) if cell.external_stage else _workers(cell, kept, measure, rate)),
         *_broker(cell, blocks, kept, rate),
         _link(cell, blocks, rate),
         _cores(blocks, kept, rate, cores),
@@ -123,7 +123,9 @@ def _producing(own: Accounts, measure: Measure) -> Demand | None:
     )
 
 
-def _workers(kept: Mapping[str, Accounts], measure: Measure, rate: float) -> Iterator[Resource]:
+def _workers(cell: Cell, kept: Mapping[str, Accounts], measure: Measure, rate: float) -> Iterator[Resource]:
+    # What a link still delays was sent and is not there: receiving it would count as work of the worker.
+    fetch_ns = None if cell.link else measure.fetch_ns
     names = {f"stage-{number}": worked for number, worked in measure.worked.items()}
     for name in sorted({*names, *_named(kept, "stage")}, key=_number):
         own, worked = kept.get(name, Accounts()), names.get(name)
@@ -135,7 +137,7 @@ def _workers(kept: Mapping[str, Accounts], measure: Measure, rate: float) -> Ite
         own_rate = worked.messages / measure.span_ns * 1e9
         busy_ns = worked.busy_ns / worked.messages
         yield Resource(
-            name, "stage", _serving(own, busy_ns, measure.fetch_ns), own_rate, rate, 1, own,
+            name, "stage", _serving(own, busy_ns, fetch_ns), own_rate, rate, 1, own,
             {"busy_us_per_message": busy_ns / 1e3, "blocked_at_least_us_per_message": _blocked_us(own, busy_ns)},
             own.gaps,
         )  # fmt: skip

@@ -22,7 +22,7 @@ class DroppingWorker(Worker):
         self, task: Task, codec: Coder, receiver: Receiver, stage: OpenStage, stopped: Callable[[], str]
     ) -> None:
         super().__init__(task, codec, receiver, stage, stopped)
-        self._deadline_ns = int((FlowOptions(**(task.flow or {})).deadline or 0) * 1e9)
+        self._deadline_ns = int((FlowOptions(**(task.flow or {})).drops_after_s or 0) * 1e9)
 
     def _decode(self, delivery: Delivery, asked: int, received: int) -> _Held | None:
         """See Worker; None for what was dropped as well."""

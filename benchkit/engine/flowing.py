@@ -94,7 +94,7 @@ class FlowingProducer(Producer):
         self._limit: Limit | None = limit(flow.adapt, flow.credits or MOST_CREDITS) if flow.adapt else None
         self._credits = flow.credits or _FOREVER_NS
         self._timeout_ns = int((flow.timeout or 0) * 1e9)
-        self._deadline_ns = int((flow.deadline or 0) * 1e9)
+        self._deadline_ns = int((flow.drops_after_s or 0) * 1e9)
         self._drops: Counter[str] = Counter()
         self._seen: Counter[str] = Counter()
         """retries, timed_out, refused, late."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchkit.engine import ends, oracle, paths, placement, profile_phases
+from benchkit.engine import counting, ends, oracle, paths, placement, profile_phases
 from benchkit.engine.dropping import DroppingWorker
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
 from benchkit.engine.filling import Filling
@@ -29,6 +29,7 @@ from benchkit.engine.telling import with_told
 from benchkit.engine.work import Work, describe
 from benchkit.engine.worker import Worker
 from benchkit.errors import BenchkitError
+from benchkit.flow.options import FlowOptions
 from benchkit.load import base as load
 from benchkit.scenario import order
 from benchkit.sources import base as sources
@@ -186,7 +187,7 @@ def do_produce(work: Work) -> dict[str, Any]:
     source = sources.registry.build(dict(task.source))
     transport = transports.registry.build(dict(task.transport))
     before = paths.open_sockets()
-    sender = transport.sender(task.address)
+    end = sender = transport.sender(task.address)
     try:
         path = paths.used(sender, before, task.link_ports)
         feed: Feed
@@ -210,6 +211,7 @@ def do_produce(work: Work) -> dict[str, Any]:
                     task, feed, coder, sender, SHELF.expected.get(task.cell, {}), lambda: bool(work.stopping)
                 )
                 error = _attempt(watch.around(lambda: producer.run(schedule)))
+                work.tell("counted", counts=counting.counted(end))
                 work.tell("measured", **producer.result(), error=error, path=path, ran_on=placement.ran_on())
                 watch.tell()
         finally:
@@ -244,7 +246,7 @@ def do_serve(work: Work) -> dict[str, Any]:
     stage = SHELF.stage(stages.registry.build(dict(task.stage)), seed)
     transport = transports.registry.build(dict(task.transport))
     before = paths.open_sockets()
-    receiver = transport.receiver(task.address, work.command["worker"])
+    end = receiver = transport.receiver(task.address, work.command["worker"])
     try:
         path = paths.used(receiver, before, task.link_ports)
         _settle()
@@ -253,7 +255,7 @@ def do_serve(work: Work) -> dict[str, Any]:
             # What a worker encodes is its reply.
             coder = slowed_coder(codec, task.slow, encode="reply", decode="decode")
             receiver, stage = slowed_receiver(receiver, task.slow), slowed_stage(stage, task.slow)
-        serving = DroppingWorker if task.flow and task.flow.get("deadline") else Worker
+        serving = DroppingWorker if FlowOptions(**(task.flow or {})).drops_after_s else Worker
         worker = serving(task, coder, receiver, stage, work.stopped)
         work.progress = lambda: worker.handled
         with Watch(work, task, lambda: profile_phases.of_worker(receiver.receive, stage.run)) as watch:
@@ -262,6 +264,7 @@ def do_serve(work: Work) -> dict[str, Any]:
             if task.hold:
                 work.going.wait()
             error = _attempt(watch.around(worker.run))
+            work.tell("counted", counts=counting.counted(end))
             # Before the end is closed: what was measured must not be lost with it.
             seen = with_told(worker.result(), stage)
             work.tell("served", **seen, error=error, path=path, ran_on=placement.ran_on())

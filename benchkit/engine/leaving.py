@@ -13,6 +13,7 @@ from benchkit.engine.parties import accounts
 from benchkit.engine.task import Task
 from benchkit.engine.traffic import traffic_of
 from benchkit.engine.underway import Ends, Place, quiet_s
+from benchkit.engine.waiting import count_busy_alone
 from benchkit.records.run import Block, Failure
 from benchkit.records.samples import Samples
 from benchkit.records.seen import ServerTimes, Usage
@@ -38,6 +39,8 @@ def record(
         replies=task.replies, payload_bytes=place.payload_bytes, gave_up=gave_up,
         producers=task.producers, silent=produced.silent if produced else (),
     )  # fmt: skip
+    if task.led:
+        count_busy_alone(joined.samples)
     warmup = cut_warmup(task, joined.samples, place, seen.get("warmup_messages", 0))
     failures = [
         *ends.failures,
@@ -106,7 +109,7 @@ def due_s(samples: Samples, messages: int) -> float:
 
 
 def _whereabouts(ends: Ends, stage: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
-    """Where each process ran (by the role of the process) and what each end used (by its part)."""
+    """Where each process ran (by the role of the process), what each end used and counted (by its part)."""
     producing = [(party, report) for (party, _), report in zip(ends.producing, ends.reports, strict=True)]
     told: dict[str, tuple[str, Mapping[str, Any] | None]] = {
         **{party.role: (party.role, report) for party, report in producing},
@@ -119,7 +122,16 @@ def _whereabouts(ends: Ends, stage: Sequence[Mapping[str, Any] | None]) -> dict[
     return {
         "ran_on": {role: core for role, core in cores.items() if core is not None},
         "paths": {part: result["path"] for part, (_, result) in told.items() if result},
+        "counts": _counts(ends),
     }
+
+
+def _counts(ends: Ends) -> dict[str, dict[str, int]]:
+    """What ends of the transport counted of themselves, of those that count."""
+    named = [(party.role, party, number) for party, number in ends.producing]
+    named += [(f"stage-{i}", party, number) for i, (party, number) in enumerate(ends.workers)]
+    events = {part: party.event(number, "counted") for part, party, number in named}
+    return {part: event["counts"] for part, event in events.items() if event and event["counts"]}
 
 
 def _quiet(measured: Mapping[str, int], stage: Sequence[dict[str, Any] | None], drain_s: float) -> bool:

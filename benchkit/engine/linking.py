@@ -22,6 +22,7 @@ from benchkit.records.seen import LinkSeen, LinkWay
 from benchkit.transports.base import Address, Detour, Setup, Transport
 
 _QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+_OF_PACKETS: Final = ("loss", "reorder", "duplicate")
 _SIDES: Final = {"producer": ("producer",), "stage": ("stage",), "both": ("producer", "stage")}
 
 
@@ -107,12 +108,17 @@ def _seen(side: str, stats: Mapping[str, Any], elapsed_s: float) -> LinkSeen:
     return LinkSeen(side, up, down, stats["connections"], elapsed_s, stats.get("kernel_lost"))
 
 
-def asked_link(asked: LinkOptions) -> dict[str, Any]:
+def asked_link(asked: LinkOptions, *, datagrams: bool = False) -> dict[str, Any]:
     """What a link was asked to do, for the record: per direction in the units of what it then did."""
-    return {"name": asked.label, "side": asked.side, "up": _asked(asked, "up"), "down": _asked(asked, "down")}
+    return {
+        "name": asked.label,
+        "side": asked.side,
+        "datagrams": datagrams,
+        **{way: _asked(asked, way, datagrams=datagrams) for way in ("up", "down")},
+    }
 
 
-def _asked(asked: LinkOptions, way: str) -> dict[str, Any]:
+def _asked(asked: LinkOptions, way: str, *, datagrams: bool) -> dict[str, Any]:
     one = asked.impairment(way)
     return {
         "delay_us": {
@@ -126,7 +132,8 @@ def _asked(asked: LinkOptions, way: str) -> dict[str, Any]:
             {"at": dark.at_ns / 1e9, "lasts": dark.lasts_ns / 1e9, "every": dark.every_ns / 1e9 or None}
             for dark in one.blackouts
         ],
-        # Every transport that can be led through a link so far is a stream, which loses and reorders nothing.
-        "not_applied": [name for name in ("loss", "reorder", "duplicate") if getattr(one, name)],
+        # A stream loses and reorders nothing.
+        "not_applied": [] if datagrams else [name for name in _OF_PACKETS if getattr(one, name)],
+        **({name: getattr(one, name) for name in (*_OF_PACKETS, "loss_burst")} if datagrams else {}),
         "sources": asked.sources(way),
     }

@@ -24,7 +24,7 @@ EVERY = "every connection"
 
 
 def used(end: Sender | Receiver, before: Open, link_ports: Collection[int] = ()) -> dict[str, str]:
-    """What the end says, and as `opened` the families of the stream sockets connected since `before`.
+    """What the end says, and as `opened` the families of the sockets connected since `before`.
 
     With `link_ports`, as `link`: whether all of those lead to a port of the link.
     A plug-in's mistake in saying it costs no block: it has then said nothing.
@@ -44,19 +44,19 @@ def _connected(before: Open, link_ports: Collection[int]) -> tuple[str, str]:
             if name not in before:
                 with suppress(OSError):
                     socks.append(socket.socket(fileno=os.dup(fd)))
-        streams = [sock for sock in socks if _is_stream(sock)]
-        return families(streams), _led(streams, link_ports) if link_ports else ""
+        connected = [sock for sock in socks if _is_connection(sock)]
+        return families(connected), _led(connected, link_ports) if link_ports else ""
     finally:
         for sock in socks:
             sock.close()
 
 
-def _led(streams: Collection[socket.socket], link_ports: Collection[int]) -> str:
+def _led(connected: Collection[socket.socket], link_ports: Collection[int]) -> str:
     """How many of the connections lead to the link; empty where the kernel does not show them."""
     if not _OPEN.is_dir():
         return ""
-    through = sum(_peer_port(sock) in link_ports for sock in streams)
-    return EVERY if through and through == len(streams) else f"{through} of {len(streams)} connections"
+    through = sum(_peer_port(sock) in link_ports for sock in connected)
+    return EVERY if through and through == len(connected) else f"{through} of {len(connected)} connections"
 
 
 def _peer_port(sock: socket.socket) -> int | None:
@@ -66,10 +66,16 @@ def _peer_port(sock: socket.socket) -> int | None:
     return None
 
 
-def _is_stream(sock: socket.socket) -> bool:
-    """Connected to another process: no listener, no pair of this process's own (an event loop has one)."""
+def _is_connection(sock: socket.socket) -> bool:
+    """Connected to another process: no listener, no pair of this process's own (an event loop has one).
+
+    What a UDP socket is connected to is all that it sends to and hears of.
+    """
     with suppress(OSError):
-        return sock.type == socket.SOCK_STREAM and bool(sock.getpeername())
+        inet = sock.family in (socket.AF_INET, socket.AF_INET6)
+        return (sock.type == socket.SOCK_STREAM or (inet and sock.type == socket.SOCK_DGRAM)) and bool(
+            sock.getpeername()
+        )
     return False
 
 

@@ -85,7 +85,7 @@ class Producer:
         self._stamp: Callable[[], int] = self._clock if task.stamps else NO_STAMP
         self.due, self.taken, self.encoded, self.sent, self.returned = (array("q") for _ in range(5))
         self.status = array("b")
-        """Of each message: 0 unless the producer knows better (3 rejected, 4 the stage failed on it)."""
+        """Of each message: 0 unless the producer knows better (3 rejected, 4 the stage failed on it, 5 lost)."""
         later = (self.taken, self.encoded, self.sent, self.returned, self.status)
         self._later: tuple[array[int], ...] = later
         self.counters = Counters()
@@ -151,6 +151,9 @@ class Producer:
 
     def _see(self, reply: Reply, now: int) -> None:
         self.last_seen_ns = now
+        if reply.lost and not self._task.replies:
+            # Whether it was handled the workers know.
+            return
         try:
             envelope, body = self._open(reply)
         except MessageError:
@@ -172,6 +175,10 @@ class Producer:
             self.counters.rejections["refused after it was sent"] += 1
             self._free(now)
             return
+        if reply.lost:
+            self.status[index] = 5
+            self._free(now)
+            return
         self.returned[index] = now
         self._free(now)
         if envelope.flags & FAILED:
@@ -182,7 +189,7 @@ class Producer:
             self._check(envelope.item, body)
 
     def _open(self, reply: Reply) -> tuple[Envelope, memoryview]:
-        if reply.rejected:
+        if reply.rejected or reply.lost:
             return unpack_envelope(reply.view), reply.view[:0]
         envelope, body = unpack(reply.view)
         if not envelope.flags & REPLY:

@@ -394,5 +394,5 @@ def describe(cell: PlannedCell) -> Cell:
         path="",
         external_stage=promises.external_stage,
         search=asked_of(cell.load),
-        link=asked_link(cell.link) if cell.link else None,
+        link=asked_link(cell.link, datagrams=promises.datagrams) if cell.link else None,
     )  # fmt: skip

@@ -18,11 +18,7 @@ _MOST = 64
 def with_told(result: dict[str, Any], stage: OpenStage) -> dict[str, Any]:
     """A worker's result with `told` in it; what was wrong with that is one more of its failures."""
     try:
-        told = {name: _checked(name, value) for name, value in stage.told().items()}
-        if len(told) > _MOST:
-            raise StageError(
-                f"the stage tells of {len(told)} things, {_MOST} at most are kept", remedy=_REMEDY
-            )  # noqa: TRY301  (caught below like any other failure of the stage)
+        told = _checked(stage.told())
     except Exception as error:  # noqa: BLE001  (anybody's code; what was measured must not be lost with it)
         seen = describe(error)
         known = {"remedy": seen["remedy"], "traceback": seen["traceback"], "count": 1}
@@ -30,7 +26,13 @@ def with_told(result: dict[str, Any], stage: OpenStage) -> dict[str, Any]:
     return {**result, "told": told}
 
 
-def _checked(name: object, value: object) -> float | dict[str, float]:
+def _checked(told: Mapping[str, Any]) -> dict[str, Any]:
+    if len(told) > _MOST:
+        raise StageError(f"the stage tells of {len(told)} things, {_MOST} at most are kept", remedy=_REMEDY)
+    return {name: _number_or_spread(name, value) for name, value in told.items()}
+
+
+def _number_or_spread(name: object, value: object) -> float | dict[str, float]:
     if not isinstance(name, str):
         raise StageError(f"the stage tells of {name!r}, which is no name", remedy=_REMEDY)
     if not isinstance(value, Mapping):

@@ -68,6 +68,10 @@ class FlowOptions(BaseModel):
     deadline: Positive | None = Field(
         None, description="drop what is older than this when it would be sent, and when a worker receives it"
     )
+    late: Literal["drop", "count"] = Field(
+        "drop",
+        description="what happens to a message beyond its deadline; count: it is a miss, and processed all the same",
+    )
     rate: PerSecond | None = Field(None, description="most messages sent per second (token bucket)")
     burst: int | None = Field(
         None, ge=1, le=1_000_000, description="messages that may be sent at once after a pause (default: 1)"
@@ -102,6 +106,8 @@ class FlowOptions(BaseModel):
         return ""
 
     def _rate(self) -> str:
+        if self.deadline is None and self.late == "count":
+            return "late says what happens beyond a deadline: name the deadline as well, for example deadline: 200ms"
         if self.rate is None and self.burst is not None:
             return "a burst is what a rate lets pass at once: name the rate as well, for example rate: 30/s"
         if self.rate is None and self.excess == "drop":
@@ -121,6 +127,11 @@ class FlowOptions(BaseModel):
     def absent(self) -> bool:
         """Nothing is asked for: messages go straight to the transport, which makes the producer wait when full."""
         return self == FlowOptions()
+
+    @property
+    def drops_after_s(self) -> float | None:
+        """The age at which a message is dropped; None where none is for its age."""
+        return self.deadline if self.late == "drop" else None
 
     @property
     def places(self) -> int:
@@ -147,4 +158,6 @@ class FlowOptions(BaseModel):
             plain["retry"] = self.retry.model_dump()
         if self.excess == "wait":
             del plain["excess"]
+        if self.late == "drop":
+            del plain["late"]
         return plain

@@ -60,8 +60,8 @@ def read_tag(data: bytes, at: int, end: int) -> tuple[int, int]:
 
 
 def length_bytes(length: int, octets: int = 0) -> bytes:
-    """`length` in `octets` octets, the first included; in as few as possible where it does not fit or none are given."""
-    if length < _LONG and octets < 2:  # noqa: PLR2004  (one octet is the short form)
+    """`length` in `octets` octets, the first included; in as few as it needs where these do not do, or are 0."""
+    if length < _LONG and octets < 2:
         return bytes((length,))
     needed = max((length.bit_length() + 7) // 8, octets - 1)
     return bytes((_LONG | needed,)) + length.to_bytes(needed, "big")

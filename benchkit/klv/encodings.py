@@ -90,7 +90,8 @@ class Whole(Encoding):
         """As many bytes as the table says, or as the number needs."""
         if type(value) is not int:
             raise TypeError("a whole number is needed")
-        size = self.size or max(1, (value.bit_length() + self.signed + 7) // 8)
+        bits = (value if value >= 0 else ~value).bit_length() + self.signed
+        size = self.size or max(1, (bits + 7) // 8)
         try:
             if size <= self.most_bytes:
                 return value.to_bytes(size, "big", signed=self.signed)
@@ -121,7 +122,7 @@ class Mapped(Encoding):
         """The nearest number of the range; NaN becomes the number that is kept for it."""
         if not isinstance(value, (int, float)):
             raise TypeError("a number is needed")
-        if value != value:  # noqa: PLR0124  (the quickest test for NaN)
+        if value != value:  # NaN
             if not self.signed:
                 raise KlvError(
                     "NaN cannot be written", remedy="leave the tag out where its value is not known"

@@ -108,7 +108,7 @@ class Packet:
         """
         fresh = {tag: _item(tag, value) for tag, value in values.items()}
         *others, (_, head, at, _) = self.spans
-        parts = [fresh.pop(tag, None) or self.data[begin:end] for tag, begin, _, end in others]
+        parts = [fresh.pop(tag, b"") or self.data[begin:end] for tag, begin, _, end in others]
         octets = self.spans[0][1] - _LABEL_BYTES
         return _closed(b"".join([*parts, *fresh.values()]), self.data[head:at], octets)
 

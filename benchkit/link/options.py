@@ -35,6 +35,10 @@ class BlackoutOptions(BaseModel):
     lasts: Seconds = Field(gt=0, le=3600, description="how long")
     every: Seconds | None = Field(None, gt=0, description="again after each such time (default: once)")
 
+    def __str__(self) -> str:
+        again = "" if self.every is None else f"-every-{self.every:g}s"
+        return f"{self.lasts:g}s-at-{self.at:g}s{again}"
+
     @model_validator(mode="after")
     def _has_light(self) -> Self:
         if self.every is not None and self.every <= self.lasts:

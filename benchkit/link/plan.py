@@ -96,3 +96,4 @@ class Endpoint:
     host: str
     port: int = 0
     port_file: str = ""
+    protocol: Literal["tcp", "udp"] = "tcp"

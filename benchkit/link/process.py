@@ -26,9 +26,10 @@ class OpenLink:
     def __init__(self, process: LinkProcess, number: int) -> None:
         self._process, self._number = process, number
 
-    def lead(self, upstream: Endpoint, protocol: Literal["tcp", "udp"] = "tcp") -> int:
-        """The port of 127.0.0.1 to go to instead of `upstream`; raises PartyError."""
-        return int(self._ask("lead", upstream=asdict(upstream), protocol=protocol)["port"])
+    def lead(self, upstream: Endpoint, protocol: Literal["tcp", "udp"] | None = None) -> int:
+        """The port of 127.0.0.1 to go to instead of `upstream`, over its protocol; raises PartyError."""
+        chosen = protocol or upstream.protocol
+        return int(self._ask("lead", upstream=asdict(upstream), protocol=chosen)["port"])
 
     def _ask(self, do: str, **data: Any) -> dict[str, Any]:
         return self._process.ask(do, link=self._number, **data)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic_ns
 from typing import Any, Final
@@ -28,12 +29,24 @@ _MOST_CLIENTS: Final = 1024
 Send = Callable[[bytes], object]
 
 
+@dataclass(slots=True)
+class _UnderWay:
+    entered_ns: int
+    nbytes: int
+    queued: bool
+    """It had to stand in line behind others."""
+    through_ns: int = 0
+    """When the rate let it pass; 0: it has not been handed on yet."""
+
+
 class Datagrams:
     """One direction: each datagram lost, held, doubled or handed on as its lane says."""
 
     def __init__(self, loop: Loop, lane: Lane) -> None:
         self._loop, self._lane = loop, lane
         self._due_ns = 0
+        self._under_way: deque[_UnderWay] = deque()
+        """As they entered: delays differ, and one that is overtaken left the rate before its overtaker."""
 
     def enter(self, data: bytes, send: Send) -> None:
         """A datagram is there; `send` hands it on."""
@@ -78,6 +91,9 @@ class Datagrams:
         elif asked.in_order:
             due_ns = self._due_ns = max(self._due_ns, due_ns)
         lane.held_bytes += nbytes
+        own = _UnderWay(now_ns, nbytes, queued)
+        if lane.alone_ns:
+            self._under_way.append(own)
 
         def leave(_now_ns: int) -> None:
             lane.held_bytes -= nbytes
@@ -86,13 +102,21 @@ class Datagrams:
             tally.nbytes += nbytes
             if not held_back:
                 tally.delay.add(left_ns - through_ns)
-            if lane.alone_ns:
-                tally.departed(through_ns + left_ns - due_ns, now_ns, nbytes, queued=queued)
+            own.through_ns = through_ns + left_ns - due_ns
+            self._account()
 
         if due_ns <= now_ns:
             leave(now_ns)
         else:
             self._loop.at(due_ns, leave)
+
+
+    def _account(self) -> None:
+        """What the rate let pass, in the order in which it did."""
+        under_way = self._under_way
+        while under_way and under_way[0].through_ns:
+            first = under_way.popleft()
+            self._lane.tally.departed(first.through_ns, first.entered_ns, first.nbytes, queued=first.queued)
 
 
 def _sent(send: Send, data: bytes) -> None:
@@ -101,15 +125,45 @@ def _sent(send: Send, data: bytes) -> None:
         send(data)
 
 
+class _Far:
+    """What one client sends to the server goes over this socket; another server in its place is found."""
+
+    __slots__ = ("_upstream", "sock")
+
+    def __init__(self, upstream: Endpoint) -> None:
+        """Raises OSError or ValueError where the server cannot be found."""
+        self._upstream = upstream
+        family, address = resolve(upstream, socket.SOCK_DGRAM)
+        self.sock = _bound(family)
+        self.sock.connect(address)
+
+    def send(self, data: bytes) -> None:
+        """Raises OSError; the next datagram goes to where the server is then."""
+        try:
+            self.sock.send(data)
+        except ConnectionRefusedError:
+            self.look_again()
+            raise
+
+    def look_again(self) -> None:
+        """Nobody listened there: a server that was started again may listen elsewhere."""
+        with suppress(OSError, ValueError):
+            self.sock.connect(resolve(self._upstream, socket.SOCK_DGRAM)[1])
+
+
+def _nowhere(_data: bytes) -> None:
+    """There is no server yet."""
+
+
 class UdpLink:
     """One port before one server."""
 
     def __init__(self, loop: Loop, upstream: Endpoint, up: Lane, down: Lane) -> None:
-        """Bound when it returns; raises OSError or ValueError."""
+        """Bound when it returns; raises OSError. Where the server is, is looked up for each client."""
         self.loop, self.up, self.down = loop, up, down
-        self._family, self._server = resolve(upstream, socket.SOCK_DGRAM)
+        self._upstream = upstream
         self._up, self._down = Datagrams(loop, up), Datagrams(loop, down)
-        self._clients: OrderedDict[Any, socket.socket] = OrderedDict()
+        self._clients: OrderedDict[Any, _Far] = OrderedDict()
         self._seen = 0
         self._near = _bound(socket.AF_INET)
         self._near.bind((LOOPBACK, 0))
@@ -131,18 +185,20 @@ class UdpLink:
                 far = self._admit(client)
             else:
                 clients.move_to_end(client)
-            self._up.enter(data, far.send)
+            self._up.enter(data, _nowhere if far is None else far.send)
 
-    def _admit(self, client: Any) -> socket.socket:
+    def _admit(self, client: Any) -> _Far | None:
+        """None where the server is not there yet."""
+        try:
+            far = _Far(self._upstream)
+        except (OSError, ValueError):
+            return None
         self._seen += 1
         if len(self._clients) >= _MOST_CLIENTS:
             _, silent = self._clients.popitem(last=False)
-            self.loop.forget(silent.fileno())
-            silent.close()
-        far = _bound(self._family)
-        far.connect(self._server)
+            self._close(silent.sock)
         self._clients[client] = far
-        near = self._near
+        near, recv = self._near, far.sock.recv
 
         def back(data: bytes) -> int:
             return near.sendto(data, client)
@@ -150,14 +206,15 @@ class UdpLink:
         def from_server(_bits: int) -> None:
             for _ in range(_AT_ONCE):
                 try:
-                    data = far.recv(_DATAGRAM_BYTES)
+                    data = recv(_DATAGRAM_BYTES)
                 except BlockingIOError:
                     return
                 except OSError:
+                    far.look_again()
                     continue
                 self._down.enter(data, back)
 
-        self.loop.watch(far.fileno(), READ, from_server)
+        self.loop.watch(far.sock.fileno(), READ, from_server)
         return far
 
     def reset(self) -> int:
@@ -170,16 +227,19 @@ class UdpLink:
 
     def facts(self) -> dict[str, Any]:
         """Clients, and datagrams that the kernel lost before the link saw them."""
-        socks = [self._near, *self._clients.values()]
+        socks = [self._near, *(far.sock for far in self._clients.values())]
         return {"connections": self._seen, "open": len(self._clients), **_kernel_lost(socks)}
 
     def close(self) -> None:
         """All sockets; what is held goes nowhere."""
-        for sock in (self._near, *self._clients.values()):
-            if sock.fileno() >= 0:
-                self.loop.forget(sock.fileno())
-                sock.close()
+        for sock in (self._near, *(far.sock for far in self._clients.values())):
+            self._close(sock)
         self._clients.clear()
+
+    def _close(self, sock: socket.socket) -> None:
+        if sock.fileno() >= 0:
+            self.loop.forget(sock.fileno())
+            sock.close()
 
 
 def _bound(family: int) -> socket.socket:

@@ -103,10 +103,12 @@ class Block:
     """What could not be seen and why: `stage-0.runnable_ns`, `stage-1` (all of it), `cores`, `broker.counts`."""
     slowed: Slowed | None = None
     """A block of an experiment (Run.trials); no figure of the cell is made of it."""
-    traffic: Traffic | None = None
-    """What traffic control did; None where none was asked for."""
     told: Mapping[str, Mapping[str, int | float | Mapping[str, int | float]]] = field(default_factory=dict)
     """By party: what its stage's messages showed, by name; counts, and spreads (analysis.told says of what)."""
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """What the ends of the transport counted of themselves, by role and by names of their own; warm-up included."""
+    traffic: Traffic | None = None
+    """What traffic control did; None where none was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

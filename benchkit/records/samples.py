@@ -15,7 +15,8 @@
 | returned | producer   | reply seen                                |
 
 A stamp never reached is 0. `asked` splits sent-received into `queue` (the worker was still busy) and
-`transit` (the rest).
+`transit` (the rest); where a link lies between the parties it is moved back by the time for which the worker
+waited meanwhile for messages that were still on their way (engine.waiting).
 """
 
 from __future__ import annotations

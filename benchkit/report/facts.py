@@ -16,6 +16,7 @@ from benchkit.report.limits import gaps, limits, slow
 from benchkit.report.link_words import in_words as link_in_words
 from benchkit.report.profiles import full as profile
 from benchkit.report.text import rate
+from benchkit.report.told_words import in_words as told_in_words
 from benchkit.units import show_bytes, show_us
 from benchkit.words import named, say
 
@@ -67,6 +68,7 @@ def of_cell(row: Row) -> tuple[Fact, ...]:
         "guarantee": ", ".join(map(str, guarantee.values())),
         "floor": _floor(entry.get("floor")),
         "link": "; ".join((link["name"], *link_in_words(link))) if (link := entry.get("link")) else "",
+        "stages saw": "; ".join(told_in_words(entry.get("told", {}))),
         "verdict": str(entry["verdict"].get("line", "")),
         "evidence": "; ".join(map(str, entry["verdict"]["evidence"])),
         "limits": limits(entry),

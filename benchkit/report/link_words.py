@@ -40,8 +40,12 @@ def _facts(asked: Entry, done: Entry) -> Iterator[str]:
             wanted=show_bytes(wanted),
             busy=min(busy, 1.0),
         )
-    if done["lost"]:
-        yield say("{lost} of {packets} packets lost", lost=done["lost"], packets=done["packets"])
+    if done["lost"] or asked.get("loss"):
+        yield say("{lost} of {packets} packets lost", lost=done["lost"], packets=done["packets"]) + (
+            say(" (asked {loss:.2%})", loss=asked["loss"]) if asked.get("loss") else ""
+        )
+    if done["overflowed"]:
+        yield say("{overflowed} dropped for want of room", overflowed=done["overflowed"])
     if done["blacked_out"]:
         yield say("{blacked_out} pieces met a blackout", blacked_out=done["blacked_out"])
     if asked["not_applied"]:

@@ -25,6 +25,7 @@ from benchkit.report.profiles import brief
 from benchkit.report.terminal_search import search_footnotes, search_table
 from benchkit.report.terminal_whatif import what_if
 from benchkit.report.text import ascii_twin, cpu_us, rate, text, within
+from benchkit.report.told_words import told_lines
 from benchkit.report.traffic_words import traffic_lines
 from benchkit.report.verdicts import verdicts
 from benchkit.units import show_us
@@ -79,6 +80,7 @@ def report(document: Entry, folder: Path | None = None) -> View:
                 yield text("")
         yield from _footnotes(document, width)
         yield from _links(document)
+        yield from _told(document)
         yield from _answer(document)
         yield from _verdicts(document)
         yield from _limits(document)
@@ -219,6 +221,14 @@ def _links(document: Entry) -> Pieces:
     lines = list(link_lines(document["cells"]))
     if lines:
         yield from _heading("What the links did, beside what was asked")
+    for row, line in lines:
+        yield _entry("=", f"{row}: {line}")
+
+
+def _told(document: Entry) -> Pieces:
+    lines = list(told_lines(document["cells"]))
+    if lines:
+        yield from _heading("What the stages saw in their messages, warm-up included")
     for row, line in lines:
         yield _entry("=", f"{row}: {line}")
 

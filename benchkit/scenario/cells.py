@@ -22,9 +22,9 @@ from benchkit.sources.base import Source
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=+-]+")
 _LONGEST = 48
 _PATH = ("transport", "codec")
-_CARRIED = (*_PATH, "flow")
-"""How the same messages under the same load are moved: cells that differ in nothing else are compared."""
-_GROUP = tuple(name for name in AXES if name not in _CARRIED)
+_ROW = (*_PATH, "flow")
+"""What cells of one group may differ in: how the messages are moved, and what is done when there is no room."""
+_GROUP = tuple(name for name in AXES if name not in _ROW)
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ def _name(found: Sequence[Cell]) -> None:
     for start, alike in _by(
         found, lambda cell: (*(safe(cell.choices[axis].kind) for axis in _PATH), cell.group)
     ):
-        for cell, name in zip(alike, _told_apart(alike, _CARRIED), strict=True):
+        for cell, name in zip(alike, _told_apart(alike, _ROW), strict=True):
             cell.id = "/".join(start) + name
 
 
@@ -142,7 +142,7 @@ def _unsaid(choice: Choice, option: str) -> bool:
     """Options that say nothing: of a link a name of numbers alone, or numbers that are the name's."""
     value = choice.value
     if isinstance(value, FlowOptions):
-        return getattr(value, option) in (None, "wait")
+        return getattr(value, option) in (None, "wait") or (option == "late" and value.late == "drop")
     if not isinstance(value, LinkOptions):
         return False
     said = getattr(value, option)

@@ -48,13 +48,13 @@ class Header(Section):
     )
 
 
-class QuickBlocks(Section):
-    """What `--quick` leaves of the blocks, where a stage is so slow that the usual cut shows nothing."""
+class QuickOptions(Section):
+    """What `--quick` makes of the blocks, for a load that its own numbers are too short for."""
 
-    rounds: int | None = Field(None, ge=1, le=MAX_ROUNDS, description="by default 3")
-    duration: Positive | None = Field(None, description="by default 160ms")
-    warmup: Seconds | None = Field(None, description="by default 30ms")
-    drain: Positive | None = Field(None, description="by default 200ms")
+    rounds: int | None = Field(None, ge=1, le=MAX_ROUNDS, description="blocks of each cell (default: 3)")
+    duration: Positive | None = Field(None, description="measured part of a block (default: 160ms)")
+    warmup: Seconds | None = Field(None, description="default: 30ms")
+    drain: Positive | None = Field(None, description="default: 200ms")
 
 
 class BlockOptions(Section):
@@ -73,9 +73,8 @@ class BlockOptions(Section):
     soak: Positive | None = Field(
         None, description="measure for this long instead of `rounds`; the round under way is ended"
     )
-
-    quick: QuickBlocks = Field(
-        QuickBlocks(), description="what --quick leaves, each at most what stands here"
+    quick: QuickOptions = Field(
+        QuickOptions(), description="what --quick makes of them, where they are longer than that"
     )
 
     @property

@@ -68,18 +68,17 @@ class Order:
 
 
 def quickened(blocks: BlockOptions) -> BlockOptions:
-    """The same blocks, each number at most the quick one: the scenario's own, or the usual."""
-    own = blocks.quick
-    duration_s = min(blocks.duration, own.duration or QUICK_DURATION_S)
-    warmup_s = min(blocks.warmup, QUICK_WARMUP_S if own.warmup is None else own.warmup)
+    """The same blocks, each number at most the quick one: the scenario's own (`blocks.quick`), or the default."""
+    quick = blocks.quick
+    duration_s = min(blocks.duration, quick.duration or QUICK_DURATION_S)
+    warmup_s = min(blocks.warmup, QUICK_WARMUP_S if quick.warmup is None else quick.warmup)
     return BlockOptions(
-        rounds=min(blocks.rounds, own.rounds or QUICK_ROUNDS),
+        rounds=min(blocks.rounds, quick.rounds or QUICK_ROUNDS),
         duration=duration_s,
         warmup=warmup_s,
-        drain=min(blocks.drain, own.drain or QUICK_DRAIN_S),
+        drain=min(blocks.drain, quick.drain or QUICK_DRAIN_S),
         soak=None if blocks.soak is None else min(blocks.soak, QUICK_SOAK_S),
         warmup_max=None if blocks.warmup_max is None else min(blocks.warmup_max, warmup_s + duration_s / 3),
-        quick=own,
     )
 
 

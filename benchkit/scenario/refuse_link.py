@@ -34,7 +34,7 @@ def _connection(cell: Cell, link: LinkOptions, problems: Problems) -> None:
         without = f"exclude: [{{transport: {choice.kind}, link: {link.profile}}}]"
         problems.add(
             _written(cell, "profile"),
-            f"transport {choice.kind} has no TCP connection that a link could impair",
+            f"transport {choice.kind} has no TCP or UDP connection that a link could impair",
             f"transport.{promised.reroutable_with}, or {without}"
             if promised.reroutable_with
             else f"a transport over TCP such as http, or {without}",
@@ -49,6 +49,8 @@ def _connection(cell: Cell, link: LinkOptions, problems: Problems) -> None:
 
 def _packets(cell: Cell, link: LinkOptions, problems: Problems) -> None:
     """What a profile says of packets is left out for a stream and noted; what somebody wrote is not ignored."""
+    if cast("Transport", cell.choices["transport"].value).capabilities().datagrams:
+        return
     for name in link.of_packets():
         problems.add(
             _written(cell, name.partition(".")[0]),

@@ -19,8 +19,8 @@ _SIDE: Final = 2048
 """Pixels of the ground's picture each way; a power of two, so that it repeats by a mask."""
 _ROAD_M: Final = 7.0
 _CAR_M: Final = (4.5, 1.9)
-_CAR: Final = (224.0, 62.0, 18.0)
-_NOISE_TILES: Final = 4
+_CAR: Final = (224, 62, 18)
+_SHIFTS: Final = 64
 Wholes = npt.NDArray[np.int32]
 
 
@@ -34,11 +34,14 @@ class Ground:
         range_m = flight.pose(0).height_m / sin(radians(LOOKS_DOWN_DEG))
         # About one pixel of the ground to one of the frame: nearest neighbours then hardly flicker.
         self._px_per_m = self._focal_px / range_m
-        self._picture = _painted(rng, self._px_per_m)
+        # Four bytes a pixel are looked up at once.
+        self._picture = np.dstack([_painted(rng, self._px_per_m), np.zeros((_SIDE, _SIDE), np.uint8)])
         self._columns = (np.arange(self.width, dtype=np.float32) - (self.width - 1) / 2) / self._focal_px
         self._rows = (np.arange(self.height, dtype=np.float32) - (self.height - 1) / 2) / self._focal_px
-        spread = rng.normal(0, noise, (_NOISE_TILES, self.height, self.width, 1)) if noise else None
-        self._noise = None if spread is None else np.clip(np.rint(spread), -127, 127).astype(np.int16)
+        # A little larger than a frame, so that each frame may begin at another place of it.
+        shape = (self.height + _SHIFTS, self.width + _SHIFTS, 1)
+        spread = rng.standard_normal(shape, np.float32) * np.float32(noise) if noise else None
+        self._noise = None if spread is None else np.rint(spread).astype(np.int16)
 
     def frame(self, time_s: float, number: int) -> Frame:
         """The picture at `time_s`, (H, W, 3) uint8 RGB; `number` chooses the sensor's noise."""
@@ -46,16 +49,23 @@ class Ground:
         along_m, across_m = self._met(pose)
         car = self._car(time_s)
         kept = self._picture[car].copy()
-        self._picture[car] = _CAR
+        self._picture[car] = (*_CAR, 0)
         mask = np.int32(_SIDE - 1)
-        rows = (across_m * self._px_per_m).astype(np.int32) & mask
-        columns = (along_m * self._px_per_m).astype(np.int32) & mask
-        seen: Frame = self._picture[rows, columns]
+        at = (across_m * self._px_per_m).astype(np.int32) & mask
+        at *= np.int32(_SIDE)
+        at += (along_m * self._px_per_m).astype(np.int32) & mask
+        seen: Frame = self._picture.reshape(-1, 4).view(np.uint32)[:, 0].take(at).view(np.uint8)
+        seen = seen.reshape(self.height, self.width, 4)[:, :, :3]
         self._picture[car] = kept
-        if self._noise is not None:
-            noise = np.roll(self._noise[number % _NOISE_TILES], number * 37 % self.width, axis=1)
-            seen = np.clip(seen + noise, 0, 255).astype(np.uint8)
-        return seen
+        return np.ascontiguousarray(seen) if self._noise is None else self._exposed(seen, number)
+
+    def _exposed(self, seen: Frame, number: int) -> Frame:
+        """With the sensor's noise."""
+        assert self._noise is not None  # noqa: S101  (asked by the caller)
+        down, across = number * 37 % _SHIFTS, number * 59 % _SHIFTS
+        mixed = seen + self._noise[down : down + self.height, across : across + self.width]
+        np.clip(mixed, 0, 255, out=mixed)
+        return mixed.astype(np.uint8)
 
     def car_m(self, time_s: float) -> tuple[float, float]:
         """Where the car is, along the flight's course and to the right of it, in metres; on the road, in sight."""

@@ -28,11 +28,13 @@ class Video(Stage):
 
     Replies with `verdict`, float64, (5,): 1 where a car was found, 0 where none was, NaN where the frame could not be
     decoded; its column and row in the frame's pixels; latitude and longitude of the frame's centre by the packet.
-    Unknown ones are NaN. A frame that follows a gap is not decoded before the next I frame. So a reply depends on the
-    messages before it, and is not compared with a local run.
+    Unknown ones are NaN. A frame that comes before one that it needs is not decoded: nor are those that follow, until
+    the missing one comes after all, or an I frame. So a reply depends on the messages before it, and is not compared
+    with a local run.
 
-    Tells of each block: `frames_decoded`, `frames_undecodable`; `skew_us`, the packet's moment (tag 2) less the
-    frame's, of those that arrived together; `klv_lost`, frames without a packet; `klv_bad`, packets refused.
+    Tells of each block: `frames_decoded`, `frames_undecodable`; `skew_us`, how much earlier than its frame the moment
+    is that a packet tells of (tag 2), so above 0 where packets are late; `klv_lost`, frames without a packet;
+    `klv_bad`, packets that were refused.
     """
 
     kind: ClassVar[str] = "video"
@@ -59,6 +61,8 @@ class _Open(OpenStage):
         self._begin()
 
     def _begin(self) -> None:
+        # A block begins with the first message of its source.
+        self._decoder.begin()
         self._decoded = self._undecodable = self._lost = self._bad = 0
         self._skews_us: list[int] = []
 
@@ -89,12 +93,12 @@ class _Open(OpenStage):
             self._bad += 1
             return _UNKNOWN, _UNKNOWN
         if told_us is not None:
-            self._skews_us.append(told_us - captured_us)
+            self._skews_us.append(captured_us - told_us)
         return where
 
     def _seen(self, number: int, frame: Array) -> tuple[float, float, float]:
         """Whether a car is there, its column and its row."""
-        if frame.ndim == 3:  # noqa: PLR2004  (rows, columns, colours)
+        if frame.ndim == 3:
             red, step = _red_of_raw(frame), _STEP
         else:
             picture = self._decoder.picture(number, frame.tobytes())
@@ -104,7 +108,7 @@ class _Open(OpenStage):
             red = _red_of(picture)
             step = picture.width // red.shape[1]
         self._decoded += 1
-        rows, columns = np.nonzero(red > 128 + self._stage.redness)  # noqa: PLR2004  (grey in Cr)
+        rows, columns = np.nonzero(red > 128 + self._stage.redness)
         if len(rows) < self._stage.pixels:
             return 0.0, _UNKNOWN, _UNKNOWN
         return 1.0, (float(columns.mean()) + 0.5) * step, (float(rows.mean()) + 0.5) * step

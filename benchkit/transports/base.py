@@ -77,11 +77,13 @@ class Capabilities:
     that writes there by itself. Needs `loans`.
     """
     reroutable: bool = False
-    """All that an end moves goes over TCP connections that `Transport.through` can lead another way."""
+    """All that an end moves goes over connections that `Transport.through` can lead another way."""
     refuses: bool = False
     """A full server says no after `send` took a message (503): the same message may be taken a little later."""
     reroutable_with: str = ""
     """The option that would make it so: "socket: tcp"."""
+    datagrams: bool = False
+    """What goes over them is UDP: a link can lose, double and reorder it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,10 @@ class Reply:
     """The reply's bytes, valid until the next call of the sender."""
     rejected: bool = False
     """The transport refused a message after `send` took it; `view` is the start of that message instead."""
+    lost: bool = False
+    """The transport knows of a message that neither it nor its reply will come any more; `view` likewise. For
+    transports that promise no more than at-most-once; a reply that comes all the same is not shown.
+    """
     retry_after_s: float = 0.0
     """Of a refused one: seconds after which the other side asks to try again (HTTP's Retry-After)."""
 
@@ -221,6 +227,13 @@ class Sender(ABC):
         """
         return {}
 
+    def counts(self) -> Mapping[str, int]:
+        """What this end counted of itself since it opened, by names of its own: fragments, what was lost, ...
+
+        Called once, when all messages are done with and before `close`. It goes into the record as it is.
+        """
+        return {}
+
     def close(self) -> None:
         """Give back what the constructor took; called once, also after an error."""
 
@@ -256,6 +269,10 @@ class Receiver(ABC):
 
     def path(self) -> Mapping[str, str]:
         """See Sender.path; called once, before the first message is received."""
+        return {}
+
+    def counts(self) -> Mapping[str, int]:
+        """See Sender.counts."""
         return {}
 
     def close(self) -> None:

@@ -8,13 +8,15 @@ from collections.abc import Iterable
 
 
 def family(sock: socket.socket) -> str:
-    """`unix`, `tcp` or `tls`, by the name that the kernel gives the socket; `closed` when it has none any more."""
+    """`unix`, `udp`, `tcp` or `tls`, by the name that the kernel gives it; `closed` when it has none any more."""
     try:
         name = sock.getsockname()
     except OSError:
         return "closed"
     if isinstance(name, (str, bytes)):
         return "unix"
+    if sock.type == socket.SOCK_DGRAM:
+        return "udp"
     return "tls" if isinstance(sock, ssl.SSLSocket) else "tcp"
 
 

@@ -37,5 +37,6 @@ HEADINGS: Final = frozenset(
         word("caller share"), word("builtin"), word("party"), word("type"), word("runs"), word("run"),
         word("client"), word("server"), word("count"), word("explained"), word("age"), word("staleness"),
         word("jitter"), word("freezes"), word("lead time"), word("backlog"), word("drain"), word("recovery"),
+        word("stages saw"),
     }
 )  # fmt: skip

@@ -144,7 +144,7 @@ def test_what_cannot_be_is_refused_at_its_place_with_the_remedy(plan, link, plac
 )
 def test_a_transport_without_a_connection_to_impair_is_refused(plan, transport, remedy):
     said = refused(plan, BASE + f"transport: {transport}\nlink: 5g-good\n")
-    assert "has no TCP connection that a link could impair" in said
+    assert "has no TCP or UDP connection that a link could impair" in said
     assert remedy in said
     assert "s.yaml:5:7" in said
 

@@ -183,3 +183,18 @@ def test_a_server_that_is_gone_does_not_end_the_link(datagrams):
                 return False
 
         assert until(arrives)
+
+
+def test_a_rate_is_measured_also_where_jitter_mixes_the_packets(datagrams):
+    asked = Impairment(
+        20 * MS, jitter_ns=8 * MS, distribution="gamma", rate_bytes_per_s=1e6, queue_bytes=1 << 20
+    )
+    link, client, server = datagrams(asked)
+    for first in (0, 100):
+        send(client, 100, 1000)
+        numbers = received(server)
+        assert sorted(numbers) == list(range(100)) != numbers, first
+    seen = link.stats()["up"]
+    # Timers may be late on a busy machine, and never early.
+    assert 0.3e6 < seen["rate_bytes_per_s"] < 1.05e6
+    assert seen["busy_s"] * seen["rate_bytes_per_s"] < 1.1 * seen["bytes"]

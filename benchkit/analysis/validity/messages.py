@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from benchkit.analysis.link import packets_lost
 from benchkit.analysis.traffic import drops, on_purpose
 from benchkit.analysis.validity.facts import Facts, Reason, blocks_named, graded, messages, percent, reason
 from benchkit.analysis.validity.parties import COUNTED, cut_short, failures
@@ -44,18 +45,24 @@ def drain(facts: Facts) -> Iterator[Reason]:
 
 
 def undelivered(facts: Facts) -> Iterator[Reason]:
-    """No message was lost on the way, or few enough where that is allowed."""
+    """No message was lost on the way, or few enough where that is allowed.
+
+    What a link took away because it was asked to is what was to be measured: each lost message needs a lost datagram.
+    """
     found = {name: facts.account[name] for name in ("dropped", "rejected", "dead_lettered", "lost")}
     found["dropped"] -= on_purpose(facts.blocks)
     gone = {name: count for name, count in found.items() if count > 0}
     if not gone:
         return
+    by_link = min(gone.get("lost", 0), packets_lost(facts.cell, facts.blocks))
     share = sum(gone.values()) / facts.scheduled
     broken = bool(facts.account["lost"]) and facts.cell.delivery not in _MAY_LOSE
     text = ", ".join(f"{count} {named(name.replace('_', '-'))}" for name, count in gone.items())
     promise = say("; it promises {delivery}", delivery=facts.cell.delivery) if broken else ""
     refusal = next((failure for failure in failures(facts) if failure.type == COUNTED), None)
     why = f": {refusal.what}" if refusal else ""
+    if by_link:
+        why += say("; the link lost datagrams, as it was asked to")
     yield reason(
         "undelivered",
         say(
@@ -65,7 +72,7 @@ def undelivered(facts: Facts) -> Iterator[Reason]:
             promise=promise,
             why=why,
         ),
-        "invalid" if broken else graded(share),
+        "invalid" if broken else graded(share - by_link / facts.scheduled),
         refusal.remedy if refusal else "",
     )
 
