@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from benchkit.records.run import Block, Cell
 from benchkit.records.seen import Traffic
+from benchkit.words import say
 
 BY_ITSELF: Final = "transport"
 """What a transport drops nobody asked it to drop."""
@@ -33,12 +34,23 @@ def as_document(cell: Cell, blocks: Sequence[Block]) -> dict[str, Any] | None:
     if not told:
         return None
     return {
-        "policy": cell.parameters.get("flow", {}).get("policy", "block"),
+        "policy": (cell.parameters.get("flow") or {}).get("policy", "block"),
         "drops": drops(blocks),
         **{name: sum(getattr(each, name) for each in told) for name in _SUMS},
         "waited_most": max(each.waited_most for each in told),
         "limit": _limit([each.limit for each in told if each.limit]),
     }
+
+
+def held_back_by(cell: Cell) -> str:
+    """The limits that may keep a message in its producer's queue, in words; empty where there are none."""
+    flow = cell.parameters.get("flow") or {}
+    limits = []
+    if flow.get("credits"):
+        limits.append(say("at most {credits} in flight", credits=flow["credits"]))
+    if flow.get("rate"):
+        limits.append(say("at most {rate:.6g}/s", rate=flow["rate"]))
+    return ", ".join(limits)
 
 
 def _told(blocks: Sequence[Block]) -> list[Traffic]:

@@ -216,12 +216,12 @@ def test_planted_and_found_as_a_note(code: str) -> None:
 
 def test_what_a_transport_drops_by_itself_was_not_asked_for() -> None:
     run = enough()
-    fate(run, Status.DROPPED, 60)
-    in_block(run, traffic=Traffic(drops={"latest-only": 20, "transport": 40}))
+    fate(run, Status.DROPPED, 260)
+    in_block(run, traffic=Traffic(drops={"latest-only": 20, "transport": 240}))
     reasons = found(run)
     assert reasons["undelivered"]["severity"] == "invalid"
-    assert "(40 dropped)" in reasons["undelivered"]["message"]
-    assert "40 transport, 20 latest-only" in reasons["dropped-on-purpose"]["message"]
+    assert "(240 dropped)" in reasons["undelivered"]["message"]
+    assert "240 transport, 20 latest-only" in reasons["dropped-on-purpose"]["message"]
 
 
 def test_too_few_samples_for_a_percentile_is_a_note_and_for_the_median_invalid() -> None:
