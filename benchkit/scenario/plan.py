@@ -9,6 +9,7 @@ from typing import Final
 from benchkit.link.options import LinkOptions
 from benchkit.load.base import Arrival
 from benchkit.load.search import Capacity
+from benchkit.scenario.hops import Pipeline
 from benchkit.scenario.model import WhatIfOptions
 from benchkit.sources.base import Source
 from benchkit.stages.base import Stage
@@ -21,6 +22,33 @@ QUICK_SEARCH_S: Final = 10.0
 
 GATE_RUN_S: Final = 1.0
 """Measured part of a gate's run, where the scenario does not say: 20 blocks of two then stay below two minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedHop:
+    """One stage of a pipeline and the way to it, the cell's transport and codec filled in."""
+
+    name: str
+    after: int
+    """Number of the hop whose stage feeds it; -1: the producer."""
+    stage: Stage
+    workers: int
+    batch_size: int
+    batch_delay_s: float
+    transport: Transport
+    codec: Codec
+
+
+def planned_hops(pipeline: Pipeline, transport: Transport, codec: Codec) -> tuple[PlannedHop, ...]:
+    """The hops of a cell, each after the one that feeds it; none where it has one stage."""
+    number = {hop.name: at for at, hop in enumerate(pipeline.pipeline)}
+    return tuple(
+        PlannedHop(
+            hop.name, number.get(hop.after, -1), hop.stage, hop.workers, hop.batch_size, hop.batch_delay_s,
+            hop.transport or transport, hop.codec or codec,
+        )
+        for hop in pipeline.pipeline
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +72,8 @@ class PlannedCell:
     link: LinkOptions | None = None
     """What stands between the parties; None: nothing."""
     link_seed: int = 0
+    hops: tuple[PlannedHop, ...] = ()
+    """Of a pipeline; its first one is what `stage`, `workers` and `batch_size` say. None: one stage."""
 
 
 @dataclass(frozen=True, slots=True)
