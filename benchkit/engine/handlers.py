@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 from benchkit.engine import ends, oracle, paths, placement, profile_phases
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
 from benchkit.engine.filling import Filling
+from benchkit.engine.foresee_chain import foresee_chain
+from benchkit.engine.forwarding import Forwarding, Way, ways
 from benchkit.engine.in_place import InPlace
 from benchkit.engine.producer import Producer, drawn
 from benchkit.engine.profile import Watch
@@ -116,6 +118,20 @@ def do_foresee(work: Work) -> dict[str, Any]:
         items, codec, opened, deterministic=bool(source.distinct) and stage.deterministic and command["check"]
     )
     return {**foreseen, "facts": opened.facts()}
+
+
+def do_foresee_chain(work: Work) -> dict[str, Any]:
+    """Run a pipeline's stages locally, one after the other; answers what their messages are."""
+    command = work.command
+    source = sources.registry.build(command["source"])
+    hops = command["hops"]
+    found = foresee_chain(
+        SHELF.items(source, command["seed"]),
+        [codecs.registry.build(dict(hop["codec"])) for hop in hops],
+        [SHELF.stage(stages.registry.build(dict(hop["stage"])), command["stage_seed"]) for hop in hops],
+        [hop["after"] for hop in hops],
+    )
+    return {"hops": found}
 
 
 def do_expect(work: Work) -> dict[str, Any]:
@@ -238,32 +254,49 @@ def do_serve(work: Work) -> dict[str, Any]:
     receiver = transport.receiver(task.address, work.command["worker"])
     try:
         path = paths.used(receiver, before, task.link_ports)
-        _settle()
-        coder: codecs.Coder = codec
-        if task.slow is not None:
-            # What a worker encodes is its reply.
-            coder = slowed_coder(codec, task.slow, encode="reply", decode="decode")
-            receiver, stage = slowed_receiver(receiver, task.slow), slowed_stage(stage, task.slow)
-        worker = Worker(task, coder, receiver, stage, work.stopped)
-        work.progress = lambda: worker.handled
-        with Watch(work, task, lambda: profile_phases.of_worker(receiver.receive, stage.run)) as watch:
-            watch.begin(stage)
-            work.tell("ready")
-            if task.hold:
-                work.going.wait()
-            error = _attempt(watch.around(worker.run))
-            # Before the end is closed: what was measured must not be lost with it.
-            work.tell("served", **worker.result(), error=error, path=path, ran_on=placement.ran_on())
-            watch.tell()
+        with ways(task, work.command["worker"]) as onward:
+            _serve(work, task, codec, receiver, stage, path, onward)
+            if onward:
+                # What was sent on may still lie within a sender's end.
+                work.closing.wait()
     finally:
         receiver.close()
     return {}
+
+
+def _serve(
+    work: Work, task: Task, codec: codecs.Codec, receiver: transports.Receiver, stage: OpenStage,
+    path: Mapping[str, str], onward: list[Way],
+) -> None:  # fmt: skip
+    """With its ends open."""
+    _settle()
+    coder: codecs.Coder = codec
+    if task.slow is not None:
+        # What a worker encodes is its reply.
+        coder = slowed_coder(codec, task.slow, encode="reply", decode="decode")
+        receiver, stage = slowed_receiver(receiver, task.slow), slowed_stage(stage, task.slow)
+    worker = (
+        Forwarding(task, coder, receiver, stage, work.stopped, onward)
+        if onward
+        else Worker(task, coder, receiver, stage, work.stopped)
+    )
+    work.progress, work.handed = (lambda: worker.handled), (lambda: worker.handed)
+    with Watch(work, task, lambda: profile_phases.of_worker(receiver.receive, stage.run)) as watch:
+        watch.begin(stage)
+        work.tell("ready")
+        if task.hold:
+            work.going.wait()
+        error = _attempt(watch.around(worker.run))
+        # Before the end is closed: what was measured must not be lost with it.
+        work.tell("served", **worker.result(), error=error, path=path, ran_on=placement.ran_on())
+        watch.tell()
 
 
 Handler = Callable[[Work], dict[str, Any]]
 HANDLERS: Mapping[str, Handler] = {
     "prepare": do_prepare,
     "foresee": do_foresee,
+    "foresee-chain": do_foresee_chain,
     "expect": do_expect,
     "prepare-transport": do_prepare_transport,
     "produce": do_produce,

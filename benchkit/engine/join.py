@@ -64,22 +64,22 @@ def join(
         samples[name] = producer[name]
 
     ok = np.zeros(count, np.bool_)
-    duplicated = reordered = unexpected = 0
+    duplicated = moved = unexpected = 0
     order = np.argsort(samples["seq"], kind="stable")
     for number, rows in enumerate(workers):
-        index, known = _rows(samples["seq"], order, rows["seq"])
+        index, known = rows_of(samples["seq"], order, rows["seq"])
         sender = (rows["seq"] - first_seq) % producers
         unexpected += int(np.count_nonzero(~known & ~np.isin(sender, list(silent))))
         # Each producer's messages keep their order; how those of different ones mix is nobody's promise.
-        reordered += sum(_reordered(rows["seq"][known & (sender == each)]) for each in range(producers))
+        moved += sum(reordered(rows["seq"][known & (sender == each)]) for each in range(producers))
         duplicated += _write(
             samples, ok, {name: column[known] for name, column in rows.items()}, index[known], number
         )
     samples["status"] = _status(samples, producer["status"], ok, replies=replies, gave_up=gave_up)
-    return Joined(samples, duplicated, reordered, unexpected)
+    return Joined(samples, duplicated, moved, unexpected)
 
 
-def _rows(
+def rows_of(
     seq: npt.NDArray[np.int64], order: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Where each of `wanted` stands in `seq`, which `order` sorts, and whether it is there at all."""
@@ -90,7 +90,7 @@ def _rows(
     return index, seq[index] == wanted
 
 
-def _reordered(seq: npt.NDArray[np.int64]) -> int:
+def reordered(seq: npt.NDArray[np.int64]) -> int:
     """Messages that came after one with a higher number."""
     if not len(seq):
         return 0
