@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from benchkit.analysis.detail import Detail, detail
 from benchkit.analysis.drift import Drift, drifts
 from benchkit.analysis.found import Found, of_blocks
 from benchkit.analysis.found import found as find
+from benchkit.analysis.hop_figures import HopFigures, hop_figures
+from benchkit.analysis.hops import messages_of
 from benchkit.analysis.measure import Measure, measure
 from benchkit.analysis.promises import promises
 from benchkit.analysis.search_reasons import no_level, search_reasons
@@ -40,6 +42,8 @@ class Analysed:
     drained: Drained | None = None
     detail: Detail | None = None
     uneven: Unevenness = UNKNOWN
+    hops: tuple[HopFigures, ...] = ()
+    """Of a pipeline."""
 
     @property
     def valid(self) -> bool:
@@ -63,12 +67,18 @@ def analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
         # The figures of a search are those of the level that it found.
         blocks = list(capacity.shown.blocks)
         samples = of_blocks(samples, blocks)
+    hops = hop_figures(cell, samples)
+    # From here on a message is one row, whatever the hops.
+    samples = messages_of(cell, samples)
     counted = fates(samples)
     kept = account(counted, blocks)
     figures = measure(samples)
+    if hops:
+        worked_ns = sum(each.measure.stage_busy_ns for each in hops)
+        figures = replace(figures, stage_busy_ns=worked_ns, worked={}, fetch_ns=None)
     cores = run.environment.get("cores")
     trend = drifts(blocks, figures.blocks, [each.block for each in run.resumed])
-    beneath = detail(cell, blocks, samples, figures, cores if isinstance(cores, int) else 0)
+    beneath = detail(cell, blocks, samples, figures, cores if isinstance(cores, int) else 0, hops)
     facts = Facts(
         cell=cell,
         blocks=blocks,
@@ -100,6 +110,7 @@ def analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
         drained(cell, blocks, samples),
         beneath,
         unevenness(samples),
+        hops,
     )
 
 

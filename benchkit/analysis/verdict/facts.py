@@ -59,6 +59,10 @@ class Facts:
     p50_us: float | None = None
     link: Burden = NO_BURDEN
     """What the link that was put between the parties costs a message; nothing where there is none."""
+    stage: str = ""
+    """The stage of a pipeline that stands for the stage here; empty where there is one."""
+    fed_by: str = ""
+    """The stage before it; empty: the producer."""
 
     @property
     def latency_us(self) -> float:
