@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,9 @@ from benchkit.analysis.detail import Detail, detail
 from benchkit.analysis.drift import Drift, drifts
 from benchkit.analysis.found import Found, of_blocks
 from benchkit.analysis.found import found as find
-from benchkit.analysis.hop_figures import HopFigures, hop_figures
+from benchkit.analysis.hop_figures import HopFigures, hop_figures, measured
 from benchkit.analysis.hops import messages_of
-from benchkit.analysis.measure import Measure, measure
+from benchkit.analysis.measure import Measure
 from benchkit.analysis.promises import promises
 from benchkit.analysis.search_reasons import no_level, search_reasons
 from benchkit.analysis.validity import Facts, Reason, is_valid, reasons
@@ -68,14 +68,11 @@ def analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
         blocks = list(capacity.shown.blocks)
         samples = of_blocks(samples, blocks)
     hops = hop_figures(cell, samples)
+    figures = measured(cell, samples, hops)
     # From here on a message is one row, whatever the hops.
     samples = messages_of(cell, samples)
     counted = fates(samples)
     kept = account(counted, blocks)
-    figures = measure(samples)
-    if hops:
-        worked_ns = sum(each.measure.stage_busy_ns for each in hops)
-        figures = replace(figures, stage_busy_ns=worked_ns, worked={}, fetch_ns=None)
     cores = run.environment.get("cores")
     trend = drifts(blocks, figures.blocks, [each.block for each in run.resumed])
     beneath = detail(cell, blocks, samples, figures, cores if isinstance(cores, int) else 0, hops)

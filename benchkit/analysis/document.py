@@ -226,7 +226,13 @@ def _verdict(run: Run, done: Analysed) -> Mapping[str, Any]:
         return asdict(
             chained(
                 Chained(
-                    done.cell, done.blocks, done.measure, done.uneven, run.floor, done.hops, done.detail.resources
+                    done.cell,
+                    done.blocks,
+                    done.measure,
+                    done.uneven,
+                    run.floor,
+                    done.hops,
+                    done.detail.resources,
                 )
             )
         )

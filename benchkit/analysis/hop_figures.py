@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from benchkit.analysis.account import PLACES, fates
-from benchkit.analysis.hops import afters, of_hop
+from benchkit.analysis.hops import afters, messages_of, of_hop
 from benchkit.analysis.ledger import Column, select
 from benchkit.analysis.measure import Measure, measure
 from benchkit.analysis.resources import Resource
@@ -49,6 +49,19 @@ def hop_figures(cell: Cell, samples: Samples) -> tuple[HopFigures, ...]:
     )
 
 
+def measured(cell: Cell, samples: Samples, hops: Sequence[HopFigures] | None = None) -> Measure:
+    """The figures of a cell's messages; `samples` are its rows. `hops`: of the same rows, where they are known.
+
+    Of a pipeline `stage_busy_ns` is the busiest stage's, and what single workers did is the hops' to tell.
+    """
+    whole = measure(messages_of(cell, samples))
+    if not cell.hops:
+        return whole
+    known = hop_figures(cell, samples) if hops is None else hops
+    each_ns = max(each.work_ns * each.measure.latency.count / each.hop.workers for each in known)
+    return replace(whole, stage_busy_ns=round(each_ns * cell.workers), worked={}, fetch_ns=None)
+
+
 def _figures(number: int, cell: Cell, rows: Sequence[Samples], onward: Sequence[int]) -> HopFigures:
     own = rows[number].copy()
     counted = fates(own).by_status
@@ -68,11 +81,9 @@ def _handing_on(own: Samples, onward: Sequence[Samples]) -> Column:
     seq, begun = chosen.column("seq"), chosen.column("finished")
     spent, last_sent = np.zeros(len(seq), np.int64), begun
     # Numbers are given once in a cell, whatever the block.
-    for rows in onward:
+    for rows in filter(len, onward):
         order = np.argsort(rows["seq"], kind="stable")
-        at = order[np.minimum(np.searchsorted(rows["seq"], seq, sorter=order), len(rows) - 1)] if len(rows) else []
-        if not len(at):
-            continue
+        at = order[np.minimum(np.searchsorted(rows["seq"], seq, sorter=order), len(rows) - 1)]
         sent = (rows["seq"][at] == seq) & (rows["sent"][at] != 0)
         spent = spent + np.where(sent, rows["encoded"][at] - rows["taken"][at], 0)
         last_sent = np.where(sent, np.maximum(last_sent, rows["sent"][at]), last_sent)

@@ -43,7 +43,8 @@ def messages_of(cell: Cell, samples: Samples) -> Samples:
 
 def of_hop(samples: Samples, hop: int) -> Samples:
     """The rows of one hop: as of a cell with this one stage, `due` where the stage before it had finished."""
-    return samples[samples["hop"] == hop]
+    rows: Samples = samples[samples["hop"] == hop]
+    return rows
 
 
 def folded(samples: Samples, after: Sequence[int]) -> Samples:
@@ -105,7 +106,8 @@ def _last(samples: Samples, rows: Sequence[npt.NDArray[np.intp]], leaves: Sequen
     if len(leaves) == 1 or not len(samples):
         return np.full(len(rows[0]), leaves[0], np.int64)
     ends = np.stack([np.where(rows[leaf] >= 0, samples["finished"][rows[leaf]], 0) for leaf in leaves])
-    return np.asarray(leaves, np.int64)[np.argmax(ends, axis=0)]
+    last: Column = np.asarray(leaves, np.int64)[np.argmax(ends, axis=0)]
+    return last
 
 
 def _sums(samples: Samples, whole: Samples, hops: Sequence[npt.NDArray[np.intp]]) -> Samples:

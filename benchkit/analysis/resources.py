@@ -111,7 +111,9 @@ def resources(
             row
             for each in stages or (Served("stage", measure, 0.0),)
             for row in (
-                _external(blocks, rate) if cell.external_stage else _workers(kept, each, measure.span_ns, rate)
+                _external(blocks, rate)
+                if cell.external_stage
+                else _workers(kept, each, measure.span_ns, rate)
             )
         ),
         *_broker(cell, blocks, kept, rate),
@@ -146,9 +148,7 @@ def _producing(own: Accounts, measure: Measure) -> Demand | None:
     )
 
 
-def _workers(
-    kept: Mapping[str, Accounts], stage: Served, span_ns: int, rate: float
-) -> Iterator[Resource]:
+def _workers(kept: Mapping[str, Accounts], stage: Served, span_ns: int, rate: float) -> Iterator[Resource]:
     role, measure = stage.name, stage.measure
     names = {f"{role}-{number}": worked for number, worked in measure.worked.items()}
     for name in sorted({*names, *_named(kept, role)}, key=_number):

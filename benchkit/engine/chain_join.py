@@ -73,7 +73,11 @@ def _way(before: Samples, told: Sequence[Told], rows: Sequence[Columns], name: s
 
 def _on_their_way(before: Samples, rows: Sequence[Columns]) -> npt.NDArray[np.bool_]:
     """Which messages were on their way to a hop. What only its own workers know of was finished before, too."""
-    seen = np.isin(before["seq"], np.concatenate([own["seq"] for own in rows])) if rows else np.zeros(0, np.bool_)
+    seen = (
+        np.isin(before["seq"], np.concatenate([own["seq"] for own in rows]))
+        if rows
+        else np.zeros(0, np.bool_)
+    )
     handled = before["replied"] != 0
     if rows:
         before["status"][seen & ~handled] = Status.DELIVERED

@@ -31,7 +31,9 @@ def foresee_chain(
         own = list(items) if after < 0 else outputs[after]
         bodies = [b"".join(codec.encode(item.arrays, item.metadata)) for item in own]
         outputs.append(_answers(bodies, codec, stage))
-        found.append({**_lengths([len(body) for body in bodies]), "arrays": specs([item.arrays for item in own])})
+        found.append(
+            {**_lengths([len(body) for body in bodies]), "arrays": specs([item.arrays for item in own])}
+        )
     return found
 
 

@@ -102,7 +102,8 @@ def _joined(
         workers = [worker_columns(result["columns"]) for result in stage if result is not None]
         return join(columns, workers, replies=task.replies, **told)
     hops = [
-        [result for at in level if (result := stage[at]) is not None] for level in chain.levels(task, len(stage))
+        [result for at in level if (result := stage[at]) is not None]
+        for level in chain.levels(task, len(stage))
     ]
     names = [hop["name"] for hop in task.chain]
     return join_chain(columns, hops, names, chain.afters(task), **told)

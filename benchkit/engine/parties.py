@@ -23,7 +23,10 @@ def accounts(
     *,
     replies: bool,
 ) -> dict[str, Any]:
-    """The fields of Block that tell who used what (of stages by what their workers are called): `parties`, `events`, `gaps`, `in_flight`, and what was seen."""
+    """The fields of Block that tell who used what: `parties`, `events`, `gaps`, `in_flight`, and what was seen.
+
+    `stage` holds what each worker of a stage tells, by what it is called.
+    """
     told = {
         **{f"producer-{at}": report for at, report in enumerate(producers)},
         **stage,

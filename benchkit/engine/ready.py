@@ -34,6 +34,10 @@ from benchkit.units import show_bytes
 T = TypeVar("T")
 
 _PREPARE_S = 120.0
+_DELIVERIES = ("at-most-once", "at-least-once", "exactly-once-observed")
+_DURABILITIES = ("process", "memory", "disk")
+_ORDERINGS = ("none", "per-worker", "fifo")
+"""What transports promise, the weakest first."""
 Specs = tuple[ArraySpec, ...]
 
 
@@ -425,6 +429,7 @@ def asked_of(load: Arrival) -> Sought | None:
 def describe(cell: PlannedCell) -> Cell:
     """The cell's record before anything of it was measured."""
     promises = cell.transport.capabilities()
+    every = [way.capabilities() for way in cell.transports]
     return Cell(
         id=cell.id,
         group=cell.group,
@@ -449,12 +454,13 @@ def describe(cell: PlannedCell) -> Cell:
         payload_bytes=0,
         wire_bytes=0,
         arrival=cell.load.kind,
-        delivery=promises.delivery,
-        durability=promises.durability,
-        ordering=promises.ordering,
-        zero_copy=promises.zero_copy,
+        # A chain promises what its weakest way does.
+        delivery=min((each.delivery for each in every), key=_DELIVERIES.index),
+        durability=min((each.durability for each in every), key=_DURABILITIES.index),
+        ordering=min((each.ordering for each in every), key=_ORDERINGS.index),
+        zero_copy=all(each.zero_copy for each in every),
         lossy=cell.codec.lossy,
-        has_broker=not cell.transport.brokerless or any(not hop.transport.brokerless for hop in cell.hops),
+        has_broker=any(not way.brokerless for way in cell.transports),
         path="",
         external_stage=promises.external_stage,
         search=asked_of(cell.load),

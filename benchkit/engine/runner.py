@@ -214,9 +214,8 @@ class Runner:
 
     def _place(self, members: Crew) -> None:
         workers = dict.fromkeys(role for cell in self._plan.cells for role in chain.stage_roles(cell))
-        brokers = any(
-            not each.transport.brokerless for cell in self._plan.cells for each in (cell, *cell.hops)
-        )
+        ways = [way for cell in self._plan.cells for way in cell.transports]
+        brokers = any(not way.brokerless for way in ways)
         producers = fan_in.roles(max(cell.producers for cell in self._plan.cells))
         links = any(cell.link is not None for cell in self._plan.cells)
         roles = [*producers, *workers, *(["broker"] if brokers else [])]

@@ -227,6 +227,16 @@ class Cell:
     """Of a pipeline, each after the one that feeds it; `transport`, `codec`, `stage` and `workers` are then those
     of the first. None where there is one stage."""
 
+    @property
+    def all_workers(self) -> int:
+        """Processes that run its stage, or its stages."""
+        return sum(hop.workers for hop in self.hops) or self.workers
+
+    @property
+    def most_workers(self) -> int:
+        """Of the stage that has most."""
+        return max((hop.workers for hop in self.hops), default=self.workers)
+
 
 @dataclass(frozen=True, slots=True)
 class Floor:

@@ -18,6 +18,7 @@ from benchkit.analysis.words import times, times_with_interval
 from benchkit.report import promised
 from benchkit.report.bar import PHASES, PhaseBar, legend
 from benchkit.report.codecs import codec_table
+from benchkit.report.hops import hop_tables
 from benchkit.report.limits import of_run
 from benchkit.report.link_words import link_lines
 from benchkit.report.profiles import brief
@@ -66,7 +67,7 @@ def report(document: Entry, folder: Path | None = None) -> View:
             yield text(cells[0]["labels"]["group"], "bold")
             yield search_table(cells, document) if is_search(cells[0]) else _table(cells, document, width)
             yield text("")
-            for table in codec_table(cells):
+            for table in (*hop_tables(cells), *codec_table(cells)):
                 yield table
                 yield text("")
         yield from _footnotes(document, width)
@@ -146,9 +147,8 @@ def _row(cell: Entry, place: Entry | None, wide: bool) -> Iterator[RenderableTyp
     if wide:
         yield text(_against_best(place))
         verdict = cell["verdict"]
-        yield text(
-            verdict["bottleneck"] + ("" if verdict["resource"] == "none" else f" ({verdict['resource']})")
-        )
+        whose = verdict.get("stage") or verdict["resource"]
+        yield text(verdict["bottleneck"] + ("" if verdict["resource"] == "none" else f" ({whose})"))
         yield text(f"{cell['guarantee']['delivery']}, {cell['guarantee']['durability']}")
     if cell["validity"]["valid"]:
         yield PhaseBar({name: phase["share"] for name, phase in cell["phases_us"].items()})

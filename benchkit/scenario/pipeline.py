@@ -118,14 +118,20 @@ class _Reader:
         """The name of what feeds it; one that stands above, so that there is no way round in a circle."""
         names, problems = [hop.name for hop in above], self._problems
         if said.name in names or said.name in RESERVED:
-            why = "another entry has this name" if said.name in names else "every cell has something of this name"
+            why = (
+                "another entry has this name"
+                if said.name in names
+                else "every cell has something of this name"
+            )
             problems.add(
                 node.entries["name"].node.where, f"{self._title}: {why}: {said.name}", "give it another one"
             )
         if not said.after:
             return names[-1] if names else ""
         if said.after not in names:
-            remedy = f"entries above: {', '.join(names)}" if names else "leave `after` out: the producer feeds it"
+            remedy = (
+                f"entries above: {', '.join(names)}" if names else "leave `after` out: the producer feeds it"
+            )
             what = f"{self._title}: no entry above is called {said.after!r}"
             problems.add(node.entries["after"].node.where, what, remedy)
         return said.after

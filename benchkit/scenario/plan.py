@@ -75,6 +75,11 @@ class PlannedCell:
     hops: tuple[PlannedHop, ...] = ()
     """Of a pipeline; its first one is what `stage`, `workers` and `batch_size` say. None: one stage."""
 
+    @property
+    def transports(self) -> tuple[Transport, ...]:
+        """Of all its hops, the first one's first."""
+        return (self.transport, *(hop.transport for hop in self.hops[1:]))
+
 
 @dataclass(frozen=True, slots=True)
 class Blocks:

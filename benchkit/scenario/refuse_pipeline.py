@@ -43,7 +43,9 @@ def _one_way(cell: Cell, problems: Problems) -> None:
         )
     if isinstance(load.value, Backlog):
         problems.add(
-            load.where, "a pipeline's first stage alone could be held back", "a load with a rate, or find: capacity"
+            load.where,
+            "a pipeline's first stage alone could be held back",
+            "a load with a rate, or find: capacity",
         )
 
 

@@ -81,9 +81,7 @@ def _how_busy(hops: Sequence[HopFigures], busy: Mapping[int, float]) -> str:
     return say("working: {parts} of the time", parts=parts)
 
 
-def _view(
-    known: Chained, deciding: HopFigures, *, feeding: bool
-) -> tuple[Cell, list[Block], Measure]:
+def _view(known: Chained, deciding: HopFigures, *, feeding: bool) -> tuple[Cell, list[Block], Measure]:
     """The cell as if the deciding stage were its only one; `feeding`: and the stage before it its producer."""
     hop = deciding.hop
     batch = {**known.cell.parameters, "batch": {"size": hop.batch_size}}
@@ -125,10 +123,11 @@ def _together(own: Sequence[Usage], count: int) -> Usage | None:
     if not messages:
         return None
 
-    def of(name: str) -> int:
-        return round(sum(getattr(each, name) for each in own) / messages * count)
-
+    share = count / messages
     return Usage(
-        of("cpu_ns"), sum(each.peak_rss_bytes for each in own), of("integrity_ns"), of("pacing_cpu_ns"),
-        spin_ns=of("spin_ns"),
-    )  # fmt: skip
+        cpu_ns=round(share * sum(each.cpu_ns for each in own)),
+        peak_rss_bytes=sum(each.peak_rss_bytes for each in own),
+        integrity_ns=round(share * sum(each.integrity_ns for each in own)),
+        pacing_cpu_ns=round(share * sum(each.pacing_cpu_ns for each in own)),
+        spin_ns=round(share * sum(each.spin_ns for each in own)),
+    )
