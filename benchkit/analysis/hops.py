@@ -130,7 +130,10 @@ def _sums(samples: Samples, whole: Samples, hops: Sequence[npt.NDArray[np.intp]]
     made = whole.copy()
     for name, column in zip(_ENDS, moments, strict=True):
         made[name] = column
-    made["replied"] = end + handing_back
+    # Stamps of a hop that run backwards must show in the message's phases too: as a way back that took less than 0.
+    off = moments[-1] != end
+    made["replied"] = np.where(off, 0, end + handing_back)
+    made["returned"] = np.where(off, end, 0)
     return made
 
 
