@@ -56,7 +56,10 @@ class Chain:
 
     def play(self, due: Sequence[int]) -> tuple[dict[str, Any], list[list[dict[str, Any]]]]:
         """The producer's columns, and by hop what its workers tell."""
-        producer = {name: np.zeros(len(due), np.int64) for name in ("due", "taken", "encoded", "sent", "returned", "status")}
+        producer = {
+            name: np.zeros(len(due), np.int64)
+            for name in ("due", "taken", "encoded", "sent", "returned", "status")
+        }
         arrivals: list[list[tuple[int, int]]] = [[] for _ in self.after]
         free = 0
         for number, moment in enumerate(due):
@@ -101,8 +104,16 @@ class Chain:
                         arrivals[way].append((encoded + self.little(), number))
                 self.ways[hop][worker].setdefault(way, []).append(row)
             free[worker] = replied = moment + self.little(5)
-            values = dict(seq=number + FIRST_SEQ, asked=asked, received=received, decoded=decoded, started=started,
-                          finished=finished, replied=replied, ok=int(ok))
+            values = dict(
+                seq=number + FIRST_SEQ,
+                asked=asked,
+                received=received,
+                decoded=decoded,
+                started=started,
+                finished=finished,
+                replied=replied,
+                ok=int(ok),
+            )
             self.tables[hop][worker].append([values[name] for name in COLUMNS])
 
     def _told(self, hop: int) -> list[dict[str, Any]]:
@@ -113,7 +124,8 @@ class Chain:
                 continue
             table = np.array(self.tables[hop][worker], np.int64).reshape(-1, len(COLUMNS))
             ways = {
-                self.names[way]: np.array(self.ways[hop][worker].get(way, []), np.int64).tobytes() for way in onward
+                self.names[way]: np.array(self.ways[hop][worker].get(way, []), np.int64).tobytes()
+                for way in onward
             }
             columns = {name: table[:, at].tobytes() for at, name in enumerate(COLUMNS)}
             told.append({"columns": columns, "onward": ways})
@@ -122,8 +134,15 @@ class Chain:
     def joined(self, due: Sequence[int], *, gave_up: bool = False, warmup: int = 0, block: int = 0) -> Joined:
         producer, told = self.play(due)
         return join_chain(
-            producer, told, self.names, self.after, block=block, first_seq=FIRST_SEQ, warmup_messages=warmup,
-            payload_bytes=256, gave_up=gave_up,
+            producer,
+            told,
+            self.names,
+            self.after,
+            block=block,
+            first_seq=FIRST_SEQ,
+            warmup_messages=warmup,
+            payload_bytes=256,
+            gave_up=gave_up,
         )
 
     def cell(self, cell: Cell, **changes: Any) -> Cell:
@@ -131,7 +150,16 @@ class Chain:
         from dataclasses import replace
 
         hops = tuple(
-            Hop(name, "synthetic", workers, "unix", "raw", self.names[after] if after >= 0 else "", wire_bytes=64, **changes)
+            Hop(
+                name,
+                "synthetic",
+                workers,
+                "unix",
+                "raw",
+                self.names[after] if after >= 0 else "",
+                wire_bytes=64,
+                **changes,
+            )
             for name, workers, after in zip(self.names, self.workers, self.after, strict=True)
         )
         made = replace(cell, hops=hops, replies=False, workers=self.workers[0])

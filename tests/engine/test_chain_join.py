@@ -42,7 +42,11 @@ def test_hops_add_up_to_the_message(chain):
     assert len(whole) == MESSAGES and len(rows) == MESSAGES * len(chain.after)
     leaves = [hop for hop in range(len(chain.after)) if hop not in chain.after]
     for number in range(MESSAGES):
-        own = {int(row["hop"]): rows[at : at + 1] for at, row in enumerate(rows) if row["seq"] == FIRST_SEQ + number}
+        own = {
+            int(row["hop"]): rows[at : at + 1]
+            for at, row in enumerate(rows)
+            if row["seq"] == FIRST_SEQ + number
+        }
         for hop, before in enumerate(chain.after):
             if before >= 0:
                 assert own[hop]["due"] == own[before]["finished"]
@@ -50,7 +54,11 @@ def test_hops_add_up_to_the_message(chain):
         way = [own[hop] for hop in path(chain.after, last)]
         latency = int(own[last]["finished"][0] - own[0]["due"][0])
         # Exactly: along the critical path the hops' latencies, and their phases, are the message's.
-        assert latency == latency_ns(whole[number : number + 1])[0] == sum(int(latency_ns(row)[0]) for row in way)
+        assert (
+            latency
+            == latency_ns(whole[number : number + 1])[0]
+            == sum(int(latency_ns(row)[0]) for row in way)
+        )
         phases = sum(phases_ns(row)[0] for row in way)
         waited = sum(int(phases_ns(row)[0][0]) for row in way[1:])
         phases[PHASES.index("lateness")] -= waited
@@ -77,8 +85,12 @@ def test_every_message_ends_in_one_place(chain, gave_up):
                 reached[hop] = Status.LOST
                 continue
             spot = (hop, number)
-            fate = Status.REJECTED if spot in chain.refused else missing if spot in chain.lost else (
-                Status.DEAD_LETTERED if spot in chain.fails else Status.DELIVERED
+            fate = (
+                Status.REJECTED
+                if spot in chain.refused
+                else missing
+                if spot in chain.lost
+                else (Status.DEAD_LETTERED if spot in chain.fails else Status.DELIVERED)
             )
             reached[hop] = fate
             assert own["status"][0] == fate
@@ -143,6 +155,15 @@ def test_what_one_sender_sent_in_order_and_a_worker_got_otherwise_is_reordered(s
     table = {name: np.frombuffer(raw, np.int64).copy() for name, raw in told[1][0]["columns"].items()}
     swapped = [0, 2, 1, *range(3, MESSAGES)]
     told[1][0]["columns"] = {name: column[swapped].tobytes() for name, column in table.items()}
-    again = join_chain(producer, told, chain.names, chain.after, block=0, first_seq=FIRST_SEQ, warmup_messages=0,
-                       payload_bytes=1, gave_up=False)
+    again = join_chain(
+        producer,
+        told,
+        chain.names,
+        chain.after,
+        block=0,
+        first_seq=FIRST_SEQ,
+        warmup_messages=0,
+        payload_bytes=1,
+        gave_up=False,
+    )
     assert again.reordered == 1

@@ -65,7 +65,9 @@ def python(tmp_path):
 
 def hop(name, after, kind="unix", stage=None, workers=1, codec="raw", **transport) -> PlannedHop:
     built = registry.build({"kind": kind, **transport})
-    return PlannedHop(name, after, stage or Null(), workers, 1, 0.0, built, codecs.registry.build({"kind": codec}))
+    return PlannedHop(
+        name, after, stage or Null(), workers, 1, 0.0, built, codecs.registry.build({"kind": codec})
+    )
 
 
 def planned(*hops: PlannedHop, rate=200.0, **changes) -> PlannedCell:
@@ -117,7 +119,9 @@ def test_what_a_stage_answers_is_the_next_one_s_message(site, python, name):
     stages = [python("adds"), python("adds"), python("ends")]
     hops = [
         hop(each, at - 1, kind, stage, workers, codec)
-        for at, (each, stage, (kind, workers, codec)) in enumerate(zip("abc", stages, CHAINS[name], strict=True))
+        for at, (each, stage, (kind, workers, codec)) in enumerate(
+            zip("abc", stages, CHAINS[name], strict=True)
+        )
     ]
     block, rows, whole, record = measure(site, planned(*hops))
     assert not block.failures
