@@ -104,16 +104,16 @@ class Chain:
                         arrivals[way].append((encoded + self.little(), number))
                 self.ways[hop][worker].setdefault(way, []).append(row)
             free[worker] = replied = moment + self.little(5)
-            values = dict(
-                seq=number + FIRST_SEQ,
-                asked=asked,
-                received=received,
-                decoded=decoded,
-                started=started,
-                finished=finished,
-                replied=replied,
-                ok=int(ok),
-            )
+            values = {
+                "seq": number + FIRST_SEQ,
+                "asked": asked,
+                "received": received,
+                "decoded": decoded,
+                "started": started,
+                "finished": finished,
+                "replied": replied,
+                "ok": int(ok),
+            }
             self.tables[hop][worker].append([values[name] for name in COLUMNS])
 
     def _told(self, hop: int) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The verdict of a chain names the stage that was planted as its bottleneck, wherever it stands and however it shows."""
+"""The verdict of a chain names the stage that was planted as its bottleneck, wherever it stands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pipelines in real processes: what goes in at one end comes out at the other, and the account says where it did not."""
+"""Pipelines in real processes: what goes in comes out at the other end, and the account says where it did not."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_a_stage_that_raises_in_the_middle_dead_letters_its_messages_there(site,
 
 def test_a_worker_that_dies_in_the_middle_is_told_and_the_block_closes(site, python):
     cell = planned(hop("a", -1), hop("b", 0, stage=python("dies")), hop("c", 1))
-    block, rows, whole, _ = measure(site, cell)
+    block, _, whole, _ = measure(site, cell)
     assert {failure.party for failure in block.failures} == {"b-0"}
     assert not block.drained
     assert set(whole["status"].tolist()) <= {Status.DELIVERED, Status.PENDING}
