@@ -127,8 +127,10 @@ ONE = "name: dam\nsource: camera\ntransport: http\nload: {arrival: constant, rat
 REFUSED = {
     "not a list": (
         ONE + "pipeline: {name: a}\n",
-        "s.yaml:5:11: pipeline: expected a list of 1 to 16 stages\n"
-        "    write for example [{name: decode, stage: {...}}, {name: detect, stage: {...}}]",
+        (
+            "s.yaml:5:11: pipeline: expected a list of 1 to 16 stages\n"
+            "    write for example [{name: decode, stage: {...}}, {name: detect, stage: {...}}]"
+        ),
     ),
     "an entry that is a text": (
         ONE + "pipeline: [decode]\n",
@@ -152,8 +154,10 @@ REFUSED = {
     ),
     "an unknown option": (
         ONE + "pipeline: [{name: a, worker: 2}]\n",
-        "s.yaml:5:22: unknown option of pipeline.0 'worker'\n"
-        "    did you mean 'workers'? known: name, workers, after, batch, stage, transport, codec",
+        (
+            "s.yaml:5:22: unknown option of pipeline.0 'worker'\n"
+            "    did you mean 'workers'? known: name, workers, after, batch, stage, transport, codec"
+        ),
     ),
     "an unknown option of its stage": (
         ONE + "pipeline: [{name: a, stage: {kind: odd, hihg: 2}}]\n",
@@ -161,48 +165,66 @@ REFUSED = {
     ),
     "a sweep": (
         ONE + "pipeline: [{name: a, stage: {kind: odd, high: [1, 2]}}]\n",
-        "s.yaml:5:29: pipeline.0.stage: 2 values where a pipeline takes one\n"
-        "    write one; another pipeline may stand in an entry of `include`",
+        (
+            "s.yaml:5:29: pipeline.0.stage: 2 values where a pipeline takes one\n"
+            "    write one; another pipeline may stand in an entry of `include`"
+        ),
     ),
     "a model that is not there": (
         ONE + "pipeline: [{name: a, stage: {kind: onnx, model: levl.onnx}}]\n",
-        "s.yaml:5:49: stage onnx: no such file 'levl.onnx'\n"
-        "    did you mean 'level.onnx'? paths are relative to the scenario's folder",
+        (
+            "s.yaml:5:49: stage onnx: no such file 'levl.onnx'\n"
+            "    did you mean 'level.onnx'? paths are relative to the scenario's folder"
+        ),
     ),
     "the first hop's transport": (
         ONE + "pipeline: [{name: a, transport: shm}]\n",
-        "s.yaml:5:22: pipeline.0: the producer's way to the first stage is the cell's own transport\n"
-        "    write `transport` at the top of the scenario",
+        (
+            "s.yaml:5:22: pipeline.0: the producer's way to the first stage is the cell's own transport\n"
+            "    write `transport` at the top of the scenario"
+        ),
     ),
     "beside one stage": (
         ONE + "workers: 2\npipeline: [{name: a}]\n",
-        "s.yaml:5:1: `workers` is the one stage's, and here is a pipeline of several\n"
-        "    write it in the pipeline's entries: pipeline.0.workers",
+        (
+            "s.yaml:5:1: `workers` is the one stage's, and here is a pipeline of several\n"
+            "    write it in the pipeline's entries: pipeline.0.workers"
+        ),
     ),
     "replies": (
         ONE + "replies: true\npipeline: [{name: a}]\n",
-        "s.yaml:5:10: a pipeline is one-way: latency runs until its last stage has finished\n"
-        "    replies: false, or leave `replies` out",
+        (
+            "s.yaml:5:10: a pipeline is one-way: latency runs until its last stage has finished\n"
+            "    replies: false, or leave `replies` out"
+        ),
     ),
     "a closed loop": (
         ONE.replace("constant, rate: 5/s", "closed, in_flight: 2") + "pipeline: [{name: a}]\n",
-        "s.yaml:4:7: a closed loop needs replies, and a pipeline gives none\n"
-        "    an open arrival such as constant or poisson",
+        (
+            "s.yaml:4:7: a closed loop needs replies, and a pipeline gives none\n"
+            "    an open arrival such as constant or poisson"
+        ),
     ),
     "one process": (
         ONE + "pipeline: [{name: a}, {name: b, transport: inproc}]\n",
-        "s.yaml:5:44: pipeline: transport inproc lives within one process, and each stage is one of its own\n"
-        "    transport: shm, or another one between processes",
+        (
+            "s.yaml:5:44: pipeline: transport inproc lives within one process, and each stage is one of its own\n"
+            "    transport: shm, or another one between processes"
+        ),
     ),
     "more senders than there is room for": (
         ONE + "pipeline: [{name: a, workers: 2}, {name: b, transport: shm}]\n",
-        "s.yaml:5:56: pipeline: 2 workers of a send to b, and transport shm takes messages from one only\n"
-        "    workers: 1 for a, or a transport with many producers for b, such as redis-list",
+        (
+            "s.yaml:5:56: pipeline: 2 workers of a send to b, and transport shm takes messages from one only\n"
+            "    workers: 1 for a, or a transport with many producers for b, such as redis-list"
+        ),
     ),
     "a batch that never fills": (
         ONE + "pipeline: [{name: a}, {name: b, batch: 9}]\n",
-        "s.yaml:5:40: pipeline: a batch of 9 can never fill: transport http holds 8 messages\n"
-        "    transport.depth: 9, or batch.size: 8",
+        (
+            "s.yaml:5:40: pipeline: a batch of 9 can never fill: transport http holds 8 messages\n"
+            "    transport.depth: 9, or batch.size: 8"
+        ),
     ),
 }
 
