@@ -19,6 +19,7 @@ from benchkit.analysis.crossover import crossover
 from benchkit.analysis.detail import as_fields
 from benchkit.analysis.disturbance import disturbed
 from benchkit.analysis.found import as_document as capacity_document
+from benchkit.analysis.hop_figures import as_document as hop_documents
 from benchkit.analysis.intervals import Interval
 from benchkit.analysis.labels import Labels, labels
 from benchkit.analysis.live import as_fields as live_fields
@@ -26,6 +27,7 @@ from benchkit.analysis.measure import Distribution, Measure
 from benchkit.analysis.placing import places_of, ranking_of, with_noise
 from benchkit.analysis.scaling import scaling
 from benchkit.analysis.scaling_words import worth_telling
+from benchkit.analysis.verdict.chained import Chained, chained
 from benchkit.analysis.whatif.answers import answers
 from benchkit.records.folder import SCHEMA, sample_file
 from benchkit.records.plain import storable
@@ -132,6 +134,7 @@ def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
         "verdict": profiles.quoted(_verdict(run, done), cell),
         **(as_fields(cell, figures, done.detail) if done.detail else {}),
         **(live_fields(done.fresh, done.work, figures) if done.fresh else {}),
+        **({"hops": _hops(done)} if done.hops else {}),
         "drift": {name: asdict(each) for name, each in done.drift.items()},
         "blocks_detail": _blocks(done),
         "failures": _failures(done.failures),
@@ -237,11 +240,29 @@ def _verdict(run: Run, done: Analysed) -> Mapping[str, Any]:
     if not done.valid:
         told = say("the cell is not valid and carries no verdict")
         return asdict(replace(verdict.NONE, evidence=[told], line=told))
+    if done.hops and done.detail:
+        return asdict(
+            chained(
+                Chained(
+                    done.cell,
+                    done.blocks,
+                    done.measure,
+                    done.uneven,
+                    run.floor,
+                    done.hops,
+                    done.detail.resources,
+                )
+            )
+        )
     facts = verdict.gather(done.cell, done.blocks, done.measure, done.uneven, run.floor)
     found = verdict.verdict(facts)
     if done.cell.external_stage:
         found = external.explained(found, done.measure, done.blocks)
     return asdict(found)
+
+
+def _hops(done: Analysed) -> list[dict[str, Any]]:
+    return hop_documents(done.hops, done.measure, done.detail.resources if done.detail else ())
 
 
 def _profiles(done: Analysed, profile: Profile) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from benchkit.flow.options import FlowOptions
 from benchkit.link.options import LinkOptions, Numbers
 from benchkit.link.profiles import NONE
 from benchkit.load.base import Arrival
+from benchkit.scenario.hops import Hop, shown
 from benchkit.scenario.model import AXES, Choice, Group
 from benchkit.scenario.redact import redact
 from benchkit.sources.base import Source
@@ -159,6 +160,8 @@ def _text(value: Any, *, clear: bool) -> str:
             return "true" if value else "false"
         case float():
             return format(value, ".6g") if not clear else repr(value)
+        case (Hop(), *_):
+            return shown(value)
         case tuple() | list():
             return "x".join(_text(item, clear=clear) for item in value)
         case _:

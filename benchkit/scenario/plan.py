@@ -10,6 +10,7 @@ from benchkit.flow.options import FlowOptions
 from benchkit.link.options import LinkOptions
 from benchkit.load.base import Arrival
 from benchkit.load.search import Capacity
+from benchkit.scenario.hops import Pipeline
 from benchkit.scenario.model import WhatIfOptions
 from benchkit.sources.base import Source
 from benchkit.stages.base import Stage
@@ -22,6 +23,33 @@ QUICK_SEARCH_S: Final = 10.0
 
 GATE_RUN_S: Final = 1.0
 """Measured part of a gate's run, where the scenario does not say: 20 blocks of two then stay below two minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedHop:
+    """One stage of a pipeline and the way to it, the cell's transport and codec filled in."""
+
+    name: str
+    after: int
+    """Number of the hop whose stage feeds it; -1: the producer."""
+    stage: Stage
+    workers: int
+    batch_size: int
+    batch_delay_s: float
+    transport: Transport
+    codec: Codec
+
+
+def planned_hops(pipeline: Pipeline, transport: Transport, codec: Codec) -> tuple[PlannedHop, ...]:
+    """The hops of a cell, each after the one that feeds it; none where it has one stage."""
+    number = {hop.name: at for at, hop in enumerate(pipeline.pipeline)}
+    return tuple(
+        PlannedHop(
+            hop.name, number.get(hop.after, -1), hop.stage, hop.workers, hop.batch_size, hop.batch_delay_s,
+            hop.transport or transport, hop.codec or codec,
+        )
+        for hop in pipeline.pipeline
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +75,13 @@ class PlannedCell:
     link_seed: int = 0
     flow: FlowOptions | None = None
     """How the producers' traffic is controlled; None: messages go straight to the transport."""
+    hops: tuple[PlannedHop, ...] = ()
+    """Of a pipeline; its first one is what `stage`, `workers` and `batch_size` say. None: one stage."""
+
+    @property
+    def transports(self) -> tuple[Transport, ...]:
+        """Of all its hops, the first one's first."""
+        return (self.transport, *(hop.transport for hop in self.hops[1:]))
 
 
 @dataclass(frozen=True, slots=True)

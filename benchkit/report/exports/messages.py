@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.analysis.hops import messages_of
 from benchkit.analysis.ledger import latency_ns, phases_ns
 from benchkit.records.run import Run
 from benchkit.records.samples import PHASES, STAMPS, Samples, Status
@@ -70,6 +71,7 @@ def messages(run: Run, most: int | None) -> Iterator[Message]:
         samples = run.samples.get(cell.id)
         if samples is None:
             continue
+        samples = messages_of(cell, samples)
         rows = chosen(samples, most)
         for at in range(0, len(rows), _CHUNK):
             part = samples[rows[at : at + _CHUNK]]
