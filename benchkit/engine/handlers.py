@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchkit.engine import ends, oracle, paths, placement, profile_phases
+from benchkit.engine.dropping import DroppingWorker
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
 from benchkit.engine.filling import Filling
+from benchkit.engine.flowing import FlowingProducer
 from benchkit.engine.in_place import InPlace
 from benchkit.engine.producer import Producer, drawn
 from benchkit.engine.profile import Watch
@@ -197,7 +199,8 @@ def do_produce(work: Work) -> dict[str, Any]:
             with Watch(work, task, lambda: profile_phases.of_producer(feed.take, sender.send)) as watch:
                 _settle()
                 task = _together(work, task)
-                producer = Producer(
+                made = Producer if task.flow is None else FlowingProducer
+                producer = made(
                     task, feed, coder, sender, SHELF.expected.get(task.cell, {}), lambda: bool(work.stopping)
                 )
                 error = _attempt(watch.around(lambda: producer.run(schedule)))
@@ -244,7 +247,8 @@ def do_serve(work: Work) -> dict[str, Any]:
             # What a worker encodes is its reply.
             coder = slowed_coder(codec, task.slow, encode="reply", decode="decode")
             receiver, stage = slowed_receiver(receiver, task.slow), slowed_stage(stage, task.slow)
-        worker = Worker(task, coder, receiver, stage, work.stopped)
+        serving = DroppingWorker if task.flow and task.flow.get("deadline") else Worker
+        worker = serving(task, coder, receiver, stage, work.stopped)
         work.progress = lambda: worker.handled
         with Watch(work, task, lambda: profile_phases.of_worker(receiver.receive, stage.run)) as watch:
             watch.begin(stage)

@@ -11,6 +11,7 @@ from benchkit.engine.join import Columns, join, producer_columns, worker_columns
 from benchkit.engine.outside import Seen
 from benchkit.engine.parties import accounts
 from benchkit.engine.task import Task
+from benchkit.engine.traffic import traffic_of
 from benchkit.engine.underway import Ends, Place, quiet_s
 from benchkit.records.run import Block, Failure
 from benchkit.records.samples import Samples
@@ -73,6 +74,7 @@ def record(
         schedule_seed=task.schedule_seed,
         level_per_s=place.level_per_s,
         foreign=sum(result["foreign"] for result in done),
+        traffic=traffic_of(produced, joined.samples),
         handled=None if len(done) < len(stage) or not stage else sum(result["handled"] for result in done),
         **_whereabouts(ends, stage),
         **accounts(ends.reports, stage, outside, produced, len(joined.samples), replies=task.replies),

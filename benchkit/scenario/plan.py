@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from benchkit.flow.options import FlowOptions
 from benchkit.link.options import LinkOptions
 from benchkit.load.base import Arrival
 from benchkit.load.search import Capacity
@@ -44,6 +45,8 @@ class PlannedCell:
     link: LinkOptions | None = None
     """What stands between the parties; None: nothing."""
     link_seed: int = 0
+    flow: FlowOptions | None = None
+    """How the producers' traffic is controlled; None: messages go straight to the transport."""
 
 
 @dataclass(frozen=True, slots=True)

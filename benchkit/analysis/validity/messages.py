@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from benchkit.analysis.traffic import drops, on_purpose
 from benchkit.analysis.validity.facts import Facts, Reason, blocks_named, graded, messages, percent, reason
 from benchkit.analysis.validity.parties import COUNTED, cut_short, failures
 from benchkit.units import show_us
@@ -44,11 +45,9 @@ def drain(facts: Facts) -> Iterator[Reason]:
 
 def undelivered(facts: Facts) -> Iterator[Reason]:
     """No message was lost on the way, or few enough where that is allowed."""
-    gone = {
-        name: facts.account[name]
-        for name in ("dropped", "rejected", "dead_lettered", "lost")
-        if facts.account[name]
-    }
+    found = {name: facts.account[name] for name in ("dropped", "rejected", "dead_lettered", "lost")}
+    found["dropped"] -= on_purpose(facts.blocks)
+    gone = {name: count for name, count in found.items() if count > 0}
     if not gone:
         return
     share = sum(gone.values()) / facts.scheduled
@@ -69,6 +68,21 @@ def undelivered(facts: Facts) -> Iterator[Reason]:
         "invalid" if broken else graded(share),
         refusal.remedy if refusal else "",
     )
+
+
+def traffic(facts: Facts) -> Iterator[Reason]:
+    """What was dropped because the scenario asks for it is told, and is no fault."""
+    dropped = on_purpose(facts.blocks)
+    if dropped:
+        text = ", ".join(f"{count} {name}" for name, count in drops(facts.blocks).items())
+        yield reason(
+            "dropped-on-purpose",
+            say(
+                "{share} of the messages were dropped as the scenario asks ({text})",
+                share=percent(dropped / facts.scheduled),
+                text=text,
+            ),
+        )
 
 
 def integrity(facts: Facts) -> Iterator[Reason]:
