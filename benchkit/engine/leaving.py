@@ -11,7 +11,7 @@ from benchkit.engine.join import Columns, join, producer_columns, worker_columns
 from benchkit.engine.outside import Seen
 from benchkit.engine.parties import accounts
 from benchkit.engine.task import Task
-from benchkit.engine.traffic import traffic_of
+from benchkit.engine.traffic import discard, traffic_of
 from benchkit.engine.underway import Ends, Place, quiet_s
 from benchkit.records.run import Block, Failure
 from benchkit.records.samples import Samples
@@ -38,6 +38,7 @@ def record(
         replies=task.replies, payload_bytes=place.payload_bytes, gave_up=gave_up,
         producers=task.producers, silent=produced.silent if produced else (),
     )  # fmt: skip
+    discarded = discard(joined.samples, produced.discarded if produced else {})
     warmup = cut_warmup(task, joined.samples, place, seen.get("warmup_messages", 0))
     failures = [
         *ends.failures,
@@ -74,7 +75,7 @@ def record(
         schedule_seed=task.schedule_seed,
         level_per_s=place.level_per_s,
         foreign=sum(result["foreign"] for result in done),
-        traffic=traffic_of(produced, joined.samples),
+        traffic=traffic_of(produced, joined.samples, discarded),
         handled=None if len(done) < len(stage) or not stage else sum(result["handled"] for result in done),
         **_whereabouts(ends, stage),
         **accounts(ends.reports, stage, outside, produced, len(joined.samples), replies=task.replies),
