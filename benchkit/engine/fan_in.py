@@ -81,7 +81,7 @@ def together(reports: Sequence[Mapping[str, Any] | None], task: Task) -> Produce
     traffic = tuple(report["traffic"] for report in there.values() if "traffic" in report)
     discarded: Counter[str] = Counter()
     for report in there.values():
-        discarded.update(report["discarded"])
+        discarded.update(report.get("discarded", {}))
     return Produced(merged, told, silent, discarded, traffic)
 
 
