@@ -145,10 +145,17 @@ class FlowingProducer(Producer):
             message_ = self._allowed(now)
             if message_ is not None:
                 self._attempt(message_)
-            elif self._dues.over and not len(waiting) and not self._under_way:
+            elif (
+                self._dues.over
+                and not len(waiting)
+                and not self._more_to_come(self.due[-1] if self.due else now)
+            ):
                 return
             else:
                 self._pause(self._next_ns(now))
+
+    def _unanswered(self) -> int:
+        return len(self._under_way) - sum(self._sender.dropped().values())
 
     def _look_ahead(self) -> None:
         """Have the next message ready before it is due, and count what is spent from the first measured one on."""
@@ -442,7 +449,7 @@ class FlowingProducer(Producer):
         found = super().result()
         found["columns"]["again"] = self._again.tobytes()
         # One that waits to be tried again is unsettled as well.
-        found["outstanding"] = len(self._under_way)
+        found["outstanding"] = max(0, self._unanswered())
         limit_ = self._limit
         told = {"least": limit_.least, "mean": limit_.mean, "last": float(limit_.value)} if limit_ else {}
         seen = {name: self._seen[name] for name in ("retries", "timed_out", "refused", "late")}

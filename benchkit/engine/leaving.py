@@ -16,7 +16,7 @@ from benchkit.engine.join import Columns, Joined, join, producer_columns, worker
 from benchkit.engine.outside import Seen
 from benchkit.engine.parties import accounts
 from benchkit.engine.task import Task
-from benchkit.engine.traffic import traffic_of
+from benchkit.engine.traffic import discard, traffic_of
 from benchkit.engine.underway import Ends, Place, quiet_s, stage_failure
 from benchkit.engine.waiting import count_busy_alone
 from benchkit.records.run import Block, Failure
@@ -50,6 +50,7 @@ def record(
             own = joined.samples[joined.samples["hop"] == hop]
             count_busy_alone(own)
             joined.samples[joined.samples["hop"] == hop] = own
+    discarded = discard(joined.samples, produced.discarded if produced else {})
     samples = folded(joined.samples, chain.afters(task)) if task.chain else joined.samples
     warmup = cut_warmup(task, samples, place, seen.get("warmup_messages", 0))
     if task.chain:
@@ -89,7 +90,7 @@ def record(
         schedule_seed=task.schedule_seed,
         level_per_s=place.level_per_s,
         foreign=sum(result["foreign"] for result in done),
-        traffic=traffic_of(produced, samples),
+        traffic=traffic_of(produced, samples, discarded),
         told={
             label: facts
             for label, result in zip(ends.labels, stage, strict=True)

@@ -70,6 +70,12 @@ def _transport(cell: Cell, hop: Hop, before: Hop | None, problems: Problems) -> 
             f"pipeline: transport {transport.kind} lives within one process, and each stage is one of its own",
             "transport: shm, or another one between processes",
         )
+    if promised.drops:
+        problems.add(
+            where,
+            f"pipeline: transport {transport.kind} drops by itself, and who sends on would not hear of it",
+            f"leave {promised.drops} out, or drop before the first stage: flow: latest-only",
+        )
     if promised.external_stage:
         problems.add(
             where,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import select
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 
@@ -22,6 +22,9 @@ from benchkit.transports._redis.place import Place
 from benchkit.transports._redis.resp import CRLF, MAX_VALUE_BYTES, Refused, Resp, command
 from benchkit.transports.base import Reply, Sender
 from benchkit.transports.buffers import Pool, beginning
+
+Trimmed = Callable[[int], int]
+"""How many messages an answer, a number, says that the broker dropped."""
 
 _UNANSWERED = 256
 """Answers that may wait unread; bounds what the broker must buffer for this end."""
@@ -43,8 +46,11 @@ class RedisSender(Sender):
     that several may together exceed `depth`; no producer has more than `depth` messages of its own there.
     """
 
-    def __init__(self, place: Place, depth: int, envelope: Envelope, query: bytes) -> None:
+    def __init__(
+        self, place: Place, depth: int, envelope: Envelope, query: bytes, trimmed: Trimmed | None = None
+    ) -> None:
         self._url = place.url
+        self._sockets = place.sockets
         self._where = shown(place.url)
         self._depth = depth
         self._query = query
@@ -52,15 +58,17 @@ class RedisSender(Sender):
         self._answers = envelope.answers
         self._most_bytes = MAX_VALUE_BYTES - envelope.more_bytes
         self._known = 0
+        self._trimmed = trimmed
+        self._dropped = 0
         self._starts: deque[bytes] = deque()
         self._refused: deque[bytes] = deque()
         self._pool = Pool(place.reply_bytes + len(CRLF), ready=2)
         self._slot: memoryview | None = None
         self._blpop = command("BLPOP", place.replies, 0)
         self._waiting = 0
-        self._out = connect(place.url)
+        self._out = connect(place.url, place.sockets)
         try:
-            self._in = connect(place.url)
+            self._in = connect(place.url, place.sockets)
         except BrokerError:
             self._out.close()
             raise
@@ -117,6 +125,8 @@ class RedisSender(Sender):
                 answer = answer[-1]
             if type(answer) is int:
                 self._known = answer
+                if self._trimmed is not None:
+                    self._dropped += self._trimmed(answer)
             elif isinstance(answer, Refused):
                 if not str(answer).startswith(_FULL):
                     raise BrokerError(f"the broker refuses messages: {answer}", where=self._where)
@@ -163,9 +173,17 @@ class RedisSender(Sender):
     def _rejection(self) -> Reply:
         return Reply(memoryview(self._refused.popleft()), rejected=True)
 
+    def dropped(self) -> Mapping[str, int]:
+        """What the broker trimmed off, as far as its answers have come."""
+        if self._trimmed is None:
+            return {}
+        while self._starts and self._out.ready(_REFUSAL_S):
+            self._answer()
+        return {"maxlen": self._dropped}
+
     def path(self) -> Mapping[str, str]:
         """Of both connections; the server as it answers on the one that carries messages."""
-        return path((self._out, self._in), self._url)
+        return path((self._out, self._in), self._url, self._sockets)
 
     def close(self) -> None:
         """Let the broker answer what was sent, then close."""
