@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from examples import TWENTY
 
-from benchkit.errors import KlvError, MessageError
-from benchkit.klv import pack, parse
+from benchkit.errors import KlvError, MessageError, MissingLibrary
+from benchkit.klv import pack, parse, split
 from benchkit.klv.ts import MOST_BYTES, TICKS_PER_S, Writer, read
 from benchkit.klv.ts_tables import PACKET_BYTES, crc32
 
@@ -130,6 +130,13 @@ def test_packets_that_do_not_fit_are_refused():
         writer.klv(pack({2: 1, 48: bytes(60_000)}), 0)
 
 
+def test_a_pyav_that_cannot_mux_is_told_with_the_install_command(monkeypatch):
+    monkeypatch.setattr(av.container, "OutputContainer", object)
+    with pytest.raises(MissingLibrary, match="muxes no finished packets") as error:
+        Writer(io.BytesIO(), synchronous=True, size=(64, 48), rate_per_s=Fraction(30))
+    assert "pip install" in error.value.remedy
+
+
 @pytest.mark.parametrize("data", [b"", b"no transport stream", bytes(10_000)])
 def test_what_is_no_transport_stream_is_one_error(data):
     with pytest.raises(MessageError, match="transport stream"):
@@ -143,6 +150,28 @@ def test_a_stream_that_is_cut_off_gives_what_is_whole_before_it():
     assert came
     assert came[:-1] == whole[: len(came) - 1]  # the last may be cut off too: `parse` tells
     assert TICKS_PER_S == 90_000
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg on this machine")
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_ffmpeg_extracts_the_packets(synchronous, tmp_path):
+    (tmp_path / "own.ts").write_bytes(stream(synchronous=synchronous))
+    command = [
+        "ffmpeg",
+        "-loglevel",
+        "error",
+        "-i",
+        "own.ts",
+        "-map",
+        "0:d",
+        "-c",
+        "copy",
+        "-f",
+        "data",
+        "its.klv",
+    ]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=60)
+    assert list(split((tmp_path / "its.klv").read_bytes())) == packets()
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg on this machine")
