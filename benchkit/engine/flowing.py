@@ -154,8 +154,8 @@ class FlowingProducer(Producer):
             else:
                 self._pause(self._next_ns(now))
 
-    def _unanswered(self) -> int:
-        return len(self._under_way) - sum(self._sender.dropped().values())
+    def _awaited(self) -> int:
+        return len(self._under_way)
 
     def _look_ahead(self) -> None:
         """Have the next message ready before it is due, and count what is spent from the first measured one on."""

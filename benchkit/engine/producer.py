@@ -337,13 +337,17 @@ class Producer:
         """Nobody answers what the transport dropped; some of it may have reached a worker before."""
         if self._unanswered() > 0:
             return True
-        return self.outstanding > 0 and (
+        return self._awaited() > 0 and (
             self._clock() - max(since_ns, self.last_seen_ns) < quiet_s(self._task.drain_s) * 1e9
         )
 
     def _unanswered(self) -> int:
         """Under way, less what the transport says that it dropped."""
-        return self.outstanding - sum(self._sender.dropped().values())
+        return self._awaited() - sum(self._sender.dropped().values())
+
+    def _awaited(self) -> int:
+        """Messages that an answer is awaited for."""
+        return self.outstanding
 
     def _refusals(self) -> None:
         """Without replies: what the transport refused after it was sent is rejected and not lost."""

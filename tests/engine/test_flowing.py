@@ -112,6 +112,9 @@ class World:
         self.now = max(self.now, math.ceil(until))
         return None
 
+    def dropped(self):
+        return {}
+
     def spun_s(self):
         return 0.0
 
@@ -160,7 +163,7 @@ class Block:
             gave_up=bool(self.result["outstanding"]),
         )  # fmt: skip
         self.samples = self.joined.samples
-        self.traffic = traffic_of(produced, self.samples)
+        self.traffic = traffic_of(produced, self.samples, {})
 
     def count(self, status):
         return int(np.count_nonzero(self.samples["status"] == status))
