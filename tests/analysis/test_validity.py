@@ -221,7 +221,17 @@ def test_what_a_transport_drops_by_itself_was_not_asked_for() -> None:
     reasons = found(run)
     assert reasons["undelivered"]["severity"] == "invalid"
     assert "(240 dropped)" in reasons["undelivered"]["message"]
-    assert "240 transport, 20 latest-only" in reasons["dropped-on-purpose"]["message"]
+    assert "(20 latest-only)" in reasons["dropped-on-purpose"]["message"]
+
+
+def test_a_full_servers_refusals_are_what_was_asked_for_where_nothing_is_tried_again() -> None:
+    run = enough()
+    fate(run, Status.REJECTED, 260)
+    in_block(run, traffic=Traffic(refused=260))
+    assert "(260 refused)" in found(run)["dropped-on-purpose"]["message"]
+    assert "undelivered" not in found(run)
+    in_cell(run, parameters={"flow": {"policy": "block", "retry": {"attempts": 2}}})
+    assert found(run)["undelivered"]["severity"] == "invalid"
 
 
 def test_too_few_samples_for_a_percentile_is_a_note_and_for_the_median_invalid() -> None:

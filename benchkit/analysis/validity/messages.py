@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from benchkit.analysis.link import packets_lost
-from benchkit.analysis.traffic import drops, on_purpose
+from benchkit.analysis.traffic import REFUSED, shed
 from benchkit.analysis.validity.facts import Facts, Reason, blocks_named, graded, messages, percent, reason
 from benchkit.analysis.validity.parties import COUNTED, cut_short, failures
 from benchkit.units import show_us
@@ -50,7 +50,9 @@ def undelivered(facts: Facts) -> Iterator[Reason]:
     What a link took away because it was asked to is what was to be measured: each lost message needs a lost datagram.
     """
     found = {name: facts.account[name] for name in ("dropped", "rejected", "dead_lettered", "lost")}
-    found["dropped"] -= on_purpose(facts.blocks)
+    asked = shed(facts.cell, facts.blocks)
+    found["rejected"] -= asked.pop(REFUSED, 0)
+    found["dropped"] -= sum(asked.values())
     gone = {name: count for name, count in found.items() if count > 0}
     if not gone:
         return
@@ -79,14 +81,14 @@ def undelivered(facts: Facts) -> Iterator[Reason]:
 
 def traffic(facts: Facts) -> Iterator[Reason]:
     """What was dropped because the scenario asks for it is told, and is no fault."""
-    dropped = on_purpose(facts.blocks)
-    if dropped:
-        text = ", ".join(f"{count} {name}" for name, count in drops(facts.blocks).items())
+    asked = shed(facts.cell, facts.blocks)
+    if asked:
+        text = ", ".join(f"{count} {name}" for name, count in asked.items())
         yield reason(
             "dropped-on-purpose",
             say(
-                "{share} of the messages were dropped as the scenario asks ({text})",
-                share=percent(dropped / facts.scheduled),
+                "{share} of the messages were dropped or refused as the scenario asks ({text})",
+                share=percent(sum(asked.values()) / facts.scheduled),
                 text=text,
             ),
         )
