@@ -254,12 +254,15 @@ class FlowingProducer(FlowLoop):
             return
         message = self._under_way.get(index)
         if message is None:
-            self._stray(index)
+            self._stray(index, lost=reply.lost)
             return
         message.owed -= 1
         self._owed -= 1
         if reply.rejected:
             self._refused(message, reply, now)
+            return
+        if reply.lost:
+            self._lost(message, now)
             return
         self.returned[index] = now
         self._answered(message, now, missed=bool(envelope.flags & DROPPED))
@@ -273,14 +276,24 @@ class FlowingProducer(FlowLoop):
         elif self._task.external_stage:
             self.counters.stage_errors[bytes(body).decode(errors="replace")] += 1
 
-    def _stray(self, index: int) -> None:
+    def _lost(self, message: _Message, now: int) -> None:
+        """The transport knows that an attempt will not be answered; another one may be."""
+        if not message.in_flight or message.owed:
+            return
+        self._miss(message, now)
+        if self._retries is None:
+            self._settle(message, Status.LOST, now)
+        else:
+            self._again_or_never(message, now, 0, "retries")
+
+    def _stray(self, index: int, *, lost: bool) -> None:
         """A reply to what is settled: expected of attempts that were given up, else it came twice."""
         left = self._strays.get(index, 0)
         if not left:
-            self.counters.duplicated += 1
+            self.counters.duplicated += not lost
             return
         self._owed -= 1
-        self._seen["late"] += 1
+        self._seen["late"] += not lost
         if left == 1:
             del self._strays[index]
         else:

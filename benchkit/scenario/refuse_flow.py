@@ -62,7 +62,8 @@ def _load(cell: Cell, flow: FlowOptions) -> Iterator[Wrong]:
 def _transport(cell: Cell, flow: FlowOptions) -> Iterator[Wrong]:
     choice = cell.choices["transport"]
     promised = cast("Transport", choice.value).capabilities()
-    if flow.retry is not None and flow.timeout is None and not promised.refuses:
+    tells = promised.refuses or promised.datagrams  # UDP's ends find out what was lost
+    if flow.retry is not None and flow.timeout is None and not tells:
         what = (
             f"retry, but transport {choice.kind} refuses nothing and no timeout says when a reply is missing"
         )

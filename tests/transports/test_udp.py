@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from benchkit.analysis.document import document
 from benchkit.engine.runner import Runner
 from benchkit.errors import BrokerError, MissingLibrary, Rejected, StorageError
+from benchkit.flow.options import FlowOptions, Retry
 from benchkit.link.options import LinkOptions
 from benchkit.link.plan import Impairment
 from benchkit.link.process import link_process
@@ -299,6 +300,10 @@ def cell(name, transport, link, load, **changes):
     return PlannedCell(**{**options, **changes})
 
 
+AGAIN = FlowOptions(policy="drop-oldest", timeout="1s", retry=Retry(attempts=6, budget=None))
+"""No message waits for the timeout: the transport tells that it is lost."""
+
+
 @pytest.fixture(scope="module")
 def run():
     lossy = LinkOptions(delay="2ms", loss=0.05, loss_burst=3)
@@ -306,10 +311,11 @@ def run():
     cells = (
         cell("closed", udp, lossy, Closed(in_flight=4)),
         cell("silent", udp, lossy, Constant(rate=150), replies=False, producers=2),
+        cell("again", udp, lossy, Constant(rate=150), flow=AGAIN),
         cell("direct", udp, None, Closed(in_flight=2), workers=2),
     )
     plan = Plan(
-        name="x", seed=0, quick=True, cells=cells, order=(0, 1, 2), blocks=Blocks(1, 0.6, 0.02, 1.0),
+        name="x", seed=0, quick=True, cells=cells, order=(0, 1, 2, 3), blocks=Blocks(1, 0.6, 0.02, 1.0),
         checksum_every=1, check_replies=True, on_error="continue", slo={}, resolved={"name": "x"},
     )  # fmt: skip
     return Runner(plan, lambda _: None).run()
@@ -344,6 +350,14 @@ def test_both_ends_tell_what_they_counted(run):
     assert entry(run, "closed")["transport_counts"]["producer"]["sent_fragments"] == out["sent_fragments"]
     again = TypeAdapter(Block).validate_python(storable(block))
     assert again.counts == block.counts
+
+
+def test_what_is_told_to_be_lost_is_tried_again_where_that_is_asked_for(run):
+    account, block = entry(run, "again")["account"], next(b for b in run.blocks if b.cell == "again")
+    assert block.traffic.retries > 5
+    assert block.traffic.timed_out == 0
+    assert account["lost"] == account["duplicated"] == 0
+    assert account["delivered"] > 0.9 * account["scheduled"]
 
 
 def test_without_replies_the_workers_say_what_was_lost(run):

@@ -10,13 +10,18 @@ from hypothesis import strategies as st
 
 from benchkit.errors import MessageError
 from benchkit.transports._udp import head as heads
+from benchkit.transports._udp.arrivals import arrivals
 from benchkit.transports._udp.cut import Cut
 from benchkit.transports._udp.flight import Flight
 from benchkit.transports._udp.head import HEAD_BYTES, LAYOUT, MESSAGE, Head, parse
-from benchkit.transports._udp.outgoing import Outgoing
+from benchkit.transports._udp.outgoing import Outgoing, Told
 from benchkit.transports._udp.reassembly import Counts, Inbox, Room
+from benchkit.transports.buffers import Pool
 
 TOKEN = 7
+TOKEN_BYTES = TOKEN.to_bytes(8, "little")
+TOLD = Told(TOKEN, 0, 0, 1, 0)
+TABLE = memoryview(bytearray(1 << 16))
 SIZE = 64
 LIMIT = 5000
 MESSAGES = 4
@@ -30,11 +35,12 @@ def body(nbytes, seed=1):
 
 def fragments(number, message, cut, parts=None):
     """A message's datagrams, as memoryviews."""
-    out = Outgoing(MESSAGE, number, parts or [message], cut)
+    out = Outgoing(MESSAGE, number, parts or [message], cut, Pool(0))
     found = []
     while out.index < cut.end:
-        count = out.together(5)
-        pieces = out.fragments(count, TOKEN, 0, 0, 1, 0)
+        # Eight and more of one part are written in one go.
+        count = out.together(3 + number % 2 * 8)
+        pieces = out.fragments(count, TOLD, TABLE)
         joined = b"".join(pieces)
         full = HEAD_BYTES + cut.size
         found += [memoryview(joined[at : at + full]) for at in range(0, len(joined), full)]
@@ -80,7 +86,7 @@ def test_whatever_order_fragments_come_in_and_how_often_the_message_is_whole_onc
 ):
     cut = Cut(nbytes, SIZE, group if parity else 0, parity)
     message = body(nbytes)
-    datagrams = fragments(1, message, cut) * 2
+    datagrams = fragments(1, message, cut) + fragments(1, message, cut, [message[:9], message[9:]])
     shuffle.shuffle(datagrams)
     to = Receiving(group=group, parity=parity)
     for datagram in datagrams:
@@ -141,13 +147,13 @@ def test_a_message_is_gathered_from_many_parts_and_its_parts_may_change_once_it_
     parts = [bytearray(body(n, n)) for n in (1, 64, 700, 3)]
     message = b"".join(parts)
     cut = Cut(len(message), SIZE)
-    out = Outgoing(MESSAGE, 1, parts, cut)
-    first = out.fragments(3, TOKEN, 0, 0, 1, 0)
+    out = Outgoing(MESSAGE, 1, parts, cut, Pool(0))
+    first = out.fragments(3, TOLD, TABLE)
     kept = [bytes(piece) for piece in first]
     out.keep()
     for part in parts:
         part[:] = bytes(len(part))
-    rest = out.fragments(cut.end - 3, TOKEN, 0, 0, 1, 0)
+    rest = out.fragments(cut.end - 3, TOLD, TABLE)
     joined = b"".join(bytes(piece) for piece in [*kept, *rest])
     full = HEAD_BYTES + SIZE
     assert b"".join(joined[at + HEAD_BYTES : at + full] for at in range(0, len(joined), full)) == message
@@ -158,10 +164,13 @@ def test_what_stays_incomplete_is_given_up_after_its_time_and_never_comes_back()
     cut = Cut(3 * SIZE, SIZE)
     datagrams = fragments(1, body(3 * SIZE), cut)
     to.take(datagrams[0], 0.0)
-    to.take(datagrams[1], 0.9)
-    to.inbox.expire(1.8)
+    to.inbox.expire(100.0)
+    assert 1 in to.inbox  # who sends may pause
+    to.inbox.ended([1, 7], 100.0)
+    to.take(datagrams[1], 100.9)
+    to.inbox.expire(101.8)
     assert 1 in to.inbox
-    to.inbox.expire(1.95)
+    to.inbox.expire(101.95)
     assert 1 not in to.inbox
     assert to.held == 0
     to.take(datagrams[2], 2.0)
@@ -192,6 +201,13 @@ def hostile():
         st.integers(0, 2**32 - 1) | st.integers(0, 9), st.sampled_from([0, 1, 64, 65, 4999, 5001, 2**32 - 1]),
         st.integers(0, 2**32 - 1) | st.integers(0, 9), st.binary(max_size=80),
     )  # fmt: skip
+
+
+def parsed(datagram):
+    try:
+        return parse(datagram)
+    except MessageError:
+        return None
 
 
 def disturbed(rng, datagrams):
@@ -227,6 +243,7 @@ def test_no_datagram_does_more_than_be_refused_and_what_is_held_stays_bounded(st
     for at, datagram in enumerate(queue):
         to.take(datagram, at * 1e-3)
         assert 0 <= to.held == len(to.inbox) <= MESSAGES
+    to.inbox.ended([head.number for head in map(parsed, queue) if head], 1.0)
     to.inbox.expire(1e9)
     assert to.held == 0
     numbers = [number for number, _ in to.whole]
@@ -299,3 +316,63 @@ def test_places_are_never_more_than_messages_and_never_below_none(steps):
         else:
             flight.lost(now - 2, ())
         assert 0 <= flight.placed <= len(flight)
+
+
+# Rows ----------------------------------------------------------------------------------------------------
+
+
+class Piece:
+    """Stands for a socket whose last `receive` brought these datagrams in one piece."""
+
+    def __init__(self, datagrams):
+        self.buffer = memoryview(b"".join(datagrams))
+        self.received = (self.buffer.nbytes, datagrams[0].nbytes, None)
+
+
+@given(sizes, groups, parities, st.randoms(use_true_random=False))
+def test_rows_of_datagrams_are_taken_like_single_ones(nbytes, group, parity, choose):
+    cut = Cut(nbytes, SIZE, group if parity else 0, parity)
+    message = body(nbytes)
+    one_by_one, in_rows = (Receiving(group=group, parity=parity) for _ in range(2))
+    left = [each for each in fragments(1, message, cut) * 2 if choose.random() < 0.9]
+    while left:
+        count = choose.randrange(1, 12)
+        # A piece ends with the first that is shorter, as the kernel's do.
+        short = next((at + 1 for at, each in enumerate(left) if each.nbytes < left[0].nbytes), count)
+        part = left[: min(count, short)]
+        part = part[: next((at for at, each in enumerate(part) if each.nbytes > part[0].nbytes), len(part))]
+        left = left[len(part) :]
+        piece = Piece(part)
+        for head, datagrams, number in arrivals(piece, piece.received, TOKEN_BYTES, in_rows.counts):
+            found = in_rows.inbox.arrived(head, datagrams, number, 0.0)
+            if found is not None:
+                in_rows.whole.append((found.number, bytes(found.buffer[: found.total])))
+                in_rows.room.give(found.buffer)
+        for datagram in part:
+            one_by_one.take(datagram)
+    assert in_rows.whole == one_by_one.whole
+    assert in_rows.counts == one_by_one.counts
+    assert in_rows.held == one_by_one.held == len(in_rows.inbox)
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(hostile().map(lambda data: data.ljust(130, b"x")[:130]), min_size=4, max_size=9),
+    st.integers(0, 9),
+)
+def test_hostile_rows_are_refused_like_single_ones(strange, repeats):
+    # The first one again and again, with numbers that follow each other: what a row looks like.
+    for at in range(repeats):
+        head = LAYOUT.unpack_from(strange[0])
+        strange.append(LAYOUT.pack(*head[:8], (head[8] + at) % 2**32, *head[9:]) + strange[0][HEAD_BYTES:])
+    to = Receiving()
+    for first in range(0, len(strange), 4):
+        piece = Piece([memoryview(each) for each in strange[first : first + 4]])
+        for head, datagrams, count in arrivals(piece, piece.received, TOKEN_BYTES, to.counts):
+            try:
+                found = to.inbox.arrived(head, datagrams, count, 0.0)
+            except MessageError:
+                continue
+            if found is not None:
+                to.room.give(found.buffer)
+        assert 0 <= to.held == len(to.inbox) <= MESSAGES

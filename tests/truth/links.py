@@ -4,6 +4,7 @@ import selectors
 import socket
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -167,3 +168,109 @@ def added_us(process, count=1000) -> tuple[float, float]:
 def _echo(sock):
     while data := sock.recv(64):
         sock.sendall(data)
+
+
+# Datagrams -----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def datagrams(process, up: Impairment):
+    """A link before a UDP server: (link, a client's socket that leads there, the server's, its address)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server, socket.socket(
+        socket.AF_INET, socket.SOCK_DGRAM
+    ) as client:  # fmt: skip
+        server.bind(("127.0.0.1", 0))
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        for sock in (server, client):
+            sock.settimeout(30)
+        link = process.open(up, Impairment(), "1")
+        client.connect(("127.0.0.1", link.lead(Endpoint("127.0.0.1", server.getsockname()[1]), "udp")))
+        yield link, client, server
+        link.close()
+
+
+def delays_of_datagrams(process, asked: Impairment, count=200, gap_s=0.001) -> Delays:
+    """Datagrams of 64 bytes, every `gap_s`, each with the moment at which it was sent."""
+    found = []
+    for up in (Impairment(), asked):
+        with datagrams(process, up) as (link, client, server):
+            seen = np.zeros(count, np.int64)
+            taking = threading.Thread(target=_take, args=(server, seen), daemon=True)
+            taking.start()
+            for _ in range(count):
+                client.send(time.monotonic_ns().to_bytes(_STAMP_BYTES, "little") + bytes(64 - _STAMP_BYTES))
+                time.sleep(gap_s)  # paces the messages
+            taking.join(30)
+            told = link.stats()["up"]["delay_us"]
+        found.append(seen)
+    without, seen = found
+    return Delays(
+        {name: quantile_ns(asked, share) / 1e6 for name, share in SHARES.items()},
+        {name: float(np.quantile(seen, share) - np.median(without)) / 1e6 for name, share in SHARES.items()},
+        {name: told[name] / 1e3 for name in SHARES},
+    )
+
+
+def _take(server, found):
+    for number in range(len(found)):
+        data = server.recv(64)
+        found[number] = time.monotonic_ns() - int.from_bytes(data[:_STAMP_BYTES], "little")
+
+
+def rate_of_datagrams(process, bytes_per_s: float, seconds: float) -> tuple[float, float]:
+    """Of a sender that is half as fast again: what arrives, and what the link says, as ratios to what was asked."""
+    nbytes = 1400
+    with datagrams(process, Impairment(rate_bytes_per_s=bytes_per_s)) as (link, client, server):
+        ended = threading.Event()
+        sending = threading.Thread(
+            target=_paced, args=(client, nbytes, bytes_per_s * 1.5, ended), daemon=True
+        )
+        sending.start()
+        for _ in range(5):
+            server.recv(nbytes)
+        got, began = 0, time.monotonic()
+        while time.monotonic() - began < seconds:
+            got += len(server.recv(nbytes))
+        elapsed_s = time.monotonic() - began
+        told = link.stats()["up"]["rate_bytes_per_s"] or 0.0
+        ended.set()
+        sending.join(30)
+    return got / elapsed_s / bytes_per_s, told / bytes_per_s
+
+
+def _paced(client, nbytes, bytes_per_s, ended):
+    began, sent = time.monotonic(), 0
+    while not ended.is_set():
+        while sent * nbytes < (time.monotonic() - began) * bytes_per_s:
+            client.send(bytes(nbytes))
+            sent += 1
+        time.sleep(0.0005)  # paces the sender
+
+
+def added_to_datagrams_us(process, count=1000) -> tuple[float, float]:
+    """Median round trips of 64 bytes straight and through a link that does nothing, taken in turn; microseconds."""
+    with datagrams(process, Impairment()) as (_, through, server), socket.socket(
+        socket.AF_INET, socket.SOCK_DGRAM
+    ) as straight:  # fmt: skip
+        straight.connect(server.getsockname())
+        straight.settimeout(30)
+        echoing = threading.Thread(target=_echo_datagrams, args=(server,), daemon=True)
+        echoing.start()
+        trips: list[list[int]] = [[], []]
+        for _ in range(count):
+            for sock, took in zip((straight, through), trips, strict=True):
+                began = time.monotonic_ns()
+                sock.send(bytes(64))
+                sock.recv(64)
+                took.append(time.monotonic_ns() - began)
+        straight.send(b"")
+        echoing.join(30)
+    return float(np.median(trips[0])) / 1e3, float(np.median(trips[1])) / 1e3
+
+
+def _echo_datagrams(server):
+    while True:
+        data, sender = server.recvfrom(64)
+        if not data:
+            return
+        server.sendto(data, sender)

@@ -10,7 +10,16 @@ from __future__ import annotations
 
 from math import sqrt
 
-from links import added_us, delays, loss, rate
+from links import (
+    Delays,
+    added_to_datagrams_us,
+    added_us,
+    delays,
+    delays_of_datagrams,
+    loss,
+    rate,
+    rate_of_datagrams,
+)
 
 from benchkit.link.options import LinkOptions
 from benchkit.link.plan import Impairment
@@ -29,26 +38,27 @@ ASKED = {
 }
 
 
+KINDS = {
+    "tcp": (added_us, delays, rate),
+    "udp": (added_to_datagrams_us, delays_of_datagrams, rate_of_datagrams),
+}
+
+
 def main() -> None:
-    """All of it, in about a minute."""
+    """All of it, in about two minutes."""
     with link_process() as process:
-        straight, through = added_us(process)
-        print(
-            f"nothing impaired: {straight:.1f} us a round trip, {through:.1f} us through the link: ", end=""
-        )
-        print(f"{(through - straight) / 2:.1f} us a way")
-        print(f"{'delay':>14} {'':4} {'asked':>8} {'outside':>8} {'link':>8}  ms; within 1 ms or 5%")
-        for name, asked in ASKED.items():
-            found = delays(process, asked, count=500, gap_s=0.004)
-            for percentile, wanted in found.asked.items():
-                seen, told = found.seen[percentile], found.told[percentile]
-                good = abs(seen - wanted) <= max(1.0, 0.05 * wanted)
-                print(
-                    f"{name:>14} {percentile:4} {wanted:8.2f} {seen:8.2f} {told:8.2f}  {'yes' if good else 'no'}"
-                )
-        for asked in (1e5, 1e6, 1e7, 1e8):
-            seen, told = rate(process, asked, 2.0)
-            print(f"rate {asked / 1e6:g} MB/s: {seen:.4f} of it arrives, the link says {told:.4f}")
+        for kind, (added, delayed, rated) in KINDS.items():
+            straight, through = added(process)
+            print(
+                f"{kind}, nothing impaired: {straight:.1f} us a round trip, {through:.1f} us through the link: "
+                f"{(through - straight) / 2:.1f} us a way"
+            )
+            print(f"{'delay':>14} {'':4} {'asked':>8} {'outside':>8} {'link':>8}  ms; within 1 ms or 5%")
+            for name, asked in ASKED.items():
+                _print_delays(name, delayed(process, asked, count=500, gap_s=0.004))
+            for wanted in (1e5, 1e6, 1e7, 1e8) if kind == "tcp" else (1e5, 1e6, 1e7, 5e7):
+                seen, told = rated(process, wanted, 2.0)
+                print(f"rate {wanted / 1e6:g} MB/s: {seen:.4f} of it arrives, the link says {told:.4f}")
         for share, burst in ((0.01, 1), (0.02, 5), (0.1, 4)):
             count = 20_000
             lost, run = loss(process, Impairment(loss=share, loss_burst=burst), count)
@@ -56,6 +66,13 @@ def main() -> None:
             print(
                 f"loss {share:g} in bursts of {burst}: {lost:.4f} (one error {error:.4f}) in bursts of {run:.2f}"
             )
+
+
+def _print_delays(name: str, found: Delays) -> None:
+    for percentile, wanted in found.asked.items():
+        seen, told = found.seen[percentile], found.told[percentile]
+        good = abs(seen - wanted) <= max(1.0, 0.05 * wanted)
+        print(f"{name:>14} {percentile:4} {wanted:8.2f} {seen:8.2f} {told:8.2f}  {'yes' if good else 'no'}")
 
 
 if __name__ == "__main__":

@@ -24,10 +24,20 @@ import struct
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from benchkit.errors import MessageError
 
 LAYOUT: Final = struct.Struct("<QBBHHHIIIIQQ")
 HEAD_BYTES: Final = LAYOUT.size
+TABLE: Final = np.dtype(
+    [
+        ("token", "<u8"), ("kind", "u1"), ("parity", "u1"), ("group", "<u2"), ("size", "<u2"), ("spare", "<u2"),
+        ("number", "<u4"), ("total", "<u4"), ("fragment", "<u4"), ("window", "<u4"), ("spent", "<u8"), ("heard", "<u8"),
+    ]
+)  # fmt: skip
+"""The same, for many heads at a time."""
+assert TABLE.itemsize == HEAD_BYTES  # noqa: S101  (a fact about the lines above)
 TOKEN_BYTES: Final = 8
 MESSAGE, REPLY, ACK, ASK, ANSWER, GRANT = range(6)
 MOST_ASKED: Final = 64

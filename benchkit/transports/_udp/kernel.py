@@ -37,7 +37,7 @@ _NO_ROOM: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS})
 class Datagrams:
     """A non-blocking socket of the loopback interface; `offload`: rows go and come in one piece where they can."""
 
-    __slots__ = ("_offload", "buffer", "receive_bytes", "send_bytes", "sock")
+    __slots__ = ("_cuts", "_joins", "buffer", "receive_bytes", "send_bytes", "sock", "table")
 
     def __init__(self, send_bytes: int, receive_bytes: int, *, offload: bool = True) -> None:
         """Asks for these buffers; what the kernel granted is in `send_bytes` and `receive_bytes`."""
@@ -47,14 +47,16 @@ class Datagrams:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self.send_bytes = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
         self.receive_bytes = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
-        self._offload = offload and sys.platform == "linux"
-        if self._offload:
+        self._cuts = self._joins = offload and sys.platform == "linux"
+        if self._joins:
             try:
                 sock.setsockopt(_SOL_UDP, _UDP_GRO, 1)
             except OSError:
-                self._offload = False
+                self._joins = False
         self.buffer = fresh(1 << 16)
         """What was received last."""
+        self.table = fresh(1 << 16)
+        """For what is sent next."""
 
     def fileno(self) -> int:
         """For `select`."""
@@ -62,7 +64,7 @@ class Datagrams:
 
     def in_a_row(self, datagram_bytes: int) -> int:
         """How many datagrams of this length may go with one call."""
-        return max(1, min(_MOST_IN_A_ROW, MOST_BYTES // datagram_bytes)) if self._offload else 1
+        return max(1, min(_MOST_IN_A_ROW, MOST_BYTES // datagram_bytes)) if self._cuts else 1
 
     def send(self, parts: Sequence[Buffer], each_bytes: int, address: Any = None) -> bool:
         """Send them as datagrams of `each_bytes` (0: as one); False when there is no room; OSError when refused."""
@@ -77,7 +79,7 @@ class Datagrams:
                 return False
             if each_bytes and error.errno != errno.ECONNREFUSED:
                 # A kernel, or a device on the way, that does not cut: from now on one by one.
-                self._offload = False
+                self._cuts = False
                 return False
             raise
         return True
@@ -85,7 +87,7 @@ class Datagrams:
     def receive(self) -> tuple[int, int, Any] | None:
         """Bytes in `buffer`, the length of each datagram among them but the last, whose; None when nothing is there."""
         try:
-            if not self._offload:
+            if not self._joins:
                 nbytes, address = self.sock.recvfrom_into(self.buffer)
                 return nbytes, nbytes, address
             nbytes, ancillary, _, address = self.sock.recvmsg_into((self.buffer,), _ANCILLARY_BYTES)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from time import monotonic  # pacing, and waits that are woken early; nothing is stamped
 from typing import Any, Final
 
-from benchkit.errors import MessageError
-from benchkit.transports._udp.head import ANSWER, ASK, GRANT, HEAD_BYTES, LAYOUT, Head, packed, parse
+from benchkit.transports._udp.head import ANSWER, ASK, GRANT, HEAD_BYTES, LAYOUT, Head, packed
 from benchkit.transports._udp.kernel import Datagrams
-from benchkit.transports._udp.outgoing import Outgoing
+from benchkit.transports._udp.outgoing import Outgoing, Told
 from benchkit.transports._udp.reassembly import Counts, Inbox
 from benchkit.transports._udp.window import cost_bytes
 
@@ -99,7 +98,8 @@ class Peer:
             if count <= 0:
                 return False
             mark = out.mark()
-            parts = out.fragments(count, self._token, self.own_window, self._spent, cost, self._heard)
+            told = Told(self._token, self.own_window, self._spent, cost, self._heard)
+            parts = out.fragments(count, told, sock.table)
             if not sock.send(parts, full if count > 1 else 0, self.address):
                 out.back(mark)
                 return False
@@ -123,21 +123,3 @@ class Peer:
         if self._pace and (wait_s := self._next_s - monotonic()) > 0:
             return min(wait_s, ASK_S)
         return _NO_ROOM_S if self.room(HEAD_BYTES + out.cut.size) else ASK_S
-
-
-def datagrams(
-    sock: Datagrams, received: tuple[int, int, Any], token: bytes, counts: Counts
-) -> Iterator[tuple[Head, memoryview]]:
-    """The datagrams of one `receive`, parsed; strangers' and malformed ones are counted."""
-    nbytes, each_bytes, _ = received
-    if not nbytes:
-        counts.strangers += 1
-    for start in range(0, nbytes, each_bytes or 1):
-        datagram = sock.buffer[start : min(start + each_bytes, nbytes)]
-        if datagram[: len(token)] != token:
-            counts.strangers += 1
-            continue
-        try:
-            yield parse(datagram), datagram
-        except MessageError:
-            counts.malformed += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -30,9 +31,18 @@ class Ways:
     pace_bytes_per_s: float
 
     def cut(self, total: int) -> Cut:
-        """Of a message of so many bytes."""
-        return Cut(total, fragment_bytes(self.mtu), self.group if self.parity else 0, self.parity)
+        """Of a message of so many bytes; parity is no longer than a message of one fragment."""
+        size = min(fragment_bytes(self.mtu), max(_LEAST_BYTES, -(-total // _STEP) * _STEP))
+        return _cut(total, size, self.group if self.parity else 0, self.parity)
 
+
+_cut = lru_cache(maxsize=1024)(Cut)
+"""Messages are of a few lengths mostly."""
+
+
+_STEP = 8
+"""Fragments are a multiple of it, so that parity is computed of words."""
+_LEAST_BYTES = 8
 
 Parity = Literal["none", "xor", "rs"]
 
@@ -43,7 +53,7 @@ def fragment_bytes(mtu: int) -> int:
     >>> fragment_bytes(1500), fragment_bytes(65535)
     (1424, 65456)
     """
-    return (mtu - HEADERS_BYTES - HEAD_BYTES) // 8 * 8
+    return (mtu - HEADERS_BYTES - HEAD_BYTES) // _STEP * _STEP
 
 
 def port_path(where: Where, worker: int) -> Path:

@@ -1,20 +1,22 @@
 """Fragments become messages again, whatever order they come in; what stays incomplete is given up and counted.
 
 No clock is read here. What is held is bounded: by the longest message that was announced, by all messages together
-(`Room`), and by the time without a new fragment after which a message counts as incomplete.
+(`Room`), and once all of a message was sent, by the time without a new fragment after which it is incomplete.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
+
+import numpy as np
 
 from benchkit.errors import MessageError
 from benchkit.transports._udp.cut import Cut
-from benchkit.transports._udp.head import Head
-from benchkit.transports._udp.parity import clear_tail, recover, rows_of
+from benchkit.transports._udp.head import HEAD_BYTES, Head
+from benchkit.transports._udp.parity import Rows, clear_tail, recover, rows_of
 from benchkit.transports.buffers import Pool
 
 _REMEMBERED: Final = 1 << 16
@@ -79,6 +81,8 @@ class _Assembly:
     buffer: memoryview
     last_s: float
     """When its last fragment came."""
+    ended: bool
+    """All of it has been sent: what is not here by now is late or lost."""
     missing: int
     have: bytearray
     lacks: list[int]
@@ -88,8 +92,7 @@ class _Assembly:
     recovered: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(NamedTuple):
     """A message, at the start of a buffer of the room."""
 
     number: int
@@ -122,25 +125,70 @@ class Inbox:
             self._room.give(assembly.buffer)
         self._finish(number)
 
+    def arrived(self, head: Head, datagrams: memoryview, count: int, now_s: float) -> Whole | None:
+        """What `arrivals` gives, one datagram or a row; see `take`."""
+        if count == 1:
+            return self.take(head, datagrams[HEAD_BYTES:], now_s)
+        return self.take_row(head, datagrams, count, now_s)
+
     def take(self, head: Head, data: memoryview, now_s: float) -> Whole | None:
         """The message that this fragment makes whole; raises MessageError where it cannot be a fragment."""
-        number, counts = head.number, self._counts
-        if number in self._done or number + _REMEMBERED <= self._newest:
-            counts.duplicate_fragments += 1
+        if self._late(head.number, 1):
             return None
-        assembly = self._open.get(number)
-        cut = self._cut(head.total) if assembly is None else assembly.cut
-        if (cut.total, cut.size, cut.group, cut.parity) != (head.total, head.size, head.group, head.parity):
-            raise MessageError(f"message {number} is not cut as both ends were told, or not as it began")
-        index = head.fragment
+        cut, index = self._checked(head), head.fragment
         if index >= cut.end or data.nbytes != cut.length(index):
             raise MessageError(f"fragment {index} of {cut.end} has not {data.nbytes} bytes")
+        if cut.end == 1:
+            return self._at_once(head.number, cut, data)
+        assembly = self._assembly(head.number, cut, now_s, 1)
+        return None if assembly is None else self._put(head.number, assembly, index, data)
+
+    def take_row(self, head: Head, row: memoryview, count: int, now_s: float) -> Whole | None:
+        """Likewise of `count` datagrams, heads included, all as long as the first, whose fragments follow its own."""
+        if self._late(head.number, count):
+            return None
+        cut, index = self._checked(head), head.fragment
+        if index + count > cut.end or row.nbytes != count * (HEAD_BYTES + cut.size):
+            raise MessageError(f"{count} fragments from {index} of {cut.end} on have not {row.nbytes} bytes")
+        if index < cut.count <= index + count and cut.length(cut.count - 1) < cut.size:
+            raise MessageError(f"fragment {cut.count - 1} is longer than it was cut")
+        assembly = self._assembly(head.number, cut, now_s, count)
         if assembly is None:
-            assembly = self._begin(number, cut, now_s)
-            if assembly is None:
-                counts.no_room += 1
-                return None
-        return self._put(number, assembly, index, data, now_s)
+            return None
+        data = np.frombuffer(row, np.uint8).reshape(count, HEAD_BYTES + cut.size)[:, HEAD_BYTES:]
+        if index + count <= cut.count and not any(assembly.have[index : index + count]):
+            return self._put_row(head.number, assembly, index, data)
+        whole = None
+        for at in range(count):
+            if whole is None:
+                whole = self._put(head.number, assembly, index + at, data[at].data)
+            else:
+                self._counts.duplicate_fragments += 1
+        return whole
+
+    def _late(self, number: int, fragments: int) -> bool:
+        if number not in self._done and number + _REMEMBERED > self._newest:
+            return False
+        self._counts.duplicate_fragments += fragments
+        return True
+
+    def _checked(self, head: Head) -> Cut:
+        assembly = self._open.get(head.number)
+        cut = self._cut(head.total) if assembly is None else assembly.cut
+        if (cut.total, cut.size, cut.group, cut.parity) != (head.total, head.size, head.group, head.parity):
+            raise MessageError(f"message {head.number} is not cut as both ends were told, or not as it began")
+        return cut
+
+    def _at_once(self, number: int, cut: Cut, data: memoryview) -> Whole | None:
+        """A message of one fragment."""
+        buffer = self._buffer()
+        if buffer is None:
+            self._counts.no_room += 1
+            return None
+        self._counts.received_fragments += 1
+        buffer[: cut.total] = data
+        self._finish(number)
+        return Whole(number, buffer, cut.total)
 
     def _cut(self, total: int) -> Cut:
         # Checked before anything is computed or allocated for it.
@@ -148,29 +196,39 @@ class Inbox:
             raise MessageError(f"{total} bytes where at most {self._room.limit_bytes} were announced")
         return self._cut_of(total)
 
-    def _begin(self, number: int, cut: Cut, now_s: float) -> _Assembly | None:
-        buffer = self._room.take()
-        if buffer is None and self._open:
-            self._give_up(next(iter(self._open)))
-            buffer = self._room.take()
+    def _assembly(self, number: int, cut: Cut, now_s: float, fragments: int) -> _Assembly | None:
+        """What is here of the message, or a beginning; None where there is no memory for it."""
+        assembly = self._open.get(number)
+        if assembly is not None:
+            assembly.last_s = now_s
+            return assembly
+        buffer = self._buffer()
         if buffer is None:
+            self._counts.no_room += fragments
             return None
         self._newest = max(self._newest, number)
         lacks = [len(cut.members(group)) for group in range(cut.groups)]
-        self._open[number] = assembly = _Assembly(cut, buffer, now_s, cut.count, bytearray(cut.end), lacks)
+        self._open[number] = assembly = _Assembly(
+            cut, buffer, now_s, False, cut.count, bytearray(cut.end), lacks
+        )
         if cut.parity:
             clear_tail(buffer, cut)
         return assembly
 
-    def _put(
-        self, number: int, assembly: _Assembly, index: int, data: memoryview, now_s: float
-    ) -> Whole | None:
+    def _buffer(self) -> memoryview | None:
+        """From the room, where need be at the cost of the oldest incomplete message."""
+        buffer = self._room.take()
+        if buffer is None and self._open:
+            self._give_up(next(iter(self._open)))
+            buffer = self._room.take()
+        return buffer
+
+    def _put(self, number: int, assembly: _Assembly, index: int, data: memoryview) -> Whole | None:
         have, cut, counts = assembly.have, assembly.cut, self._counts
         if have[index] == _HERE:
             counts.duplicate_fragments += 1
             return None
         counts.received_fragments += 1
-        assembly.last_s = now_s
         made, have[index] = have[index] == _MADE, _HERE
         if made:
             return None
@@ -180,19 +238,35 @@ class Inbox:
             assembly.missing -= 1
         if cut.parity:
             self._use_parity(assembly, index, data)
+        return self._whole(number, assembly)
+
+    def _put_row(self, number: int, assembly: _Assembly, index: int, data: Rows) -> Whole | None:
+        """Data fragments from `index` on, shape (count, size), none of which is here."""
+        cut, count = assembly.cut, len(data)
+        self._counts.received_fragments += count
+        assembly.have[index : index + count] = bytes([_HERE]) * count
+        into = np.frombuffer(assembly.buffer, np.uint8, count * cut.size, index * cut.size)
+        np.copyto(into.reshape(count, cut.size), data)
+        assembly.missing -= count
+        if cut.parity:
+            for at in range(index, index + count):
+                self._use_parity(assembly, at, None)
+        return self._whole(number, assembly)
+
+    def _whole(self, number: int, assembly: _Assembly) -> Whole | None:
         if assembly.missing:
             return None
         del self._open[number]
         self._finish(number)
-        counts.recovered_messages += bool(assembly.recovered)
-        return Whole(number, assembly.buffer, cut.total)
+        self._counts.recovered_messages += bool(assembly.recovered)
+        return Whole(number, assembly.buffer, assembly.cut.total)
 
-    def _use_parity(self, assembly: _Assembly, index: int, data: memoryview) -> None:
+    def _use_parity(self, assembly: _Assembly, index: int, data: memoryview | None) -> None:
         cut, group = assembly.cut, assembly.cut.group_of(index)
         own = assembly.parity.setdefault(group, {})
         if index < cut.count:
             assembly.lacks[group] -= 1
-        else:
+        elif data is not None:
             own[(index - cut.count) // cut.groups] = bytes(data)
         lacks = assembly.lacks[group]
         if not lacks or lacks > len(own):
@@ -219,9 +293,17 @@ class Inbox:
         self._counts.incomplete_messages += 1
         self.forget(number)
 
+    def ended(self, numbers: Iterable[int], now_s: float) -> None:
+        """The other side has sent all of these messages; of one that it pauses in, nothing is late."""
+        for number in numbers:
+            assembly = self._open.get(number)
+            if assembly is not None and not assembly.ended:
+                assembly.ended, assembly.last_s = True, now_s
+
     def expire(self, now_s: float) -> None:
-        """Give up the messages of which nothing has come for too long."""
-        late = [number for number, each in self._open.items() if now_s - each.last_s >= self._patience_s]
+        """Give up the messages that have been sent and of which nothing has come for too long."""
+        patience_s = self._patience_s
+        late = [n for n, each in self._open.items() if each.ended and now_s - each.last_s >= patience_s]
         for number in late:
             self._give_up(number)
 

@@ -13,15 +13,17 @@ from typing import Final
 
 from benchkit.errors import BrokerError, MessageError, Rejected
 from benchkit.tensors.wire import ENVELOPE_BYTES, total_bytes
+from benchkit.transports._udp.arrivals import arrivals
 from benchkit.transports._udp.flight import Flight, Sent
-from benchkit.transports._udp.head import ACK, ANSWER, ASK, GRANT, HEAD_BYTES, MESSAGE, REPLY, Head, numbers
+from benchkit.transports._udp.head import ACK, ANSWER, ASK, GRANT, MESSAGE, REPLY, Head, numbers
 from benchkit.transports._udp.kernel import HEADERS_BYTES, HOST, Datagrams
 from benchkit.transports._udp.outgoing import Outgoing
-from benchkit.transports._udp.peer import ASK_S, Peer, datagrams
+from benchkit.transports._udp.peer import ASK_S, Peer
 from benchkit.transports._udp.place import Ways, port_of
 from benchkit.transports._udp.reassembly import Counts, Inbox, Room, Whole
 from benchkit.transports._udp.window import window_bytes
 from benchkit.transports.base import Address, Buffer, Reply, Sender
+from benchkit.transports.buffers import Pool
 from benchkit.transports.family import families
 
 _RETRY_S: Final = 0.002
@@ -57,6 +59,7 @@ class UdpSender(Sender):
         self._replies: deque[Whole | Sent] = deque()
         """Of a message that is lost, what was sent."""
         self._shown: Whole | None = None
+        self._parity = Pool(0)
         self._kernel_lost = 0
         self._lock = Lock()
         """Held by whoever sends, reads, or looks after what is under way."""
@@ -93,7 +96,9 @@ class UdpSender(Sender):
         """The worker is gone, and with it what it had."""
         self._links[self._links.index(link)] = None
         self._replies.extend(link.flight.clear())
-        link.out = None
+        if link.out is not None:
+            link.out.close()
+            link.out = None
         self._kernel_lost += link.sock.kernel_lost()
         link.peer.inbox.close()
         link.sock.close()
@@ -122,29 +127,31 @@ class UdpSender(Sender):
                 continue
             try:
                 while (received := link.sock.receive()) is not None:
-                    for head, datagram in datagrams(link.sock, received, self._token, self._counts):
+                    for head, datagrams, count in arrivals(link.sock, received, self._token, self._counts):
                         link.peer.note(head)
-                        self._take(link, head, datagram)
+                        self._take(link, head, datagrams, count)
                     link.peer.grant()
             except OSError:
                 self._drop(link)
 
-    def _take(self, link: _Link, head: Head, datagram: memoryview) -> None:
+    def _take(self, link: _Link, head: Head, datagrams: memoryview, count: int) -> None:
         kind = head.kind
         if kind == REPLY:
-            self._take_reply(link, head, datagram[HEAD_BYTES:])
+            self._take_reply(link, head, datagrams, count)
         elif kind == ACK:
             link.flight.done(head.number)
         elif kind == ANSWER:
-            link.flight.gone(numbers(datagram), monotonic())
+            gone, now = numbers(datagrams), monotonic()
+            link.flight.gone(gone, now)
+            link.peer.inbox.ended(gone, now)
         elif kind == ASK:
             link.peer.answer(())
         elif kind != GRANT:
             self._counts.malformed += 1
 
-    def _take_reply(self, link: _Link, head: Head, data: memoryview) -> None:
+    def _take_reply(self, link: _Link, head: Head, datagrams: memoryview, count: int) -> None:
         try:
-            whole = link.peer.inbox.take(head, data, monotonic())
+            whole = link.peer.inbox.arrived(head, datagrams, count, monotonic())
         except MessageError:
             self._counts.malformed += 1
             return
@@ -227,7 +234,7 @@ class UdpSender(Sender):
         if link is None:
             return None
         number = link.flight.begin(bytes(parts[0][:ENVELOPE_BYTES]))
-        link.out = Outgoing(MESSAGE, number, parts, self._ways.cut(nbytes))
+        link.out = Outgoing(MESSAGE, number, parts, self._ways.cut(nbytes), self._parity)
         return link
 
     def _push(self, link: _Link) -> bool:
@@ -243,6 +250,7 @@ class UdpSender(Sender):
             link.flight.done(out.number)
             self._drop(link)
             return False
+        out.close()
         link.out = None
         link.flight.sent(out.number, monotonic())
         return True

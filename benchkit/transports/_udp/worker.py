@@ -12,14 +12,16 @@ from typing import Any, Final
 
 from benchkit.errors import MessageError, Rejected, StorageError
 from benchkit.tensors.wire import total_bytes
-from benchkit.transports._udp.head import ACK, ANSWER, ASK, GRANT, HEAD_BYTES, MESSAGE, REPLY, Head, numbers
+from benchkit.transports._udp.arrivals import arrivals
+from benchkit.transports._udp.head import ACK, ANSWER, ASK, GRANT, MESSAGE, REPLY, Head, numbers
 from benchkit.transports._udp.kernel import HOST, Datagrams
 from benchkit.transports._udp.outgoing import Outgoing
-from benchkit.transports._udp.peer import ASK_S, Peer, datagrams
+from benchkit.transports._udp.peer import ASK_S, Peer
 from benchkit.transports._udp.place import Ways, announce
 from benchkit.transports._udp.reassembly import Counts, Inbox, Room, Whole
 from benchkit.transports._udp.window import window_bytes
 from benchkit.transports.base import Address, Buffer, Delivery, Receiver
+from benchkit.transports.buffers import Pool
 from benchkit.transports.family import family
 
 _ABANDONED_S: Final = 1.0
@@ -81,6 +83,7 @@ class UdpReceiver(Receiver):
         self._ready: deque[tuple[Whole, Producing]] = deque()
         self._producing: OrderedDict[Any, Producing] = OrderedDict()
         self._sock = Datagrams(ways.send_buffer, ways.receive_buffer, offload=ways.offload)
+        self._parity = Pool(0)
         self._window = window_bytes(self._sock.receive_bytes, producers)
         try:
             self._sock.sock.bind((HOST, 0))
@@ -119,11 +122,11 @@ class UdpReceiver(Receiver):
         if received is None:
             return False
         producing: Producing | None = None
-        for head, datagram in datagrams(self._sock, received, self._token, self._counts):
+        for head, datagrams, count in arrivals(self._sock, received, self._token, self._counts):
             producing = self._from(received[2])
             producing.peer.note(head)
             try:
-                self._take(producing, head, datagram)
+                self._take(producing, head, datagrams, count)
             except MessageError:
                 self._counts.malformed += 1
         if producing is not None:
@@ -144,16 +147,17 @@ class UdpReceiver(Receiver):
         self._producing[address] = made = Producing(peer)
         return made
 
-    def _take(self, producing: Producing, head: Head, datagram: memoryview) -> None:
+    def _take(self, producing: Producing, head: Head, datagrams: memoryview, count: int) -> None:
         if head.kind == MESSAGE:
-            whole = producing.peer.inbox.take(head, datagram[HEAD_BYTES:], monotonic())
+            whole = producing.peer.inbox.arrived(head, datagrams, count, monotonic())
             if whole is not None:
                 producing.held.add(whole.number)
                 self._ready.append((whole, producing))
         elif head.kind == ASK:
-            held, inbox = producing.held, producing.peer.inbox
+            asked, held, inbox = numbers(datagrams), producing.held, producing.peer.inbox
+            inbox.ended(asked, monotonic())
             with suppress(OSError):  # the producer is gone
-                producing.peer.answer([n for n in numbers(datagram) if n not in held and n not in inbox])
+                producing.peer.answer([n for n in asked if n not in held and n not in inbox])
         elif head.kind not in (GRANT, ANSWER):
             raise MessageError(f"no producer sends datagrams of kind {head.kind}")
 
@@ -162,25 +166,30 @@ class UdpReceiver(Receiver):
         nbytes, limit = total_bytes(parts), self._reply_limit_bytes
         if nbytes > limit:
             raise Rejected(f"a reply of {nbytes} bytes where at most {limit} were announced", where="udp")
-        peer, out = producing.peer, Outgoing(REPLY, number, parts, self._ways.cut(nbytes))
-        moved_s, asked_s, at = monotonic(), 0.0, -1
+        out = Outgoing(REPLY, number, parts, self._ways.cut(nbytes), self._parity)
         try:
-            while not peer.push(out):
-                now = monotonic()
-                if out.index != at:
-                    moved_s, at = now, out.index
-                elif now - moved_s > _ABANDONED_S:
-                    self._counts.abandoned_replies += 1
-                    return False
-                if now - asked_s > ASK_S:
-                    asked_s = now
-                    peer.ask(())
-                # What comes meanwhile is taken in: the news are behind it.
-                select((self._sock,), (), (), peer.patience_s(out))
-                while self._read():
-                    pass
+            return self._send(producing.peer, out)
         except OSError:  # the producer is gone: nobody waits for it
             return False
+        finally:
+            out.close()
+
+    def _send(self, peer: Peer, out: Outgoing) -> bool:
+        moved_s, asked_s, at = monotonic(), 0.0, -1
+        while not peer.push(out):
+            now = monotonic()
+            if out.index != at:
+                moved_s, at = now, out.index
+            elif now - moved_s > _ABANDONED_S:
+                self._counts.abandoned_replies += 1
+                return False
+            if now - asked_s > ASK_S:
+                asked_s = now
+                peer.ask(())
+            # What comes meanwhile is taken in: the news are behind it.
+            select((self._sock,), (), (), peer.patience_s(out))
+            while self._read():
+                pass
         return True
 
     def path(self) -> Mapping[str, str]:
