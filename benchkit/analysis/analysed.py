@@ -106,8 +106,8 @@ def analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
         drained(cell, blocks, samples),
         beneath,
         unevenness(samples),
-        fresh,
-        work,
+        fresh=fresh,
+        work=work,
     )
 
 
