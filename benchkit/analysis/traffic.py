@@ -8,7 +8,9 @@ from typing import Any, Final
 
 from benchkit.records.run import Block, Cell
 from benchkit.records.seen import Traffic
+from benchkit.words import say
 
+REFUSED: Final = "refused"
 BY_ITSELF: Final = "transport"
 """What a transport drops nobody asked it to drop."""
 _SUMS: Final = ("retries", "timed_out", "refused", "late")
@@ -22,9 +24,17 @@ def drops(blocks: Sequence[Block]) -> dict[str, int]:
     return {name: count for name, count in found.most_common() if count}
 
 
-def on_purpose(blocks: Sequence[Block]) -> int:
-    """How many were dropped because the scenario asks for it."""
-    return sum(count for name, count in drops(blocks).items() if name != BY_ITSELF)
+def shed(cell: Cell, blocks: Sequence[Block]) -> dict[str, int]:
+    """Messages that were dropped or refused because the scenario asks for it, by what did; none where it does not.
+
+    Where nothing is tried again, a full server's refusal (`refused`) is the end of a message: it is then among the
+    account's rejected ones.
+    """
+    found = {name: count for name, count in drops(blocks).items() if name != BY_ITSELF}
+    refused = sum(traffic.refused for traffic in _told(blocks))
+    if refused and not _flow(cell).get("retry"):
+        found[REFUSED] = refused
+    return found
 
 
 def as_document(cell: Cell, blocks: Sequence[Block]) -> dict[str, Any] | None:
@@ -33,12 +43,27 @@ def as_document(cell: Cell, blocks: Sequence[Block]) -> dict[str, Any] | None:
     if not told:
         return None
     return {
-        "policy": cell.parameters.get("flow", {}).get("policy", "block"),
+        "policy": _flow(cell).get("policy", "block"),
         "drops": drops(blocks),
         **{name: sum(getattr(each, name) for each in told) for name in _SUMS},
         "waited_most": max(each.waited_most for each in told),
         "limit": _limit([each.limit for each in told if each.limit]),
     }
+
+
+def held_back_by(cell: Cell) -> str:
+    """The limits that may keep a message in its producer's queue, in words; empty where there are none."""
+    flow = _flow(cell)
+    limits = []
+    if flow.get("credits"):
+        limits.append(say("at most {credits} in flight", credits=flow["credits"]))
+    if flow.get("rate"):
+        limits.append(say("at most {rate:.6g}/s", rate=flow["rate"]))
+    return ", ".join(limits)
+
+
+def _flow(cell: Cell) -> Mapping[str, Any]:
+    return cell.parameters.get("flow") or {}
 
 
 def _told(blocks: Sequence[Block]) -> list[Traffic]:

@@ -144,7 +144,7 @@ class FlowingProducer(Producer):
                     self._drop(message, "deadline", now)
             message_ = self._allowed(now)
             if message_ is not None:
-                self._attempt(message_, self._next_ns(now))
+                self._attempt(message_)
             elif self._dues.over and not len(waiting) and not self._under_way:
                 return
             else:
@@ -237,13 +237,14 @@ class FlowingProducer(Producer):
             self._paid = True
         return message
 
-    def _attempt(self, message: _Message, until: int) -> None:
-        """Encode and hand over, unless there is no room until then. This is the measured path."""
-        stamp, index = self._stamp, message.number
+    def _attempt(self, message: _Message) -> None:
+        """Encode and hand over, unless something else happens before there is room. This is the measured path."""
+        stamp, index, send = self._stamp, message.number, self._sender.send
         if message is not self._hand:
             self._encode(message)
         try:
-            if not self._sender.send(self._parts, max(0, until - self._clock()) * 1e-9):
+            # How long it may wait is of no interest where there is room.
+            if not send(self._parts, 0) and not send(self._parts, self._patience_s()):
                 return
         except Rejected as error:
             self.sent[index] = stamp()
@@ -259,6 +260,10 @@ class FlowingProducer(Producer):
             self._is_sent(message)
         else:
             self._free(self.sent[index])
+
+    def _patience_s(self) -> float:
+        now = self._clock()
+        return max(0, self._next_ns(now) - now) * 1e-9
 
     def _encode(self, message: _Message) -> None:
         stamp, index, prepared = self._stamp, message.number, message.prepared

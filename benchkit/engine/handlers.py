@@ -196,7 +196,8 @@ def do_produce(work: Work) -> dict[str, Any]:
             if task.slow is not None:
                 coder = slowed_coder(codec, task.slow, encode="encode", decode="")
                 sender = slowed_sender(sender, task.slow)
-            with Watch(work, task, lambda: profile_phases.of_producer(feed.take, sender.send)) as watch:
+            rules = profile_phases.of_producer if task.flow is None else profile_phases.of_flowing
+            with Watch(work, task, lambda: rules(feed.take, sender.send)) as watch:
                 _settle()
                 task = _together(work, task)
                 made = Producer if task.flow is None else FlowingProducer

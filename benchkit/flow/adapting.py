@@ -89,7 +89,7 @@ class Aimd(Limit):
 
 
 class Gradient(Limit):
-    """By the slope of the round trip. What it takes for usual is what it has seen: one begun in an overload keeps it."""
+    """By the slope of the round trip. Usual is what it has seen: one that begins in an overload takes that for it."""
 
     def __init__(self, most: int) -> None:
         super().__init__(most)

@@ -1,4 +1,4 @@
-"""Traffic control in the producer: what is dropped is counted, what is sent again is sent, and nothing is lost sight of."""
+"""Traffic control in the producer: every drop is counted, what is to be sent again is, and nothing is lost sight of."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from benchkit.records.samples import Status
 from benchkit.sources.base import Item
 from benchkit.tensors.codecs.raw import Raw
 from benchkit.tensors.wire import DROPPED, FAILED, REPLY, WARMUP, Envelope, due_of, pack, unpack_envelope
-from benchkit.transports.base import Reply, Sender
+from benchkit.transports.base import Reply
 
 MESSAGE = prepare(Item({"x": np.arange(4)}), Raw(), 0)
 MS = 1_000_000

@@ -137,7 +137,7 @@ def test_a_gradient_shrinks_when_replies_take_longer_and_grows_when_they_do_not(
 
 
 def simulated(kind, at_once, most, replies=6000):
-    """A server that works on `at_once` requests for 10 ms each, the others queue; always as many as the limit allows."""
+    """A server that works on `at_once` requests for 10 ms each, and always as many in flight as the limit allows."""
     found = limit(kind, most)
     free, away, now = [0] * at_once, [], 0
     for _ in range(replies):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from benchkit.analysis.traffic import drops, on_purpose
+from benchkit.analysis.traffic import REFUSED, shed
 from benchkit.analysis.validity.facts import Facts, Reason, blocks_named, graded, messages, percent, reason
 from benchkit.analysis.validity.parties import COUNTED, cut_short, failures
 from benchkit.units import show_us
@@ -46,7 +46,9 @@ def drain(facts: Facts) -> Iterator[Reason]:
 def undelivered(facts: Facts) -> Iterator[Reason]:
     """No message was lost on the way, or few enough where that is allowed."""
     found = {name: facts.account[name] for name in ("dropped", "rejected", "dead_lettered", "lost")}
-    found["dropped"] -= on_purpose(facts.blocks)
+    asked = shed(facts.cell, facts.blocks)
+    found["rejected"] -= asked.pop(REFUSED, 0)
+    found["dropped"] -= sum(asked.values())
     gone = {name: count for name, count in found.items() if count > 0}
     if not gone:
         return
@@ -72,14 +74,14 @@ def undelivered(facts: Facts) -> Iterator[Reason]:
 
 def traffic(facts: Facts) -> Iterator[Reason]:
     """What was dropped because the scenario asks for it is told, and is no fault."""
-    dropped = on_purpose(facts.blocks)
-    if dropped:
-        text = ", ".join(f"{count} {name}" for name, count in drops(facts.blocks).items())
+    asked = shed(facts.cell, facts.blocks)
+    if asked:
+        text = ", ".join(f"{count} {name}" for name, count in asked.items())
         yield reason(
             "dropped-on-purpose",
             say(
-                "{share} of the messages were dropped as the scenario asks ({text})",
-                share=percent(dropped / facts.scheduled),
+                "{share} of the messages were dropped or refused as the scenario asks ({text})",
+                share=percent(sum(asked.values()) / facts.scheduled),
                 text=text,
             ),
         )

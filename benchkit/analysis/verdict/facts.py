@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from benchkit.analysis.link import NO_BURDEN, Burden, burden
 from benchkit.analysis.measure import Measure
+from benchkit.analysis.traffic import held_back_by
 from benchkit.analysis.verdict.arrivals import Unevenness
 from benchkit.analysis.verdict.busy import IDLE, Busy, busy
 from benchkit.records.run import Block, Cell, Floor
@@ -59,6 +60,8 @@ class Facts:
     p50_us: float | None = None
     link: Burden = NO_BURDEN
     """What the link that was put between the parties costs a message; nothing where there is none."""
+    held_back_by: str = ""
+    """Limits of the producer's own traffic control, in words; empty where there are none."""
 
     @property
     def latency_us(self) -> float:
@@ -118,6 +121,7 @@ def gather(
         memcpy_bytes_per_s=floor.memcpy_bytes_per_s if floor else None,
         p50_us=None if p50 is None else p50 / 1e3,
         link=burden(cell, blocks),
+        held_back_by=held_back_by(cell),
     )
 
 
