@@ -113,9 +113,9 @@ def analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
         drained(cell, blocks, samples),
         beneath,
         unevenness(samples),
-        fresh,
-        work,
-        hops,
+        fresh=fresh,
+        work=work,
+        hops=hops,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from benchkit.analysis.goodput_words import delivered_more, falls_short, ranks_first
+from benchkit.analysis.goodput_words import alone, delivered_more, falls_short, ranks_first
 from benchkit.analysis.search_words import is_search, rates
 from benchkit.analysis.words import largest_phases, times, times_with_interval, us_with_interval
 from benchkit.units import show_us
@@ -91,10 +91,11 @@ def _ranked(places: Sequence[tuple[Entry, Entry]]) -> str:
     best = places[0][0]
     p50 = us_with_interval(best["latency_us"]["p50"], best["latency_us"]["p50_ci95"])
     if len(places) == 1:
-        alone = say(
+        if falls_short(best):
+            return alone(best, _row(best), p50)
+        return say(
             "{row} takes p50 {p50}; there is no other valid cell to compare it with", row=_row(best), p50=p50
         )
-        return ranks_first(best, _row(best), p50) if falls_short(best) else alone
     others = places[1:]
     unsure = [_row(cell) for cell, place in others if place["ratio_ci95"] is None]
     tied = [

@@ -23,6 +23,7 @@ from benchkit.analysis.hop_figures import as_document as hop_documents
 from benchkit.analysis.intervals import Interval
 from benchkit.analysis.labels import Labels, labels
 from benchkit.analysis.live import as_fields as live_fields
+from benchkit.analysis.live_sets import policies_compared
 from benchkit.analysis.measure import Distribution, Measure
 from benchkit.analysis.placing import places_of, ranking_of, with_noise
 from benchkit.analysis.scaling import scaling
@@ -78,6 +79,7 @@ def document(run: Run) -> dict[str, Any]:
             *(said for each in fallen for said in each["sentences"]),
             *(said for each in maps for said in each["sentences"]),
             *answer(entries, ranking),
+            *policies_compared(entries),
             *worth_telling(laws),
         ],
         "promises": [

@@ -28,6 +28,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.analysis.intervals import Interval, weighted_mean_interval
 from benchkit.analysis.ledger import Column
 from benchkit.analysis.pools import Distribution, pool
 from benchkit.analysis.results import Results
@@ -75,6 +76,8 @@ class Freshness:
     """When compute began, of delivered messages; none where the stage was somebody else's."""
     staleness_mean_ns: float | None
     """None where no block has two messages."""
+    staleness_ci_ns: Interval | None
+    """Of the mean."""
     staleness_p99_ns: float | None
     jitter_ns: float | None
     """None where no block has two results."""
@@ -139,10 +142,10 @@ class Tally:
 
     def found(self) -> Freshness:
         """Of all blocks; nothing may be added after."""
-        mean_ns, p99_ns = self._stale.describe()
+        mean_ns, interval, p99_ns = self._stale.describe()
         return Freshness(
-            self._ages.describe(), mean_ns, p99_ns, self._jitter.mean_ns, self._frozen.found, self._scheduled,
-            self._delivered, self._good, self._deadline,
+            self._ages.describe(), mean_ns, interval, p99_ns, self._jitter.mean_ns, self._frozen.found,
+            self._scheduled, self._delivered, self._good, self._deadline,
         )  # fmt: skip
 
 
@@ -168,7 +171,8 @@ class Staleness:
     """The age of information over time, added up block by block; exact for up to a million messages."""
 
     def __init__(self, messages: int) -> None:
-        self._area, self._width = 0.0, 0.0
+        self._means: list[float] = []
+        self._widths: list[float] = []
         self._ages: list[tuple[Floats, Floats]] = []
         self._bins = np.zeros(_BINS) if messages > _EXACT_ROWS else None
 
@@ -182,8 +186,8 @@ class Staleness:
         at = np.concatenate([[begin], done.end_ns[first:last], [end]])
         lows = (at[:-1] - newest[first : last + 1]).astype(np.float64)
         widths = np.diff(at).astype(np.float64)
-        self._area += float(np.sum(widths * (lows + widths / 2)))
-        self._width += float(end - begin)
+        self._means.append(float(np.average(lows + widths / 2, weights=widths)))
+        self._widths.append(float(end - begin))
         if self._bins is None:
             self._ages.append((lows, lows + widths))
         else:
@@ -192,11 +196,13 @@ class Staleness:
                 places = np.rint(np.log(np.maximum(ages, 1.0)) / _STEP).astype(np.intp)
                 self._bins += sign * np.bincount(places, minlength=_BINS)
 
-    def describe(self) -> tuple[float | None, float | None]:
-        """Mean and p99 over time, nanoseconds."""
-        if not self._width:
-            return None, None
-        return self._area / self._width, self._quantile()
+    def describe(self) -> tuple[float | None, Interval | None, float | None]:
+        """Mean, its 95% interval over the blocks where there are enough, and p99, over time, nanoseconds."""
+        if not self._means:
+            return None, None, None
+        means, widths = np.array(self._means), np.array(self._widths)
+        interval = weighted_mean_interval(means, widths)
+        return float(np.average(means, weights=widths)), interval, self._quantile()
 
     def _quantile(self) -> float:
         if self._bins is not None:
@@ -257,7 +263,11 @@ def as_document(found: Freshness, latency: Distribution, span_ns: int) -> dict[s
     return {
         "age_us": _ages(found.age),
         "verdict_age_us": _ages(latency),
-        "staleness_us": {"mean": _us(found.staleness_mean_ns), "p99": _us(found.staleness_p99_ns)},
+        "staleness_us": {
+            "mean": _us(found.staleness_mean_ns),
+            "p99": _us(found.staleness_p99_ns),
+            "mean_ci95": found.staleness_ci_ns and [bound / 1e3 for bound in found.staleness_ci_ns],
+        },
         "jitter_us": _us(found.jitter_ns),
         "freezes": {
             "count": frozen.count, "longest_us": frozen.longest_ns / 1e3, "total_us": frozen.total_ns / 1e3,

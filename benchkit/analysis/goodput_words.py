@@ -49,19 +49,30 @@ def drops(cell: Entry) -> dict[str, int]:
 
 def ranks_first(cell: Entry, row: str, p50: str) -> str:
     """Instead of "is fastest", for a cell that falls short."""
+    return say(
+        "{row} ranks first by latency, p50 {p50}, but delivered {share} of its messages{why}",
+        row=row, p50=p50, share=show_share(delivered_share(cell) or 0.0), why=_why(cell),
+    )  # fmt: skip
+
+
+def alone(cell: Entry, row: str, p50: str) -> str:
+    """The same for a cell without any other to compare it with."""
+    return say(
+        "{row} takes p50 {p50} for the {share} of its messages that it delivered{why}; there is no other valid cell "
+        "to compare it with",
+        row=row, p50=p50, share=show_share(delivered_share(cell) or 0.0), why=_why(cell),
+    )  # fmt: skip
+
+
+def _why(cell: Entry) -> str:
+    """` (latest-only dropped 197)`; empty where nothing was dropped."""
     why = ", ".join(
         say("{many} dropped", many=many)
         if name == "dropped"
         else say("{name} dropped {many}", name=named(name), many=many)
         for name, many in list(drops(cell).items())[:_NAMED]
     )
-    return say(
-        "{row} ranks first by latency, p50 {p50}, but delivered {share} of its messages{why}",
-        row=row,
-        p50=p50,
-        share=show_share(delivered_share(cell) or 0.0),
-        why=f" ({why})" if why else "",
-    )
+    return f" ({why})" if why else ""
 
 
 def delivered_more(cell: Entry, others: Sequence[tuple[str, Entry]]) -> str:

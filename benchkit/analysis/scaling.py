@@ -160,7 +160,7 @@ def _interval(point: Point) -> Interval | None:
 def _law(found: Fitted | None) -> dict[str, Any]:
     """The coefficients and what follows from them; None where there is no law."""
     names = ("lambda_per_s", "lambda_ci95", "sigma", "sigma_ci95", "kappa", "kappa_ci95")
-    more = ("best_workers", "best_workers_ci95", "best_per_s", "misfit")
+    more = ("best_workers", "best_workers_ci95", "best_per_s", "misfit", "superlinear")
     if found is None:
         return {**dict.fromkeys((*names, *more)), "curve": []}
     law = found.law
@@ -169,7 +169,7 @@ def _law(found: Fitted | None) -> dict[str, Any]:
     best = (law.best, found.best_ci, law.per_s(law.best)) if known else (None, None, None)
     return {
         **dict(zip(names, values, strict=True)),
-        **dict(zip(more, (*best, found.misfit), strict=True)),
+        **dict(zip(more, (*best, found.misfit, found.superlinear), strict=True)),
         "curve": [_on_curve(each) for each in found.curve],
     }
 

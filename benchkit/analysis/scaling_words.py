@@ -59,7 +59,7 @@ def sentence(title: str, found: Fitted | None, refused: str, most: int) -> str:
         sigma=f"{law.sigma:.1%}{_shares(found.sigma_ci)}",
         kappa=f"{_small(law.kappa)}{_smalls(found.kappa_ci)}",
     )
-    return f"{told}; {_best(found, most)}{_misfit(found)}."
+    return f"{told}; {_best(found, most)}{_beyond(found)}{_misfit(found)}."
 
 
 def _best(found: Fitted, most: int) -> str:
@@ -75,6 +75,12 @@ def _best(found: Fitted, most: int) -> str:
     return (
         say("{best}, beyond the {most} that were measured", best=best, most=most) if law.best > most else best
     )
+
+
+def _beyond(found: Fitted) -> str:
+    if not found.superlinear:
+        return ""
+    return say("; throughput grew faster than the number of workers: see what held back the smaller numbers")
 
 
 def _misfit(found: Fitted) -> str:

@@ -109,6 +109,8 @@ class Fitted:
     """Of N*; None also where it is not bounded."""
     misfit: float
     """How far the farthest point is from the law, as a share."""
+    superlinear: bool
+    """Throughput surely grew faster than the number of workers, which the law rules out: sigma has no interval."""
     curve: tuple[Curve, ...]
 
 
@@ -126,6 +128,7 @@ def fit(points: Sequence[Point], farthest: float | None = None) -> Fitted:
         raise ValueError("throughput falls faster than the law can")
     drawn = _drawn(points, reached)
     one, sigma, kappa = _unbounded(workers, drawn)
+    superlinear = (ends := _percentiles(sigma)) is not None and ends[1] < 0
     with np.errstate(divide="ignore", invalid="ignore"):
         best = _percentiles(np.where(kappa > 0, np.sqrt(np.clip(1 - sigma, 0, None) / kappa), math.inf))
     resampled = [found for row in drawn if (found := _law(workers, row)) is not None]
@@ -134,12 +137,13 @@ def fit(points: Sequence[Point], farthest: float | None = None) -> Fitted:
     return Fitted(
         law,
         _holding(_percentiles(one), law.lambda_per_s),
-        _holding(_percentiles(np.clip(sigma, 0.0, 1.0)), law.sigma),
+        None if superlinear else _holding(_percentiles(np.clip(sigma, 0.0, 1.0)), law.sigma),
         _holding(_percentiles(np.clip(kappa, 0.0, None)), law.kappa),
         (max(1.0, best[0]), max(1.0, best[1]))
         if best and math.isfinite(best[1]) and math.isfinite(law.best)
         else None,
         float(np.max(np.abs(reached / _per_s([law], workers)[0] - 1))),
+        superlinear,
         tuple(Curve(*each) for each in curve),
     )
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from benchkit.analysis.goodput_words import drops, show_share
+from benchkit.analysis.live_sets import LiveSet, live_sets
 from benchkit.analysis.search_words import is_search
+from benchkit.report.excerpt import excerpt, short
+from benchkit.report.plain_table import MOST_ROWS, Value
 from benchkit.report.plain_table import Table as PlainTable
-from benchkit.report.plain_table import Value
 from benchkit.report.text import text
 from benchkit.units import show_seconds, show_us
 from benchkit.words import named, say
@@ -20,12 +23,16 @@ Entry = Mapping[str, Any]
 FRESH: Final = ("cell", "age", "staleness", "jitter", "goodput", "dropped", "freezes")
 BULK: Final = ("cell", "lead time", "backlog", "drain", "recovery", "goodput")
 _BURSTY: Final = frozenset({"mmpp", "gamma", "trace", "ramp"})
+MOST_SETS: Final = 12
+"""Sets that a page tells; run.json has all."""
+_WIDE: Final = 110
+"""From this width on a terminal has room for all columns."""
 _QUEUED: Final = 10
 """So many messages waiting for each worker are a backlog."""
 
 
-def fresh_cells(cells: Sequence[Entry]) -> list[Entry]:
-    """Those of a group to show; none where nothing was dropped and nothing live was asked for."""
+def fresh_sets(cells: Sequence[Entry]) -> list[LiveSet]:
+    """Cells that differ by policy, transport and codec: the sets in which something was dropped or asked to be live."""
     known = [
         cell
         for cell in cells
@@ -33,13 +40,13 @@ def fresh_cells(cells: Sequence[Entry]) -> list[Entry]:
         and cell["freshness"]["scheduled"]
         and not is_search(cell)
     ]
-    return known if any(map(_live, known)) else []
+    return [each for each in live_sets(known) if any(map(_live, each.cells))]
 
 
-def bulk_rows(cells: Sequence[Entry]) -> list[tuple[str, ...]]:
-    """For BULK, one row a cell; empty where the load came evenly and nothing piled up."""
+def bulk_sets(cells: Sequence[Entry]) -> list[LiveSet]:
+    """Cells that differ by workers too: the sets in which the load came unevenly or piled up."""
     known = [cell for cell in cells if isinstance(cell.get("bulk"), Mapping) and not is_search(cell)]
-    return [_bulk(cell) for cell in known] if any(map(_piled, known)) else []
+    return [each for each in live_sets(known, ("flow", "workers")) if any(map(_piled, each.cells))]
 
 
 def _live(cell: Entry) -> bool:
@@ -58,13 +65,13 @@ def _piled(cell: Entry) -> bool:
     return arrival in _BURSTY or cell["bulk"]["backlog"]["most"] >= _QUEUED * max(1, cell["workers"])
 
 
-def fresh_row(cell: Entry) -> tuple[str, ...]:
+def fresh_row(name: str, cell: Entry) -> tuple[str, ...]:
     """For FRESH."""
     found = cell["freshness"]
     stale, frozen = found["staleness_us"], found["freezes"]
     longest = f", {show_us(frozen['longest_us'])}" if frozen["count"] else ""
     return (
-        str(cell["labels"]["row"]),
+        name,
         _pair(found["age_us"]["p50"], found["age_us"]["p99"] or found["age_us"]["max"]),
         _pair(stale["mean"], stale["p99"]),
         show_us(found["jitter_us"]),
@@ -74,11 +81,11 @@ def fresh_row(cell: Entry) -> tuple[str, ...]:
     )
 
 
-def _bulk(cell: Entry) -> tuple[str, ...]:
+def _bulk(name: str, cell: Entry) -> tuple[str, ...]:
     found, fresh = cell["bulk"], cell.get("freshness") or {}
     lead, backlog = found["lead_time_us"], found["backlog"]
     return (
-        str(cell["labels"]["row"]),
+        name,
         _pair(lead["p50"], lead["p99"] or lead["max"]),
         f"{backlog['most']} / {backlog['last']}",
         _duration(found["drain_s"]),
@@ -155,29 +162,60 @@ def bulk_notes() -> list[str]:
     ]
 
 
-def plain_tables(title: str, cells: Sequence[Entry]) -> Iterator[PlainTable]:
-    """Both for a page, each with a caption that names the group."""
-    for rows, columns, caption in (
-        (list(map(fresh_row, fresh_cells(cells))), FRESH, say("{title}: freshness and goodput", title=title)),
-        (bulk_rows(cells), BULK, say("{title}: bulk work", title=title)),
-    ):
-        if rows:
-            values = tuple((Value(row[0]), *(Value(value, number=True) for value in row[1:])) for row in rows)
-            yield PlainTable(caption, tuple(map(named, columns)), values)
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One set on a page: a table, and what its columns mean."""
+
+    table: PlainTable
+    notes: tuple[str, ...]
 
 
-def notes(cells: Sequence[Entry]) -> list[str]:
-    """What the columns of the tables of these cells mean."""
-    fresh = fresh_cells(cells)
-    return [*(fresh_notes(fresh) if fresh else ()), *(bulk_notes() if bulk_rows(cells) else ())]
+def parts(cells: Sequence[Entry]) -> Iterator[Part]:
+    """Of a whole run: freshness, then bulk work."""
+    for each in fresh_sets(cells)[:MOST_SETS]:
+        caption = say("{title}: freshness and goodput", title=each.title)
+        yield Part(_plain(caption, FRESH, _fresh_rows(each)), tuple(fresh_notes(each.cells)))
+    for each in bulk_sets(cells)[:MOST_SETS]:
+        caption = say("{title}: bulk work", title=each.title)
+        yield Part(_plain(caption, BULK, _bulk_rows(each)), tuple(bulk_notes()))
 
 
-def terminal_tables(cells: Sequence[Entry]) -> Iterator[tuple[Table, list[str]]]:
-    """The same for a terminal, each with its notes."""
-    if fresh := fresh_cells(cells):
-        yield _terminal(FRESH, [fresh_row(cell) for cell in fresh]), fresh_notes(fresh)
-    if rows := bulk_rows(cells):
-        yield _terminal(BULK, rows), bulk_notes()
+def _fresh_rows(found: LiveSet) -> list[tuple[str, ...]]:
+    return [fresh_row(_named(name, cell), cell) for name, cell in zip(found.names, found.cells, strict=True)]
+
+
+def _bulk_rows(found: LiveSet) -> list[tuple[str, ...]]:
+    return [_bulk(_named(name, cell), cell) for name, cell in zip(found.names, found.cells, strict=True)]
+
+
+def _named(name: str, cell: Entry) -> str:
+    shown = short(name, 60)
+    return shown if cell["validity"]["valid"] else say("{label} (not valid)", label=shown)
+
+
+def _plain(caption: str, columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> PlainTable:
+    values = tuple((Value(row[0]), *(Value(value, number=True) for value in row[1:])) for row in rows)
+    return PlainTable(
+        excerpt(caption, 160), tuple(map(named, columns)), values[:MOST_ROWS], max(0, len(values) - MOST_ROWS)
+    )
+
+
+def terminal_parts(cells: Sequence[Entry], width: int) -> Iterator[tuple[str, Table, list[str]]]:
+    """Title, table and notes of each set; a terminal of few columns leaves jitter to the page."""
+    for each in fresh_sets(cells):
+        rows = _fresh_rows(each)
+        columns: Sequence[str] = FRESH
+        if width < _WIDE:
+            kept = [at for at, name in enumerate(FRESH) if name != "jitter"]
+            counts = [
+                str(cell["account"]["dropped"]) for cell in each.cells
+            ]  # by policy they stand with the group
+            rows = [(*row[:5], count, row[6]) for row, count in zip(rows, counts, strict=True)]
+            rows, columns = [tuple(row[at] for at in kept) for row in rows], [FRESH[at] for at in kept]
+        title = say("{title}: freshness and goodput", title=each.title)
+        yield title, _terminal(columns, rows), fresh_notes(each.cells)
+    for each in bulk_sets(cells):
+        yield say("{title}: bulk work", title=each.title), _terminal(BULK, _bulk_rows(each)), bulk_notes()
 
 
 def _terminal(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
@@ -185,8 +223,8 @@ def _terminal(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=False, show_edge=False)
-    for name in columns:
-        told = name in ("cell", "dropped")
+    for at, name in enumerate(columns):
+        told = name == "cell" or (name == "dropped" and not all(row[at].isdigit() for row in rows))
         table.add_column(
             name, justify="left" if told else "right", overflow="fold", no_wrap=not told,
             min_width=10 if told else None,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from benchkit.analysis.goodput_words import delivered_share, falls_short, show_share
 from benchkit.records.samples import PHASES
 from benchkit.report.charts import palette
 from benchkit.report.excerpt import short
@@ -55,7 +56,7 @@ class GridRow:
     bars: Mapping[int, tuple[Piece, ...]]
     """By place in `keys`: the figure as a bar, to the scale of its group."""
     badge: str
-    """`fastest`, `tie`, `no interval`, `not valid` or nothing."""
+    """`lowest`, `67% delivered`, `tie`, `no interval`, `not valid` or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,5 +147,7 @@ def _badge(row: Row) -> str:
     if row.place["ratio_ci95"] is None:
         return "no interval"
     if row.place["ratio_ci95"] == [1.0, 1.0]:
-        return "lowest"
+        # What is quickest because it delivers a part is told apart from what is quickest.
+        share = delivered_share(row.entry) or 1.0
+        return say("{share} delivered", share=show_share(share)) if falls_short(row.entry) else "lowest"
     return "tie" if row.place["tied_with_best"] else ""

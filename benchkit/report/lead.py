@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benchkit.analysis.goodput_words import delivered_more, falls_short, ranks_first
+from benchkit.analysis.goodput_words import alone, delivered_more, falls_short, ranks_first
 from benchkit.analysis.search_words import is_search, rate_with_interval
 from benchkit.analysis.words import largest_phases, listed, times, us_with_interval
 from benchkit.report.excerpt import excerpt, short
@@ -94,6 +94,8 @@ def _tied(rows: Sequence[Row]) -> list[Row]:
 def _first(rows: Sequence[Row]) -> str:
     """`shm raw is fastest, p50 2.8 ms [2.7 ms, 2.9 ms], ahead of http raw (1.99x)`."""
     best, tied = rows[0], _tied(rows)
+    if len(rows) == 1 and not is_search(best.entry) and falls_short(best.entry):
+        return alone(best.entry, best.label, _p50(best))
     behind = [row for row in rows[1:] if row.place and not row.place["tied_with_best"]]
     if is_search(best.entry):
         rates = best.entry.get("capacity") or best.entry["backlog"]

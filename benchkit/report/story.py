@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from benchkit.analysis.budgets import read
+from benchkit.analysis.live_sets import policies_compared
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.records.run import Run
 from benchkit.report import freshness, promised
@@ -21,7 +22,6 @@ from benchkit.report.facts import Fact, as_yaml, failures, of_cell, of_machine, 
 from benchkit.report.grid import Grid, grid
 from benchkit.report.groups import Entry, Group, Row, groups
 from benchkit.report.lead import Claim, cells_named, crossings, lead
-from benchkit.report.plain_table import Table
 from benchkit.report.text import cpu_us, rate
 from benchkit.units import show_us
 from benchkit.words import named, retold, say
@@ -96,9 +96,6 @@ class Section:
     charts: tuple[tuple[str, Chart], ...]
     details: tuple[Detail, ...]
     missing: str
-    fresh: tuple[Table, ...] = ()
-    """Freshness and goodput, bulk work: where there is something to tell."""
-    fresh_notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +124,13 @@ class Story:
     """Charts of the whole run by name: which transport wins where, latency against throughput."""
     record: Record
     """What report.md says as a decision record beyond all that."""
+    fresh: tuple[freshness.Part, ...]
+    """Freshness and goodput, bulk work: where there is something to tell."""
 
     @property
-    def fresh(self) -> bool:
-        """Some group tells of freshness or of bulk work."""
-        return any(section.fresh for section in self.sections)
+    def over_all(self) -> tuple[tuple[str, Chart], ...]:
+        """Charts of the whole run, without those that have a section of their own."""
+        return tuple((name, chart) for name, chart in self.overview if chart.kind != "freshness")
 
     @property
     def files(self) -> list[str]:
@@ -167,6 +166,7 @@ def story(run: Run, document: Entry) -> Story:
             (f"all-{at}-{chart.kind}", chart) for at, chart in enumerate(overview(found, document), 1)
         ),
         record=record(document, found),
+        fresh=tuple(freshness.parts(document["cells"])),
     )
 
 
@@ -183,11 +183,13 @@ def _banners(document: Entry) -> Iterator[str]:
 
 def _claims(document: Entry, found: Sequence[Group]) -> Iterator[Claim]:
     titles = {group.number: str(group.rows[0].entry["labels"]["group"]) for group in found}
-    over_all = {*crossings(document), *(each["sentence"] for each in document.get("scaling") or ())}
+    anchors = dict.fromkeys(crossings(document), "overview")
+    anchors |= {str(each["sentence"]): "overview" for each in document.get("scaling") or ()}
+    anchors |= dict.fromkeys(policies_compared(document["cells"]), "freshness")
     for sentence in document["answer"][:_MOST_LINES]:
         about = [number for number, title in titles.items() if sentence.startswith(f"{title}: ")]
         rows = [row for group in found if group.number in about for row in group.rows]
-        anchor = "overview" if sentence in over_all else ""
+        anchor = anchors.get(sentence, "")
         group = about[0] if about else None
         yield Claim(excerpt(sentence, 1500), group, cells_named(sentence, rows), anchor)
 
@@ -200,7 +202,6 @@ def _section(group: Group, slo: dict[str, float]) -> Section:
         if drawn
         else say("only the first {most} groups have charts", most=MOST_GROUPS)
     )
-    entries = [{**row.entry, "labels": {**row.entry["labels"], "row": row.name}} for row in group.rows]
     return Section(
         number=group.number,
         title=group.title,
@@ -218,8 +219,6 @@ def _section(group: Group, slo: dict[str, float]) -> Section:
             for row in group.rows
         ),
         missing="" if charts else say("No charts: {why_none}.", why_none=why_none),
-        fresh=tuple(freshness.plain_tables(group.title, entries)),
-        fresh_notes=tuple(freshness.notes(entries)),
     )
 
 

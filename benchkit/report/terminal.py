@@ -18,7 +18,7 @@ from benchkit.analysis.words import times, times_with_interval
 from benchkit.report import promised
 from benchkit.report.bar import PHASES, PhaseBar, legend
 from benchkit.report.codecs import codec_table
-from benchkit.report.freshness import terminal_tables
+from benchkit.report.freshness import terminal_parts
 from benchkit.report.hops import hop_tables
 from benchkit.report.limits import of_run
 from benchkit.report.link_words import link_lines
@@ -75,10 +75,7 @@ def report(document: Entry, folder: Path | None = None) -> View:
             for table in (*hop_tables(cells), *codec_table(cells)):
                 yield table
                 yield text("")
-            for table, notes in terminal_tables(cells):
-                yield table
-                yield from (text(note, "dim") for note in notes)
-                yield text("")
+        yield from _live(document, width)
         yield from _footnotes(document, width)
         yield from _links(document)
         yield from _told(document)
@@ -215,6 +212,15 @@ def _footnotes(document: Entry, width: int) -> Pieces:
     if kinds and width < _WIDE:
         each = "; ".join(f"{', '.join(dict.fromkeys(names))}: {kind}" for kind, names in kinds.items())
         yield text(f"guarantees - {each}", "dim")
+
+
+def _live(document: Entry, width: int) -> Pieces:
+    """What results were worth when they came, over policies and workers."""
+    for title, table, notes in terminal_parts(document["cells"], width):
+        yield text(title, "bold")
+        yield table
+        yield from (text(note, "dim") for note in notes)
+        yield text("")
 
 
 def _links(document: Entry) -> Pieces:

@@ -86,7 +86,7 @@ def policies(rounds: int = 4) -> Run:
     """Frames at 30/s into a stage that manages 20: what each policy makes of it, one of them under a deadline."""
     cells = [
         a_cell(
-            f"shm/raw/camera/30ps/policy={policy}", group="camera/30ps", load="30ps",
+            f"shm/raw/camera/30ps/flow={policy}", group=f"camera/30ps/flow={policy}", load="30ps",
             parameters={"load": {"kind": "constant", "rate": 30.0}, "flow": {"policy": policy, "deadline": 0.25}},
         )
         for policy in POLICIES

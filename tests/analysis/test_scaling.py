@@ -54,8 +54,8 @@ def test_coefficients_stay_within_their_bounds_whatever_was_measured(reached: li
     assert found.law.kappa >= 0
     assert found.law.lambda_per_s > 0
     for interval, value in ((found.sigma_ci, 1.0), (found.kappa_ci, math.inf)):
-        assert interval is not None
-        assert 0 <= interval[0] <= interval[1] <= value
+        assert interval is not None or found.superlinear
+        assert interval is None or 0 <= interval[0] <= interval[1] <= value
 
 
 @pytest.mark.parametrize("planted", [Law(100.0, 0.05, 0.004), Law(2000.0, 0.3, 0.01), Law(10.0, 0.02, 0.0)])
@@ -89,6 +89,12 @@ def test_the_band_holds_the_curve_and_a_point_off_the_law_is_told() -> None:
         assert each.band[1] >= each.per_s * 0.99
     stepped = [Point(n, (per_s,)) for n, per_s in ((1, 100.0), (2, 200.0), (4, 50.0), (8, 400.0))]
     assert fit(stepped).misfit > 0.3
+
+
+def test_more_than_linear_growth_is_told_and_bounds_nothing() -> None:
+    found = fit([Point(n, (n**1.2 * 99.0, n**1.2 * 100.0, n**1.2 * 101.0)) for n in (1, 2, 4)])
+    assert (found.law.sigma, found.sigma_ci, found.superlinear) == (0.0, None, True)
+    assert not fit(points(Law(100.0, 0.0, 0.0), 0.02, 4, 3)).superlinear
 
 
 def test_two_worker_counts_are_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from benchkit.analysis.document import document
 from benchkit.analysis.goodput_words import show_share
 from benchkit.records.run import Run
 from benchkit.records.samples import Status
+from benchkit.records.seen import Traffic
 from benchkit.report.charts import fresh as fresh_chart
 from benchkit.report.charts import scaling as scaling_chart
 from benchkit.report.charts.canvas import styled
-from benchkit.report.charts.gallery import Chart, gallery, overview
+from benchkit.report.charts.gallery import Chart, overview
 from benchkit.report.decision import record
+from benchkit.report.grid import grid
 from benchkit.report.groups import groups
 from benchkit.report.lead import lead
 from benchkit.report.markdown import markdown
@@ -51,8 +54,19 @@ def printed(whole: dict[str, Any], width: int = 80) -> str:
 
 
 def chart(run: Run, whole: dict[str, Any], kind: str) -> Chart:
-    found = groups(run, whole)
-    return next(each for each in (*overview(found, whole), *gallery(found[0], {})) if each.kind == kind)
+    return next(each for each in overview(groups(run, whole), whole) if each.kind == kind)
+
+
+def half_dropped() -> Run:
+    """Two transports in one group; the quick one drops every other message."""
+    run = a_run([a_cell("shm/raw/x"), a_cell("http/raw/x")], scale={"http/raw/x": 3.0}, rounds=6, count=200)
+    own = run.samples["shm/raw/x"]
+    own["status"][own["seq"] % 2 == 1] = Status.DROPPED
+    run.blocks = [
+        replace(block, traffic=Traffic(drops={"rate": 100})) if block.cell.startswith("shm") else block
+        for block in run.blocks
+    ]
+    return run
 
 
 def test_the_terminal_has_age_staleness_goodput_and_drops_in_eighty_columns(live: Any) -> None:
@@ -61,7 +75,9 @@ def test_the_terminal_has_age_staleness_goodput_and_drops_in_eighty_columns(live
     lines = " ".join(text.split())
     for told in ("staleness", "goodput", "67%", "8%", "within 250 ms of being due"):
         assert told in lines, told
-    assert "latest-only" in lines.partition("goodput dropped")[2]
+    assert "197 latest-only" in lines
+    assert "jitter" not in lines
+    assert "jitter" in printed(live[1], 120)
 
 
 def test_backlog_and_drain_stand_beside_lead_time() -> None:
@@ -87,18 +103,54 @@ def test_a_run_in_which_nothing_is_live_says_nothing_of_freshness(tmp_path: Path
     )
 
 
-def test_the_fastest_cell_is_not_praised_for_part_of_its_messages(live: Any) -> None:
-    run, whole = live
+def test_the_fastest_cell_is_not_praised_for_part_of_its_messages() -> None:
+    run = half_dropped()
+    whole = document(run)
     found = groups(run, whole)
     for said in (lead(whole, found)[0].text, whole["answer"][0], record(whole, found).decisions[0].text):
-        assert "ranks first by latency" in said
-        assert "delivered 67% of its messages" in said
-        assert "(policy=drop-oldest) 70%" in said
+        assert "shm raw ranks first by latency" in said
+        assert "delivered 50% of its messages (rate dropped 600)" in said
+        assert "more was delivered by http raw 100%" in said
         assert "is fastest" not in said
     assert not record(whole, found).settled
-    assert "latest-only dropped 197" in lead(whole, found)[0].text
-    first, *_ = whole["ranking"]
-    assert first["delivered_share"] < 0.7
+    assert whole["ranking"][0]["delivered_share"] == pytest.approx(0.5, abs=0.02)
+    assert grid(found).rows[1].badge == "50% delivered"
+
+
+def test_a_policy_alone_in_its_group_says_what_it_delivered(live: Any) -> None:
+    run, whole = live
+    assert any(
+        "for the 67% of its messages that it delivered (latest-only dropped 197)" in said
+        for said in whole["answer"]
+    )
+    text = lead(whole, groups(run, whole))[0].text
+    assert "67% of its messages" in text
+    assert "fastest" not in text
+
+
+def test_policies_are_compared_over_their_groups(live: Any) -> None:
+    (said,) = [each for each in live[1]["answer"] if "freshest" in each]
+    freshest, _, fullest = said.partition("; most is delivered by ")
+    assert freshest.startswith(
+        "camera/30ps, 1.0 kB: results are freshest with shm raw, latest-only (staleness 90.9 ms ["
+    )
+    assert "told apart" not in freshest
+    assert fullest.startswith("shm raw, drop-oldest (staleness 184 ms [")
+    assert fullest.endswith("], delivered 70%).")
+    told = story(*live)
+    (claim,) = [each for each in told.answer if each.text == said]
+    assert claim.anchor == "freshness"
+    assert [part.table.caption for part in told.fresh] == [
+        "camera/30ps, 1.0 kB: freshness and goodput", "camera/30ps, 1.0 kB: bulk work",
+    ]  # fmt: skip
+    assert [row[0].text for row in told.fresh[0].table.rows] == [
+        "shm raw, block (not valid)", "shm raw, drop-oldest", "shm raw, latest-only",
+    ]  # fmt: skip
+
+
+def test_few_blocks_claim_no_difference_in_staleness() -> None:
+    (said,) = [each for each in document(policies(rounds=2))["answer"] if "freshest" in each]
+    assert "cannot be told apart from shm raw, drop-oldest" in said
 
 
 def test_one_message_in_a_thousand_is_no_reason_to_withhold_praise() -> None:
@@ -149,8 +201,7 @@ def test_the_chart_draws_the_trade(live: Any) -> None:
     assert outside(drawing) == []
     assert [note for note in made.words.notes if note not in words(drawing)] == []
     by_id = {cell["id"]: cell for cell in whole["cells"]}
-    found = fresh_chart.freshness(groups(run, whole)[0])
-    assert found is not None
+    (found,) = fresh_chart.freshness(groups(run, whole), whole)
     for each in found.cells:
         cell = by_id[each.cell]
         (latency,) = marked(drawing, f"{each.name}: latency p50")
@@ -159,8 +210,8 @@ def test_the_chart_draws_the_trade(live: Any) -> None:
         assert stale.get_xdata()[0] == cell["freshness"]["staleness_us"]["mean"]
         pieces = [*marked(drawing, f"{each.name}: in time"), *marked(drawing, f"{each.name}: delivered")]
         assert pieces[0].get_width() == pytest.approx(cell["freshness"]["goodput_share"])
-    (late,) = marked(drawing, "policy=block", "after the deadline")
-    assert late.get_width() == pytest.approx(1 - by_id[found.cells[-1].cell]["freshness"]["goodput_share"])
+    (late,) = marked(drawing, "shm raw, block", "after the deadline")
+    assert late.get_width() == pytest.approx(1 - by_id[found.cells[0].cell]["freshness"]["goodput_share"])
     (limit,) = marked(drawing, "deadline 250 ms")
     assert set(limit.get_xdata()) == {250_000.0}
     assert len(made.svg("x").marks) == 3 * 3 + 2
@@ -215,7 +266,7 @@ def test_korean_has_words_for_all_of_it(live: Any, grown: Any) -> None:
                 (
                     told.lead[0].text,
                     *whole["answer"],
-                    *(note for each in told.sections for note in each.fresh_notes),
+                    *(note for each in told.fresh for note in each.notes),
                 )
             )
         for english in ("delivered", "ranks", "staleness", "workers", "lead time"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from benchkit.analysis.goodput_words import show_share
@@ -10,8 +11,9 @@ from benchkit.report.charts import axes as on
 from benchkit.report.charts.canvas import WIDTH_IN, figure, heading, heading_in, mark, place
 from benchkit.report.charts.chart import Words, room_for
 from benchkit.report.charts.palette import ALARM, GROUND, INK, QUIET, SHADE, Look
-from benchkit.report.freshness import FRESH, fresh_cells, fresh_row
-from benchkit.report.groups import Group, Row
+from benchkit.report.excerpt import excerpt, short
+from benchkit.report.freshness import FRESH, MOST_SETS, fresh_row, fresh_sets
+from benchkit.report.groups import Entry, Group, Row
 from benchkit.units import show_us
 from benchkit.words import named, say
 
@@ -53,13 +55,20 @@ class Freshness:
     deadlines_us: tuple[float, ...]
 
 
-def freshness(group: Group) -> Freshness | None:
-    """None when nothing was dropped and nothing live was asked for."""
-    known = {cell["id"] for cell in fresh_cells([row.entry for row in group.measured])}
-    rows, left_out = room_for([row for row in group.measured if row.entry["id"] in known], MOST_CELLS)
-    if not rows:
-        return None
-    cells = tuple(_fresh(row) for row in rows)
+def freshness(groups: Sequence[Group], document: Entry) -> Iterator[Freshness]:
+    """For each set of cells that differ by policy, transport and codec, where one of them is live."""
+    rows = {row.entry["id"]: row for group in groups for row in group.rows}
+    for each in fresh_sets(document["cells"])[:MOST_SETS]:
+        own = [
+            replace(rows[cell["id"]], label=short(name, 60))
+            for name, cell in zip(each.names, each.cells, strict=True)
+        ]
+        if measured := [row for row in own if row.count]:
+            yield _chart(excerpt(each.title, 100), measured)
+
+
+def _chart(title: str, measured: Sequence[Row]) -> Freshness:
+    rows, left_out = room_for(measured, MOST_CELLS)
     deadlines = sorted({us for row in rows if (us := row.entry["freshness"]["deadline_us"]) is not None})
     notes = (
         say(
@@ -75,13 +84,18 @@ def freshness(group: Group) -> Freshness | None:
         *left_out,
     )
     columns = (FRESH[0], "p50", "p99", *FRESH[1:])
-    values = tuple(
-        (fresh_row(row.entry)[0], *(show_us(row.entry["latency_us"][name]) for name in ("p50", "p99")),
-         *fresh_row(row.entry)[1:])
-        for row in rows
-    )  # fmt: skip
-    title = say("Latency beside freshness and goodput: {title}", title=group.title)
-    return Freshness(Words(title, notes, columns, values), cells, tuple(deadlines))
+    words = Words(
+        say("Latency beside freshness and goodput: {title}", title=title),
+        notes,
+        columns,
+        tuple(map(_values, rows)),
+    )
+    return Freshness(words, tuple(map(_fresh, rows)), tuple(deadlines))
+
+
+def _values(row: Row) -> tuple[str, ...]:
+    name, *values = fresh_row(row.name, row.entry)
+    return (name, *(show_us(row.entry["latency_us"][each]) for each in ("p50", "p99")), *values)
 
 
 def _fresh(row: Row) -> Fresh:

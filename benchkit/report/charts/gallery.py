@@ -78,7 +78,6 @@ def _of_group(group: Group, slo: dict[str, float]) -> Iterator[tuple[str, Any, C
         yield "ratios", forest.forest(group), forest.draw
     yield "phases", phases.phase_bars(group), phases.draw
     yield "percentiles", percentiles.percentiles(group, slo), percentiles.draw
-    yield "freshness", fresh.freshness(group), fresh.draw
     yield "sensitivity", sensitivity.sensitivity(group), sensitivity.draw
     yield "floors", floors.floors(group), floors.draw
     yield "cost", cost.costs(group), cost.draw
@@ -92,6 +91,8 @@ def overview(groups: Sequence[Group], document: Entry) -> Iterator[Chart]:
         yield Chart("crossover", found.words, partial(crossing.draw, found))
     for edges in swept.swept(groups, document):
         yield Chart("throughput", edges.words, partial(capacity.draw, edges))
+    for ages in fresh.freshness(groups, document):
+        yield Chart("freshness", ages.words, partial(fresh.draw, ages))
     if (laws := scaling.scaling(document)) is not None:
         yield Chart("scaling", laws.words, partial(scaling.draw, laws))
 
