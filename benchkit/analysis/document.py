@@ -80,6 +80,7 @@ def document(run: Run) -> dict[str, Any]:
             *(said for each in maps for said in each["sentences"]),
             *answer(entries, ranking),
             *policies_compared(entries),
+            *told.frames_seen(entries),
             *worth_telling(laws),
         ],
         "promises": [

@@ -114,7 +114,6 @@ class Datagrams:
         else:
             self._loop.at(due_ns, leave)
 
-
     def _account(self) -> None:
         """What the rate let pass, in the order in which it did."""
         under_way = self._under_way

@@ -22,20 +22,27 @@ _TITLES: Final = {
 
 
 def in_words(told: Entry) -> Iterator[str]:
-    """A phrase for each thing that was told, spreads first: `skew p50 12.0 us, p99 3.1 ms, max 4.0 ms (of 90)`."""
+    """A phrase for each thing that was told, spreads first: `skew p50 12.0 us, p99 3.1 ms, max 4.0 ms (of 90)`.
+
+    A spread whose values are all the same is that value.
+    """
     spreads = {name: value for name, value in told.items() if isinstance(value, Mapping)}
     for name, spread in spreads.items():
         title, figures = _title(name), _figures(name, spread)
         if figures:
-            yield say("{title} {figures} (of {count})", title=title, figures=figures, count=spread["count"])
+            yield say(
+                "{title} {figures} (of {count})", title=title, figures=figures, count=f"{spread['count']:g}"
+            )
     counts = {name: value for name, value in told.items() if name not in spreads}
     for name, value in counts.items():
         # What never happened is said only where nothing did.
         if value or not any(told.values()):
-            yield say("{title}: {value}", title=_title(name), value=_shown(name, value))
+            yield f"{_title(name)}: {_shown(name, value)}"
 
 
 def _figures(name: str, spread: Entry) -> str:
+    if "max" in spread and spread.get("min") == spread["max"]:
+        return _shown(name, spread["max"])
     # Below zero the least is the one that is far off.
     shown = ("min", *_SHOWN) if spread.get("min", 0) < 0 else _SHOWN
     return ", ".join(f"{part} {_shown(name, spread[part])}" for part in shown if part in spread)

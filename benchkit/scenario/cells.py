@@ -143,7 +143,9 @@ def _unsaid(choice: Choice, option: str) -> bool:
     """Options that say nothing: of a link a name of numbers alone, or numbers that are the name's."""
     value = choice.value
     if isinstance(value, FlowOptions):
-        return getattr(value, option) in (None, "wait") or (option == "late" and value.late == "drop")
+        if option == "late":
+            return value.late == "count" or value.deadline is None
+        return getattr(value, option) in (None, "wait")
     if not isinstance(value, LinkOptions):
         return False
     said = getattr(value, option)

@@ -57,13 +57,12 @@ class Ground:
         seen: Frame = self._picture.reshape(-1, 4).view(np.uint32)[:, 0].take(at).view(np.uint8)
         seen = seen.reshape(self.height, self.width, 4)[:, :, :3]
         self._picture[car] = kept
-        return np.ascontiguousarray(seen) if self._noise is None else self._exposed(seen, number)
-
-    def _exposed(self, seen: Frame, number: int) -> Frame:
-        """With the sensor's noise."""
-        assert self._noise is not None  # noqa: S101  (asked by the caller)
+        if self._noise is None:
+            return np.ascontiguousarray(seen)
         down, across = number * 37 % _SHIFTS, number * 59 % _SHIFTS
-        mixed = seen + self._noise[down : down + self.height, across : across + self.width]
+        mixed: npt.NDArray[np.int16] = (
+            seen + self._noise[down : down + self.height, across : across + self.width]
+        )
         np.clip(mixed, 0, 255, out=mixed)
         return mixed.astype(np.uint8)
 
@@ -110,7 +109,7 @@ def _painted(rng: np.random.Generator, px_per_m: float) -> Frame:
     coarse = crops[kind] * light[:, :, None]
     ground = np.repeat(np.repeat(coarse, 2, axis=0), 2, axis=1)
     ground *= 1 + (rng.random((_SIDE, _SIDE, 1), dtype=np.float32) - 0.5) * np.float32(0.10)
-    canvas = np.clip(ground, 0, 255).astype(np.uint8)
+    canvas: Frame = np.clip(ground, 0, 255).astype(np.uint8)
     everywhere = (0.0, float(_SIDE))
     half = _ROAD_M / 2 * metre
     for rows in ((0.0, half), (_SIDE - half, float(_SIDE))):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import a_block, a_cell, block_samples
 
-from benchkit.analysis.told import as_document
+from benchkit.analysis.told import as_document, frames_seen
 
 BLOCK = a_block(a_cell(), 0, block_samples(np.random.default_rng(0), 0))
 
@@ -46,3 +46,18 @@ def test_means_of_parts_are_the_mean_of_all(parts: list[list[int]]) -> None:
     assert together["count"] == len(every)
     assert abs(together["mean"] - sum(every) / len(every)) < 1e-6
     assert (together["min"], together["max"]) == (min(every), max(every))
+
+
+def video(row: str, decoded: int | None, *, valid: bool = True) -> dict[str, Any]:
+    told = {} if decoded is None else {"told": {"frames_decoded": decoded}}
+    return {
+        "group": "live", "labels": {"group": "live, 9 kB", "row": row}, "validity": {"valid": valid},
+        "account": {"scheduled": 200}, **told,
+    }  # fmt: skip
+
+
+def test_frames_that_nobody_could_see_are_said_a_sentence_a_group() -> None:
+    assert frames_seen([video("all", 200), video("none", None)]) == []
+    assert frames_seen([video("broken", 3, valid=False)]) == []
+    (sentence,) = frames_seen([video("all", 201), video("few", 20), video("broken", 3, valid=False)])
+    assert sentence.startswith("live, 9 kB: of the frames that were sent, decoded: all 100%, few 10%; ")

@@ -89,7 +89,11 @@ def test_a_lost_i_frame_costs_its_group_and_a_double_frame_itself_alone() -> Non
 
 def test_what_comes_late_is_made_up_for_and_the_pictures_are_the_same() -> None:
     straight = verdicts(range(30))
-    for order in ([0, 1, 2, 4, 5, 3, *range(6, 30)], [1, 0, *range(2, 30)], [0, 1, 3, 4, 2, 2, *range(5, 30)]):
+    for order in (
+        [0, 1, 2, 4, 5, 3, *range(6, 30)],
+        [1, 0, *range(2, 30)],
+        [0, 1, 3, 4, 2, 2, *range(5, 30)],
+    ):
         mixed = verdicts(order)
         early = np.isnan(mixed[:, 0])
         assert early.sum() <= 3
