@@ -165,7 +165,7 @@ def _backlog(cell: Entry) -> tuple[str, str]:
 
 
 def _work(cell: Entry) -> str:
-    """The working phase that takes longest: `compute, 91.5 ms a message with 2 workers (image decoding 29.1 ms of it)`."""
+    """The working phase that takes longest: `compute, 91.5 ms a message with 2 worker(s) (29.1 ms of it ...)`."""
     means = {name: cell["phases_us"][name]["mean"] or 0.0 for name in PHASES if name not in _WAITS}
     longest = max(means, key=lambda name: means[name])
     text = say(
