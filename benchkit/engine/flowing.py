@@ -50,6 +50,8 @@ class _Message:
     attempts: int = 0
     owed: int = 0
     """Attempts that may still be answered."""
+    hung_up: int = 0
+    """Of these, those whose reply comes to nobody."""
     sent_ns: int = 0
     """When the last attempt was sent."""
     in_flight: bool = False
@@ -308,6 +310,7 @@ class FlowingProducer(Producer):
             _, message, attempt = timers.popleft()
             if message.in_flight and message.attempts == attempt:
                 self._seen["timed_out"] += 1
+                message.hung_up += self._flow.hangs_up
                 self._miss(message, now)
                 self._again_or_never(message, now, 0, "timeout")
 
@@ -372,6 +375,11 @@ class FlowingProducer(Producer):
         self._owed -= 1
         if reply.rejected:
             self._refused(message, reply, now)
+            return
+        if message.hung_up:
+            # A reply does not say of which attempt it is; those that were taken are answered in their order.
+            message.hung_up -= 1
+            self._seen["late"] += 1
             return
         self.returned[index] = now
         self._answered(message, now, missed=bool(envelope.flags & DROPPED))

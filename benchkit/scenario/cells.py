@@ -142,7 +142,7 @@ def _unsaid(choice: Choice, option: str) -> bool:
     """Options that say nothing: of a link a name of numbers alone, or numbers that are the name's."""
     value = choice.value
     if isinstance(value, FlowOptions):
-        return getattr(value, option) in (None, "wait") or (option == "late" and value.late == "drop")
+        return getattr(value, option) in (None, False, "wait") or (option == "late" and value.late == "drop")
     if not isinstance(value, LinkOptions):
         return False
     said = getattr(value, option)
