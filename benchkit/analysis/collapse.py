@@ -134,8 +134,8 @@ def _moved(cell: Entry) -> str:
     """Where the queue moved the wait to, and what is short behind it."""
     backlog, drain = _backlog(cell)
     return say(
-        "{load}: {row} has a result for {share} and moves the wait into the queue{backlog}{drain}; what limits it then is "
-        "{work}.",
+        "{load}: {row} has a result for {share} and moves the wait into the queue{backlog}{drain}; what limits it "
+        "then is {work}.",
         load=cell["load"]["name"],
         row=_row(cell),
         share=f"{_share(cell):.0%}",
