@@ -134,8 +134,8 @@ def _moved(cell: Entry) -> str:
     """Where the queue moved the wait to, and what is short behind it."""
     backlog, drain = _backlog(cell)
     return say(
-        "{load}: {row} has a result for {share} and moves the wait into the queue{backlog}{drain}; what limits it then is "
-        "{work}.",
+        "{load}: {row} has a result for {share} and moves the wait into the queue{backlog}{drain}; what limits it "
+        "then is {work}.",
         load=cell["load"]["name"],
         row=_row(cell),
         share=f"{_share(cell):.0%}",
@@ -165,7 +165,7 @@ def _backlog(cell: Entry) -> tuple[str, str]:
 
 
 def _work(cell: Entry) -> str:
-    """The working phase that takes longest: `compute, 91.5 ms a message with 2 workers (image decoding 29.1 ms of it)`."""
+    """The working phase that takes longest: `compute, 91.5 ms a message with 2 worker(s) (29.1 ms of it ...)`."""
     means = {name: cell["phases_us"][name]["mean"] or 0.0 for name in PHASES if name not in _WAITS}
     longest = max(means, key=lambda name: means[name])
     text = say(

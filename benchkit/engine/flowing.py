@@ -38,6 +38,8 @@ class _Message:
     attempts: int = 0
     owed: int = 0
     """Attempts that may still be answered."""
+    hung_up: int = 0
+    """Of these, those whose reply comes to nobody."""
     sent_ns: int = 0
     """When the last attempt was sent."""
     in_flight: bool = False
@@ -196,6 +198,7 @@ class FlowingProducer(FlowLoop):
             _, message, attempt = timers.popleft()
             if message.in_flight and message.attempts == attempt:
                 self._seen["timed_out"] += 1
+                message.hung_up += self._flow.hangs_up
                 self._miss(message, now)
                 self._again_or_never(message, now, 0, "timeout")
 
@@ -263,6 +266,11 @@ class FlowingProducer(FlowLoop):
             return
         if reply.lost:
             self._lost(message, now)
+            return
+        if message.hung_up:
+            # A reply does not say of which attempt it is; those that were taken are answered in their order.
+            message.hung_up -= 1
+            self._seen["late"] += 1
             return
         self.returned[index] = now
         self._answered(message, now, missed=bool(envelope.flags & DROPPED))

@@ -44,7 +44,9 @@ def _collapsed(document: Entry, found: Sequence[Group]) -> Iterator[Claim]:
     """Who fell behind a queue is the answer, whoever was fastest for the rest."""
     fallen = document.get("collapse") or ()
     if fallen:
-        text = " ".join(fallen[0]["sentences"])
+        sentences = fallen[0]["sentences"]
+        # The first that fell, and where the queue moved the wait; the others stand in the details.
+        text = f"{sentences[0]} {sentences[-1]}"
         named_ids = {fallen[0]["best"], *(each["cell"] for each in fallen[0]["fallen"])}
         rows = [(group, row) for group in found for row in group.rows if row.entry["id"] in named_ids]
         groups = {group.number for group, _ in rows}

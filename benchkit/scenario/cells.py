@@ -145,7 +145,7 @@ def _unsaid(choice: Choice, option: str) -> bool:
     if isinstance(value, FlowOptions):
         if option == "late":
             return value.late == "count" or value.deadline is None
-        return getattr(value, option) in (None, "wait")
+        return getattr(value, option) in (None, False, "wait")
     if not isinstance(value, LinkOptions):
         return False
     said = getattr(value, option)

@@ -20,7 +20,7 @@ load: {arrival: constant, rate: 90/s}
 blocks: {rounds: 1, duration: 800ms, warmup: 50ms, drain: 4s}
 include:
   - transport: {kind: http, depth: 128, queue: 16}
-    flow: {deadline: 5s, timeout: 100ms, retry: {attempts: 3, backoff: 10ms, budget: null}}
+    flow: {deadline: 5s, timeout: 100ms, hangs_up: true, retry: {attempts: 3, backoff: 10ms, budget: null}}
 """
 
 
@@ -40,6 +40,8 @@ def test_the_synchronous_form_collapses_and_the_queue_does_not(found) -> None:
     traffic = waiting["traffic"]
     assert traffic["timed_out"] > 0
     assert traffic["refused"] > 0
+    # What the stage did for clients that had hung up.
+    assert traffic["late"] > 0
     assert traffic["retries"] > 0.3 * waiting["account"]["scheduled"]
     account = waiting["account"]
     places = ("delivered", "dropped", "rejected", "dead_lettered", "lost", "pending")
