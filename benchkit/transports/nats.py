@@ -53,7 +53,8 @@ class Nats(Transport):
         256,
         ge=1,
         le=65_535,
-        description="messages that the stream may not have answered yet (asynchronous publish)",
+        description="messages that the stream may not have answered yet (asynchronous publish), "
+        "and that are lost if their producer dies",
     )
     sync_publish: bool = Field(False, description="`send` returns with the stream's answer (PubAck)")
     prefetch: int = Field(

@@ -45,7 +45,8 @@ class Rabbitmq(Transport):
     confirms: bool = Field(True, description="the broker confirms each message (publisher confirms)")
     window: int = Field(
         256, ge=1, le=65_535,
-        description="messages that may be unconfirmed; 1: `send` returns with the broker's confirm",
+        description="messages that may be unconfirmed, and are lost if their producer dies; "
+        "1: `send` returns with the broker's confirm",
     )  # fmt: skip
     prefetch: int = Field(
         1, ge=1, le=65_535,

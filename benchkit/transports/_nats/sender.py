@@ -11,7 +11,6 @@ stream is asked for its first number instead.
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -150,18 +149,17 @@ class NatsSender(Sender):
         start = self._unanswered.pop(int(message.subject.rpartition(b".")[2]), b"")
         if message.header_bytes:
             raise BrokerError("the stream is gone", where=self._out.where, remedy="see who deleted it")
-        answer = json.loads(text)
-        error = answer.get("error")
-        if error is None:
-            number = answer["seq"]
+        try:
+            number = int(self._out.answer(text).get("seq", 0))
+        except Refused as error:
+            if error.code not in _FULL:
+                raise refused(error, self._place.url) from None
+            self._refused.append(start)
+        else:
             if number in self._early:
                 self._early.discard(number)
             else:
                 self._waiting.add(number)
-        elif int(error.get("err_code", 0)) in _FULL:
-            self._refused.append(start)
-        else:
-            raise refused(Refused(error), self._place.url)
         if not self._unanswered:
             self._early.clear()
 
@@ -179,10 +177,10 @@ class NatsSender(Sender):
     def _informed(self, text: bytes) -> None:
         """What is before the stream's first number is in it no more."""
         self._asked = False
-        answer = json.loads(text)
-        if "error" in answer:
-            raise refused(Refused(answer["error"]), self._place.url)
-        state = answer["state"]
+        try:
+            state = self._out.answer(text)["state"]
+        except Refused as error:
+            raise refused(error, self._place.url) from None
         first = state["first_seq"] if state["messages"] else state["last_seq"] + 1
         self._waiting = {number for number in self._waiting if number >= first}
 

@@ -10,36 +10,42 @@ from __future__ import annotations
 import json
 from time import monotonic
 
-from benchkit.transports._nats.place import API, CONSUMER, Place
+from benchkit.transports._nats.place import API, CONSUMER, Place, refused
 from benchkit.transports._nats.wire import Refused, Wire, publish
 
 _PATIENCE_S = 0.25
 """How long the living have to answer; only waited for where one of them is missing."""
+_SETTLE_S = 0.02
 _NUMBER = 5
 
 
 def release(wire: Wire, place: Place, inbox: bytes) -> None:
     """Of a fresh connection without subscriptions; nothing is asked where nothing is held. Raises BrokerError."""
+    before, delivered = _pending(wire, place, inbox)
+    if not before:
+        return
+    left = before - _of_the_living(wire, place, inbox)
+    # An acknowledgement may be on its way, and a -NAK close behind it would bring a message back that is done.
+    wire.ready(_SETTLE_S)
+    left &= _pending(wire, place, inbox)[0]
+    # The server looks for the number in the stream and wants the other within what the consumer has delivered.
+    again = [publish(f"{place.acks}.1.{number}.{delivered}.0.0".encode(), b"-NAK") for number in sorted(left)]
+    wire.write(b"".join(again))
+    wire.flush()
+
+
+def _pending(wire: Wire, place: Place, inbox: bytes) -> tuple[set[int], int]:
+    """The numbers of messages that are delivered and not acknowledged, and how many deliveries there were."""
     try:
         consumer = wire.ask(f"{API}.CONSUMER.INFO.{place.stream}.{CONSUMER}", inbox=inbox)
         if not consumer["num_ack_pending"]:
-            return
+            return set(), 0
         stream = wire.ask(f"{API}.STREAM.INFO.{place.stream}", {"deleted_details": True}, inbox)["state"]
-    except Refused:
-        return
+    except Refused as error:
+        raise refused(error, place.url) from None
     delivered = consumer["delivered"]
-    pending = set(range(stream["first_seq"], delivered["stream_seq"] + 1)) - set(stream.get("deleted") or ())
-    pending -= _of_the_living(wire, place, inbox)
-    # The server looks for the number in the stream and wants the other within what the consumer has delivered.
-    wire.write(
-        b"".join(
-            [
-                publish(f"{place.acks}.1.{number}.{delivered['consumer_seq']}.0.0".encode(), b"-NAK")
-                for number in sorted(pending)
-            ]
-        )
-    )
-    wire.flush()
+    found = set(range(stream["first_seq"], delivered["stream_seq"] + 1)) - set(stream.get("deleted") or ())
+    return found, delivered["consumer_seq"]
 
 
 def _of_the_living(wire: Wire, place: Place, inbox: bytes) -> set[int]:

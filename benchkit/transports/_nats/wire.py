@@ -150,11 +150,19 @@ class Wire:
         self.write(b"SUB %s 0\r\nUNSUB 0 1\r\n" % inbox + publish(subject.encode(), request, inbox))
         while not (message := self.message()):
             pass
-        answer: dict[str, Any] = {}
         if message.header_bytes:
             self.text(message)  # the status "no responders": nobody listens to the API
             raise Refused({"description": "JetStream is not enabled"})
-        answer = json.loads(self.text(message))
+        return self.answer(self.text(message))
+
+    def answer(self, text: bytes) -> dict[str, Any]:
+        """An answer of the JetStream API; raises Refused, or BrokerError where it is none."""
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise self._stranger(text)
         if "error" in answer:
             raise Refused(answer["error"])
         return answer

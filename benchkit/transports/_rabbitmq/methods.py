@@ -6,6 +6,13 @@ Layouts and numbers: https://www.rabbitmq.com/amqp-0-9-1-reference
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
+from functools import wraps
+from typing import TypeVar
+
+from benchkit.errors import BrokerError
+
+T = TypeVar("T")
 
 METHOD, HEADER, BODY, HEARTBEAT = 1, 2, 3, 8
 END = b"\xce"
@@ -120,29 +127,47 @@ def close_connection() -> bytes:
     return method(CONNECTION_CLOSE, struct.pack(">HBHH", _SUCCESS, 0, 0, 0), channel=0)
 
 
+def _whole(read: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    """What is shorter than it says is an error of the server's."""
+
+    @wraps(read)
+    def checked(payload: bytes) -> T:
+        try:
+            return read(payload)
+        except (IndexError, struct.error):
+            raise BrokerError("not what AMQP 0-9-1 says: a method or header is cut short") from None
+
+    return checked
+
+
+@_whole
 def settled(payload: bytes) -> tuple[int, bool]:
     """Of ACK and NACK: up to which number, and whether all before are meant too."""
     _, tag, bits = _SETTLED.unpack_from(payload)
     return tag, bool(bits & _MULTIPLE)
 
 
+@_whole
 def waiting(payload: bytes) -> int:
     """Of QUEUE_DECLARED: how many messages wait."""
     return int(_COUNT.unpack_from(payload, 5 + payload[4])[0])
 
 
+@_whole
 def delivered(payload: bytes) -> tuple[bytes, int]:
     """Of DELIVER: the consumer's name, and the message's number."""
     end = 5 + payload[4]
     return payload[5:end], int.from_bytes(payload[end : end + 8], "big")
 
 
+@_whole
 def closing(payload: bytes) -> tuple[int, str]:
     """Of CHANNEL_CLOSE and CONNECTION_CLOSE: the code and the reason."""
     code = _CLOSING.unpack_from(payload)[1]
     return code, payload[7 : 7 + payload[6]].decode(errors="replace")
 
 
+@_whole
 def reply_to(header: bytes) -> bytes:
     """Of a content header: where replies go; empty when it does not say. The server may have added headers."""
     flags = int.from_bytes(header[CONTENT_BYTES - 2 : CONTENT_BYTES], "big")

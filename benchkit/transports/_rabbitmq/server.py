@@ -27,6 +27,7 @@ MAX_MESSAGE_BYTES = 512 << 20
 START_S = 60.0
 _STEP_S = 0.1
 _ATTEMPTS = 3
+_LINES = 6
 _USER = "benchkit"
 _PLACES = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", "/usr/lib/rabbitmq/bin")
 """Beside PATH: ordinary users often do not have these in it."""
@@ -190,9 +191,15 @@ def _await(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     text = log.read_text(encoding="utf-8", errors="replace")
     kind = _Taken if "eaddrinuse" in text else BrokerError
     raise kind(
-        "the run's own RabbitMQ did not start:\n" + "\n".join(text.splitlines()[-8:]),
+        "the run's own RabbitMQ did not start:\n" + "\n".join(_why(text)),
         remedy="give the `url` of a server",
     )
+
+
+def _why(log: str) -> list[str]:
+    """The first lines that are marked as errors; what follows them are reports of one process after the other."""
+    marked = [line.partition("[error]")[2].partition("> ")[2].strip() for line in log.splitlines()]
+    return [line for line in marked if line][:_LINES] or log.splitlines()[-_LINES:]
 
 
 def _listens(host: str, port: int) -> bool:
