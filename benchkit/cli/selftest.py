@@ -27,7 +27,7 @@ from benchkit.cli.exits import BROKEN, DONE, INVALID
 @click.option("--only", multiple=True, metavar="NAME", help="Kinds whose name contains this. Repeatable.")
 @click.option(
     "--out", type=click.Path(path_type=Path),
-    help="Keep trials in DIR, go on with those that are there; the result is DIR/verdict.md."
+    help="Keep trials in DIR, go on with those that are there; the result is DIR/verdict.md (what-if.md)."
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Everything as JSON on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
@@ -49,7 +49,9 @@ def selftest(
     if what_if:
         from benchkit.cli import selftest_whatif
 
-        return selftest_whatif.what_if(quick=quick, seed=first_seed or 0, as_json=as_json, quiet=quiet)
+        return selftest_whatif.what_if(
+            quick=quick, seed=first_seed or 0, out=out, as_json=as_json, quiet=quiet
+        )
     from benchkit.cli.console import out as console
     from benchkit.cli.console import progress
     from benchkit.selftest.log import Log

@@ -1,4 +1,4 @@
-"""A file of JSON lines that a self-test adds to while it runs, and takes up again.
+"""What a self-test keeps: a file of JSON lines that it adds to while it runs and takes up again, and its page.
 
 A half line at its end, of a self-test that was killed, is dropped.
 """
@@ -55,3 +55,14 @@ class Lines:
             raise StorageError(
                 f"cannot be written: {error.strerror}", where=str(self.path), remedy="free some space"
             ) from error
+
+
+def keep_page(folder: Path | None, name: str, text: str) -> None:
+    """Write the result's page into the folder, if there is one; raises StorageError."""
+    if folder is None:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"{error.strerror}", where=str(folder / name), remedy="free some space") from error

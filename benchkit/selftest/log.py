@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchkit.errors import StorageError
 from benchkit.selftest.kinds import BY_NAME
-from benchkit.selftest.lines import Entry, Lines
+from benchkit.selftest.lines import Entry, Lines, keep_page
 from benchkit.selftest.trials import Naturals, Trial
 
 PAGE = "verdict.md"
@@ -32,13 +31,7 @@ class Log:
 
     def keep_page(self, text: str) -> None:
         """The result as a page beside the trials."""
-        if self._file.path is None:
-            return
-        page = self._file.path.with_name(PAGE)
-        try:
-            page.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise StorageError(f"{error.strerror}", where=str(page), remedy="free some space") from error
+        keep_page(None if self._file.path is None else self._file.path.parent, PAGE, text)
 
     def left(self, trials: Iterable[Trial]) -> list[Trial]:
         """Those that have no line yet."""

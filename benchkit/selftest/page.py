@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from benchkit.selftest import machine
 from benchkit.selftest.table import grades, told
 
 Entry = Mapping[str, Any]
@@ -26,12 +27,12 @@ def page(document: Entry) -> str:
 
 
 def _lines(document: Entry) -> Iterator[str]:
-    asked, machine = document["asked"], document["machine"]
+    asked = document["asked"]
     first = asked["first_seed"]
     seeds = f"seed {first}" if asked["quick"] else f"seeds {first} to {first + asked['seeds'] - 1}"
     shares = "80%" if asked["quick"] else ", ".join(f"{share:.0%}" for share in asked["shares"])
     yield from ("# Planted bottlenecks and the verdict", "", _NOTES)
-    yield f"{_when(document['trials'])}, {machine['cpu']}, {machine['cores']} cores, {machine['kernel']},"
+    yield f"{_when(document['trials'])}, {machine.told(document['machine'])},"
     yield f"{_load(document['trials'])}; {seeds}, planted shares of the latency {shares}"
     yield ""
     yield from _row(["planted", *_COLUMNS])

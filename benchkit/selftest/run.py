@@ -11,11 +11,11 @@ from itertools import groupby
 from typing import Any, Final
 
 from benchkit.engine.runner import Progress
-from benchkit.records.environment import environment
 from benchkit.selftest.bars import FULL, QUICK, bars, counted, outcome, reliability
 from benchkit.selftest.calm import wait_for_calm
 from benchkit.selftest.install import installed
 from benchkit.selftest.log import Log
+from benchkit.selftest.machine import machine
 from benchkit.selftest.trials import CHUNK, HEALTHY, REPEATS, Bench, Entry, Trial, planned, settled
 
 SHARES: Final = (0.35, 0.55, 0.80)
@@ -125,16 +125,10 @@ def document(asked: Asked, lines: Sequence[dict[str, Any]], seconds: float) -> d
         "kinds": [{**asdict(count), "decided": count.decided} for count in counts],
         "bars": [asdict(bar) for bar in found],
         "reliability": [asdict(each) for each in reliability(lines)],
-        "machine": _machine(),
+        "machine": machine(),
         "holds": outcome(found),
         "trials": list(lines),
     }
-
-
-def _machine() -> dict[str, Any]:
-    """Of which class it is; no name that would tell which."""
-    found = environment()
-    return {name: found[name] for name in ("cpu", "cores", "kernel")}
 
 
 def _within(show: Show, total: int, done: Callable[[], int]) -> Show:

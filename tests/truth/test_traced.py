@@ -28,13 +28,13 @@ CASES = {
     "camera, redis-list": {
         "source": {"kind": "camera", "size": "1920x1080", "distinct": 4},
         "transport": "traced-redis-list",
-        "stage": {"kind": "traced-onnx", "model": str(MODELS / "dam-level.onnx")},
+        "stage": {"kind": "onnx", "model": str(MODELS / "dam-level.onnx")},
         "load": {"arrival": "constant", "rate": "20/s"},
     },
     "sensors, unix": {
         "source": {"kind": "sensors", "samples": 144, "channels": 12, "distinct": 4},
         "transport": "traced-unix",
-        "stage": {"kind": "traced-onnx", "model": str(MODELS / "dam-sensors.onnx")},
+        "stage": {"kind": "onnx", "model": str(MODELS / "dam-sensors.onnx")},
         "load": {"arrival": "poisson", "rate": "300/s"},
     },
 }
@@ -61,7 +61,7 @@ def both(case: str, folder: Path) -> tuple[Samples, Samples]:
     blocks = {**BLOCKS, "warmup": "100ms", "warmup_max": "100ms", "drain": "2s"}
     scenario = folder / "dam.yaml"
     scenario.write_text(
-        yaml.safe_dump({"name": "dam", "codec": "traced-raw", **CASES[case], "blocks": blocks})
+        yaml.safe_dump({"name": "dam", "codec": "raw", **CASES[case], "blocks": blocks})
     )
     path = [str(site(folder / "site")), str(ROOT), os.environ.get("PYTHONPATH", "")]
     more = {"PYTHONPATH": os.pathsep.join(filter(None, path)), "BENCHKIT_TRACE": str(folder / "traces")}

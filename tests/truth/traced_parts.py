@@ -1,73 +1,105 @@
-"""Parts of the dam pipeline with the marks of `benchkit.trace` in them, as engineers put them into their own code.
+"""The dam pipeline with a mark of `benchkit.trace` beside each stamp of the engine's.
 
-The engine stamps the same messages: both tell of one run, and must tell the same. A codec is not told which
-message it encodes; the producer's are counted, which the sender checks.
+Both then tell of the same moments of the same messages, and must tell the same; what a mark costs lies once in each
+phase of either. The parts are loaded by the parties as plug-ins, which is how the marks get into their processes.
 """
 
 from __future__ import annotations
 
-import sys
+import time
+from itertools import cycle
 
 from benchkit import trace
-from benchkit.stages.base import OpenStage
-from benchkit.stages.onnx import Onnx
-from benchkit.tensors.codecs.raw import Raw
+from benchkit.engine.producer import Producer
+from benchkit.engine.worker import Worker
 from benchkit.tensors.wire import unpack_envelope
-from benchkit.transports.base import Delivery, Receiver, Sender
+from benchkit.transports.base import Receiver, Sender
 from benchkit.transports.redis_list import RedisList
 from benchkit.transports.unix import Unix
 
-NAMES = {
-    "transports": {"traced-redis-list": "TracedRedisList", "traced-unix": "TracedUnix"},
-    "codecs": {"traced-raw": "TracedRaw"},
-    "stages": {"traced-onnx": "TracedOnnx"},
-}
+NAMES = {"transports": {"traced-redis-list": "TracedRedisList", "traced-unix": "TracedUnix"}}
 
 
-class Now:
-    """The messages that this process is busy with."""
-
-    encoding = 0
-    decoding = -1
+def seq_of(view) -> int:
+    return unpack_envelope(view).seq
 
 
-def seq_of(head) -> int:
-    return unpack_envelope(memoryview(head)).seq
+class Beside:
+    """The engine's clock; each reading is marked as what it is, in the order in which the engine reads."""
+
+    def __init__(self, *marks):
+        self.next = cycle(marks).__next__
+
+    def __call__(self):
+        mark, about = self.next()
+        if mark is None:
+            return time.monotonic_ns()
+        message = about()
+        now = time.monotonic_ns()
+        mark(*message)
+        return now
 
 
-class TracedRaw(Raw):
-    kind = "traced-raw"
+class Answered:
+    """The message that this producer saw a reply to last."""
 
-    def encode(self, arrays, metadata):
-        if sys._getframe(1).f_code.co_name == "_send":
-            trace.produced(Now.encoding, payload_bytes=sum(array.nbytes for array in arrays.values()))
-        return super().encode(arrays, metadata)
+    seq = -1
 
-    def decode(self, body):
-        found = super().decode(body)
-        if sys._getframe(1).f_code.co_name == "_decode":
-            trace.decoded(Now.decoding)
-        return found
+
+def marked_producer(begin):
+    def begun(self, *arguments):
+        begin(self, *arguments)
+        sent = lambda: (self._first_seq + (len(self.due) - 1) * self._step,)  # noqa: E731  (the number that _send gives)
+        self._stamp = Beside((trace.produced, sent), (trace.encoded, sent), (trace.sent, sent))
+
+    return begun
+
+
+def marked_reply(see):
+    def seen(self, reply, now):
+        trace.returned(Answered.seq)
+        see(self, reply, now)
+
+    return seen
+
+
+class Busy:
+    """The message that this worker received last."""
+
+    seq = -1
+
+
+def marked_worker(begin):
+    def begun(self, *arguments):
+        begin(self, *arguments)
+        busy, nothing = (lambda: (Busy.seq,)), tuple
+        marks = (trace.received, trace.decoded, trace.started, trace.finished, trace.done)
+        # After `replied` two readings are of checking integrity.
+        self._clock = Beside(
+            (trace.asked, nothing), *((mark, busy) for mark in marks), (None, None), (None, None)
+        )
+
+    return begun
+
+
+Producer.__init__ = marked_producer(Producer.__init__)
+Producer._see = marked_reply(Producer._see)
+Worker.__init__ = marked_worker(Worker.__init__)
 
 
 class TracedSender(Sender):
+    """Likewise of replies."""
+
     def __init__(self, inner):
-        self.inner, self.waiting = inner, False
+        self.inner = inner
 
     def send(self, parts, timeout):
-        if not self.waiting:
-            assert seq_of(parts[0]) == Now.encoding
-            trace.encoded(Now.encoding)
-        self.waiting = not self.inner.send(parts, timeout)
-        if not self.waiting:
-            trace.sent(Now.encoding)
-            Now.encoding += 1
-        return not self.waiting
+        return self.inner.send(parts, timeout)
 
     def reply(self, timeout):
         found = self.inner.reply(timeout)
         if found is not None:
-            trace.returned(seq_of(found.view))
+            Answered.seq = seq_of(found.view)
         return found
 
     def spun_s(self):
@@ -80,35 +112,17 @@ class TracedSender(Sender):
         self.inner.close()
 
 
-class TracedDelivery(Delivery):
-    def __init__(self, inner, seq):
-        self.inner, self.view, self.seq = inner, inner.view, seq
-
-    def reply(self, parts):
-        self.inner.reply(parts)
-
-    def ack(self):
-        self.inner.ack()
-        trace.done(self.seq)
-
-    def release(self):
-        self.inner.release()
-
-
 class TracedReceiver(Receiver):
+    """Knows which message was received before the engine asks for the time."""
+
     def __init__(self, inner):
-        self.inner, self.asked = inner, False
+        self.inner = inner
 
     def receive(self, timeout):
-        if not self.asked:
-            trace.asked()
         found = self.inner.receive(timeout)
-        self.asked = found is None
-        if found is None:
-            return None
-        Now.decoding = seq_of(found.view)
-        trace.received(Now.decoding)
-        return TracedDelivery(found, Now.decoding)
+        if found is not None:
+            Busy.seq = seq_of(found.view)
+        return found
 
     def spun_s(self):
         return self.inner.spun_s()
@@ -138,29 +152,3 @@ class TracedUnix(Unix):
 
     def receiver(self, address, worker):
         return TracedReceiver(super().receiver(address, worker))
-
-
-class TracedOpen(OpenStage):
-    def __init__(self, inner):
-        self.inner = inner
-
-    def run(self, batch):
-        for message in batch:
-            trace.started(message.seq)
-        answers = self.inner.run(batch)
-        for message in batch:
-            trace.finished(message.seq)
-        return answers
-
-    def facts(self):
-        return self.inner.facts()
-
-    def close(self):
-        self.inner.close()
-
-
-class TracedOnnx(Onnx):
-    kind = "traced-onnx"
-
-    def open(self, seed):
-        return TracedOpen(super().open(seed))
