@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any, Final
 
 from benchkit import __version__
-from benchkit.analysis import external, link, noise, profiles, verdict
+from benchkit.analysis import external, link, noise, profiles, traffic, verdict
 from benchkit.analysis.analysed import Analysed, analyse, promises_of
 from benchkit.analysis.answer import answer
 from benchkit.analysis.backlog import as_document as backlog_document
@@ -125,6 +125,7 @@ def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
         "blocks_detail": _blocks(done),
         "failures": _failures(done.failures),
         "link": link.as_document(cell, done.blocks),
+        "traffic": traffic.as_document(cell, done.blocks),
         **({"capacity": capacity_document(done.found)} if done.found else {}),
         **({"backlog": backlog_document(done.drained)} if done.drained else {}),
         **({"profiles": _profiles(done, cell.profile)} if cell.profile else {}),

@@ -115,6 +115,8 @@ def _unfit(block: Block) -> str:
         return say("nobody counted its messages")
     if block.failures or not block.drained:
         return say("it was cut short")
+    if block.traffic is not None and (block.traffic.retries or block.traffic.timed_out):
+        return say("messages were sent again or given up")
     if block.duplicated or block.unexpected or block.foreign:
         return say("messages came twice or from elsewhere")
     return ""

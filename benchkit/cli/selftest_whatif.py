@@ -32,6 +32,8 @@ def what_if(*, quick: bool, seed: int, out: Path | None, as_json: bool, quiet: b
         click.echo(json.dumps(plain, indent=1))
     else:
         for line in found.lines():
-            console().print(text(line) if not line.startswith("  ") else "  " + text(line).plain, markup=False)
+            console().print(
+                text(line) if not line.startswith("  ") else "  " + text(line).plain, markup=False
+            )
     kept = list(plain["kept"].values())
     return BROKEN if False in kept else INVALID if None in kept else DONE

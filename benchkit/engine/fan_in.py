@@ -60,6 +60,8 @@ class Produced:
     """Counters: sums over the producers, of memory and moments the largest, of `started_ns` the smallest."""
     silent: frozenset[int]
     """Numbers of the producers that report nothing, because they died."""
+    traffic: tuple[Mapping[str, Any], ...] = ()
+    """What each producer tells of its traffic control; none where there is none."""
 
 
 def together(reports: Sequence[Mapping[str, Any] | None], task: Task) -> Produced | None:
@@ -72,7 +74,9 @@ def together(reports: Sequence[Mapping[str, Any] | None], task: Task) -> Produce
     told["started_ns"] = min(int(report["started_ns"]) for report in there.values())
     columns = {number: producer_columns(report["columns"]) for number, report in there.items()}
     silent = frozenset(range(len(reports))) - there.keys()
-    return Produced(columns[0] if task.producers == 1 else _merged(columns, task), told, silent)
+    merged = columns[0] if task.producers == 1 else _merged(columns, task)
+    traffic = tuple(report["traffic"] for report in there.values() if "traffic" in report)
+    return Produced(merged, told, silent, traffic)
 
 
 def _merged(columns: Mapping[int, Columns], task: Task) -> Columns:

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchkit.engine import ends, oracle, paths, placement, profile_phases
+from benchkit.engine.dropping import DroppingWorker
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
 from benchkit.engine.filling import Filling
+from benchkit.engine.flowing import FlowingProducer
 from benchkit.engine.foresee_chain import foresee_chain
-from benchkit.engine.forwarding import Forwarding, Way, ways
+from benchkit.engine.forwarding import DroppingForwarding, Forwarding, Way, ways
 from benchkit.engine.in_place import InPlace
 from benchkit.engine.producer import Producer, drawn
 from benchkit.engine.profile import Watch
@@ -210,10 +212,12 @@ def do_produce(work: Work) -> dict[str, Any]:
             if task.slow is not None:
                 coder = slowed_coder(codec, task.slow, encode="encode", decode="")
                 sender = slowed_sender(sender, task.slow)
-            with Watch(work, task, lambda: profile_phases.of_producer(feed.take, sender.send)) as watch:
+            rules = profile_phases.of_producer if task.flow is None else profile_phases.of_flowing
+            with Watch(work, task, lambda: rules(feed.take, sender.send)) as watch:
                 _settle()
                 task = _together(work, task)
-                producer = Producer(
+                made = Producer if task.flow is None else FlowingProducer
+                producer = made(
                     task, feed, coder, sender, SHELF.expected.get(task.cell, {}), lambda: bool(work.stopping)
                 )
                 error = _attempt(watch.around(lambda: producer.run(schedule)))
@@ -275,11 +279,13 @@ def _serve(
         # What a worker encodes is its reply.
         coder = slowed_coder(codec, task.slow, encode="reply", decode="decode")
         receiver, stage = slowed_receiver(receiver, task.slow), slowed_stage(stage, task.slow)
-    worker = (
-        Forwarding(task, coder, receiver, stage, work.stopped, onward)
-        if onward
-        else Worker(task, coder, receiver, stage, work.stopped)
-    )
+    late = bool(task.flow and task.flow.get("deadline"))
+    worker: Worker
+    if onward:
+        forwarding = DroppingForwarding if late else Forwarding
+        worker = forwarding(task, coder, receiver, stage, work.stopped, onward)
+    else:
+        worker = (DroppingWorker if late else Worker)(task, coder, receiver, stage, work.stopped)
     work.progress, work.handed = (lambda: worker.handled), (lambda: worker.handed)
     with Watch(work, task, lambda: profile_phases.of_worker(receiver.receive, stage.run)) as watch:
         watch.begin(stage)

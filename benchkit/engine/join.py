@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.engine.worker import COLUMNS
+from benchkit.engine.worker import COLUMNS, ROW_DROPPED
 from benchkit.records.samples import SAMPLE, STAGE_STAMPS, Samples, Status
 
 Columns = Mapping[str, npt.NDArray[np.int64]]
@@ -63,7 +63,9 @@ def join(
     for name in ("due", "taken", "encoded", "sent", "returned"):
         samples[name] = producer[name]
 
-    ok = np.zeros(count, np.bool_)
+    ok = np.zeros(count, np.int64)
+    again = producer.get("again", np.zeros(count, np.int64))
+    times = np.zeros(count, np.int64)
     duplicated = moved = unexpected = 0
     order = np.argsort(samples["seq"], kind="stable")
     for number, rows in enumerate(workers):
@@ -71,10 +73,14 @@ def join(
         sender = (rows["seq"] - first_seq) % producers
         unexpected += int(np.count_nonzero(~known & ~np.isin(sender, list(silent))))
         # Each producer's messages keep their order; how those of different ones mix is nobody's promise.
-        moved += sum(reordered(rows["seq"][known & (sender == each)]) for each in range(producers))
+        # What was sent again comes after later ones, and maybe twice: it was asked for.
+        once = known & (again[index] == 0) if count else known
+        moved += sum(reordered(rows["seq"][once & (sender == each)]) for each in range(producers))
+        np.add.at(times, index[known], 1)
         duplicated += _write(
             samples, ok, {name: column[known] for name, column in rows.items()}, index[known], number
         )
+    duplicated -= int(np.minimum(again, np.maximum(0, times - 1)).sum())
     samples["status"] = _status(samples, producer["status"], ok, replies=replies, gave_up=gave_up)
     return Joined(samples, duplicated, moved, unexpected)
 
@@ -98,7 +104,7 @@ def reordered(seq: npt.NDArray[np.int64]) -> int:
 
 
 def _write(
-    samples: Samples, ok: npt.NDArray[np.bool_], rows: Columns, index: npt.NDArray[np.int64], worker: int
+    samples: Samples, ok: npt.NDArray[np.int64], rows: Columns, index: npt.NDArray[np.int64], worker: int
 ) -> int:
     """Fill in one worker's stamps where they are the first; returns how many were not."""
     order = np.argsort(rows["replied"], kind="stable")
@@ -113,20 +119,21 @@ def _write(
     for name in STAGE_STAMPS:
         samples[name][target] = rows[name][chosen]
     samples["worker"][target] = worker
-    ok[target] = rows["ok"][chosen].astype(np.bool_)
+    ok[target] = rows["ok"][chosen]
     return duplicates
 
 
 def _status(
-    samples: Samples, told: npt.NDArray[np.int64], ok: npt.NDArray[np.bool_], *, replies: bool, gave_up: bool
+    samples: Samples, told: npt.NDArray[np.int64], ok: npt.NDArray[np.int64], *, replies: bool, gave_up: bool
 ) -> npt.NDArray[np.int64]:
     handled = samples["replied"] != 0
     # A reply whose worker died with its columns was delivered all the same; it has no stage stamps.
     complete = (samples["returned"] != 0) if replies else handled
+    not_ok = np.where(ok == ROW_DROPPED, int(Status.DROPPED), int(Status.DEAD_LETTERED))
     status = np.where(
-        complete & (ok | ~handled), int(Status.DELIVERED),
+        complete & ((ok == 1) | ~handled), int(Status.DELIVERED),
         np.where(
-            complete, int(Status.DEAD_LETTERED),
+            complete, not_ok,
             np.where((samples["sent"] == 0) | gave_up, int(Status.PENDING), int(Status.LOST)),
         ),
     )  # fmt: skip

@@ -16,6 +16,7 @@ from benchkit.engine.join import Columns, Joined, join, producer_columns, worker
 from benchkit.engine.outside import Seen
 from benchkit.engine.parties import accounts
 from benchkit.engine.task import Task
+from benchkit.engine.traffic import traffic_of
 from benchkit.engine.underway import Ends, Place, quiet_s, stage_failure
 from benchkit.records.run import Block, Failure
 from benchkit.records.samples import Samples
@@ -82,6 +83,7 @@ def record(
         schedule_seed=task.schedule_seed,
         level_per_s=place.level_per_s,
         foreign=sum(result["foreign"] for result in done),
+        traffic=traffic_of(produced, samples),
         handled=None
         if len(done) < len(stage) or not stage or len(ends.levels) > 1
         else sum(result["handled"] for result in done),

@@ -86,7 +86,8 @@ class Producer:
         self.due, self.taken, self.encoded, self.sent, self.returned = (array("q") for _ in range(5))
         self.status = array("b")
         """Of each message: 0 unless the producer knows better (3 rejected, 4 the stage failed on it)."""
-        self._later = (self.taken, self.encoded, self.sent, self.returned, self.status)
+        later = (self.taken, self.encoded, self.sent, self.returned, self.status)
+        self._later: tuple[array[int], ...] = later
         self.counters = Counters()
         self.freed: deque[int] | None = None
         """Closed loop: moments at which a place in flight came free."""

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from benchkit.engine.dropping import DroppingWorker
+from benchkit.engine.flowing import FlowingProducer
 from benchkit.engine.producer import Producer
 from benchkit.engine.worker import Worker, _release
 
@@ -86,12 +88,31 @@ def of_producer(take: Callable[..., Any], send: Callable[..., Any]) -> Rules:
     )
 
 
+def of_flowing(take: Callable[..., Any], send: Callable[..., Any]) -> Rules:
+    """Of a producer with traffic control; its queue, limits and timers are the engine's own."""
+    p, name = FlowingProducer, identifier
+    plain = of_producer(take, send)
+    waiting = (p._pause, p._collect, p._drain)
+    return Rules(
+        entry=plain.entry,
+        own=plain.own | _functions(p),
+        phases={
+            **plain.phases,
+            **{name(each): WAITING for each in waiting},
+            name(p._encode): "encode",
+            name(p._see): CHECKS,
+        },
+        calls={(name(p._attempt), name(send)): "send", (name(p._look_ahead), name(take)): SOURCE},
+        leaving={},
+    )
+
+
 def of_worker(receive: Callable[..., Any], stage_run: Callable[..., Any]) -> Rules:
     """`receive` is the receiver's, `stage_run` the stage's."""
     w, name = Worker, identifier
     return Rules(
         entry=name(w.run),
-        own=_functions(w) | {name(_release)},
+        own=_functions(w) | _functions(DroppingWorker) | {name(_release)},
         phases={
             name(w._decode): "decode",
             name(w._gather): "batch",

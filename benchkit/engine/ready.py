@@ -290,8 +290,17 @@ class ReadyCell:
             external_stage=self.external_stage,
             producers=cell.producers,
             led=self.linking.led if self.linking else {},
+            flow=flow_of(cell),
             chain=chain.entries(cell.hops, self._legs) if cell.hops else (),
         )
+
+
+def flow_of(cell: PlannedCell) -> dict[str, Any] | None:
+    """What each producer is told of traffic control, its credits filled in; None where there is none."""
+    if cell.flow is None:
+        return None
+    at_once = cell.workers * cell.batch_size // cell.producers
+    return {**cell.flow.given(), "credits": cell.flow.most_in_flight(at_once, replies=cell.replies)}
 
 
 def _tidy(folder: Path) -> None:
@@ -446,6 +455,7 @@ def describe(cell: PlannedCell) -> Cell:
             "producers": cell.producers,
             "batch": {"size": cell.batch_size, "delay_s": cell.batch_delay_s},
             **({"link": recorded(cell.link.given(), Path.cwd())} if cell.link else {}),
+            **({"flow": flow_of(cell)} if cell.flow else {}),
             **({"pipeline": [_recorded_hop(hop) for hop in cell.hops]} if cell.hops else {}),
         },
         workers=cell.workers,

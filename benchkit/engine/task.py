@@ -59,6 +59,9 @@ class Task:
     """Nanoseconds to add to phases (`engine.slowing`), 0 for those that the experiment slows in other blocks; such
     a block is no measurement."""
 
+    flow: Mapping[str, Any] | None = None
+    """Traffic control, as FlowOptions take it, credits filled in; None: messages go straight to the transport."""
+
     def plain(self) -> dict[str, Any]:
         """For the channel."""
         return asdict(self)

@@ -43,6 +43,8 @@ from benchkit.transports.base import Delivery, Receiver
 _POLL_S = 0.02
 _MAX_ERROR_BYTES = 2048
 COLUMNS = ("seq", "asked", "received", "decoded", "started", "finished", "replied", "ok")
+"""`ok`: 0 the stage failed, 1 it did not, 2 the message was dropped before it."""
+ROW_DROPPED = 2
 
 
 @dataclass(slots=True)

@@ -8,7 +8,16 @@ from typing import Any, Literal
 
 from benchkit.records.profile import Profile
 from benchkit.records.samples import Samples
-from benchkit.records.seen import BrokerCounts, Disturbance, Event, InFlight, LinkSeen, ServerTimes, Usage
+from benchkit.records.seen import (
+    BrokerCounts,
+    Disturbance,
+    Event,
+    InFlight,
+    LinkSeen,
+    ServerTimes,
+    Traffic,
+    Usage,
+)
 from benchkit.records.what_if import Figures, Slowed, WhatIf
 
 
@@ -94,6 +103,8 @@ class Block:
     """What could not be seen and why: `stage-0.runnable_ns`, `stage-1` (all of it), `cores`, `broker.counts`."""
     slowed: Slowed | None = None
     """A block of an experiment (Run.trials); no figure of the cell is made of it."""
+    traffic: Traffic | None = None
+    """What traffic control did; None where none was asked for."""
     hop_claims: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """As `claimed`, of the ends of a pipeline's later hops, by what `paths` calls them."""
 

@@ -163,3 +163,24 @@ class LinkSeen:
     """From opening it to asking it, warm-up and drain included."""
     kernel_lost: int | None = None
     """Datagrams that the kernel lost before the link saw them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What traffic control did in a block, all producers together, warm-up included."""
+
+    drops: Mapping[str, int] = field(default_factory=dict)
+    """Dropped messages by what dropped them: `drop-oldest`, `drop-newest`, `latest-only`, `deadline`, `rate`,
+    `timeout`, `retries`; `transport` where that drops by itself. Together they are the account's `dropped`."""
+    retries: int = 0
+    """Further attempts."""
+    timed_out: int = 0
+    """Attempts without a reply in time."""
+    refused: int = 0
+    """Attempts that the other side refused (503 and the like)."""
+    late: int = 0
+    """Replies to attempts that had been given up, or to messages that another attempt's reply had settled."""
+    waited_most: int = 0
+    """The most messages that ever waited in one producer."""
+    limit: Mapping[str, float] = field(default_factory=dict)
+    """`least`, `mean`, `last` of a limit in flight that adapts; of several producers the smallest and the means."""

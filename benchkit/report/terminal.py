@@ -25,6 +25,7 @@ from benchkit.report.profiles import brief
 from benchkit.report.terminal_search import search_footnotes, search_table
 from benchkit.report.terminal_whatif import what_if
 from benchkit.report.text import ascii_twin, cpu_us, rate, text, within
+from benchkit.report.traffic_words import traffic_lines
 from benchkit.report.verdicts import verdicts
 from benchkit.units import show_us
 
@@ -67,6 +68,8 @@ def report(document: Entry, folder: Path | None = None) -> View:
             yield text(cells[0]["labels"]["group"], "bold")
             yield search_table(cells, document) if is_search(cells[0]) else _table(cells, document, width)
             yield text("")
+            for row, told in traffic_lines(cells):
+                yield _entry("=", f"{row}: {told}")
             for table in (*hop_tables(cells), *codec_table(cells)):
                 yield table
                 yield text("")

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import SecretBytes, SecretStr
 
+from benchkit.flow.options import FlowOptions
 from benchkit.link.options import LinkOptions, Numbers
 from benchkit.link.profiles import NONE
 from benchkit.load.base import Arrival
@@ -128,7 +129,7 @@ def _values(cell: Cell, keys: Iterable[tuple[str, str]]) -> dict[str, str]:
                 axis
                 if option == AXES[axis].field
                 else f"{axis}-{option}"
-                if axis in ("batch", "link")
+                if axis in ("batch", "link", "flow")
                 else option
             )
             key = f"{axis}.{option}" if key in found else key
@@ -137,8 +138,10 @@ def _values(cell: Cell, keys: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def _unsaid(choice: Choice, option: str) -> bool:
-    """A link's options that say nothing: a name of numbers alone, numbers that are the name's."""
+    """Options that say nothing: of a link a name of numbers alone, or numbers that are the name's."""
     value = choice.value
+    if isinstance(value, FlowOptions):
+        return getattr(value, option) in (None, "wait")
     if not isinstance(value, LinkOptions):
         return False
     said = getattr(value, option)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from benchkit.flow.options import FlowOptions
 from benchkit.link.options import LinkOptions
 from benchkit.load import base as load_base
 from benchkit.load.search import Promises, Search, Share
@@ -216,6 +217,7 @@ AXES: dict[str, Axis] = {
         Axis("batch", "batch", model=Batch, field="size"),
         Axis("replies", "replies", model=Replies, field="replies"),
         Axis("link", "link", model=LinkOptions, field="profile"),
+        Axis("flow", "flow", model=FlowOptions, field="policy"),
         Axis("pipeline", "pipeline", model=Pipeline, field="pipeline"),
     )
 }

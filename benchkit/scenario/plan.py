@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from benchkit.flow.options import FlowOptions
 from benchkit.link.options import LinkOptions
 from benchkit.load.base import Arrival
 from benchkit.load.search import Capacity
@@ -72,6 +73,8 @@ class PlannedCell:
     link: LinkOptions | None = None
     """What stands between the parties; None: nothing."""
     link_seed: int = 0
+    flow: FlowOptions | None = None
+    """How the producers' traffic is controlled; None: messages go straight to the transport."""
     hops: tuple[PlannedHop, ...] = ()
     """Of a pipeline; its first one is what `stage`, `workers` and `batch_size` say. None: one stage."""
 

@@ -20,6 +20,7 @@ from benchkit.scenario.problems import Problems
 from benchkit.scenario.reader import read_file
 from benchkit.scenario.redact import redact
 from benchkit.scenario.refuse import refuse
+from benchkit.scenario.refuse_flow import refuse_flow
 from benchkit.scenario.refuse_link import refuse_link
 from benchkit.scenario.refuse_load import refuse_load
 from benchkit.scenario.refuse_pipeline import refuse_pipeline
@@ -88,6 +89,7 @@ def _kept(scenario: Scenario, filters: Sequence[Rule], blocks_at: Where, problem
         refuse_producers(chosen, problems)
         refuse_pipeline(chosen, problems)
         refuse_link(chosen, scenario.blocks, blocks_at, problems)
+        refuse_flow(chosen, problems)
         refuse_search(chosen, scenario.blocks, problems)
     except BenchkitError as error:
         problems.add(error.where or blocks_at, redact(error.what), redact(error.remedy))
@@ -155,5 +157,6 @@ def _planned(cell: Cell, seed: int) -> PlannedCell:
         producers=value["producers"].producers,
         link=None if value["link"].absent else value["link"],
         link_seed=seed_for(seed, Stream.LINK),
+        flow=None if value["flow"].absent else value["flow"],
         hops=hops,
     )

@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from benchkit.flow.options import FlowOptions
 from benchkit.link.options import LinkOptions
 from benchkit.scenario import gating
 from benchkit.scenario.hops import Hop, Pipeline
 from benchkit.scenario.model import BlockOptions, Choice, Group, Rule, Scenario, tag_of
 from benchkit.scenario.redact import recorded
+
+_ASKED = (LinkOptions, FlowOptions)
+"""What a scenario need not have: recorded as it was asked for, and not at all where nothing was."""
 
 
 def resolved(scenario: Scenario, blocks: BlockOptions) -> dict[str, object]:
@@ -50,7 +54,7 @@ def _axes(group: Group, folder: Path) -> dict[str, Any]:
             continue
         if piped and name in ("stage", "workers", "batch"):
             continue
-        if all(isinstance(choice.value, LinkOptions) and choice.value.absent for choice in choices):
+        if all(isinstance(choice.value, _ASKED) and choice.value.absent for choice in choices):
             continue
         values = [_choice(choice, folder) for choice in choices]
         found[name] = values if len(values) > 1 else values[0]
@@ -58,7 +62,7 @@ def _axes(group: Group, folder: Path) -> dict[str, Any]:
 
 
 def _choice(choice: Choice, folder: Path) -> Any:
-    if isinstance(choice.value, LinkOptions):
+    if isinstance(choice.value, _ASKED):
         return recorded(choice.value.given(), folder)
     if isinstance(choice.value, Pipeline):
         return [_hop(hop, folder) for hop in choice.value.pipeline]

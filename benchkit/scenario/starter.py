@@ -35,6 +35,10 @@ producers: 1                  # processes that send; they share one schedule
 batch: {size: 1, delay: 0ms}  # most messages run together, longest wait for them
 replies: true                 # send the stage's output back
 
+# What the producer does when messages cannot be sent at once: block, drop-oldest, drop-newest, latest-only; and limits
+# (rate, credits, deadline), time-outs and second tries: {policy: latest-only, deadline: 200ms}
+flow: block
+
 # Each cell is measured `rounds` times, in shuffled order.
 blocks: {rounds: 3, duration: 1s, warmup: 200ms, drain: 2s}
 

@@ -22,7 +22,11 @@ def _lines(found: Found) -> Iterator[str]:
     yield from ("# Predictions and slopes beside the changes really made", "")
     day = datetime.now(UTC).date().isoformat()
     yield f"{day}, {machine.told(machine.machine())}, load average {os.getloadavg()[1]:.1f} at the end"
-    yield from ("", "| what | now /s | predicted /s | measured /s | off by |", "| --- | ---: | ---: | ---: | ---: |")
+    yield from (
+        "",
+        "| what | now /s | predicted /s | measured /s | off by |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    )
     for each in found.compared:
         off = each.predicted / each.measured - 1
         rates = f"{each.now:.0f} | {each.predicted:.0f} | {each.measured:.0f}"

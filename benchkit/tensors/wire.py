@@ -3,14 +3,15 @@
 ::
 
     offset  0  magic      4 bytes  b"bkt1"
-            4  flags      u16      REPLY, FAILED, WARMUP, FOREIGN
+            4  flags      u16      REPLY, FAILED, WARMUP, FOREIGN, DROPPED
             6  reserved   u16      0
             8  seq        u64      the engine's sequence number
            16  body       u64      bytes that follow the envelope
            24  fingerprint u64     of the body (integrity.py)
            32  checksum   u64      of every byte of the body
            40  item       u32      which prepared message this is (replies are checked by it)
-           44  reserved   20 bytes 0
+           44  due        i64      when it was due, ns of the producer's clock; 0: not told
+           52  reserved   12 bytes 0
 
 All integers are little-endian. 64 bytes keep the body's tensors aligned where the receive buffer is.
 """
@@ -36,10 +37,14 @@ FOREIGN = 8
 """A message that another client asked the stage to answer: it has no number and is in no account.
 
 A transport that takes such messages gives a receiver the producer's own first."""
+DROPPED = 16
+"""A reply without a body: the stage dropped the message and ran nothing on it."""
 
 _MAGIC = b"bkt1"
 _LAYOUT = struct.Struct("<4sHHQQQQI20x")
 assert _LAYOUT.size == ENVELOPE_BYTES  # noqa: S101  (a fact about the line above)
+_DUE_AT = 44
+_DUE = struct.Struct("<q")
 
 
 class Envelope(NamedTuple):
@@ -63,6 +68,17 @@ def header(
 ) -> bytes:
     """The 64 bytes of an envelope that nobody needs as a tuple: the measured path."""
     return _LAYOUT.pack(_MAGIC, flags, 0, seq, body_bytes, fingerprint, checksum, item)
+
+
+def with_due(head: bytes, due_ns: int) -> bytes:
+    """The 64 bytes of an envelope that tells when its message was due."""
+    return b"".join((head[:_DUE_AT], _DUE.pack(due_ns), head[_DUE_AT + _DUE.size :]))
+
+
+def due_of(message: Buffer) -> int:
+    """When a message was due, by its envelope (64 bytes at least); 0 where it is not told."""
+    due_ns: int = _DUE.unpack_from(message, _DUE_AT)[0]
+    return due_ns
 
 
 def unpack_envelope(start: Buffer) -> Envelope:

@@ -78,6 +78,8 @@ class Capabilities:
     """
     reroutable: bool = False
     """All that an end moves goes over TCP connections that `Transport.through` can lead another way."""
+    refuses: bool = False
+    """A full server says no after `send` took a message (503): the same message may be taken a little later."""
     reroutable_with: str = ""
     """The option that would make it so: "socket: tcp"."""
 
@@ -153,6 +155,8 @@ class Reply:
     """The reply's bytes, valid until the next call of the sender."""
     rejected: bool = False
     """The transport refused a message after `send` took it; `view` is the start of that message instead."""
+    retry_after_s: float = 0.0
+    """Of a refused one: seconds after which the other side asks to try again (HTTP's Retry-After)."""
 
 
 class Slot(ABC):

@@ -98,6 +98,9 @@ class Http(Transport):
         description="messages that wait in one worker's server before it answers 503 "
         "(default: depth for each producer, never)",
     )
+    retry_after: int = Field(
+        1, ge=0, le=3600, description="seconds after which a 503 asks to try again (Retry-After, whole ones)"
+    )
 
     def capabilities(self) -> Capabilities:
         """Connections are read as they come; one alone (depth 1) keeps the order, which is not promised."""
@@ -108,6 +111,7 @@ class Http(Transport):
             same_host=True,
             many_producers=True,
             reroutable=True,
+            refuses=True,
         )
 
     def floor(self) -> str:
@@ -159,5 +163,7 @@ class Http(Transport):
         path = str(where["path"])
         # Each producer may have `depth` in flight, and all of them to one worker.
         queue = self.queue or self.depth * int(where["producers"])
-        server = StageServer(listener, lambda intake: App(path, intake), int(where["message_bytes"]), queue)
+        server = StageServer(
+            listener, lambda intake: App(path, intake, self.retry_after), int(where["message_bytes"]), queue
+        )
         return HttpReceiver(server)

@@ -118,6 +118,7 @@ class KserveHttp(Transport):
             # Places in shared memory are one producer's.
             many_producers=not self.shared_memory,
             external_stage=self.url is not None,
+            refuses=True,
             reroutable=not self.shared_memory,
             reroutable_with="shared_memory: false" if self.shared_memory else "",
         )

@@ -12,8 +12,8 @@ from benchkit.analysis.account import account, fates, open_blocks
 from benchkit.analysis.document import document
 from benchkit.analysis.validity import CODES, codes
 from benchkit.records.run import Failure, Gap, Run
-from benchkit.records.samples import Status
-from benchkit.records.seen import Disturbance, InFlight, LinkSeen, LinkWay, Usage
+from benchkit.records.samples import STAGE_STAMPS, Status
+from benchkit.records.seen import Disturbance, InFlight, LinkSeen, LinkWay, Traffic, Usage
 
 CELL = "shm/raw/camera/100ps"
 
@@ -47,7 +47,17 @@ def fate(run: Run, status: int, count: int) -> None:
     own["status"][100 : 100 + count] = status
 
 
-def shift(run: Run, late_ns: int, chosen: slice) -> None:
+def dropped_on_purpose(run: Run, drops: dict[str, int]) -> None:
+    """They never left, and those that did left late: what was young enough waited for its turn."""
+    fate(run, Status.DROPPED, sum(drops.values()))
+    own = rows(run)
+    for name in (*STAGE_STAMPS, "taken", "encoded", "sent", "returned"):
+        own[name][own["status"] == Status.DROPPED] = 0
+    shift(run, 2 * MS, own["status"] != Status.DROPPED)
+    in_block(run, traffic=Traffic(drops=drops))
+
+
+def shift(run: Run, late_ns: int, chosen: Any) -> None:
     own = rows(run)
     for name in own.dtype.names:
         if name in (
@@ -151,6 +161,7 @@ INVALID: dict[str, Callable[[Run], None]] = {
 NOTES: dict[str, Callable[[Run], None]] = {
     "stage-failed": lambda run: in_block(run, failures=failure("stage-0", "ValueError", 3)),
     "undelivered": lambda run: fate(run, Status.DROPPED, 3),
+    "dropped-on-purpose": lambda run: dropped_on_purpose(run, {"latest-only": 60}),
     "wrong-replies": lambda run: (
         in_cell(run, lossy=True),
         in_block(run, wrong_replies=9, checked_replies=9),
@@ -201,6 +212,26 @@ def test_planted_and_found_as_a_note(code: str) -> None:
     assert set(reasons) == {code}
     assert reasons[code]["severity"] == "note"
     assert reasons[code]["remedy"]
+
+
+def test_what_a_transport_drops_by_itself_was_not_asked_for() -> None:
+    run = enough()
+    fate(run, Status.DROPPED, 260)
+    in_block(run, traffic=Traffic(drops={"latest-only": 20, "transport": 240}))
+    reasons = found(run)
+    assert reasons["undelivered"]["severity"] == "invalid"
+    assert "(240 dropped)" in reasons["undelivered"]["message"]
+    assert "(20 latest-only)" in reasons["dropped-on-purpose"]["message"]
+
+
+def test_a_full_servers_refusals_are_what_was_asked_for_where_nothing_is_tried_again() -> None:
+    run = enough()
+    fate(run, Status.REJECTED, 260)
+    in_block(run, traffic=Traffic(refused=260))
+    assert "(260 refused)" in found(run)["dropped-on-purpose"]["message"]
+    assert "undelivered" not in found(run)
+    in_cell(run, parameters={"flow": {"policy": "block", "retry": {"attempts": 2}}})
+    assert found(run)["undelivered"]["severity"] == "invalid"
 
 
 def test_too_few_samples_for_a_percentile_is_a_note_and_for_the_median_invalid() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchkit.engine import profile_phases
+from benchkit.engine.flowing import FlowingProducer
 from benchkit.engine.producer import Producer
 from benchkit.engine.profile_frames import phases
 from benchkit.engine.profile_phases import CHECKS, OWN, SOURCE, WAITING, identifier
@@ -39,6 +40,7 @@ class Ends:
 
 ENDS = Ends()
 PRODUCER = profile_phases.of_producer(ENDS.take, ENDS.send)
+FLOWING = profile_phases.of_flowing(ENDS.take, ENDS.send)
 WORKER = profile_phases.of_worker(ENDS.receive, ENDS.run)
 ROOT = ["MainThread\0<thread>\x001", "_bootstrap\0threading.py\x001001", "do_serve\0handlers.py\x001"]
 
@@ -52,6 +54,7 @@ def users(name: str, file: Path, line: int = 3) -> str:
 
 
 PRODUCED = [Producer.run, Producer._open_loop]
+FLOWED = [Producer.run, FlowingProducer._open_loop, FlowingProducer._run_until]
 WORKED = [Worker.run]
 
 
@@ -68,6 +71,12 @@ WORKED = [Worker.run]
         (PRODUCER, [*PRODUCED, ENDS.take], SOURCE),
         (PRODUCER, [Producer.run], OWN),
         (PRODUCER, [json.dumps], OWN),
+        (FLOWING, [*FLOWED, FlowingProducer._attempt, FlowingProducer._encode, JsonBase64.encode], "encode"),
+        (FLOWING, [*FLOWED, FlowingProducer._attempt, ENDS.send, "sendmsg\0<built-in>\x000"], "send"),
+        (FLOWING, [*FLOWED, FlowingProducer._pause, Producer._await_reply, ENDS.receive], WAITING),
+        (FLOWING, [*FLOWED, FlowingProducer._collect, FlowingProducer._see, Producer._check], CHECKS),
+        (FLOWING, [*FLOWED, FlowingProducer._admit, FlowingProducer._look_ahead, ENDS.take], SOURCE),
+        (FLOWING, [*FLOWED, FlowingProducer._admit, "put\0waiting.py\x001"], OWN),
         (WORKER, [*WORKED, ENDS.receive, "select\0<built-in>\x000"], WAITING),
         (WORKER, [*WORKED, Worker._decode, JsonBase64.decode], "decode"),
         (WORKER, [*WORKED, Worker._gather, ENDS.receive], "batch"),

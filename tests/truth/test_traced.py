@@ -60,9 +60,7 @@ def both(case: str, folder: Path) -> tuple[Samples, Samples]:
     """Samples of the engine and of the trace: the same messages in the same order."""
     blocks = {**BLOCKS, "warmup": "100ms", "warmup_max": "100ms", "drain": "2s"}
     scenario = folder / "dam.yaml"
-    scenario.write_text(
-        yaml.safe_dump({"name": "dam", "codec": "raw", **CASES[case], "blocks": blocks})
-    )
+    scenario.write_text(yaml.safe_dump({"name": "dam", "codec": "raw", **CASES[case], "blocks": blocks}))
     path = [str(site(folder / "site")), str(ROOT), os.environ.get("PYTHONPATH", "")]
     more = {"PYTHONPATH": os.pathsep.join(filter(None, path)), "BENCHKIT_TRACE": str(folder / "traces")}
     arguments = ["run", str(scenario), "--out", str(folder / "out"), "-q"]

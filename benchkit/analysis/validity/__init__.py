@@ -32,9 +32,9 @@ __all__ = [
 # In the order in which a person should read them: what broke, then what was asked for, then how sure it is.
 _CHECKS: Final[tuple[Callable[[Facts], Iterator[Reason]], ...]] = (
     parties.died, parties.stage_failed, messages.account, messages.drain, messages.undelivered,
-    messages.integrity, messages.guarantee, path.as_claimed, path.link, messages.stamps, messages.little,
-    messages.foreign, load.source, load.offered, sample.warm_up, sample.too_few, sample.few_blocks, sample.disagree,
-    sample.drift, machine.disturbed, machine.cores, machine.near_floor, trace.gaps,
+    messages.traffic, messages.integrity, messages.guarantee, path.as_claimed, path.link, messages.stamps,
+    messages.little, messages.foreign, load.source, load.offered, sample.warm_up, sample.too_few, sample.few_blocks,
+    sample.disagree, sample.drift, machine.disturbed, machine.cores, machine.near_floor, trace.gaps,
 )  # fmt: skip
 
 

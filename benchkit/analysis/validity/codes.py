@@ -9,6 +9,7 @@
 | account-not-closed | invalid | has messages that ended nowhere, or twice |
 | drain-timed-out | invalid | had messages under way when the drain's time was up |
 | undelivered | invalid | dropped, rejected or lost messages; up to 1%, where that is allowed: note |
+| dropped-on-purpose | note | dropped messages because its traffic control was asked to |
 | corrupted | invalid | changed bytes on the way |
 | wrong-replies | invalid | answered otherwise than the stage run locally; with a lossy codec: note |
 | replies-unchecked | note | has replies that could not be compared |
@@ -82,6 +83,10 @@ CODES: Final[Mapping[str, Kind]] = {
     "drain-timed-out": Kind("invalid", word("lower the rate or the depth, or raise blocks.drain")),
     "undelivered": Kind(
         "invalid", word("lower the rate, raise the transport's depth, or measure the loss on purpose")
+    ),
+    "dropped-on-purpose": Kind(
+        "note",
+        word("judge it by goodput, frame age and what was dropped: latency alone is that of the rest"),
     ),
     "corrupted": Kind(
         "invalid", word("do not use this transport or codec before its bytes arrive unchanged")

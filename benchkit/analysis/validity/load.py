@@ -14,6 +14,7 @@ from typing import Final
 from scipy.special import bdtrc
 
 from benchkit.analysis.measure import LATE_NS
+from benchkit.analysis.traffic import shed
 from benchkit.analysis.validity.codes import Severity
 from benchkit.analysis.validity.facts import TOLERATED, Facts, Reason, graded, percent, reason
 from benchkit.analysis.validity.parties import cut_short
@@ -43,6 +44,9 @@ def offered(facts: Facts) -> Iterator[Reason]:
     if all(block.offered_per_s is None for block in facts.blocks):
         return
     if any(cut_short(facts, block) for block in facts.blocks):
+        return
+    if shed(facts.cell, facts.blocks):
+        # What could not leave in time was offered all the same, and shed as the scenario asks.
         return
     kept = 1.0 if pace.kept is None else pace.kept
     count = facts.measure.pace.count

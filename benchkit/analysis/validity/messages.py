@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from benchkit.analysis.traffic import REFUSED, shed
 from benchkit.analysis.validity.facts import Facts, Reason, blocks_named, graded, messages, percent, reason
 from benchkit.analysis.validity.parties import COUNTED, cut_short, failures
 from benchkit.units import show_us
@@ -44,11 +45,11 @@ def drain(facts: Facts) -> Iterator[Reason]:
 
 def undelivered(facts: Facts) -> Iterator[Reason]:
     """No message was lost on the way, or few enough where that is allowed."""
-    gone = {
-        name: facts.account[name]
-        for name in ("dropped", "rejected", "dead_lettered", "lost")
-        if facts.account[name]
-    }
+    found = {name: facts.account[name] for name in ("dropped", "rejected", "dead_lettered", "lost")}
+    asked = shed(facts.cell, facts.blocks)
+    found["rejected"] -= asked.pop(REFUSED, 0)
+    found["dropped"] -= sum(asked.values())
+    gone = {name: count for name, count in found.items() if count > 0}
     if not gone:
         return
     share = sum(gone.values()) / facts.scheduled
@@ -69,6 +70,21 @@ def undelivered(facts: Facts) -> Iterator[Reason]:
         "invalid" if broken else graded(share),
         refusal.remedy if refusal else "",
     )
+
+
+def traffic(facts: Facts) -> Iterator[Reason]:
+    """What was dropped because the scenario asks for it is told, and is no fault."""
+    asked = shed(facts.cell, facts.blocks)
+    if asked:
+        text = ", ".join(f"{count} {name}" for name, count in asked.items())
+        yield reason(
+            "dropped-on-purpose",
+            say(
+                "{share} of the messages were dropped or refused as the scenario asks ({text})",
+                share=percent(sum(asked.values()) / facts.scheduled),
+                text=text,
+            ),
+        )
 
 
 def integrity(facts: Facts) -> Iterator[Reason]:

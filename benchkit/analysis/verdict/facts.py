@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from benchkit.analysis.link import NO_BURDEN, Burden, burden
 from benchkit.analysis.measure import Measure
+from benchkit.analysis.traffic import held_back_by
 from benchkit.analysis.verdict.arrivals import Unevenness
 from benchkit.analysis.verdict.busy import IDLE, Busy, busy
 from benchkit.records.run import Block, Cell, Floor
@@ -63,6 +64,8 @@ class Facts:
     """The stage of a pipeline that stands for the stage here; empty where there is one."""
     fed_by: str = ""
     """The stage before it; empty: the producer."""
+    held_back_by: str = ""
+    """Limits of the producer's own traffic control, in words; empty where there are none."""
 
     @property
     def latency_us(self) -> float:
@@ -122,6 +125,7 @@ def gather(
         memcpy_bytes_per_s=floor.memcpy_bytes_per_s if floor else None,
         p50_us=None if p50 is None else p50 / 1e3,
         link=burden(cell, blocks),
+        held_back_by=held_back_by(cell),
     )
 
 

@@ -46,7 +46,9 @@ def encoding(facts: Facts, phase: str) -> str:
 
 
 def late(facts: Facts, phase: str) -> str:
-    """Lateness that no phase explains."""
+    """Lateness that no phase explains, but maybe a limit that was asked for."""
+    if facts.held_back_by:
+        return say("messages waited in the producer's own queue: {limits}", limits=facts.held_back_by)
     cpu = facts.busy.producer_cpu
     busy = "" if cpu is None else say(", its CPU busy {cpu} of the time", cpu=percent(cpu))
     return say("messages left late although neither send nor the stage held the producer up{busy}", busy=busy)

@@ -241,7 +241,8 @@ class HttpSender(Sender):
         elif status == OK:
             self._answered.append((connection, Reply(body)))
         else:
-            self._answered.append((connection, Reply(memoryview(connection.message_start), rejected=True)))
+            start, after_s = memoryview(connection.message_start), connection.retry_after_s
+            self._answered.append((connection, Reply(start, rejected=True, retry_after_s=after_s)))
 
     def _drop(self, connection: Connection) -> None:
         """Nothing is awaited of it, so what came is its end; a reply on it is still to be shown."""

@@ -44,11 +44,12 @@ class Dropped(Exception):
 class Head:
     """The head of a response, as the parser reports it; raises BrokerError when it is none or unexpected."""
 
-    __slots__ = ("header_bytes", "keep_alive", "length", "status")
+    __slots__ = ("header_bytes", "keep_alive", "length", "retry_after_s", "status")
 
     def __init__(self, head: memoryview, known: Container[int] = _KNOWN) -> None:
         length = self.length = -1
         self.header_bytes: int | None = None
+        self.retry_after_s = 0.0
         parser = httptools.HttpResponseParser(self)
         try:
             parser.feed_data(head)
@@ -72,6 +73,8 @@ class Head:
             self.length = int(value)
         elif name == b"inference-header-content-length":
             self.header_bytes = int(value)
+        elif name == b"retry-after" and value.isdigit():  # else a date, which no server of ours sends
+            self.retry_after_s = float(value)
 
 
 class Connection:
@@ -91,6 +94,7 @@ class Connection:
         "awaiting",
         "keep_alive",
         "message_start",
+        "retry_after_s",
         "sock",
         "worker",
     )  # fmt: skip
@@ -109,6 +113,7 @@ class Connection:
         self.awaiting = False
         self.keep_alive = True
         self.message_start = b""
+        self.retry_after_s = 0.0
         self.worker = worker
         self.sock = socket.create_connection(endpoint, timeout=_CONNECT_S)
         # Blocking, with a limit that the kernel keeps: one system call sends a body of any length.
@@ -175,6 +180,7 @@ class Connection:
         self._head = None
         self._got = self._filled = 0
         self.keep_alive = head.keep_alive
+        self.retry_after_s = head.retry_after_s
         return head.status, self._body[: head.length]
 
     def _read_head(self) -> Head | None:

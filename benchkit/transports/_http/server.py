@@ -56,9 +56,10 @@ def body_bytes(headers: Headers) -> int | None:
 class App:
     """The ASGI application: one path, whose requests are answered when the worker has done so."""
 
-    def __init__(self, path: str, intake: Intake) -> None:
+    def __init__(self, path: str, intake: Intake, retry_after_s: int = 1) -> None:
         self.url = path.encode()
         self.intake = intake
+        self._retry_after = b"%d" % retry_after_s
 
     def admit(
         self, method: bytes, url: bytes, headers: Headers, answer: asyncio.Future[Answer]
@@ -83,7 +84,7 @@ class App:
         if more:
             headers += more[0]
         if status == SERVICE_UNAVAILABLE:
-            headers.append((b"retry-after", b"1"))
+            headers.append((b"retry-after", self._retry_after))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

@@ -98,6 +98,7 @@ class KserveConnection(Connection):
         self._head = self._landing = None
         self._got = self._filled = 0
         self.keep_alive = head.keep_alive
+        self.retry_after_s = head.retry_after_s
         return self._finished(head.status, landing)
 
     def _finished(self, status: int, landing: Landing) -> tuple[int, memoryview]:

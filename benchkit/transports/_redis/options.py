@@ -70,7 +70,7 @@ class RedisTransport(Transport):
         other = "a url of redis://host:port" if self.url else "socket: tcp"
         return Capabilities(
             "at-least-once", "memory", "fifo", max_message_bytes=MAX_VALUE_BYTES,
-            limit_name="Redis: 512 MB per value", many_producers=True,
+            limit_name="Redis: 512 MB per value", many_producers=True, refuses=True,
             reroutable=tcp, reroutable_with="" if tcp else other,
         )  # fmt: skip
 
