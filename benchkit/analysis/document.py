@@ -129,7 +129,8 @@ def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
         "service_us": _distribution(figures.service),
         "phases_us": {name: _phase(figures, name) for name in PHASES},
         "residual_us": {"max": figures.residual_ns / 1e3},
-        "floor": beneath(run.floor, cell, _us(figures.moved.quantiles_ns["p50"])),
+        # A floor lies beneath one way, and here are several.
+        "floor": None if cell.hops else beneath(run.floor, cell, _us(figures.moved.quantiles_ns["p50"])),
         "throughput": _throughput(figures),
         "cost": _cost(done),
         "guarantee": {"delivery": cell.delivery, "durability": cell.durability, "ordering": cell.ordering},

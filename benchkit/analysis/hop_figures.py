@@ -11,7 +11,7 @@ import numpy as np
 from benchkit.analysis.account import PLACES, fates
 from benchkit.analysis.hops import afters, messages_of, of_hop
 from benchkit.analysis.ledger import Column, select
-from benchkit.analysis.measure import Measure, measure
+from benchkit.analysis.measure import Distribution, Measure, measure
 from benchkit.analysis.resources import Resource
 from benchkit.records.run import Cell, Hop
 from benchkit.records.samples import PHASES, Samples
@@ -59,7 +59,14 @@ def measured(cell: Cell, samples: Samples, hops: Sequence[HopFigures] | None = N
         return whole
     known = hop_figures(cell, samples) if hops is None else hops
     each_ns = max(each.work_ns * each.measure.latency.count / each.hop.workers for each in known)
-    return replace(whole, stage_busy_ns=round(each_ns * cell.workers), worked={}, fetch_ns=None)
+    return replace(
+        whole, stage_busy_ns=round(each_ns * cell.workers), worked={}, fetch_ns=None, leaving=leaving(known[0])
+    )  # fmt: skip
+
+
+def leaving(found: HopFigures) -> dict[str, Distribution]:
+    """What who sends does of the way to a hop."""
+    return {name: found.measure.phases[name] for name in ("encode", "send")}
 
 
 def _figures(number: int, cell: Cell, rows: Sequence[Samples], onward: Sequence[int]) -> HopFigures:

@@ -131,7 +131,7 @@ def _producers(cell: Cell, kept: Mapping[str, Accounts], measure: Measure, rate:
 
 def _producing(own: Accounts, measure: Measure) -> Demand | None:
     cpu_ns = own.work_ns
-    encode, send = measure.phases["encode"], measure.phases["send"]
+    encode, send = measure.of_producer("encode"), measure.of_producer("send")
     send_ns = send.quantiles_ns["p50"]
     if own.open_loop and measure.pace.late_share <= _IN_TIME and send_ns is not None:
         # The median: what holds `send` up now and then is not what it takes.

@@ -16,6 +16,7 @@ import numpy as np
 
 from benchkit.engine import paths
 from benchkit.engine.chain import way_address
+from benchkit.engine.dropping import DroppingWorker
 from benchkit.engine.task import Task
 from benchkit.engine.worker import Held, Worker
 from benchkit.errors import Rejected
@@ -25,9 +26,9 @@ from benchkit.tensors import integrity
 from benchkit.tensors.codecs import base as codecs
 from benchkit.tensors.codecs.base import Coder
 from benchkit.tensors.message import Arrays
-from benchkit.tensors.wire import FOREIGN, WARMUP, header, total_bytes, unpack_envelope
+from benchkit.tensors.wire import FOREIGN, WARMUP, due_of, header, total_bytes, unpack_envelope, with_due
 from benchkit.transports import base as transports
-from benchkit.transports.base import Receiver, Sender
+from benchkit.transports.base import Delivery, Receiver, Sender
 
 WAY_COLUMNS = ("taken", "encoded", "sent", "payload_bytes", "status")
 """Of each handled message and each way on, in the order in which the messages were handled."""
@@ -72,11 +73,12 @@ class Forwarding(Worker):
         receiver: Receiver,
         stage: OpenStage,
         stopped: Callable[[], str],
-        onward: Sequence[Way],
+        onward: Sequence[Way] = (),
     ) -> None:
         super().__init__(task, codec, receiver, stage, stopped)
         self._ways = onward
         self._answers = True
+        self._tells_due = task.flow is not None
 
     def run(self) -> None:
         """As inherited; then what a transport refused after it was sent is noted."""
@@ -110,6 +112,8 @@ class Forwarding(Worker):
             return taken, 0, 0, payload, Status.DEAD_LETTERED
         marked = integrity.fingerprint_of_parts(parts) if self._task.checksums else 0
         head = header(envelope.seq, total_bytes(parts), envelope.flags & WARMUP, marked, 0, envelope.item)
+        if self._tells_due:
+            head = with_due(head, due_of(held.delivery.view))
         message = [head, *parts]
         encoded = clock()
         send = way.sender.send
@@ -144,3 +148,28 @@ class Forwarding(Worker):
         handled = len(self._table())
         onward = {way.name: way.rows[: handled * width].tobytes() for way in self._ways}
         return {**found, "onward": onward, "onward_paths": {way.name: dict(way.path) for way in self._ways}}
+
+
+class DroppingForwarding(DroppingWorker, Forwarding):
+    """The same where messages have a deadline: what is too old goes no further."""
+
+    def __init__(
+        self,
+        task: Task,
+        codec: Coder,
+        receiver: Receiver,
+        stage: OpenStage,
+        stopped: Callable[[], str],
+        onward: Sequence[Way],
+    ) -> None:
+        super().__init__(task, codec, receiver, stage, stopped)
+        self._ways = onward
+
+    def _decode(self, delivery: Delivery, asked: int, received: int) -> Held | None:
+        """See DroppingWorker; a message that was dropped has a row, and so it has one of each way."""
+        rows = len(self._rows)
+        held = super()._decode(delivery, asked, received)
+        if len(self._rows) > rows:
+            for way in self._ways:
+                way.rows.extend(_NOT_HANDED_ON)
+        return held

@@ -20,7 +20,7 @@ from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prep
 from benchkit.engine.filling import Filling
 from benchkit.engine.flowing import FlowingProducer
 from benchkit.engine.foresee_chain import foresee_chain
-from benchkit.engine.forwarding import Forwarding, Way, ways
+from benchkit.engine.forwarding import DroppingForwarding, Forwarding, Way, ways
 from benchkit.engine.in_place import InPlace
 from benchkit.engine.producer import Producer, drawn
 from benchkit.engine.profile import Watch
@@ -288,12 +288,13 @@ def _serve(
         # What a worker encodes is its reply.
         coder = slowed_coder(codec, task.slow, encode="reply", decode="decode")
         receiver, stage = slowed_receiver(receiver, task.slow), slowed_stage(stage, task.slow)
-    plain = DroppingWorker if FlowOptions(**(task.flow or {})).drops_after_s else Worker
-    worker = (
-        Forwarding(task, coder, receiver, stage, work.stopped, onward)
-        if onward
-        else plain(task, coder, receiver, stage, work.stopped)
-    )
+    late = FlowOptions(**(task.flow or {})).drops_after_s is not None
+    worker: Worker
+    if onward:
+        forwarding = DroppingForwarding if late else Forwarding
+        worker = forwarding(task, coder, receiver, stage, work.stopped, onward)
+    else:
+        worker = (DroppingWorker if late else Worker)(task, coder, receiver, stage, work.stopped)
     work.progress, work.handed = (lambda: worker.handled), (lambda: worker.handed)
     with Watch(work, task, lambda: profile_phases.of_worker(receiver.receive, stage.run)) as watch:
         watch.begin(stage)

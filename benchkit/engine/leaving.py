@@ -36,25 +36,11 @@ def record(
     quiet = produced is not None and task.replies and _quiet(seen, stage, task.drain_s)
     # Where a party died nothing was drained: what was under way is pending, and no transport lost it.
     gave_up = lost_party or (bool(seen.get("outstanding")) and not quiet)
-    columns = produced.columns if produced else _no_messages()
-    told: dict[str, Any] = {
-        "block": place.index, "first_seq": task.first_seq, "warmup_messages": seen.get("warmup_messages", 0),
-        "payload_bytes": place.payload_bytes, "gave_up": gave_up, "producers": task.producers,
-        "silent": produced.silent if produced else (),
-    }  # fmt: skip
-    # Without the producer's columns nobody knows what was sent: what arrived cannot be called unexpected.
-    known = stage if produced is not None else [None] * len(stage)
-    joined = _joined(task, columns, known, told)
+    joined = _joined(task, place, produced, stage, gave_up=gave_up)
     if task.led:
-        for hop in np.unique(joined.samples["hop"]):
-            own = joined.samples[joined.samples["hop"] == hop]
-            count_busy_alone(own)
-            joined.samples[joined.samples["hop"] == hop] = own
+        _count_busy_alone(joined.samples)
     discarded = discard(joined.samples, produced.discarded if produced else {})
-    samples = folded(joined.samples, chain.afters(task)) if task.chain else joined.samples
-    warmup = cut_warmup(task, samples, place, seen.get("warmup_messages", 0))
-    if task.chain:
-        joined.samples["warmup"] = np.isin(joined.samples["seq"], samples["seq"][samples["warmup"]])
+    samples, warmup = _warm(task, place, joined.samples, seen.get("warmup_messages", 0))
     failures = [
         *ends.failures,
         *(
@@ -109,18 +95,48 @@ def record(
 
 
 def _joined(
-    task: Task, columns: Columns, stage: Sequence[Mapping[str, Any] | None], told: Mapping[str, Any]
+    task: Task,
+    place: Place,
+    produced: Produced | None,
+    stage: Sequence[Mapping[str, Any] | None],
+    *,
+    gave_up: bool,
 ) -> Joined:
     """One row a message, or of a pipeline one for each of its hops."""
+    told: dict[str, Any] = {
+        "block": place.index, "first_seq": task.first_seq, "payload_bytes": place.payload_bytes, "gave_up": gave_up,
+        "warmup_messages": produced.told["warmup_messages"] if produced else 0, "producers": task.producers,
+        "silent": produced.silent if produced else (),
+    }  # fmt: skip
+    columns = produced.columns if produced else _no_messages()
+    # Without the producer's columns nobody knows what was sent: what arrived cannot be called unexpected.
+    known = stage if produced is not None else [None] * len(stage)
     if not task.chain:
-        workers = [worker_columns(result["columns"]) for result in stage if result is not None]
+        workers = [worker_columns(result["columns"]) for result in known if result is not None]
         return join(columns, workers, replies=task.replies, **told)
     hops = [
-        [result for at in level if (result := stage[at]) is not None]
-        for level in chain.levels(task, len(stage))
+        [result for at in level if (result := known[at]) is not None]
+        for level in chain.levels(task, len(known))
     ]
     names = [hop["name"] for hop in task.chain]
     return join_chain(columns, hops, names, chain.afters(task), **told)
+
+
+def _count_busy_alone(rows: Samples) -> None:
+    """Hop by hop: workers of different stages may have the same number."""
+    for hop in np.unique(rows["hop"]):
+        own = rows[rows["hop"] == hop]
+        count_busy_alone(own)
+        rows[rows["hop"] == hop] = own
+
+
+def _warm(task: Task, place: Place, rows: Samples, fixed: int) -> tuple[Samples, Warmup]:
+    """One row for each message, and what of them is warm-up; a pipeline's rows are marked alike."""
+    samples = folded(rows, chain.afters(task)) if task.chain else rows
+    warmup = cut_warmup(task, samples, place, fixed)
+    if task.chain:
+        rows["warmup"] = np.isin(rows["seq"], samples["seq"][samples["warmup"]])
+    return samples, warmup
 
 
 def cut_warmup(task: Task, samples: Samples, place: Place, fixed: int) -> Warmup:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchkit.engine import chain, fan_in, usage
+from benchkit.engine import chain, fan_in, ready_chain, usage
 from benchkit.engine.crew import Crew, Party
-from benchkit.engine.leaving import way_label
 from benchkit.engine.linking import Linking, asked_link, linked
 from benchkit.engine.specs import array_specs
 from benchkit.engine.task import Task
@@ -19,11 +18,11 @@ from benchkit.errors import BenchkitError, Rejected
 from benchkit.load.base import Arrival, OpenArrival
 from benchkit.load.search import Backlog, Capacity, Search
 from benchkit.plugins import Plugin
-from benchkit.records.run import Cell, Hop, Psnr
+from benchkit.records.run import Cell, Psnr
 from benchkit.records.run import Search as Sought
 from benchkit.runtime.folders import PREFIX
 from benchkit.scenario.order import Stream, seed_for
-from benchkit.scenario.plan import Plan, PlannedCell, PlannedHop
+from benchkit.scenario.plan import Plan, PlannedCell
 from benchkit.scenario.redact import recorded
 from benchkit.stages.null import Null
 from benchkit.tensors.codecs.raw import Raw
@@ -34,10 +33,6 @@ from benchkit.units import show_bytes
 T = TypeVar("T")
 
 _PREPARE_S = 120.0
-_DELIVERIES = ("at-most-once", "at-least-once", "exactly-once-observed")
-_DURABILITIES = ("process", "memory", "disk")
-_ORDERINGS = ("none", "per-worker", "fifo")
-"""What transports promise, the weakest first."""
 Specs = tuple[ArraySpec, ...]
 
 
@@ -209,13 +204,7 @@ class ReadyCell:
     @property
     def hop_claims(self) -> dict[str, Mapping[str, str]]:
         """What the ends of a pipeline's later hops will use, by what they are called in the record's `paths`."""
-        found: dict[str, Mapping[str, str]] = {}
-        hops = self.cell.hops
-        for hop, leg in zip(hops[1:], self._legs[1:], strict=True):
-            before = hops[hop.after]
-            found |= {f"{hop.name}-{own}": leg.claim for own in range(hop.workers)}
-            found |= {way_label(f"{before.name}-{own}", hop.name): leg.claim for own in range(before.workers)}
-        return found
+        return ready_chain.claims(self.cell, self._legs)
 
     def brief(self, crew: Crew, plan: Plan) -> None:
         """See that each producer has the messages and knows their replies, also one that replaced a dead one."""
@@ -362,7 +351,12 @@ def make_ready(crew: Crew, plan: Plan, cell: PlannedCell) -> ReadyCell:
         prepared["message_bytes"], foreseen["reply_bytes"], prepared["wire_bytes"], prepared["payload_bytes"], arrays
     )  # fmt: skip
     _fits(cell.transport, prepared["longest_bytes"])
-    onward, hops = _onward(crew, plan, cell)
+    later, hops = ready_chain.foreseen(crew, plan, cell, messages)
+    onward = []
+    for hop, own in zip(cell.hops[1:], later, strict=True):
+        _fits(hop.transport, own["longest_bytes"])
+        their = array_specs(own["arrays"]) if hop.codec.kind == Raw.kind else ()
+        onward.append(Sizes(own["message_bytes"], ENVELOPE_BYTES, own["wire_bytes"], 0, (their, ())))
     psnr_db = foreseen["psnr_db"]
     record = replace(
         describe(cell), payload_bytes=sizes.payload_mean, wire_bytes=sizes.wire_mean,
@@ -370,28 +364,6 @@ def make_ready(crew: Crew, plan: Plan, cell: PlannedCell) -> ReadyCell:
         psnr_db=Psnr(sum(psnr_db) / len(psnr_db), min(psnr_db), len(psnr_db)) if psnr_db else None, hops=hops,
     )  # fmt: skip
     return ReadyCell(cell, sizes, record, foreseen["expected"], onward)
-
-
-def _onward(crew: Crew, plan: Plan, cell: PlannedCell) -> tuple[list[Sizes], tuple[Hop, ...]]:
-    """Sizes of a pipeline's later messages, and its hops as the record holds them; raises what the stages raise."""
-    if not cell.hops:
-        return [], ()
-    asked = [
-        {"codec": hop.codec.config(), "stage": hop.stage.config(), "after": hop.after} for hop in cell.hops
-    ]
-    told = crew.ask(
-        crew.get("oracle"), "foresee-chain", _PREPARE_S,
-        hops=asked, stage_seed=seed_for(plan.seed, Stream.STAGE), **_messages(plan, cell),
-    )["hops"]  # fmt: skip
-    onward = []
-    for hop, own in list(zip(cell.hops, told, strict=True))[1:]:
-        _fits(hop.transport, own["longest_bytes"])
-        arrays = array_specs(own["arrays"]) if hop.codec.kind == Raw.kind else ()
-        onward.append(Sizes(own["message_bytes"], ENVELOPE_BYTES, own["wire_bytes"], 0, (arrays, ())))
-    hops = describe(cell).hops
-    return onward, tuple(
-        replace(hop, wire_bytes=own["wire_bytes"]) for hop, own in zip(hops, told, strict=True)
-    )
 
 
 def _fits(transport: Transport, longest_bytes: int) -> None:
@@ -417,15 +389,6 @@ def _recorded(plugin: Plugin) -> Any:
     return recorded({"kind": plugin.kind, **plugin.model_dump()}, Path.cwd())
 
 
-def _recorded_hop(hop: PlannedHop) -> dict[str, Any]:
-    return {
-        "name": hop.name,
-        "workers": hop.workers,
-        "batch": {"size": hop.batch_size, "delay_s": hop.batch_delay_s},
-        **{name: _recorded(getattr(hop, name)) for name in ("stage", "transport", "codec")},
-    }
-
-
 def asked_of(load: Arrival) -> Sought | None:
     """What a search looks for, for the record; None for any other load."""
     if isinstance(load, Capacity):
@@ -438,7 +401,6 @@ def asked_of(load: Arrival) -> Sought | None:
 def describe(cell: PlannedCell) -> Cell:
     """The cell's record before anything of it was measured."""
     promises = cell.transport.capabilities()
-    every = [way.capabilities() for way in cell.transports]
     return Cell(
         id=cell.id,
         group=cell.group,
@@ -456,7 +418,7 @@ def describe(cell: PlannedCell) -> Cell:
             "batch": {"size": cell.batch_size, "delay_s": cell.batch_delay_s},
             **({"link": recorded(cell.link.given(), Path.cwd())} if cell.link else {}),
             **({"flow": flow_of(cell)} if cell.flow else {}),
-            **({"pipeline": [_recorded_hop(hop) for hop in cell.hops]} if cell.hops else {}),
+            **({"pipeline": ready_chain.recorded(cell, _recorded)} if cell.hops else {}),
         },
         workers=cell.workers,
         producers=cell.producers,
@@ -464,28 +426,12 @@ def describe(cell: PlannedCell) -> Cell:
         payload_bytes=0,
         wire_bytes=0,
         arrival=cell.load.kind,
-        # A chain promises what its weakest way does.
-        delivery=min((each.delivery for each in every), key=_DELIVERIES.index),
-        durability=min((each.durability for each in every), key=_DURABILITIES.index),
-        ordering=min((each.ordering for each in every), key=_ORDERINGS.index),
-        zero_copy=all(each.zero_copy for each in every),
+        **ready_chain.promised(cell),
         lossy=cell.codec.lossy,
         has_broker=any(not way.brokerless for way in cell.transports),
         path="",
         external_stage=promises.external_stage,
         search=asked_of(cell.load),
         link=asked_link(cell.link, datagrams=promises.datagrams) if cell.link else None,
-        hops=_hops(cell),
-    )  # fmt: skip
-
-
-def _hops(cell: PlannedCell) -> tuple[Hop, ...]:
-    names = [hop.name for hop in cell.hops]
-    return tuple(
-        Hop(
-            hop.name, hop.stage.kind, hop.workers, hop.transport.kind, hop.codec.kind,
-            names[hop.after] if hop.after >= 0 else "", hop.batch_size,
-            delivery=hop.transport.capabilities().delivery, has_broker=not hop.transport.brokerless,
-        )
-        for hop in cell.hops
+        hops=ready_chain.hops_of(cell),
     )  # fmt: skip

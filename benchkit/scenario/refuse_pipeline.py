@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from benchkit.flow.options import FlowOptions
 from benchkit.load.base import ClosedArrival
 from benchkit.load.search import Backlog
 from benchkit.scenario.cells import Cell
@@ -23,7 +22,6 @@ def refuse_pipeline(found: Sequence[Cell], problems: Problems) -> None:
         if not hops:
             continue
         _one_way(cell, problems)
-        _flow(cell, problems)
         by_name = {hop.name: hop for hop in hops}
         for hop in hops:
             _transport(cell, hop, by_name.get(hop.after), problems)
@@ -48,16 +46,6 @@ def _one_way(cell: Cell, problems: Problems) -> None:
             load.where,
             "a pipeline's first stage alone could be held back",
             "a load with a rate, or find: capacity",
-        )
-
-
-def _flow(cell: Cell, problems: Problems) -> None:
-    flow = cell.choices["flow"]
-    if cast("FlowOptions", flow.value).drops_after_s:
-        problems.add(
-            flow.places.get("deadline", flow.where),
-            "flow: a stage of a pipeline hands on whatever it got: it drops nothing that is too old",
-            "leave deadline out, or a policy such as latest-only, which drops before the first stage",
         )
 
 

@@ -13,6 +13,7 @@ from benchkit.analysis.document import document
 from benchkit.analysis.verdict.chained import Chained, chained
 from benchkit.records.run import Block, Cell, Floor, Run
 from benchkit.records.seen import Usage
+from benchkit.report.exports.messages import messages
 
 MS = 1000 * US
 COUNT = 400
@@ -160,3 +161,28 @@ def test_shares_along_a_chain_add_up():
     for hop in cell["hops"]:
         assert sum(phase["share"] for phase in hop["phases_us"].values()) == pytest.approx(hop["share"])
     assert cell["residual_us"]["max"] == 0.0
+
+
+def test_an_export_shows_each_way_with_its_parties():
+    chain = Chain((-1, 0, 0), (1, 2, 1), lambda hop, number: MS)
+    run = run_of(chain, 12 * MS, blocks=1)
+    shown = list(messages(run, None))
+    assert len(shown) == 3 * (COUNT - 10) == sum(each.status == "delivered" for each in shown)
+    parties = {(each.hop, phase.name): set() for each in shown for phase in each.phases}
+    for each in shown:
+        assert sum(phase.end_ns - phase.begin_ns for phase in each.phases) == each.end_ns - each.begin_ns
+        for phase in each.phases:
+            parties[each.hop, phase.name].add(phase.party)
+    assert parties[0, "encode"] == {"producer"} and parties[0, "compute"] == {"s0-0"}
+    assert parties[1, "encode"] == {"s0-0"} == parties[2, "encode"]
+    assert parties[1, "compute"] <= {"s1-0", "s1-1"} and parties[2, "compute"] == {"s2-0"}
+    assert parties[1, "transit"] == {"in flight"}
+
+
+def test_a_producer_s_demand_is_its_own_part_of_encode_and_send():
+    chain = Chain((-1, 0, 1), (1, 1, 1), lambda hop, number: MS, encode_ns=lambda hop: (1, 5, 1)[hop] * MS)
+    (cell,) = document(run_of(chain, 15 * MS))["cells"]
+    (producer,) = (row for row in cell["resources"] if row["role"] == "producer")
+    assert producer["demand_us_per_message"] < 1100
+    assert cell["phases_us"]["encode"]["mean"] == pytest.approx(7000, rel=0.01)
+    assert cell["floor"] is None

@@ -15,6 +15,7 @@ from benchkit.engine.block import run_block
 from benchkit.engine.crew import crew
 from benchkit.engine.ready import Site, make_ready
 from benchkit.engine.underway import Place
+from benchkit.flow.options import FlowOptions
 from benchkit.load.constant import Constant
 from benchkit.records.samples import Status
 from benchkit.runtime.folders import run_folder
@@ -188,3 +189,20 @@ def test_backpressure_shows_where_the_next_stage_is_full(site):
     into_b = of_hop(rows, 1)
     # Who hands on waits for room: nearly as long as the stage takes, by the middle of the block.
     assert np.median((into_b["sent"] - into_b["encoded"])[len(into_b) // 2 :]) > 2e6
+
+
+def test_what_is_too_old_goes_no_further(site):
+    slow = Synthetic(service=0.008, busy="sleep")
+    cell = planned(
+        hop("a", -1, depth=100), hop("b", 0, "unix", slow, depth=100), hop("c", 1), rate=200.0,
+        flow=FlowOptions(deadline=0.05),
+    )  # fmt: skip
+    block, rows, whole, _ = measure(site, cell)
+    assert not block.failures and block.drained
+    # The stage takes five in eight: the rest is dropped where it grew too old, by this stage or by the next one.
+    gone = [int((of_hop(rows, at)["status"] == Status.DROPPED).sum()) for at in range(3)]
+    assert gone[0] == 0 and gone[1] >= 5
+    assert sum(gone) == (whole["status"] == Status.DROPPED).sum() == block.traffic.drops["deadline"]
+    assert set(whole["status"].tolist()) <= {Status.DELIVERED, Status.DROPPED}
+    assert len(of_hop(rows, 2)) == len(whole) - gone[1]
+    assert (whole["finished"][whole["status"] == Status.DROPPED] == 0).all()

@@ -205,6 +205,28 @@ REFUSED = {
             "    an open arrival such as constant or poisson"
         ),
     ),
+    "a search that does not know where to begin": (
+        ONE.replace("arrival: constant, rate: 5/s", "find: capacity, arrival: constant, slo: {p50: 1s}")
+        + "pipeline: [{name: a}]\n",
+        (
+            "s.yaml:4:7: without replies no closed loop can tell where the search should begin\n"
+            "    give load.start, for example start: 10/s"
+        ),
+    ),
+    "a backlog": (
+        ONE.replace("arrival: constant, rate: 5/s", "find: backlog, messages: 4") + "pipeline: [{name: a}]\n",
+        (
+            "s.yaml:4:7: a pipeline's first stage alone could be held back\n"
+            "    a load with a rate, or find: capacity"
+        ),
+    ),
+    "what if": (
+        ONE + "pipeline: [{name: a}]\nwhat_if: {}\n",
+        (
+            "s.yaml:6:1: what_if: without replies nothing tells how many messages are under way, so no cell can be "
+            "saturated\n    what_if.run: false: a pipeline gives no replies"
+        ),
+    ),
     "one process": (
         ONE + "pipeline: [{name: a}, {name: b, transport: inproc}]\n",
         (

@@ -59,7 +59,7 @@ def offered(facts: Facts) -> Iterator[Reason]:
     severity: Severity = "invalid" if late_beyond_chance or (slow and (1 - kept) * count >= 1) else "note"
     if not slow and _beside_latency(facts) <= _NO_MATTER:
         severity = "note"
-    encode, send = (show_us(facts.measure.phases[name].mean_ns / 1e3) for name in ("encode", "send"))
+    encode, send = (show_us(facts.measure.of_producer(name).mean_ns / 1e3) for name in ("encode", "send"))
     late = say(
         "{late_share} of the messages left more than {late} late",
         late_share=percent(pace.late_share),

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from benchkit.analysis.hop_figures import HopFigures, utilisation
+from benchkit.analysis.hop_figures import HopFigures, leaving, utilisation
 from benchkit.analysis.measure import Measure
 from benchkit.analysis.resources import Resource
 from benchkit.analysis.validity.facts import percent
@@ -87,7 +87,7 @@ def _view(known: Chained, deciding: HopFigures, *, feeding: bool) -> tuple[Cell,
     batch = {**known.cell.parameters, "batch": {"size": hop.batch_size}}
     cell = replace(
         known.cell, workers=hop.workers, wire_bytes=hop.wire_bytes or known.cell.wire_bytes, parameters=batch,
-        has_broker=hop.has_broker, hops=(),
+        has_broker=hop.has_broker, hops=(), floor=known.cell.floor if hop.transport == known.cell.transport else "",
     )  # fmt: skip
     stands = {hop.name: "stage"}
     if feeding and deciding.after >= 0:
@@ -96,7 +96,8 @@ def _view(known: Chained, deciding: HopFigures, *, feeding: bool) -> tuple[Cell,
     counts = {each.index: each.count for each in known.measure.blocks}
     blocks = [_block(block, stands, counts.get(block.index, 0)) for block in known.blocks]
     worked_ns = round(deciding.work_ns * known.measure.latency.count)
-    return cell, blocks, replace(known.measure, stage_busy_ns=worked_ns)
+    sends = deciding if feeding else known.hops[0]
+    return cell, blocks, replace(known.measure, stage_busy_ns=worked_ns, leaving=leaving(sends))
 
 
 def _block(block: Block, stands: Mapping[str, str], count: int) -> Block:
