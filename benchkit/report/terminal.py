@@ -216,7 +216,9 @@ def _footnotes(document: Entry, width: int) -> Pieces:
 
 def _live(document: Entry, width: int) -> Pieces:
     """What results were worth when they came, over policies and workers."""
-    for title, table, notes in terminal_parts(document["cells"], width):
+    for at, (title, table, notes) in enumerate(terminal_parts(document["cells"], width)):
+        if not at:
+            yield text("")
         yield text(title, "bold")
         yield table
         yield from (text(note, "dim") for note in notes)
