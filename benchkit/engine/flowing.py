@@ -25,7 +25,7 @@ from benchkit.flow.retrying import Retries
 from benchkit.flow.waiting import Waiting
 from benchkit.records.samples import Status
 from benchkit.tensors.codecs.base import Coder
-from benchkit.tensors.wire import DROPPED, FAILED, WARMUP, Buffer, header, total_bytes, with_due
+from benchkit.tensors.wire import DROPPED, FAILED, WARMUP, Buffer, Envelope, header, total_bytes, with_due
 from benchkit.transports.base import Reply, Sender
 
 
@@ -263,16 +263,18 @@ class FlowingProducer(FlowLoop):
         self._owed -= 1
         if reply.rejected:
             self._refused(message, reply, now)
-            return
-        if reply.lost:
+        elif reply.lost:
             self._lost(message, now)
-            return
-        if message.hung_up:
+        elif message.hung_up:
             # A reply does not say of which attempt it is; those that were taken are answered in their order.
             message.hung_up -= 1
             self._seen["late"] += 1
-            return
-        self.returned[index] = now
+        else:
+            self.returned[index] = now
+            self._told(message, envelope, body, now)
+
+    def _told(self, message: _Message, envelope: Envelope, body: memoryview, now: int) -> None:
+        """The stage's answer to a message that waits for one."""
         self._answered(message, now, missed=bool(envelope.flags & DROPPED))
         if envelope.flags & DROPPED:
             self._drop(message, "deadline", now)

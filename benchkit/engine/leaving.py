@@ -185,7 +185,9 @@ def _whereabouts(ends: Ends, stage: Sequence[Mapping[str, Any] | None]) -> dict[
 def _counts(ends: Ends) -> dict[str, dict[str, int]]:
     """What ends of the transport counted of themselves, of those that count."""
     named = [(party.role, party, number) for party, number in ends.producing]
-    named += [(label, party, number) for label, (party, number) in zip(ends.labels, ends.workers, strict=True)]
+    named += [
+        (label, party, number) for label, (party, number) in zip(ends.labels, ends.workers, strict=True)
+    ]
     events = {part: party.event(number, "counted") for part, party, number in named}
     return {part: event["counts"] for part, event in events.items() if event and event["counts"]}
 
