@@ -123,11 +123,11 @@ def _joined(
 
 
 def _count_busy_alone(rows: Samples) -> None:
-    """Hop by hop: workers of different stages may have the same number."""
-    for hop in np.unique(rows["hop"]):
-        own = rows[rows["hop"] == hop]
-        count_busy_alone(own)
-        rows[rows["hop"] == hop] = own
+    """Of the first hop alone: a link lies before no other."""
+    first = rows["hop"] == 0
+    own = rows[first]
+    count_busy_alone(own)
+    rows[first] = own
 
 
 def _warm(task: Task, place: Place, rows: Samples, fixed: int) -> tuple[Samples, Warmup]:
