@@ -30,6 +30,15 @@ class Plugin(BaseModel):
     install: ClassVar[str] = ""
     """The command that installs them, for people."""
 
+    @classmethod
+    def lacks(cls) -> BenchkitError | None:
+        """What this machine lacks for it beside `requires` (a server), with the install command; None: nothing.
+
+        Asked where people look for what is missing. A run comes upon it when it is used: unlike a module of
+        `requires`, without which a scenario is refused, it costs a cell and not the run.
+        """
+        return None
+
     def config(self) -> dict[str, Any]:
         """Kind and options as plain data, the inverse of `Registry.build`."""
         return {"kind": self.kind, **self.model_dump(mode="json")}

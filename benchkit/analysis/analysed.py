@@ -16,8 +16,10 @@ from benchkit.analysis.drift import Drift, drifts
 from benchkit.analysis.found import Found, of_blocks
 from benchkit.analysis.found import found as find
 from benchkit.analysis.freshness import Freshness, deadline_of
+from benchkit.analysis.hop_figures import HopFigures, hop_figures, measured
+from benchkit.analysis.hops import messages_of
 from benchkit.analysis.live import live
-from benchkit.analysis.measure import Measure, measure
+from benchkit.analysis.measure import Measure
 from benchkit.analysis.promises import promises
 from benchkit.analysis.search_reasons import no_level, search_reasons
 from benchkit.analysis.validity import Facts, Reason, is_valid, reasons
@@ -45,6 +47,8 @@ class Analysed:
     uneven: Unevenness = UNKNOWN
     fresh: Freshness | None = None
     work: Bulk | None = None
+    hops: tuple[HopFigures, ...] = ()
+    """Of a pipeline."""
 
     @property
     def valid(self) -> bool:
@@ -68,12 +72,15 @@ def analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
         # The figures of a search are those of the level that it found.
         blocks = list(capacity.shown.blocks)
         samples = of_blocks(samples, blocks)
+    hops = hop_figures(cell, samples)
+    figures = measured(cell, samples, hops)
+    # From here on a message is one row, whatever the hops.
+    samples = messages_of(cell, samples)
     counted = fates(samples)
     kept = account(counted, blocks)
-    figures = measure(samples)
     cores = run.environment.get("cores")
     trend = drifts(blocks, figures.blocks, [each.block for each in run.resumed])
-    beneath = detail(cell, blocks, samples, figures, cores if isinstance(cores, int) else 0)
+    beneath = detail(cell, blocks, samples, figures, cores if isinstance(cores, int) else 0, hops)
     facts = Facts(
         cell=cell,
         blocks=blocks,
@@ -106,8 +113,9 @@ def analyse(run: Run, cell: Cell, upset: Mapping[int, str]) -> Analysed:
         drained(cell, blocks, samples),
         beneath,
         unevenness(samples),
-        fresh,
-        work,
+        fresh=fresh,
+        work=work,
+        hops=hops,
     )
 
 

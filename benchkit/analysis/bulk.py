@@ -63,8 +63,10 @@ def _of_block(block: Results) -> Bulk:
     counted = np.arange(1, len(due) + 1) - np.searchsorted(left, due, side="right")
     measured = due >= first
     peak = int(np.argmax(np.where(measured, counted, -1)))
-    empty = np.searchsorted(due, left, side="right") == np.arange(1, len(left) + 1)
-    ends = left[empty & (left >= due[peak]) & (left != NEVER_NS)]
+    since = int(np.searchsorted(left, due[peak]))
+    after = left[since:]
+    empty = np.searchsorted(due, after, side="right") == np.arange(since + 1, len(left) + 1)
+    ends = after[empty & (after != NEVER_NS)]
     return Bulk(
         most=int(counted[peak]),
         last=int(counted[-1]),

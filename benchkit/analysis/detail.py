@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from benchkit.analysis import exemplars, laws, little, resources, slow
+from benchkit.analysis.hop_figures import HopFigures
 from benchkit.analysis.measure import Measure
 from benchkit.records.run import Block, Cell
 from benchkit.records.samples import Samples
@@ -32,14 +33,22 @@ class Detail:
     little: little.Little
 
 
-def detail(cell: Cell, blocks: Sequence[Block], samples: Samples, measure: Measure, cores: int) -> Detail:
-    """From its blocks and samples, shape (n,); `cores` of the machine, 0 where they are not known."""
+def detail(
+    cell: Cell,
+    blocks: Sequence[Block],
+    samples: Samples,
+    measure: Measure,
+    cores: int,
+    hops: Sequence[HopFigures] = (),
+) -> Detail:
+    """From its blocks and messages, shape (n,); `cores` of the machine, 0 where they are not known."""
+    stages = [resources.Served(each.hop.name, each.measure, each.onward_ns) for each in hops]
     ledger = slow.slow(samples)
     shown = exemplars.exemplars(ledger, blocks, samples, producers=cell.producers) if ledger else ()
     return Detail(
         ledger,
         shown,
-        resources.resources(cell, blocks, measure, cores),
+        resources.resources(cell, blocks, measure, cores, stages),
         little.little(blocks, samples, producers=cell.producers),
     )
 

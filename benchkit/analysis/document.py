@@ -13,11 +13,13 @@ from benchkit.analysis.answer import answer
 from benchkit.analysis.backlog import as_document as backlog_document
 from benchkit.analysis.beneath import beneath
 from benchkit.analysis.budgets import budgets_of
+from benchkit.analysis.collapse import collapse
 from benchkit.analysis.counts import transport_counts
 from benchkit.analysis.crossover import crossover
 from benchkit.analysis.detail import as_fields
 from benchkit.analysis.disturbance import disturbed
 from benchkit.analysis.found import as_document as capacity_document
+from benchkit.analysis.hop_figures import as_document as hop_documents
 from benchkit.analysis.intervals import Interval
 from benchkit.analysis.labels import Labels, labels
 from benchkit.analysis.live import as_fields as live_fields
@@ -26,6 +28,7 @@ from benchkit.analysis.measure import Distribution, Measure
 from benchkit.analysis.placing import places_of, ranking_of, with_noise
 from benchkit.analysis.scaling import scaling
 from benchkit.analysis.scaling_words import worth_telling
+from benchkit.analysis.verdict.chained import Chained, chained
 from benchkit.analysis.whatif.answers import answers
 from benchkit.records.folder import SCHEMA, sample_file
 from benchkit.records.plain import storable
@@ -51,6 +54,7 @@ def document(run: Run) -> dict[str, Any]:
     ranking = ranking_of(cells, places)
     maps = crossover(entries, ranking)
     laws = scaling(cells, names)
+    fallen = collapse(entries)
     whole = {
         "schema": SCHEMA,
         "benchkit": __version__,
@@ -70,7 +74,9 @@ def document(run: Run) -> dict[str, Any]:
         "ranking": ranking,
         "crossover": maps,
         "scaling": laws,
+        "collapse": fallen,
         "answer": [
+            *(said for each in fallen for said in each["sentences"]),
             *(said for each in maps for said in each["sentences"]),
             *answer(entries, ranking),
             *policies_compared(entries),
@@ -123,7 +129,8 @@ def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
         "service_us": _distribution(figures.service),
         "phases_us": {name: _phase(figures, name) for name in PHASES},
         "residual_us": {"max": figures.residual_ns / 1e3},
-        "floor": beneath(run.floor, cell, _us(figures.moved.quantiles_ns["p50"])),
+        # A floor lies beneath one way, and here are several.
+        "floor": None if cell.hops else beneath(run.floor, cell, _us(figures.moved.quantiles_ns["p50"])),
         "throughput": _throughput(figures),
         "cost": _cost(done),
         "guarantee": {"delivery": cell.delivery, "durability": cell.durability, "ordering": cell.ordering},
@@ -131,6 +138,7 @@ def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
         "verdict": profiles.quoted(_verdict(run, done), cell),
         **(as_fields(cell, figures, done.detail) if done.detail else {}),
         **(live_fields(done.fresh, done.work, figures) if done.fresh else {}),
+        **({"hops": _hops(done)} if done.hops else {}),
         "drift": {name: asdict(each) for name, each in done.drift.items()},
         "blocks_detail": _blocks(done),
         "failures": _failures(done.failures),
@@ -236,11 +244,29 @@ def _verdict(run: Run, done: Analysed) -> Mapping[str, Any]:
     if not done.valid:
         told = say("the cell is not valid and carries no verdict")
         return asdict(replace(verdict.NONE, evidence=[told], line=told))
+    if done.hops and done.detail:
+        return asdict(
+            chained(
+                Chained(
+                    done.cell,
+                    done.blocks,
+                    done.measure,
+                    done.uneven,
+                    run.floor,
+                    done.hops,
+                    done.detail.resources,
+                )
+            )
+        )
     facts = verdict.gather(done.cell, done.blocks, done.measure, done.uneven, run.floor)
     found = verdict.verdict(facts)
     if done.cell.external_stage:
         found = external.explained(found, done.measure, done.blocks)
     return asdict(found)
+
+
+def _hops(done: Analysed) -> list[dict[str, Any]]:
+    return hop_documents(done.hops, done.measure, done.detail.resources if done.detail else ())
 
 
 def _profiles(done: Analysed, profile: Profile) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from benchkit.analysis.capacity import CONFIRMED, Asked, CapacitySearch, Level
+from benchkit.analysis.hop_figures import measured
+from benchkit.analysis.hops import messages_of
 from benchkit.analysis.levels import evidence, trusted
-from benchkit.analysis.measure import Measure, measure
+from benchkit.analysis.measure import Measure
 from benchkit.analysis.verdict import OWNER, busy
 from benchkit.records.run import Block, Cell, Search
 from benchkit.records.samples import PHASES, Samples
@@ -93,12 +95,13 @@ def found(cell: Cell, blocks: Sequence[Block], samples: Samples) -> Found | None
         Asked(sought.slo, sought.precision, sought.random, sought.start_per_s, sought.max_per_s)
     )
     tried: dict[float, list[Block]] = {}
+    whole = messages_of(cell, samples)
     for block in blocks:
         if block.level_per_s is not None and trusted(block):
-            own = samples[samples["block"] == block.index]
+            own = whole[whole["block"] == block.index]
             machine.record(block.level_per_s, evidence(own, block, sought.slo))
             tried.setdefault(block.level_per_s, []).append(block)
-    steps = tuple(_step(machine.levels[rate], tried[rate], samples, sought) for rate in sorted(tried))
+    steps = tuple(_step(cell, machine.levels[rate], tried[rate], samples, sought) for rate in sorted(tried))
     by_rate = {step.level.rate_per_s: step for step in steps}
     kept, broken = machine.bracket()
     answer = by_rate[kept.rate_per_s] if kept else None
@@ -108,8 +111,8 @@ def found(cell: Cell, blocks: Sequence[Block], samples: Samples) -> Found | None
     return Found(sought, steps, answer, above, low, high, limit)
 
 
-def _step(level: Level, blocks: Sequence[Block], samples: Samples, sought: Search) -> Step:
-    return Step(level, tuple(blocks), measure(of_blocks(samples, blocks)), _goodput(level, sought))
+def _step(cell: Cell, level: Level, blocks: Sequence[Block], samples: Samples, sought: Search) -> Step:
+    return Step(level, tuple(blocks), measured(cell, of_blocks(samples, blocks)), _goodput(level, sought))
 
 
 def of_blocks(samples: Samples, blocks: Sequence[Block]) -> Samples:

@@ -86,11 +86,17 @@ class Measure:
     """The same by worker."""
     fetch_ns: int | None = None
     """What receiving takes a worker when the message is already there; None where none had to wait for it."""
+    leaving: Mapping[str, Distribution] = field(default_factory=dict)
+    """The producer's own part of phases that hold those of several hops."""
 
     @property
     def span_ns(self) -> int:
         """Measured time, all blocks together."""
         return sum(block.span_ns for block in self.blocks)
+
+    def of_producer(self, phase: str) -> Distribution:
+        """A phase as far as it is the producer's: all of it, unless a pipeline's stages have it too."""
+        return self.leaving.get(phase, self.phases[phase])
 
     def share(self, phase: str) -> float:
         """The phase's part of the mean latency, 0 to 1."""

@@ -8,6 +8,8 @@ time of it that one message takes, and what that is differs, so each row says it
 * a worker's is wall time from `received` to `replied` without waiting for a batch to fill (a stage that sleeps or
   waits for a lock serves nobody else meanwhile), the tool's own checks, and receiving, as far as messages that
   were already there when the worker asked tell what that takes; where none was, its CPU time is the least;
+* that of a worker in the middle of a pipeline has encoding for the next stages in it, and not `send`, in which it
+  may be waiting for them;
 * a broker's is the CPU time of its busiest thread;
 * that of the cores is the CPU time of all parties together, spinning left out;
 * a link's is a message's bytes over its rate, where a link was put between the parties and limits one; loopback
@@ -81,8 +83,23 @@ class Resource:
         return self.cell_per_s / self.utilisation if self.utilisation else None
 
 
-def resources(cell: Cell, blocks: Sequence[Block], measure: Measure, cores: int) -> list[Resource]:
-    """Those of one cell; none where no message was delivered. `cores` of the machine, 0: not known."""
+@dataclass(frozen=True, slots=True)
+class Served:
+    """One stage of a pipeline, for its workers' rows."""
+
+    name: str
+    measure: Measure
+    onward_ns: float
+    """Encoding for the next stages and acknowledging, a message."""
+
+
+def resources(
+    cell: Cell, blocks: Sequence[Block], measure: Measure, cores: int, stages: Sequence[Served] = ()
+) -> list[Resource]:
+    """Those of one cell; none where no message was delivered. `cores` of the machine, 0: not known.
+
+    `stages` are those of a pipeline: the workers of each are a station of their own, by its name.
+    """
     span_ns = measure.span_ns
     if not measure.latency.count or not span_ns:
         return []
@@ -90,7 +107,15 @@ def resources(cell: Cell, blocks: Sequence[Block], measure: Measure, cores: int)
     rate = measure.latency.count / span_ns * 1e9
     return [
         *_producers(cell, kept, measure, rate),
-        *(_external(blocks, rate) if cell.external_stage else _workers(cell, kept, measure, rate)),
+        *(
+            row
+            for each in stages or (Served("stage", measure, 0.0),)
+            for row in (
+                _external(blocks, rate)
+                if cell.external_stage
+                else _workers(kept, each, measure.span_ns, rate, linked=cell.link is not None)
+            )
+        ),
         *_broker(cell, blocks, kept, rate),
         _link(cell, blocks, rate),
         _cores(blocks, kept, rate, cores),
@@ -106,7 +131,7 @@ def _producers(cell: Cell, kept: Mapping[str, Accounts], measure: Measure, rate:
 
 def _producing(own: Accounts, measure: Measure) -> Demand | None:
     cpu_ns = own.work_ns
-    encode, send = measure.phases["encode"], measure.phases["send"]
+    encode, send = measure.of_producer("encode"), measure.of_producer("send")
     send_ns = send.quantiles_ns["p50"]
     if own.open_loop and measure.pace.late_share <= _IN_TIME and send_ns is not None:
         # The median: what holds `send` up now and then is not what it takes.
@@ -123,28 +148,33 @@ def _producing(own: Accounts, measure: Measure) -> Demand | None:
     )
 
 
-def _workers(cell: Cell, kept: Mapping[str, Accounts], measure: Measure, rate: float) -> Iterator[Resource]:
+def _workers(
+    kept: Mapping[str, Accounts], stage: Served, span_ns: int, rate: float, *, linked: bool
+) -> Iterator[Resource]:
+    role, measure = stage.name, stage.measure
     # What a link still delays was sent and is not there: receiving it would count as work of the worker.
-    fetch_ns = None if cell.link else measure.fetch_ns
-    names = {f"stage-{number}": worked for number, worked in measure.worked.items()}
-    for name in sorted({*names, *_named(kept, "stage")}, key=_number):
+    fetch_ns = None if linked else measure.fetch_ns
+    names = {f"{role}-{number}": worked for number, worked in measure.worked.items()}
+    for name in sorted({*names, *_named(kept, role)}, key=_number):
         own, worked = kept.get(name, Accounts()), names.get(name)
         if worked is None or not worked.messages:
             yield Resource(
-                name, "stage", None, 0.0, rate, 1, own, gaps={**own.gaps, name: say("it got no message")}
+                name, role, None, 0.0, rate, 1, own, gaps={**own.gaps, name: say("it got no message")}
             )
             continue
-        own_rate = worked.messages / measure.span_ns * 1e9
+        own_rate = worked.messages / span_ns * 1e9
         busy_ns = worked.busy_ns / worked.messages
         yield Resource(
-            name, "stage", _serving(own, busy_ns, fetch_ns), own_rate, rate, 1, own,
+            name, role, _serving(own, busy_ns, fetch_ns, stage.onward_ns), own_rate, rate, 1, own,
             {"busy_us_per_message": busy_ns / 1e3, "blocked_at_least_us_per_message": _blocked_us(own, busy_ns)},
             own.gaps,
         )  # fmt: skip
 
 
-def _serving(own: Accounts, busy_ns: float, fetch_ns: int | None) -> Demand:
+def _serving(own: Accounts, busy_ns: float, fetch_ns: int | None, onward_ns: float) -> Demand:
     parts = {"busy": busy_ns, "checking": own.per_message("integrity_ns") or 0.0}
+    if onward_ns:
+        parts["onward"] = onward_ns
     if fetch_ns is not None:
         parts["receiving"] = float(fetch_ns)
         return Demand(

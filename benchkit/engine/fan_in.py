@@ -6,8 +6,9 @@ reports columns of its own; `together` makes one result of them, as if one produ
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,8 @@ class Produced:
     """Counters: sums over the producers, of memory and moments the largest, of `started_ns` the smallest."""
     silent: frozenset[int]
     """Numbers of the producers that report nothing, because they died."""
+    discarded: Mapping[str, int] = field(default_factory=dict)
+    """What the transport dropped on the way, by the option that did."""
     traffic: tuple[Mapping[str, Any], ...] = ()
     """What each producer tells of its traffic control; none where there is none."""
 
@@ -76,7 +79,10 @@ def together(reports: Sequence[Mapping[str, Any] | None], task: Task) -> Produce
     silent = frozenset(range(len(reports))) - there.keys()
     merged = columns[0] if task.producers == 1 else _merged(columns, task)
     traffic = tuple(report["traffic"] for report in there.values() if "traffic" in report)
-    return Produced(merged, told, silent, traffic)
+    discarded: Counter[str] = Counter()
+    for report in there.values():
+        discarded.update(report.get("discarded", {}))
+    return Produced(merged, told, silent, discarded, traffic)
 
 
 def _merged(columns: Mapping[int, Columns], task: Task) -> Columns:

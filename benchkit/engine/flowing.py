@@ -1,26 +1,20 @@
 """The producer where traffic control is asked for: what is due waits in a queue of its own until it may be sent.
 
-One loop, in which nothing waits longer than until the next thing that happens: a message is due, a reply comes, an
-attempt times out, a message may be tried again, the bucket has a token. A message is encoded when its turn comes.
-It counts as `lateness` while it waits, and as `send` from its first attempt to the one that the transport took.
-
-In a closed loop the places in flight are the credits and the queue: nothing is dropped for want of room.
+A message is encoded when its turn comes. It counts as `lateness` while it waits, and as `send` from its first attempt
+to the one that the transport took. Who turns to what and when is `benchkit.engine.flow_loop`.
 """
 
 from __future__ import annotations
 
-import time
 from array import array
-from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from benchkit.engine.dues import Dues, Places, Scheduled
+from benchkit.engine.dues import Dues, Scheduled
 from benchkit.engine.feed import Feed, Prepared
-from benchkit.engine.pacing import SPIN_NS
-from benchkit.engine.producer import Producer, Schedule
+from benchkit.engine.flow_loop import FOREVER_NS, SLICE_NS, FlowLoop
 from benchkit.engine.task import Task
 from benchkit.engine.underway import quiet_s
 from benchkit.errors import MessageError, Rejected
@@ -29,16 +23,10 @@ from benchkit.flow.bucket import TokenBucket
 from benchkit.flow.options import MOST_CREDITS, FlowOptions
 from benchkit.flow.retrying import Retries
 from benchkit.flow.waiting import Waiting
-from benchkit.load.base import ClosedArrival
-from benchkit.load.share import share
 from benchkit.records.samples import Status
 from benchkit.tensors.codecs.base import Coder
-from benchkit.tensors.wire import DROPPED, FAILED, WARMUP, Buffer, header, total_bytes, with_due
+from benchkit.tensors.wire import DROPPED, FAILED, WARMUP, Buffer, Envelope, header, total_bytes, with_due
 from benchkit.transports.base import Reply, Sender
-
-_SLICE_NS = 20_000_000
-"""The longest wait for anything: so soon a block that is stopped is noticed."""
-_FOREVER_NS = 1 << 62
 
 
 @dataclass(slots=True, eq=False)
@@ -50,12 +38,14 @@ class _Message:
     attempts: int = 0
     owed: int = 0
     """Attempts that may still be answered."""
+    hung_up: int = 0
+    """Of these, those whose reply comes to nobody."""
     sent_ns: int = 0
     """When the last attempt was sent."""
     in_flight: bool = False
 
 
-class FlowingProducer(Producer):
+class FlowingProducer(FlowLoop):
     """One block's producing end, with traffic control; see Producer."""
 
     def __init__(
@@ -92,7 +82,7 @@ class FlowingProducer(Producer):
         self._policed = bucket if flow.excess == "drop" else None
         self._retries = Retries(flow.retry, task.schedule_seed + task.producer) if flow.retry else None
         self._limit: Limit | None = limit(flow.adapt, flow.credits or MOST_CREDITS) if flow.adapt else None
-        self._credits = flow.credits or _FOREVER_NS
+        self._credits = flow.credits or FOREVER_NS
         self._timeout_ns = int((flow.timeout or 0) * 1e9)
         self._deadline_ns = int((flow.drops_after_s or 0) * 1e9)
         self._drops: Counter[str] = Counter()
@@ -100,81 +90,13 @@ class FlowingProducer(Producer):
         """retries, timed_out, refused, late."""
         self._owed = 0
         """Attempts that may still be answered, all together."""
-        self._measured_from_ns = _FOREVER_NS
+        self._measured_from_ns = FOREVER_NS
 
-    # When messages are due -----------------------------------------------------------------------------
-
-    def _open_loop(self, offsets: Schedule) -> int:
-        task = self._task
-        dues = (share(offsets, task.producer, task.producers) + self.started_ns).tolist()
-        self._measured_from_ns = self.started_ns + int(task.warmup_s * 1e9)
-        # Known beforehand: a block that ends early must not count its warm-up as measured.
-        self.warmup_messages = bisect_left(dues, self._measured_from_ns)
-        self._dues = Scheduled(dues)
-        give_up_ns = self.started_ns + int(offsets[-1]) + int(task.drain_s * 1e9)
-        self._run_until(give_up_ns)
-        self._leave(self._dues.left())
-        return give_up_ns
-
-    def _closed_loop(self, load: ClosedArrival) -> int:
-        task, flow = self._task, self._flow
-        think_ns = int(load.think_s * 1e9)
-        end_ns = self.started_ns + int((task.warmup_s + task.duration_s) * 1e9)
-        self._measured_from_ns = self.started_ns + int(task.warmup_s * 1e9)
-        places = len(range(task.producer, load.places, task.producers))
-        self.freed = deque([self.started_ns - think_ns] * places)
-        self._dues = Places(self.freed, think_ns, end_ns) if places else Scheduled(())
-        self._waiting = Waiting("block", places + flow.places)
-        self._credits, self._limit = _FOREVER_NS, None
-        give_up_ns = end_ns + int(task.drain_s * 1e9)
-        self._run_until(give_up_ns)
-        return give_up_ns
-
-    def _run_until(self, give_up_ns: int) -> None:
-        clock, waiting = self._clock, self._waiting
-        self._look_ahead()
-        while not self._stopped() and (now := clock()) <= give_up_ns:
-            self._admit(now)
-            self._collect()
-            if self._timers:
-                self._expire(now)
-            waiting.wake(now)
-            if self._deadline_ns:
-                for message in waiting.overdue(now - self._deadline_ns):
-                    self._drop(message, "deadline", now)
-            message_ = self._allowed(now)
-            if message_ is not None:
-                self._attempt(message_)
-            elif self._dues.over and not len(waiting) and not self._under_way:
-                return
-            else:
-                self._pause(self._next_ns(now))
-
-    def _look_ahead(self) -> None:
-        """Have the next message ready before it is due, and count what is spent from the first measured one on."""
-        if self._dues.over or self.source_ended:
-            return
-        self._ahead = self._feed.take()
-        if self._ahead is None:
-            self.source_ended = True
-            self._leave(self._dues.left())
-            self._dues = Scheduled(())
-
-    def _admit(self, now: int) -> None:
-        """What is due joins those that wait."""
-        while (due := self._dues.next_ns) is not None:
-            if due >= self._measured_from_ns:
-                self._measured_from_ns = _FOREVER_NS
-                self._mark()
-            if due > now or not self._waiting.room:
-                return
-            assert self._ahead is not None  # noqa: S101  (there is one as long as there is a due moment)
-            self._arrive(self._dues.take(), self._ahead, now)
-            self._look_ahead()
+    # What happens to one message -----------------------------------------------------------------------
 
     def _arrive(self, due: int, prepared: Prepared, now: int) -> None:
         index = len(self.due)
-        warmup = self._measured_from_ns != _FOREVER_NS
+        warmup = self._measured_from_ns != FOREVER_NS
         if self.freed is not None:
             self.warmup_messages += warmup
         self.due.append(due)
@@ -187,38 +109,6 @@ class FlowingProducer(Producer):
         dropped = self._waiting.put(message)
         if dropped is not None:
             self._drop(dropped, self._flow.policy, now)
-
-    def _next_ns(self, now: int) -> int:
-        """When something happens that is no reply."""
-        found = now + _SLICE_NS
-        waiting = self._waiting
-        if (due := self._dues.next_ns) is not None and waiting.room:
-            found = min(found, due)
-        if self._timers:
-            found = min(found, self._timers[0][0])
-        if (wakes := waiting.wakes_ns) is not None:
-            found = min(found, wakes)
-        if self._shaped is not None and not self._paid and waiting.first is not None and self._has_credit():
-            found = min(found, self._shaped.ready_ns(now))
-        return found
-
-    def _pause(self, until: int) -> None:
-        """Until then, or until a reply was seen; sharp where a message may be sent at that moment."""
-        left = until - self._clock()
-        idle = self._waiting.first is None
-        if idle:
-            left -= SPIN_NS
-        if left > 0:
-            if self._owed:
-                self._await_reply(left * 1e-9)
-            else:
-                time.sleep(left * 1e-9)
-        elif idle and (not self._task.one_process or (self._task.replies and not self._owed)):
-            self._spin(until)
-        else:
-            self._rest(until)
-
-    # What happens to one message -----------------------------------------------------------------------
 
     def _has_credit(self) -> bool:
         most = self._credits if self._limit is None else self._limit.value
@@ -308,6 +198,7 @@ class FlowingProducer(Producer):
             _, message, attempt = timers.popleft()
             if message.in_flight and message.attempts == attempt:
                 self._seen["timed_out"] += 1
+                message.hung_up += self._flow.hangs_up
                 self._miss(message, now)
                 self._again_or_never(message, now, 0, "timeout")
 
@@ -372,11 +263,18 @@ class FlowingProducer(Producer):
         self._owed -= 1
         if reply.rejected:
             self._refused(message, reply, now)
-            return
-        if reply.lost:
+        elif reply.lost:
             self._lost(message, now)
-            return
-        self.returned[index] = now
+        elif message.hung_up:
+            # A reply does not say of which attempt it is; those that were taken are answered in their order.
+            message.hung_up -= 1
+            self._seen["late"] += 1
+        else:
+            self.returned[index] = now
+            self._told(message, envelope, body, now)
+
+    def _told(self, message: _Message, envelope: Envelope, body: memoryview, now: int) -> None:
+        """The stage's answer to a message that waits for one."""
         self._answered(message, now, missed=bool(envelope.flags & DROPPED))
         if envelope.flags & DROPPED:
             self._drop(message, "deadline", now)
@@ -446,7 +344,7 @@ class FlowingProducer(Producer):
         while self._strays and (now := self._clock()) < give_up_ns and not self._stopped():
             if now - max(since, self.last_seen_ns) > quiet_ns:
                 return
-            self._await_reply(_SLICE_NS * 1e-9)
+            self._await_reply(SLICE_NS * 1e-9)
 
     # What is reported ----------------------------------------------------------------------------------
 
@@ -455,7 +353,7 @@ class FlowingProducer(Producer):
         found = super().result()
         found["columns"]["again"] = self._again.tobytes()
         # One that waits to be tried again is unsettled as well.
-        found["outstanding"] = len(self._under_way)
+        found["outstanding"] = max(0, self._unanswered())
         limit_ = self._limit
         told = {"least": limit_.least, "mean": limit_.mean, "last": float(limit_.value)} if limit_ else {}
         seen = {name: self._seen[name] for name in ("retries", "timed_out", "refused", "late")}

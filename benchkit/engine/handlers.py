@@ -19,6 +19,8 @@ from benchkit.engine.dropping import DroppingWorker
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
 from benchkit.engine.filling import Filling
 from benchkit.engine.flowing import FlowingProducer
+from benchkit.engine.foresee_chain import foresee_chain
+from benchkit.engine.forwarding import DroppingForwarding, Forwarding, Way, ways
 from benchkit.engine.in_place import InPlace
 from benchkit.engine.producer import Producer, drawn
 from benchkit.engine.profile import Watch
@@ -58,6 +60,8 @@ class Shelf:
         self._prepared: dict[str, list[Prepared]] = {}
         self._stages: dict[str, OpenStage] = {}
         self.expected: dict[str, dict[int, bytes]] = {}
+        self.foreseen: dict[str, dict[str, Any]] = {}
+        """Of cells that differ in nothing that a reply depends on."""
 
     def items(self, source: sources.Source, seed: int) -> list[Item]:
         """The first messages of a source, made once."""
@@ -114,12 +118,29 @@ def do_foresee(work: Work) -> dict[str, Any]:
     source = sources.registry.build(command["source"])
     codec = codecs.registry.build(command["codec"])
     stage = stages.registry.build(command["stage"])
-    items = SHELF.items(source, command["seed"])
-    opened = SHELF.stage(stage, command["stage_seed"])
-    foreseen = oracle.foresee(
-        items, codec, opened, deterministic=bool(source.distinct) and stage.deterministic and command["check"]
+    parts = ("source", "codec", "stage", "seed", "stage_seed", "check")
+    key = _key(*(command[part] for part in parts))
+    if key not in SHELF.foreseen:
+        items = SHELF.items(source, command["seed"])
+        opened = SHELF.stage(stage, command["stage_seed"])
+        comparable = bool(source.distinct) and stage.deterministic and command["check"]
+        foreseen = oracle.foresee(items, codec, opened, deterministic=comparable)
+        SHELF.foreseen[key] = {**foreseen, "facts": opened.facts()}
+    return SHELF.foreseen[key]
+
+
+def do_foresee_chain(work: Work) -> dict[str, Any]:
+    """Run a pipeline's stages locally, one after the other; answers what their messages are."""
+    command = work.command
+    source = sources.registry.build(command["source"])
+    hops = command["hops"]
+    found = foresee_chain(
+        SHELF.items(source, command["seed"]),
+        [codecs.registry.build(dict(hop["codec"])) for hop in hops],
+        [SHELF.stage(stages.registry.build(dict(hop["stage"])), command["stage_seed"]) for hop in hops],
+        [hop["after"] for hop in hops],
     )
-    return {**foreseen, "facts": opened.facts()}
+    return {"hops": found}
 
 
 def do_expect(work: Work) -> dict[str, Any]:
@@ -242,38 +263,57 @@ def do_serve(work: Work) -> dict[str, Any]:
     stage = SHELF.stage(stages.registry.build(dict(task.stage)), seed)
     transport = transports.registry.build(dict(task.transport))
     before = paths.open_sockets()
-    end = receiver = transport.receiver(task.address, work.command["worker"])
+    receiver = transport.receiver(task.address, work.command["worker"])
     try:
         path = paths.used(receiver, before, task.link_ports)
-        _settle()
-        coder: codecs.Coder = codec
-        if task.slow is not None:
-            # What a worker encodes is its reply.
-            coder = slowed_coder(codec, task.slow, encode="reply", decode="decode")
-            receiver, stage = slowed_receiver(receiver, task.slow), slowed_stage(stage, task.slow)
-        serving = DroppingWorker if FlowOptions(**(task.flow or {})).drops_after_s else Worker
-        worker = serving(task, coder, receiver, stage, work.stopped)
-        work.progress = lambda: worker.handled
-        with Watch(work, task, lambda: profile_phases.of_worker(receiver.receive, stage.run)) as watch:
-            watch.begin(stage)
-            work.tell("ready")
-            if task.hold:
-                work.going.wait()
-            error = _attempt(watch.around(worker.run))
-            work.tell("counted", counts=counting.counted(end))
-            # Before the end is closed: what was measured must not be lost with it.
-            seen = with_told(worker.result(), stage)
-            work.tell("served", **seen, error=error, path=path, ran_on=placement.ran_on())
-            watch.tell()
+        with ways(task, work.command["worker"]) as onward:
+            _serve(work, task, codec, receiver, stage, path, onward)
+            if onward:
+                # What was sent on may still lie within a sender's end.
+                work.closing.wait()
     finally:
         receiver.close()
     return {}
+
+
+def _serve(
+    work: Work, task: Task, codec: codecs.Codec, receiver: transports.Receiver, stage: OpenStage,
+    path: Mapping[str, str], onward: list[Way],
+) -> None:  # fmt: skip
+    """With its ends open."""
+    _settle()
+    end = receiver
+    coder: codecs.Coder = codec
+    if task.slow is not None:
+        # What a worker encodes is its reply.
+        coder = slowed_coder(codec, task.slow, encode="reply", decode="decode")
+        receiver, stage = slowed_receiver(receiver, task.slow), slowed_stage(stage, task.slow)
+    late = FlowOptions(**(task.flow or {})).drops_after_s is not None
+    worker: Worker
+    if onward:
+        forwarding = DroppingForwarding if late else Forwarding
+        worker = forwarding(task, coder, receiver, stage, work.stopped, onward)
+    else:
+        worker = (DroppingWorker if late else Worker)(task, coder, receiver, stage, work.stopped)
+    work.progress, work.handed = (lambda: worker.handled), (lambda: worker.handed)
+    with Watch(work, task, lambda: profile_phases.of_worker(receiver.receive, stage.run)) as watch:
+        watch.begin(stage)
+        work.tell("ready")
+        if task.hold:
+            work.going.wait()
+        error = _attempt(watch.around(worker.run))
+        work.tell("counted", counts=counting.counted(end))
+        # Before the end is closed: what was measured must not be lost with it.
+        seen = with_told(worker.result(), stage)
+        work.tell("served", **seen, error=error, path=path, ran_on=placement.ran_on())
+        watch.tell()
 
 
 Handler = Callable[[Work], dict[str, Any]]
 HANDLERS: Mapping[str, Handler] = {
     "prepare": do_prepare,
     "foresee": do_foresee,
+    "foresee-chain": do_foresee_chain,
     "expect": do_expect,
     "prepare-transport": do_prepare_transport,
     "produce": do_produce,

@@ -49,7 +49,7 @@ class Host:
                 self.send({"id": command["id"], "event": "done"})
             case "start" | "stop" | "close" | "go" | "progress" as order:
                 work = self._work.get(command["of"])
-                done = work.progress() if work else 0
+                done, handed = (work.progress(), work.handed()) if work else (0, 0)
                 if work and order == "stop":
                     work.stopping = command["how"]
                     work.starting.set()
@@ -61,7 +61,7 @@ class Host:
                     work.closing.set()
                 elif work and order == "go":
                     work.going.set()
-                self.send({"id": command["id"], "event": "done", "progress": done})
+                self.send({"id": command["id"], "event": "done", "progress": done, "handed": handed})
             case name:
                 work = Work(self.send, command)
                 self._work[work.id] = work

@@ -65,27 +65,27 @@ def join(
 
     ok = np.zeros(count, np.int64)
     again = producer.get("again", np.zeros(count, np.int64))
-    rows_of = np.zeros(count, np.int64)
-    duplicated = reordered = unexpected = 0
+    deliveries = np.zeros(count, np.int64)
+    duplicated = moved = unexpected = 0
     order = np.argsort(samples["seq"], kind="stable")
     for number, rows in enumerate(workers):
-        index, known = _rows(samples["seq"], order, rows["seq"])
+        index, known = rows_of(samples["seq"], order, rows["seq"])
         sender = (rows["seq"] - first_seq) % producers
         unexpected += int(np.count_nonzero(~known & ~np.isin(sender, list(silent))))
         # Each producer's messages keep their order; how those of different ones mix is nobody's promise.
         # What was sent again comes after later ones, and maybe twice: it was asked for.
         once = known & (again[index] == 0) if count else known
-        reordered += sum(_reordered(rows["seq"][once & (sender == each)]) for each in range(producers))
-        np.add.at(rows_of, index[known], 1)
+        moved += sum(reordered(rows["seq"][once & (sender == each)]) for each in range(producers))
+        np.add.at(deliveries, index[known], 1)
         duplicated += _write(
             samples, ok, {name: column[known] for name, column in rows.items()}, index[known], number
         )
-    duplicated -= int(np.minimum(again, np.maximum(0, rows_of - 1)).sum())
+    duplicated -= int(np.minimum(again, np.maximum(0, deliveries - 1)).sum())
     samples["status"] = _status(samples, producer["status"], ok, replies=replies, gave_up=gave_up)
-    return Joined(samples, duplicated, reordered, unexpected)
+    return Joined(samples, duplicated, moved, unexpected)
 
 
-def _rows(
+def rows_of(
     seq: npt.NDArray[np.int64], order: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Where each of `wanted` stands in `seq`, which `order` sorts, and whether it is there at all."""
@@ -96,7 +96,7 @@ def _rows(
     return index, seq[index] == wanted
 
 
-def _reordered(seq: npt.NDArray[np.int64]) -> int:
+def reordered(seq: npt.NDArray[np.int64]) -> int:
     """Messages that came after one with a higher number."""
     if not len(seq):
         return 0

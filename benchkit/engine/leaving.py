@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from benchkit.analysis.hops import folded
 from benchkit.analysis.warmup import Warmup, find_warmup
+from benchkit.engine import chain
+from benchkit.engine.chain_join import join_chain
 from benchkit.engine.fan_in import Produced
-from benchkit.engine.join import Columns, join, producer_columns, worker_columns
+from benchkit.engine.join import Columns, Joined, join, producer_columns, worker_columns
 from benchkit.engine.outside import Seen
 from benchkit.engine.parties import accounts
 from benchkit.engine.task import Task
-from benchkit.engine.traffic import traffic_of
-from benchkit.engine.underway import Ends, Place, quiet_s
+from benchkit.engine.traffic import discard, traffic_of
+from benchkit.engine.underway import Ends, Place, quiet_s, stage_failure
 from benchkit.engine.waiting import count_busy_alone
 from benchkit.records.run import Block, Failure
 from benchkit.records.samples import Samples
@@ -31,24 +36,18 @@ def record(
     quiet = produced is not None and task.replies and _quiet(seen, stage, task.drain_s)
     # Where a party died nothing was drained: what was under way is pending, and no transport lost it.
     gave_up = lost_party or (bool(seen.get("outstanding")) and not quiet)
-    columns = produced.columns if produced else _no_messages()
-    joined = join(
-        # Without the producer's columns nobody knows what was sent: what arrived cannot be called unexpected.
-        columns, [worker_columns(result["columns"]) for result in done if produced is not None],
-        block=place.index, first_seq=task.first_seq, warmup_messages=seen.get("warmup_messages", 0),
-        replies=task.replies, payload_bytes=place.payload_bytes, gave_up=gave_up,
-        producers=task.producers, silent=produced.silent if produced else (),
-    )  # fmt: skip
+    joined = _joined(task, place, produced, stage, gave_up=gave_up)
     if task.led:
-        count_busy_alone(joined.samples)
-    warmup = cut_warmup(task, joined.samples, place, seen.get("warmup_messages", 0))
+        _count_busy_alone(joined.samples)
+    discarded = discard(joined.samples, produced.discarded if produced else {})
+    samples, warmup = _warm(task, place, joined.samples, seen.get("warmup_messages", 0))
     failures = [
         *ends.failures,
         *(
             Failure(party.role, "PartyError", party.dead, "the next block gets a new process")
             for party in ends.dead
         ),
-        *_stage_failures(stage),
+        *_stage_failures(ends.labels, stage),
         *_producer_failures(ends),
     ]
     block = Block(
@@ -57,7 +56,7 @@ def record(
         round=place.round,
         started_ns=seen.get("started_ns", ended_ns),
         ended_ns=ended_ns,
-        scheduled=len(joined.samples),
+        scheduled=len(samples),
         offered_per_s=place.offered_per_s,
         # A message that came twice is answered twice: what both ends saw is one and the same.
         duplicated=max(joined.duplicated, seen.get("duplicated", 0)),
@@ -68,26 +67,76 @@ def record(
         checked_replies=seen.get("checked_replies", 0),
         starved=seen.get("starved", 0),
         drained=not gave_up,
-        usage=used(seen, done, outside.broker, len(joined.samples), warmup.messages),
+        usage=used(seen, done, outside.broker, len(samples), warmup.messages),
         failures=tuple(failures),
         warmup_messages=warmup.messages,
-        warmup_s=due_s(joined.samples, warmup.messages),
+        warmup_s=due_s(samples, warmup.messages),
         warmup_settled=warmup.settled,
         latency_growing=warmup.growing,
         schedule_seed=task.schedule_seed,
         level_per_s=place.level_per_s,
         foreign=sum(result["foreign"] for result in done),
-        traffic=traffic_of(produced, joined.samples),
-        handled=None if len(done) < len(stage) or not stage else sum(result["handled"] for result in done),
+        traffic=traffic_of(produced, samples, discarded),
         told={
-            f"stage-{worker}": told
-            for worker, result in enumerate(stage)
-            if result and (told := result["told"])
+            label: facts
+            for label, result in zip(ends.labels, stage, strict=True)
+            if result and (facts := result["told"])
         },
+        handled=None
+        if len(done) < len(stage) or not stage or len(ends.levels) > 1
+        else sum(result["handled"] for result in done),
         **_whereabouts(ends, stage),
-        **accounts(ends.reports, stage, outside, produced, len(joined.samples), replies=task.replies),
-    )
+        **accounts(
+            ends.reports, dict(zip(ends.labels, stage, strict=True)), outside, produced, len(samples),
+            replies=task.replies,
+        ),
+    )  # fmt: skip
     return block, joined.samples
+
+
+def _joined(
+    task: Task,
+    place: Place,
+    produced: Produced | None,
+    stage: Sequence[Mapping[str, Any] | None],
+    *,
+    gave_up: bool,
+) -> Joined:
+    """One row a message, or of a pipeline one for each of its hops."""
+    told: dict[str, Any] = {
+        "block": place.index, "first_seq": task.first_seq, "payload_bytes": place.payload_bytes, "gave_up": gave_up,
+        "warmup_messages": produced.told["warmup_messages"] if produced else 0, "producers": task.producers,
+        "silent": produced.silent if produced else (),
+    }  # fmt: skip
+    columns = produced.columns if produced else _no_messages()
+    # Without the producer's columns nobody knows what was sent: what arrived cannot be called unexpected.
+    known = stage if produced is not None else [None] * len(stage)
+    if not task.chain:
+        workers = [worker_columns(result["columns"]) for result in known if result is not None]
+        return join(columns, workers, replies=task.replies, **told)
+    hops = [
+        [result for at in level if (result := known[at]) is not None]
+        for level in chain.levels(task, len(known))
+    ]
+    names = [hop["name"] for hop in task.chain]
+    return join_chain(columns, hops, names, chain.afters(task), **told)
+
+
+def _count_busy_alone(rows: Samples) -> None:
+    """Of the first hop alone: a link lies before no other."""
+    first = rows["hop"] == 0
+    own = rows[first]
+    count_busy_alone(own)
+    rows[first] = own
+
+
+def _warm(task: Task, place: Place, rows: Samples, fixed: int) -> tuple[Samples, Warmup]:
+    """One row for each message, and what of them is warm-up; a pipeline's rows are marked alike."""
+    samples = folded(rows, chain.afters(task)) if task.chain else rows
+    warmup = cut_warmup(task, samples, place, fixed)
+    if task.chain:
+        rows["warmup"] = np.isin(rows["seq"], samples["seq"][samples["warmup"]])
+    return samples, warmup
 
 
 def cut_warmup(task: Task, samples: Samples, place: Place, fixed: int) -> Warmup:
@@ -114,14 +163,21 @@ def _whereabouts(ends: Ends, stage: Sequence[Mapping[str, Any] | None]) -> dict[
     told: dict[str, tuple[str, Mapping[str, Any] | None]] = {
         **{party.role: (party.role, report) for party, report in producing},
         **{
-            f"stage-{i}": (party.role, result)
-            for i, ((party, _), result) in enumerate(zip(ends.workers, stage, strict=True))
+            label: (party.role, result)
+            for label, (party, _), result in zip(ends.labels, ends.workers, stage, strict=True)
         },
     }
     cores = {role: result["ran_on"] for role, result in told.values() if result}
     return {
         "ran_on": {role: core for role, core in cores.items() if core is not None},
-        "paths": {part: result["path"] for part, (_, result) in told.items() if result},
+        "paths": {
+            **{part: result["path"] for part, (_, result) in told.items() if result},
+            **{
+                way_label(part, name): path
+                for part, (_, result) in told.items()
+                for name, path in (result or {}).get("onward_paths", {}).items()
+            },
+        },
         "counts": _counts(ends),
     }
 
@@ -129,9 +185,16 @@ def _whereabouts(ends: Ends, stage: Sequence[Mapping[str, Any] | None]) -> dict[
 def _counts(ends: Ends) -> dict[str, dict[str, int]]:
     """What ends of the transport counted of themselves, of those that count."""
     named = [(party.role, party, number) for party, number in ends.producing]
-    named += [(f"stage-{i}", party, number) for i, (party, number) in enumerate(ends.workers)]
+    named += [
+        (label, party, number) for label, (party, number) in zip(ends.labels, ends.workers, strict=True)
+    ]
     events = {part: party.event(number, "counted") for part, party, number in named}
     return {part: event["counts"] for part, event in events.items() if event and event["counts"]}
+
+
+def way_label(part: str, name: str) -> str:
+    """The end of a worker that sends on: `decode-0 to detect`."""
+    return f"{part} to {name}"
 
 
 def _quiet(measured: Mapping[str, int], stage: Sequence[dict[str, Any] | None], drain_s: float) -> bool:
@@ -148,10 +211,10 @@ def _no_messages() -> Columns:
     return producer_columns(dict.fromkeys(names, b""))
 
 
-def _stage_failures(stage: list[dict[str, Any] | None]) -> list[Failure]:
+def _stage_failures(labels: Sequence[str], stage: list[dict[str, Any] | None]) -> list[Failure]:
     return [
-        Failure(f"stage-{worker}", type_, what, known["remedy"], known["traceback"], known["count"])
-        for worker, result in enumerate(stage)
+        Failure(stage_failure(label), type_, what, known["remedy"], known["traceback"], known["count"])
+        for label, result in zip(labels, stage, strict=True)
         if result
         for type_, what, known in result["failures"]
     ]

@@ -16,17 +16,20 @@ Reports = Sequence[Mapping[str, Any] | None]
 
 def accounts(
     producers: Reports,
-    stage: Reports,
+    stage: Mapping[str, Mapping[str, Any] | None],
     outside: Seen,
     produced: Produced | None,
     messages: int,
     *,
     replies: bool,
 ) -> dict[str, Any]:
-    """The fields of Block that tell who used what: `parties`, `events`, `gaps`, `in_flight`, and what was seen."""
+    """The fields of Block that tell who used what: `parties`, `events`, `gaps`, `in_flight`, and what was seen.
+
+    `stage` holds what each worker of a stage tells, by what it is called.
+    """
     told = {
         **{f"producer-{at}": report for at, report in enumerate(producers)},
-        **{f"stage-{at}": report for at, report in enumerate(stage)},
+        **stage,
     }
     parties: dict[str, Usage] = {}
     gaps, events = dict(outside.gaps), list(_broker_events(outside))

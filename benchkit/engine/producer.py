@@ -27,6 +27,7 @@ from benchkit.engine.feed import Feed, Prepared
 from benchkit.engine.oracle import close_enough
 from benchkit.engine.pacing import NO_STAMP, SPIN_NS, sharpen_timers
 from benchkit.engine.task import Task
+from benchkit.engine.underway import quiet_s
 from benchkit.errors import MessageError, Rejected
 from benchkit.load.base import ClosedArrival, OpenArrival
 from benchkit.load.share import share
@@ -328,8 +329,25 @@ class Producer:
         self.spun_cpu_ns += cpu() - began - worked
 
     def _drain(self, give_up_ns: int) -> None:
-        while self.outstanding and self._clock() < give_up_ns and not self._stopped():
+        since_ns = self._clock()
+        while self._more_to_come(since_ns) and self._clock() < give_up_ns and not self._stopped():
             self._await_reply(_SLICE_S)
+
+    def _more_to_come(self, since_ns: int) -> bool:
+        """Nobody answers what the transport dropped; some of it may have reached a worker before."""
+        if self._unanswered() > 0:
+            return True
+        return self._awaited() > 0 and (
+            self._clock() - max(since_ns, self.last_seen_ns) < quiet_s(self._task.drain_s) * 1e9
+        )
+
+    def _unanswered(self) -> int:
+        """Under way, less what the transport says that it dropped."""
+        return self._awaited() - sum(self._sender.dropped().values())
+
+    def _awaited(self) -> int:
+        """Messages that an answer is awaited for."""
+        return self.outstanding
 
     def _refusals(self) -> None:
         """Without replies: what the transport refused after it was sent is rejected and not lost."""
@@ -372,7 +390,8 @@ class Producer:
             "started_ns": self.started_ns,
             "ended_ns": self._clock(),
             "source_ended": self.source_ended,
-            "outstanding": self.outstanding,
+            "outstanding": max(0, self._unanswered()),
+            "discarded": dict(self._sender.dropped()),
             "last_seen_ns": self.last_seen_ns,
             "warmup_messages": min(self.warmup_messages, len(self.due)),
             "starved": self._feed.starved,

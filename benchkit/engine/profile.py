@@ -167,7 +167,8 @@ class Watch:
         return storable(NativeProfile(shown, found.runs, gap=gap)), kept
 
     def _folder(self) -> Path:
-        return Path(self._task.profile_folder) / f"native-{self._work.command.get('worker', 0)}"
+        own = f"native-{self._task.hop}-{self._work.command.get('worker', 0)}"
+        return Path(self._task.profile_folder) / own
 
 
 def _slowest(found: Operators) -> tuple[Operator, ...]:

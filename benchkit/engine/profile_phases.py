@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from benchkit.engine.dropping import DroppingWorker
+from benchkit.engine.flow_loop import FlowLoop
 from benchkit.engine.flowing import FlowingProducer
 from benchkit.engine.producer import Producer
 from benchkit.engine.worker import Worker, _release
@@ -95,7 +96,7 @@ def of_flowing(take: Callable[..., Any], send: Callable[..., Any]) -> Rules:
     waiting = (p._pause, p._collect, p._drain)
     return Rules(
         entry=plain.entry,
-        own=plain.own | _functions(p),
+        own=plain.own | _functions(FlowLoop) | _functions(p),
         phases={
             **plain.phases,
             **{name(each): WAITING for each in waiting},

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from benchkit.analysis.hops import messages_of
 from benchkit.analysis.profiles import figures, together
 from benchkit.engine.block import run_block
 from benchkit.engine.crew import Crew
@@ -87,7 +88,8 @@ def _profile(
         for role in seen
         if seen[role].get("native")
     }
-    return Profile(parties, native, figures(measured), gap)
+    whole = [(block, messages_of(ready.record, samples)) for block, samples in measured]
+    return Profile(parties, native, figures(whole), gap)
 
 
 def _block(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchkit.engine import fan_in, usage
+from benchkit.engine import chain, fan_in, ready_chain, usage
 from benchkit.engine.crew import Crew, Party
 from benchkit.engine.linking import Linking, asked_link, linked
 from benchkit.engine.specs import array_specs
@@ -26,6 +26,7 @@ from benchkit.scenario.plan import Plan, PlannedCell
 from benchkit.scenario.redact import recorded
 from benchkit.stages.null import Null
 from benchkit.tensors.codecs.raw import Raw
+from benchkit.tensors.wire import ENVELOPE_BYTES
 from benchkit.transports.base import Address, ArraySpec, Setup, Transport
 from benchkit.units import show_bytes
 
@@ -102,8 +103,19 @@ class Sizes:
 class ReadyCell:
     """A planned cell with what a block of it needs."""
 
-    def __init__(self, cell: PlannedCell, sizes: Sizes, record: Cell, expected: dict[int, bytes]) -> None:
+    def __init__(
+        self,
+        cell: PlannedCell,
+        sizes: Sizes,
+        record: Cell,
+        expected: dict[int, bytes],
+        onward: Sequence[Sizes] = (),
+    ) -> None:
+        """`onward`: sizes of the messages of a pipeline's later hops."""
         self.cell = cell
+        self._onward = onward
+        self._legs: list[Address] = []
+        """Where each hop's transport is, of the block under way."""
         self._expected = expected
         self._briefed: dict[str, Party] = {}
         """Who has the messages and knows the replies, by role."""
@@ -147,9 +159,7 @@ class ReadyCell:
         """Roles of the processes that serve; none where the stage is a server of somebody else's."""
         if self.external_stage:
             return []
-        return (
-            ["producer"] if self.one_process else [f"stage-{number}" for number in range(self.cell.workers)]
-        )
+        return ["producer"] if self.one_process else chain.stage_roles(self.cell)
 
     def open(self, site: Site, crew: Crew) -> Address:
         """Bring up a fresh transport for one block; on a new broker where the last one died."""
@@ -170,9 +180,31 @@ class ReadyCell:
                 self.linking = self._transport.enter_context(made_link)
             address = self.linking.address
         self._opened += 1
+        self._legs = [address, *self._later(site)]
+        if address.broker_pid is None:
+            # The first broker of the way stands for all: hops of one kind share it.
+            pids = (leg.broker_pid for leg in self._legs)
+            address = replace(address, broker_pid=next((pid for pid in pids if pid is not None), None))
         self.address = address
         self.record = replace(self.record, path=address.path)
         return address
+
+    def _later(self, site: Site) -> Iterator[Address]:
+        """A pipeline's later hops: a fresh transport for each of them."""
+        hops = self.cell.hops
+        for hop, sizes in zip(hops[1:], self._onward, strict=True):
+            workers = hops[hop.after].workers
+            setup = site.setup(sizes.message, sizes.reply, hop.workers, workers, arrays=sizes.arrays)
+            self._transport.callback(_tidy, setup.folder)
+            with _translated(self.cell, f"prepared for stage {hop.name}"):
+                address = self._transport.enter_context(hop.transport.prepare(setup))
+            site.opened(address)
+            yield address
+
+    @property
+    def hop_claims(self) -> dict[str, Mapping[str, str]]:
+        """What the ends of a pipeline's later hops will use, by what they are called in the record's `paths`."""
+        return ready_chain.claims(self.cell, self._legs)
 
     def brief(self, crew: Crew, plan: Plan) -> None:
         """See that each producer has the messages and knows their replies, also one that replaced a dead one."""
@@ -187,6 +219,7 @@ class ReadyCell:
     def close(self) -> None:
         """Take the block's transport down."""
         self.address = self.linking = None
+        self._legs = []
         with _translated(self.cell, "taken down"):
             self._transport.close()
 
@@ -247,6 +280,7 @@ class ReadyCell:
             producers=cell.producers,
             led=self.linking.led if self.linking else {},
             flow=flow_of(cell),
+            chain=chain.entries(cell.hops, self._legs) if cell.hops else (),
         )
 
 
@@ -317,13 +351,19 @@ def make_ready(crew: Crew, plan: Plan, cell: PlannedCell) -> ReadyCell:
         prepared["message_bytes"], foreseen["reply_bytes"], prepared["wire_bytes"], prepared["payload_bytes"], arrays
     )  # fmt: skip
     _fits(cell.transport, prepared["longest_bytes"])
+    later, hops = ready_chain.foreseen(crew, plan, cell, messages)
+    onward = []
+    for hop, own in zip(cell.hops[1:], later, strict=True):
+        _fits(hop.transport, own["longest_bytes"])
+        their = array_specs(own["arrays"]) if hop.codec.kind == Raw.kind else ()
+        onward.append(Sizes(own["message_bytes"], ENVELOPE_BYTES, own["wire_bytes"], 0, (their, ())))
     psnr_db = foreseen["psnr_db"]
     record = replace(
         describe(cell), payload_bytes=sizes.payload_mean, wire_bytes=sizes.wire_mean,
         stage_facts={} if external else foreseen["facts"],
-        psnr_db=Psnr(sum(psnr_db) / len(psnr_db), min(psnr_db), len(psnr_db)) if psnr_db else None,
+        psnr_db=Psnr(sum(psnr_db) / len(psnr_db), min(psnr_db), len(psnr_db)) if psnr_db else None, hops=hops,
     )  # fmt: skip
-    return ReadyCell(cell, sizes, record, foreseen["expected"])
+    return ReadyCell(cell, sizes, record, foreseen["expected"], onward)
 
 
 def _fits(transport: Transport, longest_bytes: int) -> None:
@@ -378,6 +418,7 @@ def describe(cell: PlannedCell) -> Cell:
             "batch": {"size": cell.batch_size, "delay_s": cell.batch_delay_s},
             **({"link": recorded(cell.link.given(), Path.cwd())} if cell.link else {}),
             **({"flow": flow_of(cell)} if cell.flow else {}),
+            **({"pipeline": ready_chain.recorded(cell, _recorded)} if cell.hops else {}),
         },
         workers=cell.workers,
         producers=cell.producers,
@@ -385,14 +426,12 @@ def describe(cell: PlannedCell) -> Cell:
         payload_bytes=0,
         wire_bytes=0,
         arrival=cell.load.kind,
-        delivery=promises.delivery,
-        durability=promises.durability,
-        ordering=promises.ordering,
-        zero_copy=promises.zero_copy,
+        **ready_chain.promised(cell),
         lossy=cell.codec.lossy,
-        has_broker=not cell.transport.brokerless,
+        has_broker=any(not way.brokerless for way in cell.transports),
         path="",
         external_stage=promises.external_stage,
         search=asked_of(cell.load),
         link=asked_link(cell.link, datagrams=promises.datagrams) if cell.link else None,
+        hops=ready_chain.hops_of(cell),
     )  # fmt: skip

@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from benchkit.analysis.hops import messages_of
 from benchkit.analysis.whatif.figures import unloaded_ns
-from benchkit.engine import fan_in, floors, placement
+from benchkit.engine import chain, fan_in, floors, placement
 from benchkit.engine.block import run_block
 from benchkit.engine.canary import Canary, Look
 from benchkit.engine.crew import Crew, crew
@@ -118,7 +119,8 @@ class Runner:
         self._watch(Progress("starting the parties", 0, total))
         self._place(members)
         producers = max(cell.producers for cell in self._plan.cells)
-        for role in (*fan_in.roles(producers), "stage-0", "oracle"):
+        first = chain.stage_roles(self._plan.cells[0])[:1]
+        for role in (*fan_in.roles(producers), *first, "oracle"):
             members.get(role)
         for index in range(len(self._plan.cells)):
             self._watch(Progress("making messages", 0, total, self._plan.cells[index].id))
@@ -211,11 +213,12 @@ class Runner:
         self._recording.note(self.header())
 
     def _place(self, members: Crew) -> None:
-        workers = max(cell.workers for cell in self._plan.cells)
-        brokers = any(not cell.transport.brokerless for cell in self._plan.cells)
+        workers = dict.fromkeys(role for cell in self._plan.cells for role in chain.stage_roles(cell))
+        ways = [way for cell in self._plan.cells for way in cell.transports]
+        brokers = any(not way.brokerless for way in ways)
         producers = fan_in.roles(max(cell.producers for cell in self._plan.cells))
         links = any(cell.link is not None for cell in self._plan.cells)
-        roles = [*producers, *(f"stage-{i}" for i in range(workers)), *(["broker"] if brokers else [])]
+        roles = [*producers, *workers, *(["broker"] if brokers else [])]
         roles += ["link"] if links else []
         available = placement.cores()
         self._cores = placement.place(roles, available)
@@ -272,6 +275,7 @@ class Runner:
             before = self._canary.look()
             block, samples = run_block(members, task, place, ready.hosts)
             block = self._surroundings(block, before, address)
+            block = replace(block, hop_claims=ready.hop_claims)
             if ready.linking is not None:
                 block = replace(block, links=ready.linking.seen())
         except BenchkitError as error:
@@ -287,6 +291,7 @@ class Runner:
         # cell at a time takes shared memory.
         self._take_down(ready)
         self._recording.keep(self.header(), block, samples)
+        samples = messages_of(ready.record, samples)
         if self._plan.what_if is not None:
             self._unloaded_s[index] = unloaded_ns(samples) / 1e9
         ready.count_on(self._recording.next_seq[block.cell])

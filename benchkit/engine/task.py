@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -70,6 +70,13 @@ class Task:
     """Where a link leads a side another way: `where` and `link_ports` of its parties; see `of_side`."""
     link_ports: Collection[int] = ()
     """Every connection that this party opens leads to one of these; none without a link."""
+
+    chain: Sequence[Mapping[str, Any]] = ()
+    """All hops of a pipeline, in the order of `engine.chain`; workers get `hop` and `onward` in its place."""
+    hop: int = 0
+    """Which of a pipeline's hops this worker serves."""
+    onward: Sequence[Mapping[str, Any]] = ()
+    """The ways to the stages that this one feeds: `name`, `transport`, `codec`, `where`, `senders`."""
 
     @property
     def address(self) -> Address:

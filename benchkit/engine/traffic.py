@@ -15,12 +15,30 @@ from benchkit.records.seen import Traffic
 _SUMS: Final = ("retries", "timed_out", "refused", "late")
 
 
-def traffic_of(produced: Produced | None, samples: Samples) -> Traffic | None:
-    """All producers together; None where no traffic was controlled. `samples` of shape (n,), the block's."""
-    if produced is None or not produced.traffic:
+def discard(samples: Samples, told: Mapping[str, int]) -> dict[str, int]:
+    """Mark messages that vanished on the way as dropped, by option as many as `told`, the oldest first; how many.
+
+    What vanished beyond what the transport says that it dropped stays lost.
+    """
+    gone = np.isin(samples["status"], (Status.LOST, Status.PENDING))
+    vanished = np.flatnonzero(gone & (samples["sent"] != 0) & (samples["received"] == 0))
+    found: dict[str, int] = {}
+    for option, count in told.items():
+        these, vanished = vanished[:count], vanished[count:]
+        samples["status"][these] = Status.DROPPED
+        found[option] = len(these)
+    return found
+
+
+def traffic_of(produced: Produced | None, samples: Samples, discarded: Mapping[str, int]) -> Traffic | None:
+    """All producers together; None where no traffic was controlled. `samples` of shape (n,), the block's.
+
+    `discarded` is what the transport dropped, by option.
+    """
+    told = produced.traffic if produced else ()
+    if not told and not any(discarded.values()):
         return None
-    told = produced.traffic
-    drops: Counter[str] = Counter()
+    drops: Counter[str] = Counter(discarded)
     for each in told:
         drops.update(each["drops"])
     # Without replies a producer does not hear what a worker found too old.
@@ -30,7 +48,7 @@ def traffic_of(produced: Produced | None, samples: Samples) -> Traffic | None:
     return Traffic(
         drops={name: count for name, count in sorted(drops.items()) if count},
         **{name: sum(int(each[name]) for each in told) for name in _SUMS},
-        waited_most=max(int(each["waited_most"]) for each in told),
+        waited_most=max((int(each["waited_most"]) for each in told), default=0),
         limit=_limit([each["limit"] for each in told if each["limit"]]),
     )
 

@@ -38,6 +38,10 @@ class Ends:
     workers: list[tuple[Party, int]]
     producing: list[tuple[Party, int]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    """What records call each of the workers."""
+    levels: list[range] = field(default_factory=list)
+    """The workers of each hop of a pipeline, by their place among all; one level where there is one stage."""
 
     @property
     def dead(self) -> list[Party]:
@@ -52,6 +56,11 @@ class Ends:
     def reports(self) -> list[dict[str, Any] | None]:
         """What each producer measured; None for one that died."""
         return [party.event(number, "measured") for party, number in self.producing]
+
+
+def stage_failure(label: str) -> str:
+    """Whose a failure of a stage is: `stage-0`; of a pipeline `stage detect-0`, for a stage it is."""
+    return label if label.startswith("stage-") else f"stage {label}"
 
 
 def failure_of(party: str, event: Mapping[str, Any]) -> Failure:

@@ -28,6 +28,8 @@ class Work:
         self.going = threading.Event()
         """A worker that was held back may begin."""
         self.progress: Callable[[], int] = int
+        self.handed: Callable[[], int] = int
+        """Messages that a worker in the middle of a pipeline has handed on."""
 
     def stopped(self) -> str:
         """Asked in loops: has the runner said stop, and how?"""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from benchkit.engine import usage
 from benchkit.engine.account import Account, SoFar
@@ -47,7 +48,7 @@ ROW_DROPPED = 2
 
 
 @dataclass(slots=True)
-class _Held:
+class Held:
     """A message between `received` and `replied`."""
 
     delivery: Delivery
@@ -72,6 +73,9 @@ class Worker:
         self._stopped = stopped
         self._clock: Callable[[], int] = time.monotonic_ns if task.stamps else NO_STAMP
         self._finish = self._verify if task.checksums else _release
+        self._answers = task.replies
+        self.handed = 0
+        """Messages handed on to a next stage; read by the control thread."""
         self._rows = array("q")
         """Row after row of COLUMNS: one call a message, and as compact as columns."""
         self.corrupted = 0
@@ -123,7 +127,7 @@ class Worker:
                 return
             asked = clock()
 
-    def _others_alone(self, batch: list[_Held]) -> bool:
+    def _others_alone(self, batch: list[Held]) -> bool:
         """Told to stop, it has twice got nothing but what other clients sent, who may go on for ever.
 
         Twice: the first may have been received before it was told. A transport gives ours first.
@@ -136,17 +140,20 @@ class Worker:
     def _mark(self) -> None:
         """Costs are counted from here: before the first measured message is received."""
         self._cpu_from_ns = usage.own_cpu_ns(one_process=self._task.one_process)
-        self._spun_from_s = self._receiver.spun_s()
+        self._spun_from_s = self._spun_s()
         self._integrity_from_ns = self._integrity_ns
         if self._account.stale:
             self._account.mark(self._so_far())
 
+    def _spun_s(self) -> float:
+        return self._receiver.spun_s()
+
     def _so_far(self) -> SoFar:
         cpu_ns = usage.own_cpu_ns(one_process=self._task.one_process)
-        spin_ns = int(self._receiver.spun_s() * 1e9)
+        spin_ns = int(self._spun_s() * 1e9)
         return SoFar(self.handled, cpu_ns, spin_ns, integrity_ns=self._integrity_ns)
 
-    def _decode(self, delivery: Delivery, asked: int, received: int) -> _Held | None:
+    def _decode(self, delivery: Delivery, asked: int, received: int) -> Held | None:
         try:
             envelope, body = unpack(delivery.view)
             arrays, metadata = self._codec.decode(body)
@@ -159,11 +166,11 @@ class Worker:
         decoded = self._clock()
         if not envelope.flags & (WARMUP | FOREIGN):
             self._measuring = True
-        return _Held(
+        return Held(
             delivery, envelope, body, Message(envelope.seq, arrays, metadata), asked, received, decoded
         )
 
-    def _gather(self, first: _Held) -> list[_Held]:
+    def _gather(self, first: Held) -> list[Held]:
         """Up to `batch_size` messages, waiting for the rest no longer than the batch delay."""
         batch = [first]
         until = first.decoded + int(self._task.batch_delay_s * 1e9)
@@ -179,7 +186,7 @@ class Worker:
                 batch.append(held)
         return batch
 
-    def _handle(self, batch: list[_Held]) -> None:
+    def _handle(self, batch: list[Held]) -> None:
         """Run the stage, reply, acknowledge, then check integrity and give the memory back."""
         clock, record = self._clock, self._rows.extend
         started = clock()
@@ -195,7 +202,7 @@ class Worker:
         for held, arrays in zip(batch, outputs, strict=True):
             ok = arrays is not None
             foreign = held.envelope.flags & FOREIGN
-            if self._task.replies or foreign:
+            if self._answers or foreign:
                 ok = self._reply(held, arrays) and ok
             held.delivery.ack()
             replied = clock()
@@ -210,7 +217,7 @@ class Worker:
             self._finish(held)
         self._integrity_ns += clock() - before
 
-    def _reply(self, held: _Held, arrays: Arrays | None) -> bool:
+    def _reply(self, held: Held, arrays: Arrays | None) -> bool:
         """Hand the reply over; False when what the stage returned cannot travel."""
         if arrays is not None:
             try:
@@ -229,19 +236,19 @@ class Worker:
         )
         return False
 
-    def _hand_over(self, held: _Held, parts: list[Buffer], flags: int) -> None:
+    def _hand_over(self, held: Held, parts: list[Buffer], flags: int) -> None:
         envelope = held.envelope
         head = header(envelope.seq, total_bytes(parts), flags, item=envelope.item)
         held.delivery.reply([head, *parts])
 
-    def _stage_failed(self, error: Exception | SystemExit, batch: list[_Held]) -> None:
+    def _stage_failed(self, error: Exception | SystemExit, batch: list[Held]) -> None:
         """What another client asked for and the stage cannot do is told that client alone."""
         if all(held.envelope.flags & FOREIGN for held in batch):
             self._last_failure = _in_words(error)
         else:
             self._fail(error)
 
-    def _verify(self, held: _Held) -> None:
+    def _verify(self, held: Held) -> None:
         envelope = held.envelope
         if envelope.flags & FOREIGN:
             held.delivery.release()
@@ -266,15 +273,18 @@ class Worker:
         if self._task.stop_on_error:
             self.gave_up = True
 
+    def _table(self) -> npt.NDArray[np.int64]:
+        return np.array(self._rows, np.int64).reshape(-1, len(COLUMNS))
+
     def result(self) -> dict[str, Any]:
         """Columns and counters as plain data."""
-        table = np.array(self._rows, np.int64).reshape(-1, len(COLUMNS))
+        table = self._table()
         return {
             "columns": {name: table[:, at].tobytes() for at, name in enumerate(COLUMNS)},
             # A worker that got no measured message has spent nothing on any.
             "cpu_ns": (usage.own_cpu_ns(one_process=self._task.one_process) - self._cpu_from_ns)
             * self._measuring,
-            "spin_ns": int((self._receiver.spun_s() - self._spun_from_s) * 1e9) * self._measuring,
+            "spin_ns": int((self._spun_s() - self._spun_from_s) * 1e9) * self._measuring,
             "peak_rss_bytes": usage.peak_rss_bytes(os.getpid()),
             "rss_bytes": usage.rss_bytes(os.getpid()),
             "integrity_ns": self._integrity_ns - self._integrity_from_ns,
@@ -291,6 +301,6 @@ def _in_words(error: BaseException) -> str:
     return error.what if isinstance(error, BenchkitError) else redact(str(error))
 
 
-def _release(held: _Held) -> None:
+def _release(held: Held) -> None:
     """In the place of verifying where checksums are switched off."""
     held.delivery.release()

@@ -87,6 +87,11 @@ class FlowOptions(BaseModel):
     timeout: Positive | None = Field(
         None, description="a message without a reply for so long is tried again, or given up"
     )
+    hangs_up: bool = Field(
+        False,
+        description="a time-out ends the attempt, as where an HTTP client closes the connection: the stage works "
+        "on all the same, and its late reply comes to nobody. Otherwise it settles a message that was not given up",
+    )
     retry: Retry | None = Field(None, description="try again what was refused or not answered in time")
     adapt: Adapt | None = Field(
         None,
@@ -116,6 +121,8 @@ class FlowOptions(BaseModel):
 
     def _retry(self) -> str:
         timeout, deadline = self.timeout, self.deadline
+        if self.hangs_up and timeout is None:
+            return "hangs_up says what a time-out does: name the timeout as well, for example timeout: 500ms"
         if self.retry is not None and timeout is not None and deadline is not None and deadline <= timeout:
             return (
                 f"after a timeout of {timeout:g} s a message is older than its deadline of {deadline:g} s and never "
@@ -160,4 +167,6 @@ class FlowOptions(BaseModel):
             del plain["excess"]
         if self.late == "drop":
             del plain["late"]
+        if not self.hangs_up:
+            del plain["hangs_up"]
         return plain

@@ -109,6 +109,8 @@ class Block:
     """What the ends of the transport counted of themselves, by role and by names of their own; warm-up included."""
     traffic: Traffic | None = None
     """What traffic control did; None where none was asked for."""
+    hop_claims: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """As `claimed`, of the ends of a pipeline's later hops, by what `paths` calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,24 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class Hop:
+    """One stage of a pipeline and the way to it; its rows in the samples have its number as `hop`."""
+
+    name: str
+    stage: str
+    workers: int
+    transport: str
+    codec: str
+    after: str = ""
+    """The stage that feeds it; empty: the producer."""
+    batch_size: int = 1
+    wire_bytes: int = 0
+    """Bytes that its transport carries for one message, envelope included (mean of those made beforehand)."""
+    delivery: str = ""
+    has_broker: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One combination that was measured."""
 
@@ -218,6 +238,19 @@ class Cell:
     """Of a cell that was traced in code that people already run."""
     profile: Profile | None = None
     """What the profilers saw, in a block that is not among the measured ones; None where none was asked for."""
+    hops: tuple[Hop, ...] = ()
+    """Of a pipeline, each after the one that feeds it; `transport`, `codec`, `stage` and `workers` are then those
+    of the first. None where there is one stage."""
+
+    @property
+    def all_workers(self) -> int:
+        """Processes that run its stage, or its stages."""
+        return sum(hop.workers for hop in self.hops) or self.workers
+
+    @property
+    def most_workers(self) -> int:
+        """Of the stage that has most."""
+        return max((hop.workers for hop in self.hops), default=self.workers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from benchkit.records.samples import PHASES
 from benchkit.report.excerpt import excerpt
 from benchkit.report.grid import Piece, phase_pieces
 from benchkit.report.groups import Entry, Row
+from benchkit.report.hops import hop_row
 from benchkit.report.plain_table import Table, table
 from benchkit.words import named, retold, say, word
 
@@ -94,6 +95,7 @@ def _mapping(found: Any) -> Mapping[str, Any]:
 
 def _tables(entry: Entry) -> Iterator[Table | None]:
     yield _ledger(entry.get("ledger"))
+    yield table(say("The stages of the pipeline"), map(hop_row, _entries(entry.get("hops"))))
     yield table(say("Single messages: a typical one and slow ones"), _entries(entry.get("exemplars")))
     yield _resources(entry.get("resources"))
     laws = _mapping(entry.get("laws"))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.analysis.hops import messages_of
 from benchkit.analysis.ledger import Column, Selection, latency_ns, select
 from benchkit.analysis.pools import EXACT_MESSAGES
 from benchkit.records.run import Block, Run
@@ -97,8 +98,11 @@ def groups(run: Run, document: Entry) -> list[Group]:
     order = {cell: at for at, cell in enumerate(places)}
     found: dict[str, list[Row]] = {}
     look = looks(str(entry["transport"]) for entry in document["cells"])
+    known = {cell.id: cell for cell in run.cells}
     for number, entry in enumerate(document["cells"], 1):
         samples = run.samples.get(entry["id"], np.zeros(0, SAMPLE))
+        if entry["id"] in known:
+            samples = messages_of(known[entry["id"]], samples)
         every = max(1, -(-len(samples) // EXACT_MESSAGES))
         row = Row(
             number=number,

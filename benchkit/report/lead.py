@@ -36,7 +36,22 @@ class Claim:
 
 def lead(document: Entry, found: Sequence[Group]) -> tuple[Claim, ...]:
     """Three sentences at most, the last one always there."""
-    return (*_best(document, found), *_limits(found), _trust(document, found))
+    first = tuple(_collapsed(document, found)) or tuple(_best(document, found))
+    return (*first, *_limits(found), _trust(document, found))
+
+
+def _collapsed(document: Entry, found: Sequence[Group]) -> Iterator[Claim]:
+    """Who fell behind a queue is the answer, whoever was fastest for the rest."""
+    fallen = document.get("collapse") or ()
+    if fallen:
+        sentences = fallen[0]["sentences"]
+        # The first that fell, and where the queue moved the wait; the others stand in the details.
+        text = f"{sentences[0]} {sentences[-1]}"
+        named_ids = {fallen[0]["best"], *(each["cell"] for each in fallen[0]["fallen"])}
+        rows = [(group, row) for group in found for row in group.rows if row.entry["id"] in named_ids]
+        groups = {group.number for group, _ in rows}
+        cells = tuple((row.number, row.label) for _, row in rows)
+        yield Claim(excerpt(text, 1500), groups.pop() if len(groups) == 1 else None, cells)
 
 
 def crossings(document: Entry) -> list[str]:

@@ -19,6 +19,7 @@ from benchkit.report import promised
 from benchkit.report.bar import PHASES, PhaseBar, legend
 from benchkit.report.codecs import codec_table
 from benchkit.report.freshness import terminal_parts
+from benchkit.report.hops import hop_tables
 from benchkit.report.limits import of_run
 from benchkit.report.link_words import link_lines
 from benchkit.report.profiles import brief
@@ -71,7 +72,7 @@ def report(document: Entry, folder: Path | None = None) -> View:
             yield text("")
             for row, told in traffic_lines(cells):
                 yield _entry("=", f"{row}: {told}")
-            for table in codec_table(cells):
+            for table in (*hop_tables(cells), *codec_table(cells)):
                 yield table
                 yield text("")
         yield from _live(document, width)
@@ -153,9 +154,8 @@ def _row(cell: Entry, place: Entry | None, wide: bool) -> Iterator[RenderableTyp
     if wide:
         yield text(_against_best(place))
         verdict = cell["verdict"]
-        yield text(
-            verdict["bottleneck"] + ("" if verdict["resource"] == "none" else f" ({verdict['resource']})")
-        )
+        whose = verdict.get("stage") or verdict["resource"]
+        yield text(verdict["bottleneck"] + ("" if verdict["resource"] == "none" else f" ({whose})"))
         yield text(f"{cell['guarantee']['delivery']}, {cell['guarantee']['durability']}")
     if cell["validity"]["valid"]:
         yield PhaseBar({name: phase["share"] for name, phase in cell["phases_us"].items()})
@@ -216,7 +216,9 @@ def _footnotes(document: Entry, width: int) -> Pieces:
 
 def _live(document: Entry, width: int) -> Pieces:
     """What results were worth when they came, over policies and workers."""
-    for title, table, notes in terminal_parts(document["cells"], width):
+    for at, (title, table, notes) in enumerate(terminal_parts(document["cells"], width)):
+        if not at:
+            yield text("")
         yield text(title, "bold")
         yield table
         yield from (text(note, "dim") for note in notes)

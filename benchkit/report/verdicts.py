@@ -20,11 +20,12 @@ def verdicts(document: Entry) -> Iterator[tuple[str, str]]:
     ]
     cells.sort(key=lambda cell: places.get(cell["id"], len(places)))
     for group in dict.fromkeys(cell["group"] for cell in document["cells"]):
-        alike: dict[tuple[str, str, str], list[Entry]] = {}
+        alike: dict[tuple[str, ...], list[Entry]] = {}
         for cell in cells:
             if cell["group"] == group:
                 found = cell["verdict"]
-                alike.setdefault((found["kind"], found["bottleneck"], found["resource"]), []).append(cell)
+                same = (found["kind"], found["bottleneck"], found["resource"], found.get("stage", ""))
+                alike.setdefault(same, []).append(cell)
         for each in alike.values():
             yield each[0]["labels"]["group"], _together(each)
 
@@ -38,5 +39,5 @@ def _together(cells: Sequence[Entry]) -> str:
         said = "no bottleneck" if first["kind"] == "none" else "no single bottleneck"
         return f"{said}: {', '.join(cell['labels']['row'] for cell in cells)}"
     shares = ", ".join(f"{cell['labels']['row']} {cell['verdict']['share']:.0%}" for cell in cells)
-    phase, resource = first["bottleneck"], first["resource"]
+    phase, resource = first["bottleneck"], first.get("stage") or first["resource"]
     return f"{first['kind']} ({phase}, {resource}), its part of the latency: {shares}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import TypeVar
 
-from benchkit.scenario import gating, options, select
+from benchkit.scenario import gating, options, pipeline, select
 from benchkit.scenario.budgets import budgets
 from benchkit.scenario.model import (
     AXES,
     KEYS,
     MAX_CELLS,
+    Axis,
     BlockOptions,
     Checks,
     Choice,
@@ -98,13 +99,15 @@ def _group(
     for name, found in picked.items():
         key = name, id(found)
         if key not in made:
-            made[key] = choices(AXES[name], found, problems)
+            read = pipeline.choices if name == "pipeline" else choices
+            made[key] = read(AXES[name], found, problems)
         axes[name] = made[key]
     return Group(where, axes)
 
 
 def _base(root: Map, problems: Problems) -> Picked:
     """Axes in document order, those that are not written at the end."""
+    pipeline.beside(root.entries, problems)
     found: Picked = {}
     for name, entry in root.entries.items():
         if name in AXES:
@@ -113,7 +116,7 @@ def _base(root: Map, problems: Problems) -> Picked:
         if name in found:
             continue
         if axis.model:
-            found[name] = [Pick(root.where, None, {}, axis.model)]
+            found[name] = [_default(axis, root)]
         elif axis.default:
             found[name] = picks(axis, Leaf(root.where, axis.default), problems)
         else:
@@ -123,8 +126,20 @@ def _base(root: Map, problems: Problems) -> Picked:
     return found
 
 
+def _default(axis: Axis, root: Map) -> Pick:
+    """What is not written: the model's defaults, but that a pipeline is one-way."""
+    assert axis.model is not None  # noqa: S101  (asked for plain options only)
+    one_way = axis.name == "replies" and pipeline.is_written(root.entries)
+    entries = {"replies": Entry(root.where, Leaf(root.where, False))} if one_way else {}
+    return Pick(root.where, None, entries, axis.model)
+
+
 def _included(node: Map, base: Picked, problems: Problems) -> Picked:
+    pipeline.beside(node.entries, problems)
     found = dict(base)
+    if pipeline.is_written(node.entries):
+        # The base's one stage is another group's; this one has several, and answers nobody.
+        found |= {name: _alone(AXES[name], node, problems) for name in (*pipeline.BESIDE, "replies")}
     for key, entry in node.entries.items():
         if key in AXES:
             found[key] = overlay(base[key], picks(AXES[key], entry.node, problems))
@@ -135,6 +150,13 @@ def _included(node: Map, base: Picked, problems: Problems) -> Picked:
         else:
             problems.unknown(entry.where, "key", key, AXES)
     return found
+
+
+def _alone(axis: Axis, node: Map, problems: Problems) -> list[Pick]:
+    """An axis of which neither base nor include says anything."""
+    if axis.default:
+        return picks(axis, Leaf(node.where, axis.default), problems)
+    return [_default(axis, node)]
 
 
 def _includes(entry: Entry | None, problems: Problems) -> list[Map]:

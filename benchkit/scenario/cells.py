@@ -15,6 +15,7 @@ from benchkit.flow.options import FlowOptions
 from benchkit.link.options import LinkOptions, Numbers
 from benchkit.link.profiles import NONE
 from benchkit.load.base import Arrival
+from benchkit.scenario.hops import Hop, shown
 from benchkit.scenario.model import AXES, Choice, Group
 from benchkit.scenario.redact import redact
 from benchkit.sources.base import Source
@@ -144,7 +145,7 @@ def _unsaid(choice: Choice, option: str) -> bool:
     if isinstance(value, FlowOptions):
         if option == "late":
             return value.late == "count" or value.deadline is None
-        return getattr(value, option) in (None, "wait")
+        return getattr(value, option) in (None, False, "wait")
     if not isinstance(value, LinkOptions):
         return False
     said = getattr(value, option)
@@ -161,6 +162,8 @@ def _text(value: Any, *, clear: bool) -> str:
             return "true" if value else "false"
         case float():
             return format(value, ".6g") if not clear else repr(value)
+        case (Hop(), *_):
+            return shown(value)
         case tuple() | list():
             return "x".join(_text(item, clear=clear) for item in value)
         case _:

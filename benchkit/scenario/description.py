@@ -53,7 +53,7 @@ def describe(plan: Plan) -> Description:
             transport=cell.transport.kind,
             codec=cell.codec.kind,
             source=cell.source.label(),
-            stage=cell.stage.kind,
+            stage=" > ".join(hop.name for hop in cell.hops) or cell.stage.kind,
             load=cell.load.label(),
             workers=cell.workers,
             producers=cell.producers,

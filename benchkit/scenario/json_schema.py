@@ -8,7 +8,9 @@ from pydantic import BaseModel
 
 from benchkit.errors import BenchkitError
 from benchkit.scenario import fieldtypes
+from benchkit.scenario.hops import MAX_HOPS
 from benchkit.scenario.model import AXES, WHOLE, Axis, Header, tag_of
+from benchkit.scenario.pipeline import PLUGINS, HopOptions
 from benchkit.scenario.select import KEYS as MATCHED
 
 Schema = dict[str, Any]
@@ -69,11 +71,23 @@ def _or_list(one: Schema) -> Schema:
 
 
 def _axis(axis: Axis, definitions: Schema, *, partial: bool) -> Schema:
+    if axis.name == "pipeline":
+        return _pipeline(definitions)
     name = f"{axis.name}-options" if partial else axis.name
     definitions[name] = (
         _plain(axis, definitions) if axis.model else _plugins(axis, definitions, partial=partial)
     )
     return _or_list({"$ref": f"#/$defs/{name}"})
+
+
+def _pipeline(definitions: Schema) -> Schema:
+    """A list of stages; what stands in an entry has the form that it has at the top, without lists."""
+    entry = _options(HopOptions, "hop", definitions, sweep=False)
+    within = {name: {"$ref": f"#/$defs/{name}"} for name in ("batch", *PLUGINS)}
+    definitions["hop"] = {**entry, "properties": {**entry["properties"], **within}}
+    about = "several stages in a chain, or in a tree with `after`; in the place of stage, workers and batch"
+    hops = {"type": "array", "items": {"$ref": "#/$defs/hop"}, "minItems": 1, "maxItems": MAX_HOPS}
+    return {"description": about, "anyOf": [hops, {"type": "null"}]}
 
 
 def _plain(axis: Axis, definitions: Schema) -> Schema:

@@ -14,6 +14,7 @@ from benchkit.link.options import LinkOptions
 from benchkit.load import base as load_base
 from benchkit.load.search import Promises, Search, Share
 from benchkit.plugins import Registry
+from benchkit.scenario.hops import Pipeline
 from benchkit.scenario.nodes import Where
 from benchkit.sources import base as source_base
 from benchkit.stages import base as stage_base
@@ -229,6 +230,7 @@ AXES: dict[str, Axis] = {
         Axis("replies", "replies", model=Replies, field="replies"),
         Axis("link", "link", model=LinkOptions, field="profile"),
         Axis("flow", "flow", model=FlowOptions, field="policy"),
+        Axis("pipeline", "pipeline", model=Pipeline, field="pipeline"),
     )
 }
 

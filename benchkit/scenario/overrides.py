@@ -64,12 +64,21 @@ def _parsed(text: str, problems: Problems) -> tuple[tuple[str, ...], Node] | Non
 def _is_public(path: tuple[str, ...]) -> bool:
     """The value may be shown: the path is a known one and no secret. Anything misspelt is hidden."""
     head = path[2:] if path[0] == "include" and len(path) > 2 else path
+    if head[0] == "pipeline" and len(head) > 1:
+        return _is_public_in_hop(head[2:] if head[1].isdecimal() else head[1:])
     if len(head) == 1:
         return head[0] in KEYS
     if head[0] in WHOLE:
         return head[1] in WHOLE[head[0]].model_fields
     axis = AXES.get(head[0])
     return bool(axis) and (head[1] in _NAMES or _is_public_option(AXES[head[0]], head[1]))
+
+
+def _is_public_in_hop(path: tuple[str, ...]) -> bool:
+    """Within an entry of a pipeline: its own plain options, and those sections that stand at the top as well."""
+    if not path or path[0] in ("name", "after"):
+        return len(path) == 1
+    return path[0] in ("workers", "batch", "stage", "transport", "codec") and _is_public(path)
 
 
 def _is_public_option(axis: Axis, name: str) -> bool:

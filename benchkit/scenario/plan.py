@@ -10,6 +10,7 @@ from benchkit.flow.options import FlowOptions
 from benchkit.link.options import LinkOptions
 from benchkit.load.base import Arrival
 from benchkit.load.search import Capacity
+from benchkit.scenario.hops import Pipeline
 from benchkit.scenario.model import WhatIfOptions
 from benchkit.sources.base import Source
 from benchkit.stages.base import Stage
@@ -25,13 +26,40 @@ GATE_RUN_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedHop:
+    """One stage of a pipeline and the way to it, the cell's transport and codec filled in."""
+
+    name: str
+    after: int
+    """Number of the hop whose stage feeds it; -1: the producer."""
+    stage: Stage
+    workers: int
+    batch_size: int
+    batch_delay_s: float
+    transport: Transport
+    codec: Codec
+
+
+def planned_hops(pipeline: Pipeline, transport: Transport, codec: Codec) -> tuple[PlannedHop, ...]:
+    """The hops of a cell, each after the one that feeds it; none where it has one stage."""
+    number = {hop.name: at for at, hop in enumerate(pipeline.pipeline)}
+    return tuple(
+        PlannedHop(
+            hop.name, number.get(hop.after, -1), hop.stage, hop.workers, hop.batch_size, hop.batch_delay_s,
+            hop.transport or transport, hop.codec or codec,
+        )
+        for hop in pipeline.pipeline
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedCell:
     """One combination to measure, every option validated."""
 
     id: str
     """`<transport>/<codec>/<source>/<load>` and what else was swept; unique in the plan, safe in a path."""
     group: str
-    """`<source>/<load>...`: everything but transport and codec (and what is swept inside them)."""
+    """`<source>/<load>...`: everything but transport, codec (and what is swept inside them) and traffic control."""
     source: Source
     codec: Codec
     transport: Transport
@@ -47,6 +75,13 @@ class PlannedCell:
     link_seed: int = 0
     flow: FlowOptions | None = None
     """How the producers' traffic is controlled; None: messages go straight to the transport."""
+    hops: tuple[PlannedHop, ...] = ()
+    """Of a pipeline; its first one is what `stage`, `workers` and `batch_size` say. None: one stage."""
+
+    @property
+    def transports(self) -> tuple[Transport, ...]:
+        """Of all its hops, the first one's first."""
+        return (self.transport, *(hop.transport for hop in self.hops[1:]))
 
 
 @dataclass(frozen=True, slots=True)

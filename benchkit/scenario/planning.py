@@ -15,7 +15,7 @@ from benchkit.scenario.cells import Cell, cells
 from benchkit.scenario.model import AXES, GateOptions, Rule, Scenario
 from benchkit.scenario.nodes import Map, Where
 from benchkit.scenario.order import Order, Stream, quickened, quickened_trials, seed_for
-from benchkit.scenario.plan import GATE_RUN_S, Blocks, Gate, Plan, PlannedCell
+from benchkit.scenario.plan import GATE_RUN_S, Blocks, Gate, Plan, PlannedCell, planned_hops
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.reader import read_file
 from benchkit.scenario.redact import redact
@@ -23,6 +23,7 @@ from benchkit.scenario.refuse import refuse
 from benchkit.scenario.refuse_flow import refuse_flow
 from benchkit.scenario.refuse_link import refuse_link
 from benchkit.scenario.refuse_load import refuse_load
+from benchkit.scenario.refuse_pipeline import refuse_pipeline
 from benchkit.scenario.refuse_producers import refuse_producers
 from benchkit.scenario.refuse_search import refuse_search
 from benchkit.scenario.refuse_what_if import refuse_what_if
@@ -86,6 +87,7 @@ def _kept(scenario: Scenario, filters: Sequence[Rule], blocks_at: Where, problem
             )
         refuse(chosen, scenario.blocks, blocks_at, problems)
         refuse_producers(chosen, problems)
+        refuse_pipeline(chosen, problems)
         refuse_link(chosen, scenario.blocks, blocks_at, problems)
         refuse_flow(chosen, problems)
         refuse_search(chosen, scenario.blocks, problems)
@@ -138,20 +140,23 @@ def _searching(kept: Sequence[Cell]) -> frozenset[int]:
 
 def _planned(cell: Cell, seed: int) -> PlannedCell:
     value: dict[str, Any] = {name: cell.choices[name].value for name in AXES}
+    hops = planned_hops(value["pipeline"], value["transport"], value["codec"])
+    first = hops[0] if hops else None
     return PlannedCell(
         id=cell.id,
         group=cell.group,
         source=value["source"],
         codec=value["codec"],
         transport=value["transport"],
-        stage=value["stage"],
+        stage=first.stage if first else value["stage"],
         load=value["load"],
-        workers=value["workers"].workers,
-        batch_size=value["batch"].size,
-        batch_delay_s=value["batch"].delay,
+        workers=first.workers if first else value["workers"].workers,
+        batch_size=first.batch_size if first else value["batch"].size,
+        batch_delay_s=first.batch_delay_s if first else value["batch"].delay,
         replies=value["replies"].replies,
         producers=value["producers"].producers,
         link=None if value["link"].absent else value["link"],
         link_seed=seed_for(seed, Stream.LINK),
         flow=None if value["flow"].absent else value["flow"],
+        hops=hops,
     )

@@ -78,6 +78,8 @@ def _soak(found: Sequence[Cell], blocks: BlockOptions, blocks_at: Where, problem
 
 
 def _closed(cell: Cell, problems: Problems) -> None:
+    if _option(cell, "pipeline", "pipeline"):
+        return
     if isinstance(cell.choices["load"].value, ClosedArrival) and not _option(cell, "replies", "replies"):
         problems.add(
             cell.choices["load"].where,

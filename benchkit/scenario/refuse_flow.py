@@ -71,6 +71,13 @@ def _transport(cell: Cell, flow: FlowOptions) -> Iterator[Wrong]:
     if flow.deadline is not None and promised.external_stage:
         what = "deadline: a server of somebody else's does not know when a message was due"
         yield "deadline", what, "timeout, which holds at the producer alone"
+    if promised.drops:
+        for option in ("credits", "adapt"):
+            if getattr(flow, option) or (option == "credits" and flow.policy == "latest-only"):
+                what = (
+                    f"{option} with a transport that drops by itself: the credit of what it dropped is gone"
+                )
+                yield option, what, f"leave maxlen of transport {choice.kind} out"
     if promised.in_place:
         what = "messages that stand in the transport's memory beforehand have no queue to wait in"
         yield "policy", what, f"loan: false for transport {choice.kind}, or no flow"

@@ -52,10 +52,11 @@ def _unreachable(cell: Cell, load: Capacity, problems: Problems) -> None:
 
 def _no_start(cell: Cell, load: Capacity, problems: Problems) -> None:
     if load.start is None and not _option(cell, "replies", "replies"):
+        give = "give load.start, for example start: 10/s"
         problems.add(
             cell.choices["load"].where,
             "without replies no closed loop can tell where the search should begin",
-            "replies: true, or give load.start, for example start: 10/s",
+            give if _option(cell, "pipeline", "pipeline") else f"replies: true, or {give}",
         )
 
 

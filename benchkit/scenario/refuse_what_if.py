@@ -39,10 +39,16 @@ def refuse_what_if(
         problems.add(
             places[""],
             "what_if: without replies nothing tells how many messages are under way, so no cell can be saturated",
-            "replies: true",
+            "what_if.run: false: a pipeline gives no replies"
+            if all(_option(cell, "pipeline", "pipeline") for cell in given)
+            else "replies: true",
         )
         return
     _phases(given, asked, place("phases"), problems)
+
+
+def _option(cell: Cell, axis: str, name: str) -> object:
+    return getattr(cell.choices[axis].value, name)
 
 
 def _phases(given: Sequence[Cell], asked: WhatIfOptions, where: Where, problems: Problems) -> None:

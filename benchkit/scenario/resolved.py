@@ -8,6 +8,7 @@ from typing import Any
 from benchkit.flow.options import FlowOptions
 from benchkit.link.options import LinkOptions
 from benchkit.scenario import gating
+from benchkit.scenario.hops import Hop, Pipeline
 from benchkit.scenario.model import BlockOptions, Choice, Group, Rule, Scenario, tag_of
 from benchkit.scenario.redact import recorded
 
@@ -24,6 +25,8 @@ def resolved(scenario: Scenario, blocks: BlockOptions) -> dict[str, object]:
     folder = scenario.folder
     header = recorded(scenario.header.model_dump(), folder)
     base, *others = (_axes(group, folder) for group in scenario.groups)
+    if "pipeline" in base:
+        others = [other if "pipeline" in other else {**other, "pipeline": None} for other in others]
     whole = {
         "blocks": recorded({**blocks.model_dump(), "warmup_max": blocks.longest_warmup_s}, folder),
         "checks": recorded(scenario.checks.model_dump(), folder),
@@ -45,7 +48,12 @@ def resolved(scenario: Scenario, blocks: BlockOptions) -> dict[str, object]:
 
 def _axes(group: Group, folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    piped = all(_piped(choice) for choice in group.axes["pipeline"])
     for name, choices in group.axes.items():
+        if name == "pipeline" and not any(map(_piped, choices)):
+            continue
+        if piped and name in ("stage", "workers", "batch"):
+            continue
         if all(isinstance(choice.value, _ASKED) and choice.value.absent for choice in choices):
             continue
         values = [_choice(choice, folder) for choice in choices]
@@ -56,10 +64,29 @@ def _axes(group: Group, folder: Path) -> dict[str, Any]:
 def _choice(choice: Choice, folder: Path) -> Any:
     if isinstance(choice.value, _ASKED):
         return recorded(choice.value.given(), folder)
+    if isinstance(choice.value, Pipeline):
+        return [_hop(hop, folder) for hop in choice.value.pipeline]
     options = recorded(choice.value.model_dump(), folder)
     if choice.axis.field == choice.axis.name:
         return options[choice.axis.field]
     return {tag_of(choice.axis, type(choice.value)): choice.kind, **options} if choice.axis.tag else options
+
+
+def _piped(choice: Choice) -> bool:
+    return isinstance(choice.value, Pipeline) and bool(choice.value.pipeline)
+
+
+def _hop(hop: Hop, folder: Path) -> dict[str, Any]:
+    plugins = {name: getattr(hop, name) for name in ("stage", "transport", "codec") if getattr(hop, name)}
+    return {
+        "name": hop.name,
+        **({"after": hop.after} if hop.after else {}),
+        "workers": hop.workers,
+        "batch": {"size": hop.batch_size, "delay": hop.batch_delay_s},
+        **{
+            name: recorded({"kind": each.kind, **each.model_dump()}, folder) for name, each in plugins.items()
+        },
+    }
 
 
 def _rule(rule: Rule) -> dict[str, list[str]]:

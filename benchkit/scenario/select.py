@@ -2,7 +2,8 @@
 
 A cell matches when every key matches; a key matches when any of its values does. Values are names, labels
 or shell patterns: `transport`, `codec` and `stage` by name, `source` and `load` by name or label,
-`workers`, `producers`, `batch` and `replies` by value, `id` and `group` by the text that `--dry-run` shows.
+`workers`, `producers`, `batch` and `replies` by value, `pipeline` by the names of its stages
+(`decode-detect-track`; `none`), `id` and `group` by the text that `--dry-run` shows.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from benchkit.scenario.cells import Cell
+from benchkit.scenario.hops import shown
 from benchkit.scenario.model import AXES, Pattern, Rule
 from benchkit.scenario.nodes import Entry, Items, Leaf, Map, Node, Where
 from benchkit.scenario.problems import Problems, listed
@@ -90,6 +92,8 @@ def texts(cell: Cell, key: str) -> tuple[str, ...]:
     axis = AXES[key]
     if axis.field:
         value = getattr(choice.value, axis.field)
+        if isinstance(value, tuple):
+            return (shown(value),)
         return ("true" if value else "false",) if isinstance(value, bool) else (str(value),)
     label = cell.labels.get(key)
     return (choice.kind, label) if label and label != choice.kind else (choice.kind,)

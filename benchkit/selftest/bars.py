@@ -96,7 +96,8 @@ def judged(line: Entry) -> Right | None:
     found, truth = line["verdict"], BY_NAME[line["kind"]].truth
     return Right(
         found["bottleneck"] in truth.phases,
-        found["resource"] in truth.resources,
+        # Whose time it is: of a chain's stages the right one.
+        found["resource"] in truth.resources and found.get("stage", "") == truth.stage,
         found["kind"] in truth.kinds,
         found["confidence"] > CONFIDENT,
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from benchkit.selftest import shapes
-from benchkit.selftest.recipe import UNLIMITED, Recipe
+from benchkit.selftest.recipe import CHAIN, UNLIMITED, Recipe
 from benchkit.selftest.shapes import Shape
 
 ANY_PHASE: Final = (
@@ -35,6 +35,8 @@ class Truth:
     phases: tuple[str, ...]
     resources: tuple[str, ...]
     kinds: tuple[str, ...]
+    stage: str = ""
+    """The stage of a pipeline that must be named; empty where there is one stage."""
 
 
 HEALTHY: Final = Truth(("none",), ("none",), ("none",))
@@ -115,6 +117,28 @@ _LINKED: Final = (
 """Where the way through the link shows: a client that waits for the broker's answer is held in `send`."""
 
 
+def _chained(number: int) -> Planted:
+    """A stage of three computes for longer."""
+    truth = Truth(("compute",), ("stage",), ("compute-bound",), CHAIN[number])
+    variants = _on("shm", "unix", "redis-list", stage="passing", in_hop=number)
+    return Planted(f"chain, slow {CHAIN[number]}", truth, variants, shapes.drawn_out("compute"))
+
+
+def _coded_hop(number: int) -> Planted:
+    """A stage of three encodes for longer what it hands on."""
+    truth = Truth(("encode",), ("stage",), ("serialisation-bound",), CHAIN[number - 1])
+    variants = _on(
+        "shm",
+        "unix",
+        "redis-list",
+        stage="passing",
+        in_hop=number,
+        by={"encode": "codec"},
+        **_CODECS["json-base64"],
+    )
+    return Planted(f"chain, dear codec to {CHAIN[number]}", truth, variants, shapes.drawn_out("encode"))
+
+
 def _healthy(*ways: str) -> Planted:
     return Planted(f"healthy, {ways[0]}", HEALTHY, _on(*ways, replies=True), shapes.even)
 
@@ -182,6 +206,8 @@ KINDS: Final[tuple[Planted, ...]] = (
         "two workers on one core", Truth(ANY_PHASE, ("stage",), ("core-contention",)),
         _on("unix", "shm", "redis-list", stage="burning", replies=True, workers=2), shapes.workers_on_one_core,
     ),
+    *(_chained(number) for number in range(len(CHAIN))),
+    _coded_hop(2),
     Planted(
         "slow source", Truth((), (), ()),
         _on("shm", "unix", source={"kind": "camera", "size": "1920x1080", "distinct": 0}), shapes.slow_source,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from benchkit.link.options import LinkOptions
 from benchkit.load import base as loads
-from benchkit.scenario.plan import PlannedCell
+from benchkit.scenario.plan import PlannedCell, PlannedHop
 from benchkit.sources import base as sources
 from benchkit.stages import base as stages
 from benchkit.tensors.codecs import base as codecs
@@ -20,6 +20,8 @@ WINDOW: Final[Options] = {"kind": "sensors", "samples": 144, "channels": 12, "di
 """7 kB: what a dam's instruments send."""
 UNLIMITED: Final = "100GB/s"
 """Of a link that is there and limits nothing."""
+CHAIN: Final = ("decode", "detect", "track")
+"""Stages of a pipeline with several."""
 BROKERED: Final = frozenset({"redis-list", "redis-stream"})
 
 
@@ -61,14 +63,33 @@ class Recipe:
     batch_size: int = 1
     batch_delay_us: float = 0.0
     workers: int = 1
+    in_hop: int = -1
+    """Of a chain of three stages, the one to which all that is spent belongs, with the way to it; -1: no chain."""
 
     def cell(self, name: str) -> PlannedCell:
         """As the runner takes it."""
+        hops = self._hops()
+        first = hops[0] if hops else None
         return PlannedCell(
-            id=name, group=name, source=sources.registry.build(dict(self.source)), codec=self._codec(),
-            transport=self._transport(), stage=self._stage(), load=loads.registry.build(dict(self.load)),
+            id=name, group=name, source=sources.registry.build(dict(self.source)),
+            codec=first.codec if first else self._codec(), transport=first.transport if first else self._transport(),
+            stage=first.stage if first else self._stage(), load=loads.registry.build(dict(self.load)),
             workers=self.workers, batch_size=self.batch_size, batch_delay_s=self.batch_delay_us / 1e6,
-            replies=self.replies, link=LinkOptions(**self.link) if self.link else None,
+            replies=self.replies, link=LinkOptions(**self.link) if self.link else None, hops=hops,
+        )  # fmt: skip
+
+    def _hops(self) -> tuple[PlannedHop, ...]:
+        if self.in_hop < 0:
+            return ()
+        plain = replace(self, spent=Spent(), planted={})
+        return tuple(
+            self._hop(number, self if number == self.in_hop else plain) for number in range(len(CHAIN))
+        )
+
+    def _hop(self, number: int, own: Recipe) -> PlannedHop:
+        return PlannedHop(
+            CHAIN[number], number - 1, own._stage(), self.workers, self.batch_size, 0.0, own._transport(),
+            own._codec(),
         )  # fmt: skip
 
     def _codec(self) -> codecs.Codec:

@@ -22,7 +22,8 @@ from benchkit.tensors.message import Arrays, Message, allowed
 _REPLY_REMEDY = 'return a dict of numpy arrays, for example {"level": np.asarray(level)}'
 
 
-def _module_and_name(target: str) -> str:
+def module_and_name(target: str) -> str:
+    """`target` itself where it reads `module:callable`; else ValueError."""
     module, colon, name = target.partition(":")
     if not colon or not all(part.isidentifier() for part in (*module.split("."), *name.split("."))):
         raise ValueError("write module:callable, for example detector:run")
@@ -38,7 +39,7 @@ class Python(Stage):
 
     kind: ClassVar[str] = "python"
 
-    target: Annotated[str, AfterValidator(_module_and_name)] = Field(description="module:callable")
+    target: Annotated[str, AfterValidator(module_and_name)] = Field(description="module:callable")
     path: Path | None = Field(
         None,
         description="folder of the module, relative to the scenario; searched first, only while importing",

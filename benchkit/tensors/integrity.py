@@ -8,6 +8,10 @@ comparing the stage's replies with a local run.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
@@ -29,6 +33,32 @@ def fingerprint(body: Buffer) -> int:
     lines = np.frombuffer(view, np.uint8, whole * _LINE_BYTES).reshape(whole, _LINE_BYTES)
     sampled = lines[:: -(-whole // _LINES)].tobytes()
     return xxh3_64_intdigest(sampled + view[-_LINE_BYTES:], seed=nbytes)
+
+
+def fingerprint_of_parts(parts: Sequence[Buffer]) -> int:
+    """The `fingerprint` of a body that is not in one piece, without joining a long one (about 30 us)."""
+    views = [memoryview(part).cast("B") for part in parts if len(part)]
+    nbytes = sum(view.nbytes for view in views)
+    if nbytes <= _WHOLE_BELOW_BYTES or len(views) == 1:
+        return fingerprint(views[0] if len(views) == 1 else b"".join(views))
+    ends = list(accumulate(view.nbytes for view in views))
+    whole = nbytes // _LINE_BYTES
+    step = -(-whole // _LINES) * _LINE_BYTES
+    begins = [*range(0, whole * _LINE_BYTES, step), nbytes - _LINE_BYTES]
+    sampled = [piece for begin in begins for piece in _pieces(views, ends, begin)]
+    return xxh3_64_intdigest(b"".join(sampled), seed=nbytes)
+
+
+def _pieces(views: Sequence[memoryview], ends: Sequence[int], begin: int) -> Iterator[memoryview]:
+    """One line of the parts as if they were joined; it may lie across several."""
+    at, left = bisect_right(ends, begin), _LINE_BYTES
+    while left:
+        view = views[at]
+        first = begin + _LINE_BYTES - left - (ends[at] - view.nbytes)
+        piece = view[first : first + left]
+        left -= piece.nbytes
+        at += 1
+        yield piece
 
 
 def checksum(body: Buffer) -> int:

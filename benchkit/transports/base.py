@@ -80,6 +80,8 @@ class Capabilities:
     """All that an end moves goes over connections that `Transport.through` can lead another way."""
     refuses: bool = False
     """A full server says no after `send` took a message (503): the same message may be taken a little later."""
+    drops: str = ""
+    """The option by which it drops messages that it has taken (`maxlen`); `Sender.dropped` says how many."""
     reroutable_with: str = ""
     """The option that would make it so: "socket: tcp"."""
     datagrams: bool = False
@@ -211,6 +213,14 @@ class Sender(ABC):
         UsageError where `Capabilities.loans` is not declared.
         """
         raise UsageError("this transport lends no memory", remedy="ask for Capabilities.loans first")
+
+    def dropped(self) -> Mapping[str, int]:
+        """Messages that it took from this end and that an option of its own dropped, by that option's name.
+
+        As far as is known; asked now and then while replies are awaited, and at the end. Those of
+        `Capabilities.drops`.
+        """
+        return {}
 
     def spun_s(self) -> float:
         """Seconds that this end has spent so far looking again and again instead of sleeping.

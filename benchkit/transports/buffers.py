@@ -43,6 +43,18 @@ def gather(parts: Sequence[Buffer], into: memoryview) -> None:
         offset = end
 
 
+BEGINNING_BYTES = 64
+"""How much of an unanswered message is kept, to say which one was refused."""
+
+
+def beginning(parts: Sequence[Buffer]) -> bytes:
+    """The first bytes of a message: its envelope, which says which one it is."""
+    if parts and len(parts[0]) >= BEGINNING_BYTES:
+        return bytes(memoryview(parts[0])[:BEGINNING_BYTES])
+    starts = [bytes(memoryview(part)[:BEGINNING_BYTES]) for part in parts[:BEGINNING_BYTES]]
+    return b"".join(starts)[:BEGINNING_BYTES]
+
+
 class Pool:
     """Equal buffers of one end; the one given back last is taken first, because it is still in the cache.
 

@@ -32,6 +32,7 @@ from benchkit.transports.base import (
     Setup,
     Transport,
 )
+from benchkit.transports.sockets import SocketOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -84,7 +85,7 @@ class HttpReceiver(Receiver):
         self._server.close()
 
 
-class Http(Transport):
+class Http(SocketOptions, Transport):
     """HTTP/1.1 POST to uvicorn in the stage worker, raw bodies read in place, keep-alive"""
 
     kind: ClassVar[str] = "http"
@@ -97,6 +98,14 @@ class Http(Transport):
         le=1_000_000,
         description="messages that wait in one worker's server before it answers 503 "
         "(default: depth for each producer, never)",
+    )
+    keep_alive: bool = Field(True, description="use a connection again; false opens one for each request")
+    pool: int | None = Field(
+        None,
+        ge=1,
+        le=65536,
+        description="idle connections that are kept to a worker; what is in flight beyond it opens further ones, "
+        "which are closed again (default: all)",
     )
     retry_after: int = Field(
         1, ge=0, le=3600, description="seconds after which a 503 asks to try again (Retry-After, whole ones)"
@@ -147,12 +156,14 @@ class Http(Transport):
     def sender(self, address: Address) -> HttpSender:
         """One connection per worker to begin with; raises BrokerError when a worker is not there."""
         from benchkit.transports._http.client import HttpSender
+        from benchkit.transports._http.connection import Manner
 
         where = address.where
         endpoints = [(HOST, int(port)) for port in str(where["ports"]).split(",")]
         return HttpSender(
-            endpoints, str(where["path"]), self.depth, int(where["message_bytes"]), int(where["reply_bytes"])
-        )
+            endpoints, str(where["path"]), self.depth, int(where["message_bytes"]), int(where["reply_bytes"]),
+            Manner(self.sockets, self.keep_alive, self.pool),
+        )  # fmt: skip
 
     def receiver(self, address: Address, worker: int) -> HttpReceiver:
         """Listening when it returns; raises BrokerError when it cannot."""

@@ -44,7 +44,10 @@ class RedisList(RedisTransport):
         from benchkit.transports._redis.place import prepared
 
         claims = self.layout == "claim-check"
-        return prepared(self.secret_url, self.socket, setup, claims=claims, how=self.how)
+        return prepared(
+            self.secret_url, self.socket, setup, claims=claims, how=self.how,
+            sockets=self.sockets, output_buffer=self.output_buffer,
+        )  # fmt: skip
 
     def sender(self, address: Address) -> Sender:
         """RPUSH, whose answer is the length of the list."""
@@ -59,8 +62,16 @@ class RedisList(RedisTransport):
         head = opening(3, "RPUSH", place.queue)
         # Behind the message, so that its start stays aligned where it lands.
         suffix = place.mark if place.producers > 1 else b""
+        length = command("LLEN", place.queue)
+        if self.maxlen is not None:
+            most = self.maxlen
+            trim = command("LTRIM", place.queue, -most, -1)
+            # RPUSH answers with the length before the trimming, which takes off all but the newest.
+            return RedisSender(
+                place, self.depth, Inline(head, suffix, trim), length, lambda pushed: max(0, pushed - most)
+            )
         envelope = ClaimCheck(place, head) if place.claims else Inline(head, suffix)
-        return RedisSender(place, self.depth, envelope, command("LLEN", place.queue))
+        return RedisSender(place, self.depth, envelope, length)
 
     def _plain_sender(self, place: Place) -> Sender:
         from benchkit.transports._redis.plain import PlainSender

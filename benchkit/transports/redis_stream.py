@@ -50,7 +50,10 @@ class RedisStream(RedisTransport):
 
         first = ("XGROUP", "CREATE", f"{setup.name}:q", GROUP, 0, "MKSTREAM")
         claims = self.layout == "claim-check"
-        return prepared(self.secret_url, self.socket, setup, (first,), claims=claims, how=self.how)
+        return prepared(
+            self.secret_url, self.socket, setup, (first,), claims=claims, how=self.how,
+            sockets=self.sockets, output_buffer=self.output_buffer,
+        )  # fmt: skip
 
     def sender(self, address: Address) -> Sender:
         """XADD, and XLEN in the same write: acknowledged messages are deleted, so it counts the rest."""
@@ -68,6 +71,10 @@ class RedisStream(RedisTransport):
             head = opening(5, "XADD", place.queue, "*", "m")
         else:
             head = opening(7, "XADD", place.queue, "*", "p", place.mark, "m")
+        if self.maxlen is not None:
+            # As XADD with MAXLEN does it, by a command that says how many it dropped.
+            trim = command("XTRIM", place.queue, "MAXLEN", "=", self.maxlen)
+            return RedisSender(place, self.depth, Inline(head, query=trim), length, lambda count: count)
         envelope = ClaimCheck(place, head, length) if place.claims else Inline(head, query=length)
         return RedisSender(place, self.depth, envelope, length)
 

@@ -37,7 +37,7 @@ from benchkit.transports.base import (
 )
 from benchkit.units import Bytes, BytesPerSecond, Seconds, show_bytes
 
-_MOST_MESSAGE_BYTES = 1 << 30
+_MOST_MESSAGE_BYTES = 256 << 20
 _MOST_GROUP_OF_RS = 200
 """Data and parity fragments of a group are elements of a field of 256."""
 
@@ -91,7 +91,7 @@ class Udp(Transport):
             "none",
             same_host=True,
             max_message_bytes=_MOST_MESSAGE_BYTES,
-            limit_name="udp: 1 GiB",
+            limit_name="udp: 256 MiB",
             many_producers=True,
             reroutable=True,
             datagrams=True,
@@ -112,8 +112,8 @@ class Udp(Transport):
             "prefix": str(setup.folder / setup.name),
             "workers": setup.workers,
             "producers": setup.producers,
-            "message_bytes": setup.message_bytes,
-            "reply_bytes": setup.reply_bytes,
+            "message_bytes": min(setup.message_bytes, _MOST_MESSAGE_BYTES),
+            "reply_bytes": min(setup.reply_bytes, _MOST_MESSAGE_BYTES),
             "token": secrets.token_hex(TOKEN_BYTES),
             "receive_bytes": granted,
         }

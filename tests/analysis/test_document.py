@@ -53,6 +53,7 @@ def test_the_shape_of_the_contract() -> None:
         "confidence",
         "kind",
         "line",
+        "stage",
     }
     assert cell["samples"] == "samples/http--json-base64--camera-1080p--10ps.npy"
     assert set(found["ranking"][0]) == {

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchkit.engine import flowing, producer
+from benchkit.engine import flow_loop, producer
 from benchkit.engine.fan_in import together
 from benchkit.engine.feed import Pool, prepare
 from benchkit.engine.flowing import FlowingProducer
@@ -112,6 +112,9 @@ class World:
         self.now = max(self.now, math.ceil(until))
         return None
 
+    def dropped(self):
+        return {}
+
     def spun_s(self):
         return 0.0
 
@@ -144,7 +147,7 @@ class Block:
     """A block in a world: what its producers report, and what is made of it."""
 
     def __init__(self, monkeypatch, world, load, flow, *, feed=None, **changes):
-        for module in (flowing, producer):
+        for module in (flow_loop, producer):
             monkeypatch.setattr(module, "time", world)
         self.world = world
         self.task = task(flow, replies=world.replies, **changes)
@@ -160,7 +163,7 @@ class Block:
             gave_up=bool(self.result["outstanding"]),
         )  # fmt: skip
         self.samples = self.joined.samples
-        self.traffic = traffic_of(produced, self.samples)
+        self.traffic = traffic_of(produced, self.samples, {})
 
     def count(self, status):
         return int(np.count_nonzero(self.samples["status"] == status))

@@ -51,7 +51,7 @@ def watched(tmp_path, run, stage: OpenStage | None = None) -> dict[str, Any]:
     told = Told()
     task = SimpleNamespace(
         profile=True, profile_folder=str(tmp_path), cell="x", warmup_s=0.0, warmup_max_s=0.0, duration_s=0.1,
-        drain_s=0.0, hold=False,
+        drain_s=0.0, hold=False, hop=0,
     )  # fmt: skip
     with Watch(told, task, rules) as watch:  # type: ignore[arg-type]
         if stage is not None:

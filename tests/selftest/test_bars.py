@@ -16,6 +16,7 @@ def line(planted: str, **verdict: Any) -> dict[str, Any]:
     truth = BY_NAME[planted].truth
     right = {
         "bottleneck": truth.phases[0], "resource": truth.resources[0], "kind": truth.kinds[0], "confidence": 0.9,
+        "stage": truth.stage,
     }  # fmt: skip
     return {"kind": planted, "valid": True, "reasons": [], "verdict": {**right, **verdict}}
 
@@ -52,6 +53,7 @@ def test_all_right_holds() -> None:
     [
         ({"bottleneck": "batch"}, "phase and resource right"),
         ({"resource": "none"}, "phase and resource right"),
+        ({"stage": "another"}, "phase and resource right"),
     ],
 )
 def test_one_kind_in_ten_told_wrong_breaks_the_bar(changed: dict[str, Any], bar: str) -> None:

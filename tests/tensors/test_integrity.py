@@ -8,7 +8,7 @@ from bodies import any_arrays, body
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchkit.tensors.integrity import checksum, fingerprint
+from benchkit.tensors.integrity import checksum, fingerprint, fingerprint_of_parts
 
 WHOLE_BELOW_BYTES = 32768
 FRAME = np.random.default_rng(3).integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
@@ -78,3 +78,9 @@ def test_the_fingerprint_sees_torn_and_stale_frames():
     assert len(whole) == 2
     for row in (30, 540, 1050):  # written that far over the frame before
         assert fingerprint(OTHER[:row].tobytes() + FRAME[row:].tobytes()) not in whole
+
+
+@given(st.lists(st.binary(max_size=40_000), max_size=6), st.integers(1, 5))
+def test_a_body_in_pieces_has_the_fingerprint_of_the_whole(pieces, times):
+    parts = pieces * times
+    assert fingerprint_of_parts(parts) == fingerprint(b"".join(parts))

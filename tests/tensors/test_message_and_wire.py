@@ -85,3 +85,13 @@ def test_a_body_is_a_view():
 def test_total_bytes():
     assert wire.total_bytes([b"ab", bytearray(3), memoryview(bytes(8)).cast("I")]) == 13
     assert wire.total_bytes([]) == 0
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), st.integers(-(2**63), 2**63 - 1))
+def test_a_due_moment_travels_beside_everything_else(seq, item, due_ns):
+    plain = wire.header(seq, 0, wire.WARMUP, 1, 2, item)
+    told = wire.with_due(plain, due_ns)
+    assert wire.due_of(plain) == 0
+    assert wire.due_of(told) == due_ns
+    assert len(told) == wire.ENVELOPE_BYTES
+    assert wire.unpack_envelope(told) == wire.unpack_envelope(plain)

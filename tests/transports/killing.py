@@ -75,6 +75,8 @@ def produce(config: dict[str, Any], address: Address, news: Connection, turn: in
 
         def look() -> None:
             while (reply := sender.reply(0)) is not None:
+                if reply.lost:
+                    continue
                 told = answered(reply.view)
                 say(*((TORN, 0) if told is None else (REPLIED, told)))
 

@@ -14,10 +14,17 @@ NO_WHEEL = {"iceoryx2": (sys.platform, platform.machine()) not in {("linux", "x8
 """Transports whose library the test extra does not install here."""
 
 
-@pytest.mark.parametrize("kind", registry.entries())
-def test_keeps_the_promises_of_the_seam(kind: str) -> None:
+def skip_if_absent(kind: str) -> None:
+    """Skips the test, with the remedy, where this machine has no library or no server for a transport."""
     if NO_WHEEL.get(kind):
         pytest.skip(f"there is no wheel of {kind} for this machine")
+    if lacking := registry.load(kind).lacks():
+        pytest.skip(f"{lacking.what}: {lacking.remedy}")
+
+
+@pytest.mark.parametrize("kind", registry.entries())
+def test_keeps_the_promises_of_the_seam(kind: str) -> None:
+    skip_if_absent(kind)
     transport = registry.build({"kind": kind})
     report = check_transport(transport)
     promised = transport.capabilities()

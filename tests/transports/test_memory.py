@@ -13,7 +13,7 @@ import ends
 import pytest
 from ends import PATIENCE_S, Memory, Pair, pair, payload, shared_bytes
 from opened import opened, settle, taken
-from test_conformance import NO_WHEEL
+from test_conformance import skip_if_absent
 
 from benchkit.transports.base import Address, Buffer, Reply, Sender, Transport, registry
 from benchkit.transports.inproc import Inproc
@@ -33,6 +33,8 @@ MOST_BYTES = (DEPTH + 2) * PAYLOAD_BYTES
 MOST_IN_BROKER_BYTES = (2 * DEPTH + 2) * PAYLOAD_BYTES
 """A server holds what waits (`depth`) and what is in workers' hands besides, one value that comes in and one answer
 that goes out."""
+GARBAGE = {"nats": 3}
+"""Of a server in Go: by default its heap may grow to twice of what is alive before anything is given back."""
 CONSTANT_BYTES = PAYLOAD_BYTES // 3
 """For an interpreter and its libraries; too little for one payload more to go unseen."""
 
@@ -43,8 +45,7 @@ ends.forks.set_forkserver_preload(
 
 
 def transport_of(kind: str, depth: int) -> Transport:
-    if NO_WHEEL.get(kind):
-        pytest.skip(f"there is no wheel of {kind} for this machine")
+    skip_if_absent(kind)
     return registry.build({"kind": kind, "depth": depth})
 
 
@@ -91,7 +92,7 @@ def test_no_process_holds_more_than_two_payloads_beyond_the_slots(kind: str) -> 
     told = ", ".join(f"{role} {nbytes / PAYLOAD_BYTES:.2f}" for role, nbytes in held.items())
     print(f"\n{kind}, {DEPTH} slots, payloads held: {told}")  # noqa: T201  (the figures, with -s)
     for role, nbytes in held.items():
-        most = MOST_IN_BROKER_BYTES if role == "broker" else MOST_BYTES
+        most = MOST_IN_BROKER_BYTES * GARBAGE.get(kind, 1) if role == "broker" else MOST_BYTES
         assert nbytes <= most + CONSTANT_BYTES, f"{role} of {kind}: {show_bytes(nbytes)} ({told} payloads)"
 
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchkit.errors import BrokerError
-from benchkit.transports._redis.links import SocketLink
 from benchkit.transports._redis.resp import Refused, Resp, command
 from benchkit.transports.buffers import Pool
+from benchkit.transports.links import SocketLink
 
 
 class Script:

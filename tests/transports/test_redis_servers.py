@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
+import authority as authority_of
 import pytest
 import redis
 from redis_servers import found, instead, server, version
@@ -170,21 +170,7 @@ def test_another_server_keeps_the_promises_too(program, kind, tmp_path):
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
     """A certificate authority of this test, and a server's certificate signed by it."""
-    folder = tmp_path_factory.mktemp("authority")
-
-    def openssl(*words):
-        subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=folder)
-
-    make = ("req", "-newkey", "rsa:2048", "-nodes")
-    try:
-        openssl(*make, "-x509", "-subj", "/CN=benchkit test", "-keyout", "ca.key", "-out", "ca.pem")
-    except FileNotFoundError:
-        pytest.skip("no openssl to make certificates with")
-    openssl(*make, "-subj", "/CN=localhost", "-keyout", "server.key", "-out", "server.csr")
-    (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n", encoding="utf-8")
-    sign = ("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial")
-    openssl(*sign, "-extfile", "names", "-out", "server.pem")
-    return folder
+    return authority_of.made(tmp_path_factory.mktemp("authority"))
 
 
 @needs_servers

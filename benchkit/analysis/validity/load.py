@@ -22,6 +22,8 @@ from benchkit.units import show_us
 from benchkit.words import say
 
 _LATE_P: Final = 0.01
+_NO_MATTER: Final = 0.05
+"""Lateness below this share of the median latency: the schedule that a slow stage met is the one that was asked for."""
 
 
 def source(facts: Facts) -> Iterator[Reason]:
@@ -55,7 +57,9 @@ def offered(facts: Facts) -> Iterator[Reason]:
         return
     late_beyond_chance = bdtrc(round(pace.late_share * count) - 1, count, TOLERATED) <= _LATE_P
     severity: Severity = "invalid" if late_beyond_chance or (slow and (1 - kept) * count >= 1) else "note"
-    encode, send = (show_us(facts.measure.phases[name].mean_ns / 1e3) for name in ("encode", "send"))
+    if not slow and _beside_latency(facts) <= _NO_MATTER:
+        severity = "note"
+    encode, send = (show_us(facts.measure.of_producer(name).mean_ns / 1e3) for name in ("encode", "send"))
     late = say(
         "{late_share} of the messages left more than {late} late",
         late_share=percent(pace.late_share),
@@ -73,3 +77,10 @@ def offered(facts: Facts) -> Iterator[Reason]:
         ),
         severity,
     )
+
+
+def _beside_latency(facts: Facts) -> float:
+    """How late the latest messages left (the latest 1%, of few the last), as a share of the median latency."""
+    late, latency_ns = facts.measure.pace.lateness, facts.measure.latency.quantiles_ns["p50"]
+    worst_ns = late.quantiles_ns["p99"]
+    return (late.max_ns if worst_ns is None else worst_ns) / latency_ns if latency_ns else 1.0

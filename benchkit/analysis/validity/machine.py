@@ -58,7 +58,7 @@ def cores(facts: Facts) -> Iterator[Reason]:
             say(_APART_REMEDY),
         )
     broker = any("broker" in block.usage for block in facts.blocks)
-    parties = facts.cell.producers + facts.cell.workers + broker
+    parties = facts.cell.producers + facts.cell.all_workers + broker
     if 0 < facts.cores < parties:
         yield reason(
             "core-shared",

@@ -133,7 +133,7 @@ def guarantee(facts: Facts) -> Iterator[Reason]:
             delivery=facts.cell.delivery,
         )
         yield reason("duplicated", text)
-    if facts.account["reordered"] and facts.cell.ordering == "fifo" and facts.cell.workers == 1:
+    if facts.account["reordered"] and facts.cell.ordering == "fifo" and facts.cell.most_workers == 1:
         yield reason(
             "reordered",
             say(

@@ -53,7 +53,8 @@ def link(facts: Facts) -> Iterator[Reason]:
 
 def _differences(block: Block) -> Iterator[str]:
     for role, found in block.paths.items():
-        for key, claimed in block.claimed.items():
+        claims = block.hop_claims.get(role, block.claimed)
+        for key, claimed in claims.items():
             if key in found and found[key] != claimed:
                 yield say(
                     "{key} {claimed!r} was claimed and {role} uses {found!r}",
@@ -63,7 +64,7 @@ def _differences(block: Block) -> Iterator[str]:
                     found=found[key],
                 )
         opened = found.get("opened")
-        family = block.claimed.get("family")
+        family = claims.get("family")
         if opened and family in _WITHOUT_SOCKET and "family" not in found:
             yield say(
                 "family {family!r} was claimed and {role} connected a socket when it opened ({opened})",

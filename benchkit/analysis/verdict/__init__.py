@@ -139,17 +139,34 @@ def _named(facts: Facts, first: str, evidence: list[str]) -> Verdict:
     if phase != first:
         why = say("{first} comes from {phase}: {why}", first=named(first), phase=named(phase), why=why)
     share = facts.share(first)
+    whose, resource = staged(facts, resource)
     line = say(
         "{kind} ({called}, {resource}): {share} of the latency is {first}; {why}",
         kind=named(rule.kind),
-        called=named(called_),
+        called=in_hop(called_, whose),
         resource=named(resource),
         share=percent(share),
         first=named(first),
         why=why,
     )
     confidence = grade.of_phase(facts, first, clear)
-    return Verdict(called_, resource, share, [*evidence[:1], why, *evidence[1:]], confidence, rule.kind, line)
+    return Verdict(
+        called_, resource, share, [*evidence[:1], why, *evidence[1:]], confidence, rule.kind, line, whose
+    )
+
+
+def staged(facts: Facts, resource: str) -> tuple[str, str]:
+    """Which stage of a pipeline has the resource, and what it is then: a stage's producer is the stage before it."""
+    if not facts.stage or resource != "producer":
+        return facts.stage, resource
+    return facts.fed_by, "stage" if facts.fed_by else resource
+
+
+def in_hop(called_: str, stage: str) -> str:
+    """What the verdict calls the bottleneck, with the stage where there are several."""
+    if not stage:
+        return named(called_)
+    return say("{called} of `{stage}`", called=named(called_), stage=stage)
 
 
 def _crowded(facts: Facts, evidence: list[str]) -> Verdict:
@@ -169,8 +186,9 @@ def _crowded(facts: Facts, evidence: list[str]) -> Verdict:
         why=why,
     )
     confidence = min(1.0, signs.crowded(facts) - 0.5)
+    whose, who = staged(facts, who)
     return Verdict(
-        name_of(phase), who, facts.share(phase), [*evidence, why], confidence, "core-contention", line
+        name_of(phase), who, facts.share(phase), [*evidence, why], confidence, "core-contention", line, whose
     )
 
 

@@ -28,7 +28,7 @@ def busy(measure: Measure, workers: int, producer_cpu_ns: int | None, *, produce
     span = max(1, measure.span_ns)
 
     def of(name: str) -> float:
-        return measure.phases[name].mean_ns * measure.latency.count / span / producers
+        return measure.of_producer(name).mean_ns * measure.latency.count / span / producers
 
     return Busy(
         stage=min(1.0, measure.stage_busy_ns / span / max(1, workers)),

@@ -62,6 +62,10 @@ class Facts:
     """What the link that was put between the parties costs a message; nothing where there is none."""
     held_back_by: str = ""
     """Limits of the producer's own traffic control, in words; empty where there are none."""
+    stage: str = ""
+    """The stage of a pipeline that stands for the stage here; empty where there is one."""
+    fed_by: str = ""
+    """The stage before it; empty: the producer."""
 
     @property
     def latency_us(self) -> float:

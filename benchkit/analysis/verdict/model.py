@@ -30,6 +30,8 @@ class Verdict:
     kind: Kind = "none"
     line: str = ""
     """The whole in one sentence."""
+    stage: str = ""
+    """The stage of a pipeline whose time it is; empty where there is one stage, or it is nobody's stage."""
 
 
 NONE: Final = Verdict("none", "none", 0.0)

@@ -13,8 +13,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.analysis.hops import messages_of
 from benchkit.analysis.ledger import latency_ns, phases_ns
-from benchkit.records.run import Run
+from benchkit.records.run import Cell, Run
 from benchkit.records.samples import PHASES, STAMPS, Samples, Status
 
 PRODUCER: Final = "producer"
@@ -70,11 +71,25 @@ def messages(run: Run, most: int | None) -> Iterator[Message]:
         samples = run.samples.get(cell.id)
         if samples is None:
             continue
-        rows = chosen(samples, most)
+        whole = messages_of(cell, samples)
+        rows = chosen(whole, most if most is None else max(1, most // max(1, len(cell.hops))))
+        if cell.hops:
+            yield from _by_hop(cell, samples[np.isin(samples["seq"], whole["seq"][rows])])
+            continue
         for at in range(0, len(rows), _CHUNK):
             part = samples[rows[at : at + _CHUNK]]
             table = phases_ns(part)
             yield from (_message(cell.id, part[row], table[row]) for row in range(len(part)))
+
+
+def _by_hop(cell: Cell, samples: Samples) -> Iterator[Message]:
+    """Of a pipeline each row: one message on its way to one stage, with the parties of that way."""
+    table, before = phases_ns(samples), {hop.name: hop.after for hop in cell.hops}
+    workers: dict[str, str] = {"": PRODUCER}
+    for at, row in enumerate(samples):
+        name = cell.hops[int(row["hop"])].name
+        workers[name] = f"{name}-{row['worker']}" if row["worker"] >= 0 else IN_FLIGHT
+        yield _message(cell.id, row, table[at], (workers.get(before[name], IN_FLIGHT), workers[name]))
 
 
 def chosen(samples: Samples, most: int | None) -> npt.NDArray[np.intp]:
@@ -104,14 +119,19 @@ def events(run: Run) -> Iterator[Collected]:
             yield Collected(block.cell, each.party, each.at_ns, each.duration_ns, each.kind, each.what)
 
 
-def _message(cell: str, row: np.void, lengths: npt.NDArray[np.int64]) -> Message:
+def _message(
+    cell: str, row: np.void, lengths: npt.NDArray[np.int64], parties: tuple[str, str] | None = None
+) -> Message:
+    """`parties`: who sent it and who worked on it, where they are not the producer and the one stage."""
     begin = int(row["due"])
     status = _KNOWN.get(int(row["status"]), Status.PENDING)
     phases: tuple[Phase, ...] = ()
     if status is Status.DELIVERED:
         ends = begin + np.cumsum(lengths)
         phases = tuple(
-            Phase(name, end - length, end, _party(name, int(row["worker"])))
+            Phase(
+                name, end - length, end, _party(name, *(parties or (PRODUCER, _worker(int(row["worker"])))))
+            )
             for name, length, end in zip(PHASES, lengths.tolist(), ends.tolist(), strict=True)
             if length
         )
@@ -124,8 +144,12 @@ def _message(cell: str, row: np.void, lengths: npt.NDArray[np.int64]) -> Message
     )  # fmt: skip
 
 
-def _party(phase: str, worker: int) -> str:
+def _party(phase: str, sender: str, worker: str) -> str:
     if phase in _AT_PRODUCER:
-        return PRODUCER
+        return sender
+    return IN_FLIGHT if phase in _IN_FLIGHT else worker
+
+
+def _worker(number: int) -> str:
     # Whose a message is whose worker is not known: it died, or it is somebody else's server.
-    return IN_FLIGHT if phase in _IN_FLIGHT or worker < 0 else f"stage-{worker}"
+    return IN_FLIGHT if number < 0 else f"stage-{number}"

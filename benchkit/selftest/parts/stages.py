@@ -85,11 +85,23 @@ class _Burning:
         return _answer()
 
 
+class _Passing:
+    """Uses CPU time and answers what it got: a stage in the middle of a pipeline."""
+
+    def __init__(self, us: float) -> None:
+        self._us = us
+
+    def __call__(self, arrays: Arrays) -> Arrays:
+        burn(self._us)
+        return arrays
+
+
 _MADE: Final[dict[str, Callable[[float], Any]]] = {
     "collecting": _Collecting,
     "locked": _Locked,
     "multiplying": _Multiplying,
     "burning": _Burning,
+    "passing": _Passing,
 }
 
 

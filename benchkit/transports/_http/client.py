@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchkit.errors import BrokerError, Rejected
 from benchkit.tensors.wire import Buffer, total_bytes
-from benchkit.transports._http.connection import NO_CONTENT, OK, Connection, Dropped
+from benchkit.transports._http.connection import DEFAULT, NO_CONTENT, OK, Connection, Dropped, Manner
 from benchkit.transports.base import Reply, Sender
 from benchkit.transports.family import families
 
@@ -36,12 +36,15 @@ class HttpSender(Sender):
         depth: int,
         message_bytes: int,
         reply_bytes: int,
+        manner: Manner = DEFAULT,
     ) -> None:
         self._endpoints = endpoints
         self._path = path
         self._depth = depth
         self._message_bytes = message_bytes
         self._reply_bytes = reply_bytes
+        self._manner = manner
+        self._kept = manner.pool or depth
         self._selector = selectors.DefaultSelector()
         self._ready_fd = (self._selector.fileno(),)
         self._idle: list[list[Connection]] = [[] for _ in endpoints]
@@ -96,7 +99,8 @@ class HttpSender(Sender):
 
     def path(self) -> Mapping[str, str]:
         """Of the connections that were opened; the server does not name itself in its responses."""
-        return {"family": families(connection.sock for idle in self._idle for connection in idle)}
+        socks = [connection.sock for idle in self._idle for connection in idle]
+        return {"family": families(socks), **self._manner.sockets.found(socks)}
 
     def close(self) -> None:
         """Close every connection."""
@@ -113,8 +117,9 @@ class HttpSender(Sender):
     def _free(self, connection: Connection) -> None:
         self._busy[connection.worker] -= 1
         self._in_flight -= 1
-        if connection.keep_alive:
-            self._idle[connection.worker].append(connection)
+        idle = self._idle[connection.worker]
+        if connection.keep_alive and len(idle) < self._kept:
+            idle.append(connection)
         else:
             self._forget(connection)
 
@@ -148,7 +153,7 @@ class HttpSender(Sender):
         return connection
 
     def _new_connection(self, worker: int) -> Connection:
-        return Connection(self._endpoints[worker], worker, self._path, self._reply_bytes)
+        return Connection(self._endpoints[worker], worker, self._path, self._reply_bytes, self._manner)
 
     def _idle_connection(self, worker: int) -> Connection | None:
         idle = self._idle[worker]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -18,6 +19,7 @@ import httptools
 from benchkit.errors import BrokerError
 from benchkit.tensors.wire import ENVELOPE_BYTES, Buffer
 from benchkit.transports.buffers import fresh
+from benchkit.transports.sockets import Sockets
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -28,6 +30,7 @@ STALL_S = 2.0
 OK, NO_CONTENT, CONTENT_TOO_LARGE, SERVICE_UNAVAILABLE = 200, 204, 413, 503
 
 _CONNECT_S = 2.0
+_CLOSE = "Connection: close\r\n"
 _IOV_MAX = 512
 _TOUCH_REPLY_BYTES = 1 << 20
 _KNOWN = frozenset((OK, NO_CONTENT, CONTENT_TOO_LARGE, SERVICE_UNAVAILABLE))
@@ -35,6 +38,19 @@ _REDIRECTS = range(300, 400)
 # Plain numbers: an operation on the flags' enumeration costs as much as the system call.
 DONTWAIT = int(socket.MSG_DONTWAIT)
 _PEEK = int(socket.MSG_PEEK) | DONTWAIT
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a client keeps its connections."""
+
+    sockets: Sockets = field(default_factory=Sockets)
+    keep_alive: bool = True
+    pool: int | None = None
+    """Idle connections that are kept; None: as many as there are requests in flight."""
+
+
+DEFAULT = Manner()
 
 
 class Dropped(Exception):
@@ -99,10 +115,12 @@ class Connection:
         "worker",
     )  # fmt: skip
 
-    def __init__(self, endpoint: tuple[str, int], worker: int, path: str, reply_bytes: int) -> None:
+    def __init__(
+        self, endpoint: tuple[str, int], worker: int, path: str, reply_bytes: int, manner: Manner = DEFAULT
+    ) -> None:
         host, port = endpoint
         self._request_head = (
-            f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: {host}:{port}\r\n{'' if manner.keep_alive else _CLOSE}"
             "Content-Type: application/octet-stream\r\nContent-Length: "
         ).encode()
         self._scratch = bytearray(MAX_HEAD_BYTES)
@@ -118,7 +136,7 @@ class Connection:
         self.sock = socket.create_connection(endpoint, timeout=_CONNECT_S)
         # Blocking, with a limit that the kernel keeps: one system call sends a body of any length.
         self.sock.settimeout(None)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        manner.sockets.apply(self.sock)
         self.sock.setsockopt(
             socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", int(STALL_S), int(STALL_S % 1 * 1e6))
         )

@@ -5,7 +5,6 @@ packer joins what it sends and its parsers copy what they receive: several times
 
 ::
 
-    links.py     bytes in and out of one socket, plain or TLS
     resp.py      commands and answers on a link (RESP2 and RESP3)
     connect.py   a URL to a connection; what went wrong, without the password
     valkey.py    the embedded broker

@@ -8,9 +8,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchkit.errors import BrokerError
-from benchkit.transports._redis.links import link
 from benchkit.transports._redis.resp import Refused, Resp
 from benchkit.transports.family import families
+from benchkit.transports.links import link
+from benchkit.transports.sockets import Sockets
 
 CONNECT_S = 5.0
 _OTHER_SERVER = "see that host and port are those of a Redis or Valkey, and that only TLS has rediss://"
@@ -43,8 +44,11 @@ def check(url: str) -> None:
     _connection(url)
 
 
-def connect(url: str) -> Resp:
-    """A fresh connection, RESP3 where the server has it; raises BrokerError, never with the password."""
+def connect(url: str, sockets: Sockets | None = None) -> Resp:
+    """A fresh connection, RESP3 where the server has it; raises BrokerError, never with the password.
+
+    `sockets` is what the scenario sets; None leaves the socket as it is.
+    """
     from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
     connection = _connection(url)
@@ -60,7 +64,10 @@ def connect(url: str) -> Resp:
         # The library's text may hold the URL's parts: only what is known to be harmless goes on.
         raise translated(error, url) from None
     sock = connection._sock  # noqa: SLF001  (redis-py has no public name for it)
-    return Resp(link(sock), connection.disconnect, sock)
+    made = link(sock)
+    if sockets is not None:
+        sockets.apply(sock)
+    return Resp(made, connection.disconnect, sock)
 
 
 def _without_resp3(text: str, *, given: bool) -> bool:
@@ -186,8 +193,9 @@ def inspect(resp: Resp, url: str) -> Server:
     return Server(name, facts.get(f"{name}_version", redis_version), int(facts.get("process_id", 0)))
 
 
-def path(connections: Sequence[Resp], url: str) -> dict[str, str]:
+def path(connections: Sequence[Resp], url: str, sockets: Sockets) -> dict[str, str]:
     """What an end's connections are, and the server that answers on the first of them."""
-    found = {"family": families(each.sock for each in connections if each.sock is not None)}
+    socks = [each.sock for each in connections if each.sock is not None]
+    found = {"family": families(socks), **sockets.found(socks)}
     server = inspect(connections[0], url)
     return {**found, "server": f"{server.name} {server.version}"}

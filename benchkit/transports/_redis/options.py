@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, SecretStr, field_validator
+from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from benchkit.errors import BrokerError
 from benchkit.transports._redis.connect import check
 from benchkit.transports._redis.resp import MAX_VALUE_BYTES
 from benchkit.transports.base import Address, Capabilities, Detour, Transport
+from benchkit.transports.sockets import Buffer, SocketOptions
 
 
-class RedisTransport(Transport):
+class RedisTransport(SocketOptions, Transport):
     """A server, the user's or the embedded one.
 
     `url` holds a password: dumps and `config()` mask it, and the ends learn it from the address alone.
@@ -41,6 +42,40 @@ class RedisTransport(Transport):
         "fast",
         description="how the server is spoken to: scatter/gather on its socket, or ordinary redis-py calls",
     )
+
+    maxlen: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="the server keeps so many waiting messages and drops the oldest; less than depth, else "
+        "`send` blocks before",
+    )
+
+    output_buffer: Buffer | None = Field(
+        None,
+        description="bytes of answers that may wait for one client of the embedded broker before it is cut off "
+        "(client-output-buffer-limit, hard; default: any number)",
+    )
+
+    @model_validator(mode="after")
+    def _is_one_of_a_kind(self) -> Self:
+        if self.client == "plain":
+            given = [name for name in ("send_buffer", "receive_buffer", "maxlen") if getattr(self, name)]
+            given += [] if self.nodelay else ["nodelay"]
+            if given:
+                raise ValueError(
+                    f"client: plain is redis-py as it comes: {', '.join(given)} needs client: fast"
+                )
+        if self.output_buffer is not None and self.url is not None:
+            raise ValueError(
+                "output_buffer is for the embedded broker: set it in your own server's configuration"
+            )
+        if self.maxlen is not None:
+            if self.maxlen >= self.depth:
+                raise ValueError(f"maxlen {self.maxlen} is never reached: send blocks at depth {self.depth}")
+            if self.layout == "claim-check":
+                raise ValueError("maxlen drops claims and leaves their payloads: use layout: inline")
+        return self
 
     @field_validator("url")
     @classmethod
@@ -71,6 +106,7 @@ class RedisTransport(Transport):
         return Capabilities(
             "at-least-once", "memory", "fifo", max_message_bytes=MAX_VALUE_BYTES,
             limit_name="Redis: 512 MB per value", many_producers=True, refuses=True,
+            drops="" if self.maxlen is None else "maxlen",
             reroutable=tcp, reroutable_with="" if tcp else other,
         )  # fmt: skip
 

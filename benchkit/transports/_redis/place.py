@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from benchkit.transports._redis.connect import FAMILIES, SCHEMES, connect, inspe
 from benchkit.transports._redis.resp import Refused, Resp
 from benchkit.transports._redis.valkey import Embedded, embedded
 from benchkit.transports.base import Address, Detour, Endpoint, Setup
+from benchkit.transports.sockets import Sockets
 
 GROUP = "g"
 """The consumer group of a stream."""
@@ -45,6 +46,7 @@ class Place:
     """Which of the producers this end is; workers do not look at it."""
     claims: bool = False
     """Whether payloads have keys of their own."""
+    sockets: Sockets = field(default_factory=Sockets)
 
     @property
     def queue(self) -> str:
@@ -99,6 +101,7 @@ def place_of(address: Address) -> Place:
         int(where["producers"]),
         int(where.get("producer", 0)),
         bool(where.get("claims", 0)),
+        Sockets.of(where),
     )
 
 
@@ -120,10 +123,13 @@ def prepared(
     *,
     claims: bool = False,
     how: str = "",
+    sockets: Sockets = Sockets(),  # noqa: B008  (immutable)
+    output_buffer: int | None = None,
 ) -> Iterator[Address]:
     """A server that answers, the cell's keys absent, `first` done; afterwards the keys are gone.
 
-    `url` None is the run's embedded broker; `how` goes into the path that people read. Raises BrokerError.
+    `url` None is the run's embedded broker, whose clients may have `output_buffer` bytes of answers waiting (None:
+    any number); `how` goes into the path that people read. Raises BrokerError.
     """
     broker: Embedded | None = None
     if url is None:
@@ -135,6 +141,8 @@ def prepared(
     resp = connect(url)
     try:
         server = inspect(resp, url)
+        if broker is not None:
+            resp.call("CONFIG", "SET", "client-output-buffer-limit", f"normal {output_buffer or 0} 0 0")
         _remove(resp, place)
         for words in first:
             resp.call(*words)
@@ -154,6 +162,7 @@ def prepared(
         "workers": place.workers,
         "producers": place.producers,
         "claims": int(claims),
+        **sockets.plain(),
     }
     scheme, version = url.partition(":")[0], f"{server.name} {server.version}"
     claim = {"family": FAMILIES[scheme], "server": version}

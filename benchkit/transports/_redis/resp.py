@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from benchkit.errors import BrokerError
 from benchkit.tensors.wire import Buffer
-from benchkit.transports._redis.links import Link
 from benchkit.transports.buffers import Pool
+from benchkit.transports.links import Link
 
 CRLF = b"\r\n"
 MAX_VALUE_BYTES = 512 << 20

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import select
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 
@@ -21,14 +21,15 @@ from benchkit.transports._redis.connect import connect, path, shown
 from benchkit.transports._redis.place import Place
 from benchkit.transports._redis.resp import CRLF, MAX_VALUE_BYTES, Refused, Resp, command
 from benchkit.transports.base import Reply, Sender
-from benchkit.transports.buffers import Pool
+from benchkit.transports.buffers import Pool, beginning
+
+Trimmed = Callable[[int], int]
+"""How many messages an answer, a number, says that the broker dropped."""
 
 _UNANSWERED = 256
 """Answers that may wait unread; bounds what the broker must buffer for this end."""
 _BLPOPS = 8
 _BLPOPS_LOW = 2
-_START_BYTES = 64
-"""How much of an unanswered message is kept, to say which one was refused."""
 _PAUSE_S = 50e-6
 _PAUSE_MOST_S = 500e-6
 _REFUSAL_S = 0.02
@@ -45,8 +46,11 @@ class RedisSender(Sender):
     that several may together exceed `depth`; no producer has more than `depth` messages of its own there.
     """
 
-    def __init__(self, place: Place, depth: int, envelope: Envelope, query: bytes) -> None:
+    def __init__(
+        self, place: Place, depth: int, envelope: Envelope, query: bytes, trimmed: Trimmed | None = None
+    ) -> None:
         self._url = place.url
+        self._sockets = place.sockets
         self._where = shown(place.url)
         self._depth = depth
         self._query = query
@@ -54,15 +58,17 @@ class RedisSender(Sender):
         self._answers = envelope.answers
         self._most_bytes = MAX_VALUE_BYTES - envelope.more_bytes
         self._known = 0
+        self._trimmed = trimmed
+        self._dropped = 0
         self._starts: deque[bytes] = deque()
         self._refused: deque[bytes] = deque()
         self._pool = Pool(place.reply_bytes + len(CRLF), ready=2)
         self._slot: memoryview | None = None
         self._blpop = command("BLPOP", place.replies, 0)
         self._waiting = 0
-        self._out = connect(place.url)
+        self._out = connect(place.url, place.sockets)
         try:
-            self._in = connect(place.url)
+            self._in = connect(place.url, place.sockets)
         except BrokerError:
             self._out.close()
             raise
@@ -81,7 +87,7 @@ class RedisSender(Sender):
             )
         head, tail = self._around(nbytes)
         self._out.send((head, *parts, tail), len(head) + nbytes + len(tail))
-        starts.append(_start(parts))
+        starts.append(beginning(parts))
         return True
 
     def _room(self, timeout: float) -> bool:
@@ -119,6 +125,8 @@ class RedisSender(Sender):
                 answer = answer[-1]
             if type(answer) is int:
                 self._known = answer
+                if self._trimmed is not None:
+                    self._dropped += self._trimmed(answer)
             elif isinstance(answer, Refused):
                 if not str(answer).startswith(_FULL):
                     raise BrokerError(f"the broker refuses messages: {answer}", where=self._where)
@@ -165,9 +173,17 @@ class RedisSender(Sender):
     def _rejection(self) -> Reply:
         return Reply(memoryview(self._refused.popleft()), rejected=True)
 
+    def dropped(self) -> Mapping[str, int]:
+        """What the broker trimmed off, as far as its answers have come."""
+        if self._trimmed is None:
+            return {}
+        while self._starts and self._out.ready(_REFUSAL_S):
+            self._answer()
+        return {"maxlen": self._dropped}
+
     def path(self) -> Mapping[str, str]:
         """Of both connections; the server as it answers on the one that carries messages."""
-        return path((self._out, self._in), self._url)
+        return path((self._out, self._in), self._url, self._sockets)
 
     def close(self) -> None:
         """Let the broker answer what was sent, then close."""
@@ -175,9 +191,3 @@ class RedisSender(Sender):
             self._settle()
         self._out.close()
         self._in.close()
-
-
-def _start(parts: Sequence[Buffer]) -> bytes:
-    if parts and len(parts[0]) >= _START_BYTES:
-        return bytes(memoryview(parts[0])[:_START_BYTES])
-    return b"".join([bytes(memoryview(part)[:_START_BYTES]) for part in parts[:_START_BYTES]])[:_START_BYTES]

@@ -71,9 +71,9 @@ class RedisReceiver(Receiver):
         self._unread = 0
         self._asked = False
         self._looked_s = monotonic()
-        self.takes = connect(place.url)
+        self.takes = connect(place.url, place.sockets)
         try:
-            self.gives = connect(place.url)
+            self.gives = connect(place.url, place.sockets)
         except BrokerError:
             self.takes.close()
             raise
@@ -195,7 +195,7 @@ class RedisReceiver(Receiver):
     def path(self) -> Mapping[str, str]:
         """Of both connections; the server as it answers on the one that carries replies."""
         self.settle()
-        return path((self.gives, self.takes), self.place.url)
+        return path((self.gives, self.takes), self.place.url, self.place.sockets)
 
     def close(self) -> None:
         """Take nothing more, leave what was not acknowledged to others, close."""

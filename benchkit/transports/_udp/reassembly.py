@@ -1,13 +1,13 @@
 """Fragments become messages again, whatever order they come in; what stays incomplete is given up and counted.
 
 No clock is read here. What is held is bounded: by the longest message that was announced, by all messages together
-(`Room`), and by the time without a new fragment after which a message counts as incomplete.
+(`Room`), and once all of a message was sent, by the time without a new fragment after which it is incomplete.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -81,6 +81,8 @@ class _Assembly:
     buffer: memoryview
     last_s: float
     """When its last fragment came."""
+    ended: bool
+    """All of it has been sent: what is not here by now is late or lost."""
     missing: int
     have: bytearray
     lacks: list[int]
@@ -206,7 +208,9 @@ class Inbox:
             return None
         self._newest = max(self._newest, number)
         lacks = [len(cut.members(group)) for group in range(cut.groups)]
-        self._open[number] = assembly = _Assembly(cut, buffer, now_s, cut.count, bytearray(cut.end), lacks)
+        self._open[number] = assembly = _Assembly(
+            cut, buffer, now_s, False, cut.count, bytearray(cut.end), lacks
+        )
         if cut.parity:
             clear_tail(buffer, cut)
         return assembly
@@ -289,9 +293,17 @@ class Inbox:
         self._counts.incomplete_messages += 1
         self.forget(number)
 
+    def ended(self, numbers: Iterable[int], now_s: float) -> None:
+        """The other side has sent all of these messages; of one that it pauses in, nothing is late."""
+        for number in numbers:
+            assembly = self._open.get(number)
+            if assembly is not None and not assembly.ended:
+                assembly.ended, assembly.last_s = True, now_s
+
     def expire(self, now_s: float) -> None:
-        """Give up the messages of which nothing has come for too long."""
-        late = [number for number, each in self._open.items() if now_s - each.last_s >= self._patience_s]
+        """Give up the messages that have been sent and of which nothing has come for too long."""
+        patience_s = self._patience_s
+        late = [n for n, each in self._open.items() if each.ended and now_s - each.last_s >= patience_s]
         for number in late:
             self._give_up(number)
 

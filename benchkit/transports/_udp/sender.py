@@ -141,7 +141,9 @@ class UdpSender(Sender):
         elif kind == ACK:
             link.flight.done(head.number)
         elif kind == ANSWER:
-            link.flight.gone(numbers(datagrams), monotonic())
+            gone, now = numbers(datagrams), monotonic()
+            link.flight.gone(gone, now)
+            link.peer.inbox.ended(gone, now)
         elif kind == ASK:
             link.peer.answer(())
         elif kind != GRANT:

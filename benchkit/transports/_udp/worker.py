@@ -154,9 +154,10 @@ class UdpReceiver(Receiver):
                 producing.held.add(whole.number)
                 self._ready.append((whole, producing))
         elif head.kind == ASK:
-            held, inbox = producing.held, producing.peer.inbox
+            asked, held, inbox = numbers(datagrams), producing.held, producing.peer.inbox
+            inbox.ended(asked, monotonic())
             with suppress(OSError):  # the producer is gone
-                producing.peer.answer([n for n in numbers(datagrams) if n not in held and n not in inbox])
+                producing.peer.answer([n for n in asked if n not in held and n not in inbox])
         elif head.kind not in (GRANT, ANSWER):
             raise MessageError(f"no producer sends datagrams of kind {head.kind}")
 

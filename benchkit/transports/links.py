@@ -40,12 +40,13 @@ def link(sock: socket.socket) -> Link:
     """The link over a socket that is connected and greeted."""
     if type(sock) is socket.socket:
         return SocketLink(sock)
-    from benchkit.transports._redis.tls import TlsLink
+    from benchkit.transports.tls import TlsLink
 
     return TlsLink(sock)
 
 
 def gone(error: OSError | None = None) -> BrokerError:
+    """The error of an end whose connection is lost, or stopped in the middle of a message."""
     if isinstance(error, BlockingIOError | TimeoutError):
         return BrokerError(
             f"the broker stopped for {PATIENCE_S} s in the middle of a message", remedy=_REMEDY

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Protocol, cast
 
 from benchkit.tensors.wire import Buffer
-from benchkit.transports._redis.links import PATIENCE_S, gone
+from benchkit.transports.links import PATIENCE_S, gone
 
 _RECORD_BYTES = 1 << 14
 

@@ -1,0 +1,215 @@
+"""The run's own RabbitMQ: the machine's program, private to this user and this run.
+
+Nothing of the machine's configuration is read: configuration, data, logs, plug-ins (none) and the Erlang cookie
+are in the run's private folder, all ports are of 127.0.0.1, and the one user has a random password. Erlang's
+port mapper (epmd), without which a RabbitMQ does not start, is one of the run's own too, so that none stays behind.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchkit.errors import BrokerError
+from benchkit.runtime.child import child
+from benchkit.transports._rabbitmq.connect import opened, target
+
+INSTALL = "brew install rabbitmq" if sys.platform == "darwin" else "apt-get install rabbitmq-server"
+MAX_MESSAGE_BYTES = 512 << 20
+"""The most that RabbitMQ's `max_message_size` may be set to."""
+START_S = 60.0
+_STEP_S = 0.1
+_ATTEMPTS = 3
+_LINES = 6
+_USER = "benchkit"
+_PLACES = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", "/usr/lib/rabbitmq/bin")
+"""Beside PATH: ordinary users often do not have these in it."""
+_WRAPPER = "rabbitmq-script-wrapper"
+"""What Debian calls `rabbitmq-server`: it runs the server beside it as a user of its own, with that user's files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Private:
+    """A running server of the run's own, seen from the runner."""
+
+    url: str
+    pid: int
+
+
+def program() -> Path | None:
+    """The server's start script; None where this machine has none."""
+    here = [shutil.which("rabbitmq-server") or "", *(f"{place}/rabbitmq-server" for place in _PLACES)]
+    found = next((path for name in here if name and (path := Path(name).resolve()).is_file()), None)
+    return found.with_name("rabbitmq-server") if found and found.name == _WRAPPER else found
+
+
+def missing() -> BrokerError:
+    """No server, with the command that installs one."""
+    return BrokerError(
+        "the transport 'rabbitmq' needs a RabbitMQ server",
+        remedy=f"{INSTALL}, or give the `url` of one (amqp://user:password@host:5672)",
+    )
+
+
+def _mapper() -> Path:
+    """Erlang's port mapper; raises BrokerError."""
+    found = shutil.which("epmd")
+    if found:
+        return Path(found)
+    inside = sorted(Path("/usr/lib/erlang").glob("erts-*/bin/epmd"))
+    if not inside:
+        raise BrokerError("RabbitMQ needs Erlang's epmd, which is not on PATH", remedy=INSTALL)
+    return inside[-1]
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody has at this moment."""
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [int(probe.getsockname()[1]) for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def _configuration(port: int, password: str) -> str:
+    return "\n".join(
+        (
+            f"listeners.tcp.1 = 127.0.0.1:{port}",
+            f"default_user = {_USER}",
+            f"default_pass = {password}",
+            f"max_message_size = {MAX_MESSAGE_BYTES}",
+            "disk_free_limit.absolute = 50MB",
+            "log.console = true",
+            "log.console.level = warning",
+            "log.file = false",
+            "",
+        )
+    )
+
+
+def _environment(home: Path, name: str, mapper_port: int, node_port: int) -> dict[str, str]:
+    return {
+        "HOME": str(home),  # the cookie
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_EPMD_PORT": str(mapper_port),
+        "RABBITMQ_NODENAME": f"{name}@localhost",
+        "RABBITMQ_DIST_PORT": str(node_port),
+        "RABBITMQ_BASE": str(home),
+        "RABBITMQ_CONF_ENV_FILE": str(home / "none"),
+        "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
+        "RABBITMQ_CONFIG_FILES": str(home / "none"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "none"),
+        "RABBITMQ_GENERATED_CONFIG_DIR": str(home / "generated"),
+        "RABBITMQ_MNESIA_BASE": str(home / "data"),
+        "RABBITMQ_SCHEMA_DIR": str(home / "schema"),
+        "RABBITMQ_QUORUM_DIR": str(home / "data" / "quorum"),
+        "RABBITMQ_LOG_BASE": str(home / "log"),
+        "RABBITMQ_LOGS": "-",
+        "RABBITMQ_PID_FILE": str(home / "pid"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "plugins"),
+        "RABBITMQ_FEATURE_FLAGS_FILE": str(home / "flags"),
+        # Else the script stays beside the server, and ending the one would leave the other.
+        "RABBITMQ_ALLOW_INPUT": "1",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput -kernel inet_dist_use_interface {127,0,0,1}",
+    }
+
+
+@contextmanager
+def private(folder: Path) -> Iterator[Private]:
+    """A server of the run's own in `folder` (0700); ends with the context, or with the process.
+
+    Raises BrokerError, where it does not start with the end of the server's log.
+    """
+    script = program()
+    if script is None:
+        raise missing()
+    mapper = _mapper()
+    home = folder / "rabbitmq"
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            with _attempt(script, mapper, home) as server:
+                yield server
+                return
+        except _Taken:
+            # Between looking for free ports and taking them somebody else was faster.
+            if attempt == _ATTEMPTS:
+                raise
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+class _Taken(BrokerError):
+    """A port that was free is not any more."""
+
+
+@contextmanager
+def _attempt(script: Path, mapper: Path, home: Path) -> Iterator[Private]:
+    home.mkdir(mode=0o700)
+    port, mapper_port, node_port = _free_ports(3)
+    password = secrets.token_hex(16)
+    contents = {
+        "rabbitmq.conf": _configuration(port, password),
+        ".erlang.cookie": secrets.token_hex(20),
+        "plugins": "[].\n",
+    }
+    for name, content in contents.items():
+        path = home / name
+        path.touch(mode=0o600)
+        path.write_text(content, encoding="utf-8")
+    (home / ".erlang.cookie").chmod(0o400)
+    env = _environment(home, f"benchkit-{secrets.token_hex(6)}", mapper_port, node_port)
+    log = home / "output"
+    url = f"amqp://{_USER}:{password}@127.0.0.1:{port}"
+    with (
+        log.open("wb") as output,
+        child([str(mapper), "-address", "127.0.0.1", "-port", str(mapper_port)], output=output),
+        # What it would write on a polite end is removed with the folder.
+        child([str(script)], env=env, output=output, grace_s=0.0, cwd=home) as process,
+    ):
+        _await(process, url, log)
+        yield Private(url, process.pid)
+
+
+def _await(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    to = target(url)
+    for _ in range(int(START_S / _STEP_S)):
+        try:
+            process.wait(_STEP_S)
+        except subprocess.TimeoutExpired:
+            if _listens(to.host, to.port) and _answers(url):
+                return
+            continue
+        break
+    text = log.read_text(encoding="utf-8", errors="replace")
+    kind = _Taken if "eaddrinuse" in text else BrokerError
+    raise kind(
+        "the run's own RabbitMQ did not start:\n" + "\n".join(_why(text)),
+        remedy="give the `url` of a server",
+    )
+
+
+def _why(log: str) -> list[str]:
+    """The first lines that are marked as errors; what follows them are reports of one process after the other."""
+    marked = [line.partition("[error]")[2].partition("> ")[2].strip() for line in log.splitlines()]
+    return [line for line in marked if line][:_LINES] or log.splitlines()[-_LINES:]
+
+
+def _listens(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
+
+
+def _answers(url: str) -> bool:
+    try:
+        opened(url).close()
+    except (BrokerError, OSError):
+        return False
+    return True

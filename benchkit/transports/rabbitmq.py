@@ -1,0 +1,162 @@
+"""Messages through a RabbitMQ queue: publisher confirms, prefetch, classic or quorum queue, dead letters.
+
+A message stays in the queue until a worker acknowledges it; what a worker held when its connection ended is handed
+to the next one at once. The server is the machine's own program, started for the run, or the user's by its `url`.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import ClassVar, Literal
+
+from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from benchkit.errors import BrokerError
+from benchkit.transports.base import Address, Capabilities, Detour, Receiver, Sender, Setup, Transport
+
+
+class Rabbitmq(Transport):
+    """A RabbitMQ queue over AMQP 0-9-1; at least once.
+
+    `depth` bounds the messages that wait in the queue, whoever sent them; what workers hold comes to that. Producers
+    that fill it at one moment may each add up to `depth`. `url` holds a password: dumps and `config()` mask it, and
+    the ends learn it from the address alone.
+    """
+
+    # A validation error quotes what it was given, here maybe the password.
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    kind: ClassVar[str] = "rabbitmq"
+    install: ClassVar[str] = "pip install 'benchkit[rabbitmq]'"
+    brokerless: ClassVar[bool] = False
+
+    url: SecretStr | None = Field(
+        None,
+        description="a server of your own, amqp:// or amqps://user:password@host:port/vhost; "
+        "without it the machine's rabbitmq-server is started for the run",
+    )
+    queue: Literal["classic", "quorum"] = Field(
+        "classic", description="of one node, or replicated and logged by Raft (on one node: one replica)"
+    )
+    persistent: bool = Field(
+        False,
+        description="messages of a classic queue are written to a disk; those of a quorum queue always are",
+    )
+    confirms: bool = Field(True, description="the broker confirms each message (publisher confirms)")
+    window: int = Field(
+        256, ge=1, le=65_535,
+        description="messages that may be unconfirmed, and are lost if their producer dies; "
+        "1: `send` returns with the broker's confirm",
+    )  # fmt: skip
+    prefetch: int = Field(
+        1, ge=1, le=65_535,
+        description="messages that the broker hands to a worker before it acknowledges one: the size of a batch where "
+        "there are batches; more are fetched ahead of their turn and wait in that worker",
+    )  # fmt: skip
+    overflow: Literal["block", "reject-publish", "drop-head"] = Field(
+        "block",
+        description="when `depth` messages wait: `send` waits, or the queue itself (x-max-length) refuses the new one "
+        "or drops the oldest",
+    )
+    dead_letter: bool = Field(
+        False,
+        description="messages that the queue gives up (drop-head, delivery_limit) come back to their producer through "
+        "a dead-letter exchange and count as rejected; without it they are lost",
+    )
+    delivery_limit: int | None = Field(
+        None, ge=1, le=1000,
+        description="after so many returns a quorum queue gives a message up (x-delivery-limit)",
+    )  # fmt: skip
+
+    @field_validator("url")
+    @classmethod
+    def _is_of_rabbitmq(cls, url: SecretStr | None) -> SecretStr | None:
+        from benchkit.transports._rabbitmq.connect import target
+
+        # The ends are built from a dump, in which the URL is masked.
+        if url is not None and str(url) != url.get_secret_value():
+            try:
+                target(url.get_secret_value())
+            except BrokerError as error:
+                raise ValueError(f"{error.what}; {error.remedy}") from None
+        return url
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Rabbitmq:
+        if self.delivery_limit is not None and self.queue != "quorum":
+            raise ValueError("delivery_limit is of quorum queues; write queue: quorum, or leave it out")
+        if self.overflow == "reject-publish" and not self.confirms:
+            raise ValueError(
+                "without confirms nobody is told what reject-publish refuses; write confirms: true"
+            )
+        return self
+
+    @property
+    def _secret_url(self) -> str | None:
+        return None if self.url is None else self.url.get_secret_value()
+
+    @property
+    def how(self) -> str:
+        """What kind of queue, for people."""
+        facts = [f"{self.queue} queue"]
+        facts += ["persistent messages"] if self.persistent and self.queue == "classic" else []
+        facts += ["publisher confirms" if self.confirms else "no confirms"]
+        facts += [self.overflow] if self.overflow != "block" else []
+        facts += ["dead letters"] if self.dead_letter else []
+        return ", ".join(facts)
+
+    @classmethod
+    def lacks(cls) -> BrokerError | None:
+        """py-amqp, or a server on this machine."""
+        from benchkit.transports._rabbitmq.connect import library
+        from benchkit.transports._rabbitmq.server import missing, program
+
+        try:
+            library()
+        except BrokerError as error:
+            return error
+        return None if program() else missing()
+
+    def capabilities(self) -> Capabilities:
+        """At least once; on a disk where messages are persistent or the queue is a quorum queue."""
+        from benchkit.transports._rabbitmq.server import MAX_MESSAGE_BYTES
+
+        tls = bool(self._secret_url and self._secret_url.startswith("amqps://"))
+        return Capabilities(
+            "at-least-once", "disk" if self.persistent or self.queue == "quorum" else "memory", "fifo",
+            max_message_bytes=MAX_MESSAGE_BYTES, limit_name="RabbitMQ: 512 MB per message",
+            many_producers=True, reroutable=not tls, reroutable_with="a url of amqp://host:port" if tls else "",
+        )  # fmt: skip
+
+    def prepare(self, setup: Setup) -> AbstractContextManager[Address]:
+        """The run's own server or a check of the user's, and the cell's queues; raises BrokerError."""
+        from benchkit.transports._rabbitmq.connect import library
+        from benchkit.transports._rabbitmq.place import Queue, prepared
+
+        library()
+        most = self.depth * setup.producers
+        queue = Queue(self.queue, self.overflow, most, self.dead_letter, self.delivery_limit)
+        return prepared(self._secret_url, setup, queue, self.how)
+
+    def through(self, address: Address, detour: Detour) -> Address:
+        """The server's host and port."""
+        from benchkit.transports._rabbitmq.place import led
+
+        return led(address, detour)
+
+    def sender(self, address: Address) -> Sender:
+        """Publishes to the default exchange, or to one that dead letters find back from."""
+        from benchkit.transports._rabbitmq.place import place_of
+        from benchkit.transports._rabbitmq.sender import RabbitSender
+
+        return RabbitSender(
+            place_of(address), self.depth if self.overflow == "block" else None, self.window if self.confirms else 0,
+            persistent=self.persistent, dead_letter=self.dead_letter,
+        )  # fmt: skip
+
+    def receiver(self, address: Address, worker: int) -> Receiver:  # noqa: ARG002  (workers of one queue are alike)
+        """Consumes the queue with `prefetch`."""
+        from benchkit.transports._rabbitmq.place import place_of
+        from benchkit.transports._rabbitmq.worker import RabbitReceiver
+
+        return RabbitReceiver(place_of(address), self.prefetch)
