@@ -391,28 +391,15 @@ def test_the_longest_warm_up_is_a_third_of_the_block_unless_it_is_said(plan: Pla
 def test_a_scenario_says_how_long_its_own_quick_blocks_are(plan: Planner) -> None:
     text = (
         BASE
-        + "blocks: {rounds: 5, duration: 2s, warmup: 200ms, drain: 1s, quick: {rounds: 1, duration: 700ms}}\n"
+        + "blocks: {rounds: 5, duration: 2s, warmup: 200ms, drain: 1s, quick: {rounds: 1, duration: 500ms}}\n"
     )
     quick, slow = plan(text, quick=True).blocks, plan(text).blocks
-    assert (quick.rounds, quick.duration_s, quick.warmup_s, quick.drain_s) == (1, 0.7, 0.03, 0.2)
+    assert (quick.rounds, quick.duration_s, quick.warmup_s, quick.drain_s) == (1, 0.5, 0.03, 0.2)
     assert (slow.rounds, slow.duration_s) == (5, 2.0)
     # Never longer than without --quick.
     short = (
         BASE
-        + "blocks: {rounds: 1, duration: 100ms, warmup: 0, quick: {rounds: 9, duration: 1s, warmup: 1s}}\n"
+        + "blocks: {rounds: 1, duration: 100ms, warmup: 10ms, quick: {rounds: 9, duration: 1s, warmup: 1s}}\n"
     )
     found = plan(short, quick=True).blocks
-    assert (found.rounds, found.duration_s, found.warmup_s) == (1, 0.1, 0.0)
-
-
-def test_the_drones_scenario_compares_ways_and_policies_over_three_links(plan: Planner) -> None:
-    made = plan(DAM.with_name("drone.yaml").read_text(encoding="utf-8"))
-    assert {cell.link.profile for cell in made.cells if cell.link} == {"5g-good", "5g-edge", "5g-mobile"}
-    flows = [cell.flow for cell in made.cells if cell.flow]
-    assert {flow.policy for flow in flows} == {"block", "drop-oldest", "latest-only"}
-    assert len(flows) == len(made.cells)
-    assert all(flow.deadline == 0.2 for flow in flows)
-    policies = [cell.group for cell in made.cells if cell.flow and cell.flow.policy == "drop-oldest"]
-    # What is dropped is compared within one group, the blocking policy among them.
-    assert sum(cell.group == policies[0] for cell in made.cells) == 4
-    assert 60 < made.expected_s < 130
+    assert (found.rounds, found.duration_s, found.warmup_s) == (1, 0.1, 0.01)

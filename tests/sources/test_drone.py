@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 from math import asin, atan2, cos, degrees, radians, sin, sqrt, tan
+from pathlib import Path
 
 import av
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from benchkit.klv import parse
+from benchkit.scenario import load
 from benchkit.sources.base import Item, registry
 from benchkit.sources.drone import Drone
 
@@ -127,3 +129,16 @@ def test_groups_that_would_be_cut_off_where_the_stream_repeats_are_refused() -> 
     assert Drone(gop=20, distinct=30, encoding="raw").label() == "drone-1280x720-raw"
     assert registry.build({"kind": "drone"}).label() == "drone-1280x720-4Mbit"
     assert Drone(gop=1, bitrate="2.5Mbit/s").label() == "drone-1280x720-2.5Mbit-intra"
+
+
+def test_the_drones_scenario_compares_ways_and_policies_over_three_links() -> None:
+    made = load(Path(__file__).parents[2] / "scenarios" / "drone.yaml")
+    assert {cell.link.profile for cell in made.cells if cell.link} == {"5g-good", "5g-edge", "5g-mobile"}
+    flows = [cell.flow for cell in made.cells if cell.flow]
+    assert {flow.policy for flow in flows} == {"block", "drop-oldest", "latest-only"}
+    assert len(flows) == len(made.cells)
+    assert all(flow.deadline == 0.2 for flow in flows)
+    policies = [cell.group for cell in made.cells if cell.flow and cell.flow.policy == "drop-oldest"]
+    # What is dropped is compared within one group, the blocking policy among them.
+    assert sum(cell.group == policies[0] for cell in made.cells) == 4
+    assert 60 < made.expected_s < 130
