@@ -90,7 +90,8 @@ class FlowOptions(BaseModel):
     hangs_up: bool = Field(
         False,
         description="a time-out ends the attempt, as where an HTTP client closes the connection: the stage works on "
-        "all the same, and its late reply comes to nobody. Otherwise a late reply settles a message that was not given up",
+        "all the same, and its late reply comes to nobody. Otherwise a late reply settles a message that was not given "
+        "up",
     )
     retry: Retry | None = Field(None, description="try again what was refused or not answered in time")
     adapt: Adapt | None = Field(
