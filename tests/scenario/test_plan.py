@@ -13,9 +13,14 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from benchkit.errors import ScenarioError
+from benchkit.plugins import Entry
 from benchkit.scenario import describe, load
 from benchkit.scenario.order import QUICK_DURATION_S, QUICK_ROUNDS, Order, Stream, seed_for
 from benchkit.scenario.plan import Plan
+from benchkit.sources import base as source_base
+from benchkit.sources.site import Site
+from benchkit.stages import base as stage_base
+from benchkit.stages.models import Models
 
 Planner = Callable[..., Plan]
 
@@ -339,10 +344,18 @@ def test_describe(plan: Planner) -> None:
 
 
 @pytest.fixture
-def dam(folder: Path) -> Path:
-    """dam.yaml beside empty models."""
+def dam(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """dam.yaml beside empty models, with the real plug-ins of its whole site."""
+    for registry, cls in ((source_base.registry, Site), (stage_base.registry, Models)):
+        entries = {**registry.entries(), cls.kind: Entry(cls.kind, f"tests:{cls.__name__}", "tests")}
+        monkeypatch.setattr(registry, "entries", lambda entries=entries: entries)
+        monkeypatch.setattr(
+            registry,
+            "load",
+            lambda kind, cls=cls, load=registry.load: cls if kind == cls.kind else load(kind),
+        )
     (folder / "models" / "dam").mkdir(parents=True)
-    for name in ("dam-level.onnx", "dam-sensors.onnx"):
+    for name in ("dam-level.onnx", "dam-sensors.onnx", "dam-sensors-40.onnx"):
         (folder / "models" / "dam" / name).touch()
     (folder / "dam.yaml").write_text(DAM.read_text(encoding="utf-8"), encoding="utf-8")
     return Path("dam.yaml")
@@ -362,7 +375,7 @@ def test_dam(dam: Path) -> None:
 
 def test_dam_on_footage(dam: Path) -> None:
     made = load(dam, sets=["source.kind=video", "source.path=film.avi"])
-    assert {cell.source.kind for cell in made.cells} == {"video", "sensors"}
+    assert {cell.source.kind for cell in made.cells} == {"video", "sensors", "site"}
     assert {cell.source.path for cell in made.cells if cell.source.kind == "video"} == {
         Path.cwd() / "film.avi"
     }
