@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from benchkit.engine.crew import Crew
 from benchkit.engine.exchanges import Exchange, Timing
-from benchkit.engine.ready import ReadyCell, Site
+from benchkit.engine.ready import ReadyCell
+from benchkit.engine.site import Site
 from benchkit.errors import BenchkitError
 from benchkit.exchange.catalogue import CATALOGUE
 from benchkit.transports.base import Transport

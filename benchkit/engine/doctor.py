@@ -14,7 +14,7 @@ import psutil
 
 from benchkit.engine import floors, placement
 from benchkit.engine.crew import crew
-from benchkit.engine.ready import Site
+from benchkit.engine.site import Site
 from benchkit.errors import BenchkitError
 from benchkit.records.run import Floor
 from benchkit.runtime.folders import SEGMENTS, run_folder

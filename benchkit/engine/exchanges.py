@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from benchkit.engine import placement
 from benchkit.engine.crew import Crew, Party
-from benchkit.engine.ready import Site
+from benchkit.engine.site import Site
 from benchkit.errors import BenchkitError
 from benchkit.exchange.base import ACK, PATIENCE_S, Spot
 from benchkit.exchange.catalogue import CATALOGUE

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from benchkit.engine.beneath import paths_us
 from benchkit.engine.block import run_block
 from benchkit.engine.crew import Crew
-from benchkit.engine.ready import ReadyCell, Site, make_ready
+from benchkit.engine.ready import ReadyCell, make_ready
+from benchkit.engine.site import Site
 from benchkit.engine.underway import Place
 from benchkit.errors import PartyError
 from benchkit.load.closed import Closed

@@ -35,8 +35,9 @@ from benchkit.analysis.intervals import Interval, order_ranks
 from benchkit.engine import placement
 from benchkit.engine.block import run_block
 from benchkit.engine.crew import Crew, crew
-from benchkit.engine.ready import ReadyCell, Site, make_ready
+from benchkit.engine.ready import ReadyCell, make_ready
 from benchkit.engine.runner import Progress, Watch
+from benchkit.engine.site import Site
 from benchkit.engine.underway import Place
 from benchkit.errors import BenchkitError
 from benchkit.load.closed import Closed

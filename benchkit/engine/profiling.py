@@ -15,7 +15,8 @@ from benchkit.analysis.hops import messages_of
 from benchkit.analysis.profiles import figures, together
 from benchkit.engine.block import run_block
 from benchkit.engine.crew import Crew
-from benchkit.engine.ready import ReadyCell, Site
+from benchkit.engine.ready import ReadyCell
+from benchkit.engine.site import Site
 from benchkit.engine.underway import Place
 from benchkit.engine.work import describe
 from benchkit.errors import BenchkitError

@@ -2,90 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from benchkit.engine import chain, fan_in, ready_chain, usage
+from benchkit.engine import chain, fan_in, ready_chain
 from benchkit.engine.crew import Crew, Party
-from benchkit.engine.linking import Linking, asked_link, linked
+from benchkit.engine.describing import describe, flow_of
+from benchkit.engine.linking import Linking, linked
+from benchkit.engine.site import Site, Specs
 from benchkit.engine.specs import array_specs
 from benchkit.engine.task import Task
 from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError, Rejected
-from benchkit.load.base import Arrival, OpenArrival
-from benchkit.load.search import Backlog, Capacity, Search
-from benchkit.plugins import Plugin
+from benchkit.load.base import OpenArrival
+from benchkit.load.search import Backlog, Search
 from benchkit.records.run import Cell, Psnr
-from benchkit.records.run import Search as Sought
-from benchkit.runtime.folders import PREFIX
 from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan, PlannedCell
-from benchkit.scenario.redact import recorded
 from benchkit.stages.null import Null
 from benchkit.tensors.codecs.raw import Raw
 from benchkit.tensors.wire import ENVELOPE_BYTES
-from benchkit.transports.base import Address, ArraySpec, Setup, Transport
+from benchkit.transports.base import Address, Setup, Transport
 from benchkit.units import show_bytes
 
-T = TypeVar("T")
-
 _PREPARE_S = 120.0
-Specs = tuple[ArraySpec, ...]
-
-
-class Site:
-    """Where a run lives on the machine, and what its cells share until it ends (a broker)."""
-
-    def __init__(self, name: str, folder: Path, services: ExitStack) -> None:
-        self.name = name
-        self.folder = folder
-        self.services = services
-        self._shared: dict[str, Any] = {}
-        self._brokers: set[int] = set()
-        self.deaths = 0
-        """Brokers that died and were replaced."""
-        self._opened = 0
-
-    def share(self, key: str, make: Callable[[], AbstractContextManager[T]]) -> T:
-        """Enter `make()` once; see `Setup.share`."""
-        if key not in self._shared:
-            self._shared[key] = self.services.enter_context(make())
-        value: T = self._shared[key]
-        return value
-
-    def opened(self, address: Address) -> None:
-        """A transport is up: its broker is watched from now on."""
-        if address.broker_pid is not None:
-            self._brokers.add(address.broker_pid)
-
-    def look(self) -> None:
-        """After a broker's death, what was shared is made anew."""
-        dead = {pid for pid in self._brokers if not usage.lives(pid)}
-        if dead:
-            # Which of the shared services it was is not known here; another one of the others does no harm.
-            self._brokers -= dead
-            self._shared.clear()
-            self.deaths += len(dead)
-
-    def setup(
-        self,
-        message_bytes: int,
-        reply_bytes: int,
-        workers: int,
-        producers: int = 1,
-        *,
-        arrays: tuple[Specs, Specs] = ((), ()),
-    ) -> Setup:
-        """A fresh name and folder each time: nothing that an earlier block left behind can be met again."""
-        self._opened += 1
-        local = f"{self._opened:x}"
-        folder = self.folder / local
-        folder.mkdir(mode=0o700)
-        name = f"{PREFIX}{self.name}-{local}"
-        return Setup(name, folder, message_bytes, reply_bytes, workers, self.share, producers, *arrays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,14 +227,6 @@ class ReadyCell:
         )
 
 
-def flow_of(cell: PlannedCell) -> dict[str, Any] | None:
-    """What each producer is told of traffic control, its credits filled in; None where there is none."""
-    if cell.flow is None:
-        return None
-    at_once = cell.workers * cell.batch_size // cell.producers
-    return {**cell.flow.given(), "credits": cell.flow.most_in_flight(at_once, replies=cell.replies)}
-
-
 def _tidy(folder: Path) -> None:
     """A soak has tens of thousands of blocks; what is shared with later ones may live in an earlier one's folder."""
     with suppress(OSError):
@@ -382,56 +317,3 @@ def _messages(plan: Plan, cell: PlannedCell) -> dict[str, Any]:
     """What a party must know to make a cell's messages."""
     seed = seed_for(plan.seed, Stream.PAYLOAD)
     return {"source": cell.source.config(), "codec": cell.codec.config(), "seed": seed}
-
-
-def _recorded(plugin: Plugin) -> Any:
-    """Its options for the record: no password, also where the plug-in took it as plain text, and no home folder."""
-    return recorded({"kind": plugin.kind, **plugin.model_dump()}, Path.cwd())
-
-
-def asked_of(load: Arrival) -> Sought | None:
-    """What a search looks for, for the record; None for any other load."""
-    if isinstance(load, Capacity):
-        return Sought(
-            "capacity", load.slo.given(), load.precision, load.arrival == "poisson", load.start or 0.0, load.max_rate
-        )  # fmt: skip
-    return Sought("backlog") if isinstance(load, Backlog) else None
-
-
-def describe(cell: PlannedCell) -> Cell:
-    """The cell's record before anything of it was measured."""
-    promises = cell.transport.capabilities()
-    return Cell(
-        id=cell.id,
-        group=cell.group,
-        transport=cell.transport.kind,
-        codec=cell.codec.kind,
-        stage=cell.stage.kind,
-        source=cell.source.label(),
-        load=cell.load.label(),
-        parameters={
-            **{
-                name: _recorded(getattr(cell, name)) for name in ("source", "codec", "transport", "stage", "load")
-            },
-            "workers": cell.workers,
-            "producers": cell.producers,
-            "batch": {"size": cell.batch_size, "delay_s": cell.batch_delay_s},
-            **({"link": recorded(cell.link.given(), Path.cwd())} if cell.link else {}),
-            **({"flow": flow_of(cell)} if cell.flow else {}),
-            **({"pipeline": ready_chain.recorded(cell, _recorded)} if cell.hops else {}),
-        },
-        workers=cell.workers,
-        producers=cell.producers,
-        replies=cell.replies,
-        payload_bytes=0,
-        wire_bytes=0,
-        arrival=cell.load.kind,
-        **ready_chain.promised(cell),
-        lossy=cell.codec.lossy,
-        has_broker=any(not way.brokerless for way in cell.transports),
-        path="",
-        external_stage=promises.external_stage,
-        search=asked_of(cell.load),
-        link=asked_link(cell.link, datagrams=promises.datagrams) if cell.link else None,
-        hops=ready_chain.hops_of(cell),
-    )  # fmt: skip

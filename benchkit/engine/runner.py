@@ -14,9 +14,11 @@ from benchkit.engine import chain, fan_in, floors, placement
 from benchkit.engine.block import run_block
 from benchkit.engine.canary import Canary, Look
 from benchkit.engine.crew import Crew, crew
+from benchkit.engine.describing import describe
 from benchkit.engine.profiling import profiled
-from benchkit.engine.ready import ReadyCell, Site, describe, make_ready
+from benchkit.engine.ready import ReadyCell, make_ready
 from benchkit.engine.search import Searches, Turn
+from benchkit.engine.site import Site
 from benchkit.engine.underway import Place
 from benchkit.engine.whatif import Tools, Trials
 from benchkit.engine.work import describe as describe_error

@@ -16,7 +16,8 @@ from benchkit.engine import placement
 from benchkit.engine.block import run_block
 from benchkit.engine.canary import Canary
 from benchkit.engine.crew import Crew
-from benchkit.engine.ready import ReadyCell, Site, make_ready
+from benchkit.engine.ready import ReadyCell, make_ready
+from benchkit.engine.site import Site
 from benchkit.engine.task import Task
 from benchkit.engine.trials import (
     Mode,

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from benchkit.engine import floors, placement
 from benchkit.engine.crew import Crew, crew
 from benchkit.engine.exchanges import Exchange
-from benchkit.engine.ready import Site
 from benchkit.engine.runner import Progress, Watch
+from benchkit.engine.site import Site
 from benchkit.errors import BenchkitError
 from benchkit.floors.bars import ENGINE
 from benchkit.floors.judging import undecided

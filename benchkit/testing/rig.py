@@ -13,7 +13,7 @@ from threading import Event
 from typing import Any
 
 from benchkit.engine import fan_in
-from benchkit.engine.ready import Site
+from benchkit.engine.site import Site
 from benchkit.testing.letters import Letter, Post
 from benchkit.testing.party import Party
 from benchkit.testing.report import BrokenPromise, promise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 
-from benchkit.engine.ready import Site
+from benchkit.engine.site import Site
 from benchkit.errors import UsageError
 from benchkit.runtime.folders import run_folder
 from benchkit.testing import carrying, leaving, lending, letters, linking, producers, waiting, workers

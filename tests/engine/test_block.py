@@ -15,9 +15,11 @@ from benchkit.analysis.warmup import find_warmup
 from benchkit.engine.block import run_block
 from benchkit.engine.channel import Channel
 from benchkit.engine.crew import crew
+from benchkit.engine.describing import describe
 from benchkit.engine.host import Host
-from benchkit.engine.ready import Site, describe, make_ready
+from benchkit.engine.ready import make_ready
 from benchkit.engine.runner import Runner
+from benchkit.engine.site import Site
 from benchkit.engine.underway import Place
 from benchkit.errors import UnknownPlugin
 from benchkit.load.constant import Constant

@@ -11,8 +11,8 @@ import pytest
 
 from benchkit.analysis.document import document
 from benchkit.engine import linking, paths, usage
-from benchkit.engine.ready import Site
 from benchkit.engine.runner import Runner
+from benchkit.engine.site import Site
 from benchkit.errors import PartyError
 from benchkit.link.options import LinkOptions
 from benchkit.load.constant import Constant

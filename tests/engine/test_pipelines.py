@@ -13,7 +13,8 @@ from benchkit.analysis.hops import messages_of, of_hop
 from benchkit.analysis.ledger import latency_ns, phases_ns
 from benchkit.engine.block import run_block
 from benchkit.engine.crew import crew
-from benchkit.engine.ready import Site, make_ready
+from benchkit.engine.ready import make_ready
+from benchkit.engine.site import Site
 from benchkit.engine.underway import Place
 from benchkit.flow.options import FlowOptions
 from benchkit.load.constant import Constant

@@ -13,8 +13,9 @@ from benchkit.analysis.account import fates, open_blocks
 from benchkit.analysis.document import document
 from benchkit.engine.block import run_block
 from benchkit.engine.crew import crew
-from benchkit.engine.ready import Site, make_ready
+from benchkit.engine.ready import make_ready
 from benchkit.engine.runner import Runner
+from benchkit.engine.site import Site
 from benchkit.engine.underway import Place
 from benchkit.load.closed import Closed
 from benchkit.load.poisson import Poisson

@@ -16,7 +16,7 @@ from typing import Any
 
 from xxhash import xxh3_64_intdigest
 
-from benchkit.engine.ready import Site
+from benchkit.engine.site import Site
 from benchkit.engine.usage import peak_rss_bytes, reset_peak
 from benchkit.errors import Rejected
 from benchkit.runtime.folders import SEGMENTS, run_folder

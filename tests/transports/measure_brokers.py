@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from importlib.util import find_spec
 
-from benchkit.engine.ready import Site
+from benchkit.engine.site import Site
 from benchkit.runtime.folders import run_folder
 from benchkit.transports.base import Address, registry
 

@@ -13,7 +13,7 @@ import sys
 import time
 from contextlib import ExitStack, contextmanager
 
-from benchkit.engine.ready import Site
+from benchkit.engine.site import Site
 from benchkit.runtime.folders import run_folder
 from benchkit.transports.base import registry
 

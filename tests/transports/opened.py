@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from benchkit.engine.ready import Site
+from benchkit.engine.site import Site
 from benchkit.runtime.folders import run_folder
 from benchkit.transports.base import Address, Delivery, Receiver, Sender, Transport
 

@@ -17,7 +17,7 @@ import pytest
 from killing import MESSAGE_BYTES, PRODUCER, READY, REPLY_BYTES, Crew, Ledger, message, number_of
 from test_conformance import skip_if_absent
 
-from benchkit.engine.ready import Site
+from benchkit.engine.site import Site
 from benchkit.runtime.folders import run_folder
 from benchkit.testing.leaving import nothing_in
 from benchkit.transports.base import Address, Transport, registry

@@ -9,7 +9,7 @@ import pytest
 from opened import opened, settle, taken
 from pydantic import ValidationError
 
-from benchkit.engine.ready import Site
+from benchkit.engine.site import Site
 from benchkit.runtime.folders import run_folder
 from benchkit.transports._redis.connect import connect
 from benchkit.transports.base import Transport
