@@ -131,7 +131,9 @@ def test_all_the_ways_and_payloads_of_the_issue_were_measured(dam: Done) -> None
     ways = {(cell["transport"], cell["codec"]) for cell in cells}
     raw = {(name, "raw") for name in ("http", "redis-list", "redis-stream", "shm")}
     assert ways == raw | {("http", "json-base64")}
-    assert {cell["source"] for cell in cells} == {"camera-1920x1080", "camera-640x360", "sensors-144x12"}
+    assert {cell["source"] for cell in cells} == {
+        "camera-1920x1080", "camera-640x360", "sensors-144x12", "site-8x640x360-40ch",
+    }  # fmt: skip
     assert all(cell["blocks"] == 3 for cell in cells)
 
 

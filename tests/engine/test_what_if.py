@@ -94,7 +94,13 @@ def test_the_answer_names_the_change_and_a_saved_run_gives_the_same_again(run, t
     assert found["sensitivity"][0]["phase"] == "compute"
     assert [each["change"] for each in found["confirmed"]] == ["transport=inproc"]
     swap = next(each for each in found["predictions"] if each["change"] == "transport=inproc")
-    assert swap["capacity_per_s"]["predicted"] > 0
+    capacity = swap["capacity_per_s"]
+    # Where the machine upset the other transport's trials nothing is predicted, and that is said.
+    assert (
+        capacity["predicted"] > 0
+        if capacity["predicted"] is not None
+        else found["disturbed"] and capacity["why_not"]
+    )
     again = document(load(save(run, made, tmp_path)))
     assert [cell["what_if"] for cell in again["cells"]] == [cell["what_if"] for cell in made["cells"]]
 

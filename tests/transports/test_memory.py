@@ -33,8 +33,9 @@ MOST_BYTES = (DEPTH + 2) * PAYLOAD_BYTES
 MOST_IN_BROKER_BYTES = (2 * DEPTH + 2) * PAYLOAD_BYTES
 """A server holds what waits (`depth`) and what is in workers' hands besides, one value that comes in and one answer
 that goes out."""
-GARBAGE = {"nats": 3}
-"""Of a server in Go: by default its heap may grow to twice of what is alive before anything is given back."""
+GARBAGE = {"nats": 3, "rabbitmq": 2}
+"""Of a server in Go: by default its heap may grow to twice of what is alive before anything is given back. Of one in
+Erlang: a payload lives until the collector of each process that touched it has run."""
 CONSTANT_BYTES = PAYLOAD_BYTES // 3
 """For an interpreter and its libraries; too little for one payload more to go unseen."""
 

@@ -186,7 +186,8 @@ def test_without_confirms_it_is_bounded_all_the_same(url):
         count = 0
         while sender.send([b"%d" % count], 0.1):
             count += 1
-            assert count <= 5
+            # What is on its way is in no count of the server's yet.
+            assert count <= 8
         receiver = place.receiver()
         assert [bytes(taken(receiver).view) for _ in range(count)] == [
             b"%d" % number for number in range(count)
