@@ -215,13 +215,15 @@ def _footnotes(document: Entry, width: int) -> Pieces:
 
 
 def _live(document: Entry, width: int) -> Pieces:
-    """What results were worth when they came, over policies and workers."""
+    """What results were worth when they came, over policies and workers; each explanation once."""
+    told: set[str] = set()
     for at, (title, table, notes) in enumerate(terminal_parts(document["cells"], width)):
         if not at:
             yield text("")
         yield text(title, "bold")
         yield table
-        yield from (text(note, "dim") for note in notes)
+        yield from (text(note, "dim") for note in notes if note not in told)
+        told.update(notes)
         yield text("")
 
 
