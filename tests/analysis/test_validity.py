@@ -336,6 +336,16 @@ def test_a_slow_pace_is_seen_even_when_no_single_message_is_late() -> None:
     assert "99%" in found(run)["offered-load-not-reached"]["message"]
 
 
+@pytest.mark.parametrize(("way_ms", "severity"), [(10, "invalid"), (60, "note")])
+def test_lateness_that_is_little_of_the_latency_is_told_and_refuses_nothing(
+    way_ms: int, severity: str
+) -> None:
+    run = enough()
+    rows(run)["returned"] += way_ms * MS
+    shift(run, 2 * MS, slice(100, 300))
+    assert found(run)["offered-load-not-reached"]["severity"] == severity
+
+
 def test_a_closed_loop_offers_nothing_to_miss() -> None:
     run = enough()
     run.blocks = [dataclasses.replace(block, offered_per_s=None) for block in run.blocks]

@@ -295,6 +295,16 @@ def test_a_slow_reply_settles_a_message_that_waits_to_be_sent_again(block):
     assert 0 < found.samples["sent"][0] < found.samples["returned"][0]
 
 
+def test_a_client_that_hung_up_hears_nothing_of_that_attempt_any_more(block):
+    flow = {"timeout": 0.005, "hangs_up": True, "retry": {"attempts": 3, "backoff": 0.1, "jitter": "none"}}
+    found = block(World(fates=["late"]), RATE, flow)
+    assert found.count(Status.DELIVERED) == 100
+    # Its reply came, to nobody; the stage worked twice, and the second attempt's reply counts.
+    assert (found.traffic.retries, found.traffic.timed_out, found.traffic.late) == (1, 1, 1)
+    assert found.samples["returned"][0] - found.samples["due"][0] > 100 * MS
+    assert (found.result["duplicated"], found.joined.duplicated) == (0, 0)
+
+
 def test_what_is_refused_is_rejected_or_sent_again(block):
     refused = ["refused"] * 3
     without = block(World(fates=refused), RATE, {"queue": 5})
