@@ -41,15 +41,6 @@ def record(
         _count_busy_alone(joined.samples)
     discarded = discard(joined.samples, produced.discarded if produced else {})
     samples, warmup = _warm(task, place, joined.samples, seen.get("warmup_messages", 0))
-    failures = [
-        *ends.failures,
-        *(
-            Failure(party.role, "PartyError", party.dead, "the next block gets a new process")
-            for party in ends.dead
-        ),
-        *_stage_failures(ends.labels, stage),
-        *_producer_failures(ends),
-    ]
     block = Block(
         cell=task.cell,
         index=place.index,
@@ -68,7 +59,7 @@ def record(
         starved=seen.get("starved", 0),
         drained=not gave_up,
         usage=used(seen, done, outside.broker, len(samples), warmup.messages),
-        failures=tuple(failures),
+        failures=_failures(ends, stage),
         warmup_messages=warmup.messages,
         warmup_s=due_s(samples, warmup.messages),
         warmup_settled=warmup.settled,
@@ -92,6 +83,16 @@ def record(
         ),
     )  # fmt: skip
     return block, joined.samples
+
+
+def _failures(ends: Ends, stage: list[dict[str, Any] | None]) -> tuple[Failure, ...]:
+    again = "the next block gets a new process"
+    return (
+        *ends.failures,
+        *(Failure(party.role, "PartyError", party.dead, again) for party in ends.dead),
+        *_stage_failures(ends.labels, stage),
+        *_producer_failures(ends),
+    )
 
 
 def _joined(
