@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from benchkit.errors import BrokerError
+from benchkit.transports import urls
 from benchkit.transports._nats.wire import CRLF, Wire
 from benchkit.transports.family import families
 from benchkit.transports.links import link
@@ -35,15 +36,8 @@ class Target:
 
 
 def shown(url: str) -> str:
-    """The URL without user, password and options: safe to print, whatever people wrote."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return "the NATS URL"
-    if parts.scheme not in SCHEMES or "@" in parts.path + parts.query + parts.fragment:
-        return "the NATS URL"
-    return f"{parts.scheme}://{parts.hostname or ''}{'' if port is None else f':{port}'}"
+    """What of it may be printed."""
+    return urls.shown(url, SCHEMES, "NATS")
 
 
 def target(url: str) -> Target:

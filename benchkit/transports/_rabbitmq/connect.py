@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from benchkit.errors import BrokerError
+from benchkit.transports import urls
 from benchkit.transports._rabbitmq.frames import Frames
 from benchkit.transports.family import families
 from benchkit.transports.links import link
@@ -41,15 +42,8 @@ class Target:
 
 
 def shown(url: str) -> str:
-    """The URL without user, password and options: safe to print, whatever people wrote."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return "the RabbitMQ URL"
-    if parts.scheme not in SCHEMES or "@" in parts.path + parts.query + parts.fragment:
-        return "the RabbitMQ URL"
-    return f"{parts.scheme}://{parts.hostname or ''}{'' if port is None else f':{port}'}{parts.path}"
+    """What of it may be printed."""
+    return urls.shown(url, SCHEMES, "RabbitMQ")
 
 
 def target(url: str) -> Target:

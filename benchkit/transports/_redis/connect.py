@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchkit.errors import BrokerError
+from benchkit.transports import urls
 from benchkit.transports._redis.resp import Refused, Resp
 from benchkit.transports.family import families
 from benchkit.transports.links import link
@@ -24,17 +25,8 @@ FAMILIES = {"redis": "tcp", "rediss": "tls", "unix": "unix"}
 
 
 def shown(url: str) -> str:
-    """The URL without user, password and options: safe to print, whatever people wrote."""
-    hidden = "the Redis URL"
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return hidden
-    # An @ further right means that an unescaped character of the password ended the host too early.
-    if parts.scheme not in SCHEMES or "@" in parts.path + parts.query + parts.fragment:
-        return hidden
-    return f"{parts.scheme}://{parts.hostname or ''}{'' if port is None else f':{port}'}{parts.path}"
+    """What of it may be printed."""
+    return urls.shown(url, SCHEMES, "Redis")
 
 
 def check(url: str) -> None:
