@@ -332,6 +332,8 @@ class Producer:
         since_ns = self._clock()
         while self._more_to_come(since_ns) and self._clock() < give_up_ns and not self._stopped():
             self._await_reply(_SLICE_S)
+        # Told to stop by a worker that gave up, say: its last replies are there.
+        self._collect()
 
     def _more_to_come(self, since_ns: int) -> bool:
         """Nobody answers what the transport dropped; some of it may have reached a worker before."""

@@ -214,6 +214,15 @@ class Sender(ABC):
         """
         raise UsageError("this transport lends no memory", remedy="ask for Capabilities.loans first")
 
+    def unconfirmed(self) -> int:
+        """How many of the messages that `send` took, the latest ones, nobody has said yet to have.
+
+        They may die with this end; the earlier ones are where `Capabilities.durability` says. Takes in the answers
+        that are there and waits for none. 0 where `send` returns only when the message has arrived there, or where
+        nobody will ever say.
+        """
+        return 0
+
     def dropped(self) -> Mapping[str, int]:
         """Messages that it took from this end and that an option of its own dropped, by that option's name.
 

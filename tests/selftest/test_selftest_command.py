@@ -33,7 +33,8 @@ def test_the_quick_form_runs_is_kept_and_is_taken_up_again(
     first = CliRunner().invoke(selftest, arguments, standalone_mode=False)
     found = json.loads(first.stdout)
     assert first.return_value == {True: 0, False: 1, None: 3}[found["holds"]]
-    assert [trial["kind"] for trial in found["trials"]] == ["compute, spinning", "overload"]
+    # One that the machine disturbed is run again after the others.
+    assert sorted(trial["kind"] for trial in found["trials"]) == ["compute, spinning", "overload"]
     assert len(Asked(quick=True).trials()) >= 6
     for trial in found["trials"]:
         # On a machine that is busy with other things a trial, or the healthy run that sizes it, may be no valid one.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import struct
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -80,11 +80,15 @@ def produce(config: dict[str, Any], address: Address, news: Connection, turn: in
                 told = answered(reply.view)
                 say(*((TORN, 0) if told is None else (REPLIED, told)))
 
+        handed: deque[int] = deque()
         while True:
             say(BEGUN, number)
             while not sender.send(message(number), 0.02):
                 look()
-            say(SENT, number)
+            handed.append(number)
+            # What its broker has not confirmed may die with this process, unread in a socket.
+            while len(handed) > sender.unconfirmed():
+                say(SENT, handed.popleft())
             look()
             number += 1
     except BenchkitError:

@@ -27,9 +27,6 @@ pytestmark = pytest.mark.quiet
 KILLS = int(os.environ.get("BENCHKIT_KILLS", "20"))
 DEPTH = 4
 WORKERS = 2
-CERTAIN: dict[str, dict[str, object]] = {"nats": {"sync_publish": True}, "rabbitmq": {"window": 1}}
-"""Options with which a message that was sent is in the server's hands: what is not confirmed yet may be lost with its
-producer, because the kernel resets a TCP connection whose owner dies with answers unread."""
 QUIET_S = 0.3
 
 KINDS = [
@@ -125,7 +122,7 @@ def _all_room_is_back(transport: Transport, address: Address) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_death_at_any_moment(kind: str, site: Site, ledger: Ledger) -> None:
     skip_if_absent(kind)
-    transport = registry.build({"kind": kind, "depth": DEPTH, **CERTAIN.get(kind, {})})
+    transport = registry.build({"kind": kind, "depth": DEPTH})
     chance = random.Random(kind)
     with _crew(transport, site, ledger) as (address, crew):
         crew.flows()

@@ -184,6 +184,12 @@ class NatsSender(Sender):
         first = state["first_seq"] if state["messages"] else state["last_seq"] + 1
         self._waiting = {number for number in self._waiting if number >= first}
 
+    def unconfirmed(self) -> int:
+        """From the first one on that the stream has not said to have stored; those after it may be."""
+        while self._unanswered and self._out.ready(0):
+            self._take()
+        return self._number - next(iter(self._unanswered)) + 1 if self._unanswered else 0
+
     def reply(self, timeout: float) -> Reply | None:
         """The next reply; a message that the stream refused comes back as `rejected`."""
         if self._slot is not None:

@@ -159,6 +159,12 @@ class RabbitSender(Sender):
         tags = [each for each in unconfirmed if each <= tag]
         return [unconfirmed.pop(each) for each in tags]
 
+    def unconfirmed(self) -> int:
+        """From the first one on that the broker has not confirmed; those after it may be."""
+        while self._unconfirmed and self._out.ready(0):
+            self._take()
+        return self._published - next(iter(self._unconfirmed)) + 1 if self._unconfirmed else 0
+
     def reply(self, timeout: float) -> Reply | None:
         """The next reply; a message that the broker refused or gave up comes back as `rejected`."""
         if self._slot is not None:

@@ -173,6 +173,12 @@ class RedisSender(Sender):
     def _rejection(self) -> Reply:
         return Reply(memoryview(self._refused.popleft()), rejected=True)
 
+    def unconfirmed(self) -> int:
+        """Those whose command the broker has not answered."""
+        while self._starts and self._out.ready(0):
+            self._answer()
+        return len(self._starts)
+
     def dropped(self) -> Mapping[str, int]:
         """What the broker trimmed off, as far as its answers have come."""
         if self._trimmed is None:
