@@ -192,16 +192,18 @@ def _measure(
     plan: Plan, how: How, interrupts: Interrupts, recording: Recording, before: Run | None
 ) -> dict[str, Any]:
     """Run one plan, save it, print the tables and the answer; returns the document."""
-    from benchkit.analysis.document import document
     from benchkit.cli.console import out, progress
     from benchkit.engine.runner import Runner
-    from benchkit.report import terminal
 
     with progress(quiet=how.quiet) as watch:
         runner = Runner(
-            plan, watch, profile=how.profile, recording=recording, before=before, floors=how.floors
-        )
+            plan, watch, profile=how.profile, recording=recording, before=before, floors=how.floors,
+            meanwhile=_import_what_tells,
+        )  # fmt: skip
         measured = runner.run()
+    from benchkit.analysis.document import document
+    from benchkit.report import terminal
+
     folder: Path | None = None
     with interrupts.held():
         made = document(measured)
@@ -213,6 +215,12 @@ def _measure(
             console.print(terminal.report(made, folder))
             _mention_unfinished(console, how.out)
     return made
+
+
+def _import_what_tells() -> None:
+    """What is needed once everything is measured; most of half a second."""
+    import benchkit.analysis.document
+    import benchkit.report.terminal  # noqa: F401
 
 
 def _mention_unfinished(console: Console, out_folder: Path) -> None:

@@ -61,12 +61,15 @@ class Runner:
         recording: Recording | None = None,
         before: Run | None = None,
         floors: bool = True,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
         """`recording` takes finished blocks (default: in memory); `before` is the header of a run to resume.
 
-        Without `floors` the machine's are not measured.
+        Without `floors` the machine's are not measured. `meanwhile` is called while the parties' processes start:
+        what is imported there costs no time of its own.
         """
         self._floors = floors
+        self._meanwhile = meanwhile
         self._plan = plan
         self._watch = watch
         self._profile = profile
@@ -124,6 +127,7 @@ class Runner:
         first = chain.stage_roles(self._plan.cells[0])[:1]
         for role in (*fan_in.roles(producers), *first, "oracle"):
             members.get(role)
+        self._meanwhile()
         for index in range(len(self._plan.cells)):
             self._watch(Progress("making messages", 0, total, self._plan.cells[index].id))
             self._make_ready(members, site, index)
