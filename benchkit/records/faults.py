@@ -151,7 +151,7 @@ def operations(folder: Path, trial: Trial) -> Operations:
     """The messages of a trial; raises RecordError where they are missing or damaged."""
     file = folder / FOLDER / f"{trial.number}.npy"
     try:
-        rows = np.load(file, allow_pickle=False)
+        rows: Operations = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise RecordError(
             f"cannot be read: {error}", where=str(file), remedy="copy the run directory again"
