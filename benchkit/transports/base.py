@@ -124,12 +124,12 @@ class Address:
     """For people, measured and not assumed: "valkey 9.1.2 over a Unix socket"."""
     broker_pid: int | None = None
     """Whose CPU time and memory are the broker's."""
-    level: str = ""
-    """Where a server of the user's own told how durable it is: that, in the place of `Capabilities.level`."""
     claim: Mapping[str, str] = field(default_factory=dict)
     """What the ends will find when they look (`Sender.path`): `family` (unix, tcp, tls; memory or threads where
     no socket is used), `server` ("valkey 9.1.2"), and what else names the mechanism. It goes into the record.
     """
+    level: str = ""
+    """Where a server of the user's own told how durable it is: that, in the place of `Capabilities.level`."""
 
 
 class Share(Protocol):

@@ -44,10 +44,7 @@ class RedisList(RedisTransport):
         from benchkit.transports._redis.place import prepared
 
         claims = self.layout == "claim-check"
-        return prepared(
-            self.secret_url, self.socket, setup, claims=claims, how=self.how,
-            sockets=self.sockets, output_buffer=self.output_buffer,
-        )  # fmt: skip
+        return prepared(self.server, setup, self.first(setup), claims=claims, how=self.how, sockets=self.sockets)
 
     def sender(self, address: Address) -> Sender:
         """RPUSH, whose answer is the length of the list."""
