@@ -28,6 +28,7 @@ from benchkit.plugins import Plugin, Registry
 from benchkit.tensors.wire import Buffer
 
 __all__ = [
+    "IN_MEMORY",
     "Address",
     "ArraySpec",
     "Buffer",
@@ -44,6 +45,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+IN_MEMORY = ", on a disk in memory"
+"""Of `Capabilities.level`: its files are on a tmpfs, on which a sync costs nothing and proves nothing."""
 
 Detour = Callable[[Endpoint], int]
 """Where to connect to instead of an endpoint: a port of 127.0.0.1, of whoever passes everything on to it."""

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from benchkit.errors import BrokerError
-from benchkit.transports.base import Address, Capabilities, Detour, Receiver, Sender, Setup, Transport
+from benchkit.transports.base import (
+    IN_MEMORY,
+    Address,
+    Capabilities,
+    Detour,
+    Receiver,
+    Sender,
+    Setup,
+    Transport,
+)
 from benchkit.units import Bytes, Seconds
 
 if TYPE_CHECKING:
@@ -98,7 +107,9 @@ class Nats(Transport):
     @model_validator(mode="after")
     def _fit_together(self) -> Nats:
         if self.url is not None and (self.sync != "interval" or self.disk is not None):
-            raise ValueError("sync and disk are for the run's own server: set sync_interval in your own one's")
+            raise ValueError(
+                "sync and disk are for the run's own server: set sync_interval in your own one's"
+            )
         if self.sync == "always" and self.storage == "memory":
             raise ValueError("a stream in memory is never synced; write storage: file")
         return self
@@ -144,7 +155,7 @@ class Nats(Transport):
         if self.storage == "memory":
             return "JetStream memory"
         synced = "as its server is configured" if self.url is not None else self.sync
-        return f"JetStream file, sync {synced}"
+        return f"JetStream file, sync {synced}" + (IN_MEMORY if self.disk else "")
 
     def prepare(self, setup: Setup) -> AbstractContextManager[Address]:
         """The run's own server or a check of the user's, stream and consumer; raises BrokerError."""

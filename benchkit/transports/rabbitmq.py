@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from benchkit.errors import BrokerError
-from benchkit.transports.base import Address, Capabilities, Detour, Receiver, Sender, Setup, Transport
+from benchkit.transports.base import (
+    IN_MEMORY,
+    Address,
+    Capabilities,
+    Detour,
+    Receiver,
+    Sender,
+    Setup,
+    Transport,
+)
 from benchkit.units import Bytes
 
 if TYPE_CHECKING:
@@ -153,7 +162,8 @@ class Rabbitmq(Transport):
             kept = "Raft log of one node"
         elif self.persistent:
             kept = "persistent messages"
-        return f"{kept}, {'confirms' if self.confirms else 'no confirms'}"
+        kept += ", confirms" if self.confirms else ", no confirms"
+        return kept + (IN_MEMORY if self.disk else "")
 
     def prepare(self, setup: Setup) -> AbstractContextManager[Address]:
         """The run's own server or a check of the user's, and the cell's queues; raises BrokerError."""

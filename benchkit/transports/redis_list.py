@@ -44,7 +44,9 @@ class RedisList(RedisTransport):
         from benchkit.transports._redis.place import prepared
 
         claims = self.layout == "claim-check"
-        return prepared(self.server, setup, self.first(setup), claims=claims, how=self.how, sockets=self.sockets)
+        return prepared(
+            self.server, setup, self.first(setup), claims=claims, how=self.how, sockets=self.sockets
+        )
 
     def sender(self, address: Address) -> Sender:
         """RPUSH, whose answer is the length of the list."""

@@ -50,7 +50,9 @@ class RedisStream(RedisTransport):
         from benchkit.transports._redis.place import prepared
 
         claims = self.layout == "claim-check"
-        return prepared(self.server, setup, self.first(setup), claims=claims, how=self.how, sockets=self.sockets)
+        return prepared(
+            self.server, setup, self.first(setup), claims=claims, how=self.how, sockets=self.sockets
+        )
 
     def first(self, setup: Setup) -> Commands:
         """The stream and its group."""

@@ -11,7 +11,7 @@ from benchkit.errors import BrokerError
 from benchkit.transports._redis.connect import check
 from benchkit.transports._redis.persistence import LEVELS, UNTOLD, Persistence
 from benchkit.transports._redis.resp import MAX_VALUE_BYTES, Commands
-from benchkit.transports.base import Address, Capabilities, Detour, Setup, Transport
+from benchkit.transports.base import IN_MEMORY, Address, Capabilities, Detour, Setup, Transport
 from benchkit.transports.sockets import Buffer, SocketOptions
 from benchkit.units import Bytes
 
@@ -132,7 +132,7 @@ class RedisTransport(SocketOptions, Transport):
             limit_name="Redis: 512 MB per value", many_producers=True, refuses=True,
             drops="" if self.maxlen is None else "maxlen",
             reroutable=tcp, reroutable_with="" if tcp else other, revives=self.url is None,
-            level=LEVELS[self.persistence] if self.url is None else UNTOLD,
+            level=self._level,
         )  # fmt: skip
 
     def revive(self, address: Address, setup: Setup, keep_data: bool) -> Address:
@@ -142,6 +142,13 @@ class RedisTransport(SocketOptions, Transport):
         if self.url is not None:
             return super().revive(address, setup, keep_data)
         return revived(address, setup, self.server, self.first(setup), keep_data=keep_data)
+
+    @property
+    def _level(self) -> str:
+        """What an answer says of a message."""
+        if self.url is not None:
+            return UNTOLD
+        return LEVELS[self.persistence] + (IN_MEMORY if self.disk and self.persistence != "none" else "")
 
     @property
     def server(self) -> Server:

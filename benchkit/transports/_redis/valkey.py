@@ -135,7 +135,7 @@ def embedded(
     With `disk_bytes` what it persists is on a disk of that size of its own. Raises MissingLibrary, StorageError, or
     BrokerError with the end of the broker's log.
     """
-    home = folder / f"valkey-{persistence}{'' if disk_bytes is None else '-disk'}"
+    home = folder / "valkey"
     data = home / "data"
     with ExitStack() as undo:
         data.mkdir(mode=0o700, parents=True)
