@@ -28,6 +28,7 @@ from benchkit.plugins import Plugin, Registry
 from benchkit.tensors.wire import Buffer
 
 __all__ = [
+    "IN_MEMORY",
     "Address",
     "ArraySpec",
     "Buffer",
@@ -44,6 +45,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+IN_MEMORY = ", on a disk in memory"
+"""Of `Capabilities.level`: its files are on a tmpfs, on which a sync costs nothing and proves nothing."""
 
 Detour = Callable[[Endpoint], int]
 """Where to connect to instead of an endpoint: a port of 127.0.0.1, of whoever passes everything on to it."""
@@ -124,12 +128,12 @@ class Address:
     """For people, measured and not assumed: "valkey 9.1.2 over a Unix socket"."""
     broker_pid: int | None = None
     """Whose CPU time and memory are the broker's."""
-    level: str = ""
-    """Where a server of the user's own told how durable it is: that, in the place of `Capabilities.level`."""
     claim: Mapping[str, str] = field(default_factory=dict)
     """What the ends will find when they look (`Sender.path`): `family` (unix, tcp, tls; memory or threads where
     no socket is used), `server` ("valkey 9.1.2"), and what else names the mechanism. It goes into the record.
     """
+    level: str = ""
+    """Where a server of the user's own told how durable it is: that, in the place of `Capabilities.level`."""
 
 
 class Share(Protocol):
