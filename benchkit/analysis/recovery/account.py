@@ -34,6 +34,7 @@ from typing import Final
 import numpy as np
 
 from benchkit.analysis.recovery.ends import (
+    Column,
     Mask,
     acknowledged,
     attempted,
@@ -48,6 +49,7 @@ from benchkit.records.operations import Operations
 
 NAMED: Final = 8
 """Numbers of messages that are named where something is wrong with them."""
+_MOST_PRODUCERS: Final = 16
 _NEEDS: Final = {
     "confirmed": "taken", "rejected": "taken", "returned": "taken", "sent": "taken",
     "started": "received", "finished": "received", "failed": "received", "acked": "received",
@@ -139,9 +141,7 @@ def accounted(trial: Trial, operations: Operations, limit_ns: float | None = Non
         overtaken=_count(sets["overtaken"]),
         contradictions=_count(sets["contradictory"]) + missing_numbers(operations),
         caught=_count(under_way),
-        delayed=None
-        if limit_ns is None
-        else _count((handled - due_ns(operations))[since] > limit_ns),
+        delayed=None if limit_ns is None else _count((handled - due_ns(operations))[since] > limit_ns),
         delayed_most_s=float(latency.max()) / 1e9 if len(latency) else None,
         drained_s=_drained_s(operations) if trial.drained else None,
         examples=tuple(_examples(operations, sets)),
@@ -202,6 +202,20 @@ def contradictory(operations: Operations) -> Mask:
 
 
 def missing_numbers(operations: Operations) -> int:
-    """Places of the schedule, from its first to the last that was turned to, of which there is no row."""
+    """Places of the schedule between those that were turned to, of which there is no row.
+
+    Several producers share the numbers like cards and come to an end at different ones, so gaps are looked for among
+    each one's own; how many there were is not told, and the number that leaves fewest gaps is taken.
+    """
     seq = np.unique(operations["seq"][attempted(operations)])
-    return int(seq[-1] - seq[0]) + 1 - len(seq) if len(seq) else 0
+    least = _gaps(seq, 1)
+    for producers in range(2, _MOST_PRODUCERS + 1):
+        if not least:
+            break
+        least = min(least, _gaps(seq, producers))
+    return least
+
+
+def _gaps(seq: Column, producers: int) -> int:
+    own = [seq[seq % producers == each] for each in range(producers)]
+    return sum(int(each[-1] - each[0]) // producers + 1 - len(each) for each in own if len(each))

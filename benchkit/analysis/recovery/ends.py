@@ -80,13 +80,36 @@ def _next(moments: Column, since_ns: int, never_ns: int) -> int:
 
 
 def caught(operations: Operations, stretches: Sequence[Stretch]) -> Mask:
-    """Messages that were under way at some moment of the stretches: turned to, and neither handled nor refused."""
+    """Messages that were under way at some moment of the stretches: turned to, and neither handled nor refused.
+
+    One that never came may have been lost at any time. It is held to have been under way when a stretch began only
+    if it could still be, in a queue like the one that was seen until then: no older than the oldest that was
+    handled, and as long as its worker had handled nothing since.
+    """
     handled, refused = handled_ns(operations), operations["rejected"]
-    gone = np.where(handled > 0, handled, np.where(refused > 0, refused, np.iinfo(np.int64).max))
+    gone = np.where(handled > 0, handled, refused)
     found = np.zeros(len(operations), np.bool_)
     for start, stop in stretches:
-        found |= attempted(operations) & (operations["taken"] <= stop) & (gone >= start)
+        still = np.where(
+            gone > 0, gone >= start, start - operations["taken"] <= _oldest_ns(operations, start)
+        )
+        found |= attempted(operations) & (operations["taken"] <= stop) & still
     return found
+
+
+def _oldest_ns(operations: Operations, at_ns: int) -> int:
+    """How long the oldest message can have been under way at a moment, by those that were handled until then.
+
+    What stands in a worker's queue was turned to no earlier than the last message that the worker handled.
+    """
+    handled = handled_ns(operations)
+    seen = attempted(operations) & (handled > 0) & (handled < at_ns)
+    if not seen.any():
+        return at_ns
+    age = int((handled - operations["taken"])[seen].max())
+    workers = operations["worker"][seen]
+    last = min(int(handled[seen][workers == each].max()) for each in np.unique(workers))
+    return age + at_ns - last
 
 
 def load_until_ns(operations: Operations) -> int:

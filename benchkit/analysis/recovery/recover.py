@@ -123,7 +123,9 @@ def _steady_ns(trial: Trial, found: Series, normal: Band) -> int | None:
     good = normal.holds(found)
     steady = _first_steady_ns(found, good, last_broken_ns(trial))
     while steady is not None:
-        later = np.flatnonzero(_twice(~good) & (found.starts_ns >= steady) & (found.starts_ns <= trial.healed_ns))
+        later = np.flatnonzero(
+            _twice(~good) & (found.starts_ns >= steady) & (found.starts_ns <= trial.healed_ns)
+        )
         if not len(later):
             return steady
         steady = _first_steady_ns(found, good, int(found.starts_ns[later[-1]]))

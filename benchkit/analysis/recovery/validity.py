@@ -28,10 +28,13 @@ from benchkit.words import say, word
 
 CODES: Final[Mapping[str, Kind]] = {
     "fault-did-not-bite": Kind(
-        "invalid", word("read the trial's notes and errors; see whether this fault can be done to this cell here")
+        "invalid",
+        word("read the trial's notes and errors; see whether this fault can be done to this cell here"),
     ),
     "nothing-sent": Kind("invalid", word("raise the load's rate or the trial's length")),
-    "control-missing": Kind("invalid", word("measure the cell without a fault as well: leave the control in")),
+    "control-missing": Kind(
+        "invalid", word("measure the cell without a fault as well: leave the control in")
+    ),
     "control-not-clean": Kind("invalid", word("mend the transport first: it fails without any fault")),
     "trial-broke-off": Kind("invalid", word("read the trial's errors, and run it again")),
     "no-band": Kind("invalid", word("let the control last for more windows, or make them shorter")),
@@ -66,7 +69,10 @@ def _of_trial(trial: Trial, account: Accounted) -> Iterator[Reason]:
     if not trial.drained and account.unknown:
         yield _reason(
             "drain-not-ended",
-            say("{count} acknowledged messages were missing when the drain was given up", count=account.unknown),
+            say(
+                "{count} acknowledged messages were missing when the drain was given up",
+                count=account.unknown,
+            ),
         )
 
 
