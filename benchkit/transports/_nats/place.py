@@ -150,6 +150,7 @@ def prepared(asked: Server, setup: Setup, stream: Stream, how: str) -> Iterator[
     where: dict[str, str | int] = {
         "url": url, "name": place.name, "message_bytes": place.message_bytes, "reply_bytes": place.reply_bytes,
         "workers": place.workers, "producers": place.producers, "observer": server.observer_url if server else "",
+        "data": str(server.data) if server else "",
     }  # fmt: skip
     scheme = url.partition(":")[0]
     try:

@@ -155,6 +155,7 @@ def prepared(asked: Server, setup: Setup, queue: Queue, how: str) -> Iterator[Ad
             _try_size(place)
         scheme = url.partition(":")[0]
         where = {key: value for key, value in asdict(place).items() if key != "producer"}
+        where["data"] = str(server.data) if server else ""
         claim = {"family": FAMILIES[scheme], "server": version}
         path = f"{version} over {SCHEMES[scheme]}, {how}"
         yield Address(where, path, server.pid if server else None, claim)

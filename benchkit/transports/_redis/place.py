@@ -227,6 +227,7 @@ def prepared(
         "workers": place.workers,
         "producers": place.producers,
         "claims": int(claims),
+        "data": str(broker.data) if broker else "",
         **sockets.plain(),
     }
     scheme, version = url.partition(":")[0], f"{server.name} {server.version}"
