@@ -144,7 +144,7 @@ def prepared(asked: Server, setup: Setup, stream: Stream, how: str) -> Iterator[
     `how` goes into the path that people read. Raises BrokerError, Rejected.
     """
     server = None if asked.url else asked.private(setup)
-    url = asked.url or asked.private(setup).url
+    url = server.url if server else str(asked.url)
     place = Place(url, setup.name, setup.message_bytes, setup.reply_bytes, setup.workers, setup.producers)
     version = _made(place, stream)
     where: dict[str, str | int] = {
