@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any, Final
 
 from benchkit import __version__
-from benchkit.analysis import external, link, noise, profiles, told, traffic, verdict
+from benchkit.analysis import external, link, noise, profiles, recovery, told, traffic, verdict
 from benchkit.analysis.analysed import Analysed, analyse, promises_of
 from benchkit.analysis.answer import answer
 from benchkit.analysis.backlog import as_document as backlog_document
@@ -89,6 +89,7 @@ def document(run: Run) -> dict[str, Any]:
             for each in (*promises_of(run, done), *budgets_of(entry, run.budgets))
         ],
         "failures": _failures(run.failures),
+        **({"faults": recovery.as_document(run.faults.all, run.faults.read)} if run.faults else {}),
     }
     plain: dict[str, Any] = storable(whole)
     return plain

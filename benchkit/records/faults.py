@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,6 +74,21 @@ class Trial:
     def control(self) -> bool:
         """No fault was done."""
         return not self.fault
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """The trials of a run; a trial's operations are read when they are asked for, since thousands fit no memory."""
+
+    all: tuple[Trial, ...]
+    read: Callable[[Trial], Operations]
+    """Raises RecordError."""
+
+
+def kept(folder: Path) -> Trials | None:
+    """The trials of a run directory; None where it has none. Raises RecordError where their file is damaged."""
+    found = tuple(trials(folder))
+    return Trials(found, partial(operations, folder)) if found else None
 
 
 def plain(trial: Trial) -> dict[str, Any]:

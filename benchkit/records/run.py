@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from benchkit.records.faults import Trials
 from benchkit.records.profile import Profile
 from benchkit.records.samples import Samples
 from benchkit.records.seen import (
@@ -325,3 +326,5 @@ class Run:
     """What was asked for them; None where nothing was."""
     budgets: tuple[str, ...] = ()
     """Further promises of the scenario, as benchkit.budgets reads them."""
+    faults: Trials | None = None
+    """Of `--faults`, in files of their own; None where no fault was done."""
