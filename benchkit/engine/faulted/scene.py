@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from benchkit.engine.faulted import board, processes
+from benchkit.engine.faulted import board, clock, processes, reading
 from benchkit.engine.faulted.incarnation import Incarnation
 from benchkit.engine.faulted.journal import What
 from benchkit.engine.faulted.supervisor import Supervisor
@@ -189,6 +189,23 @@ class LiveScene:
             life.follow()
         first = producers[0]
         return max(first.taken, first.role.first - first.role.producers) + _AHEAD * first.role.producers
+
+    def of(self, seq: int) -> Mapping[str, int]:
+        """See the seam."""
+        return reading.of(self.supervisor.all_lives(), seq)
+
+    def service_ns(self, from_ns: int = 0, until_ns: int = 1 << 62) -> Sequence[int]:
+        """See the seam."""
+        return reading.service_ns(self.supervisor.all_lives(), from_ns, until_ns)
+
+    def step_clock(self, party: Party, seconds: float) -> None:
+        """See the seam."""
+        place = board.CLOCK_PRODUCER_NS if party == "producer" else board.CLOCK_STAGE_NS
+        self.supervisor.board.words[place] = int(seconds * 1e9)
+
+    def clocks(self, party: Party) -> Sequence[Mapping[str, Any]]:
+        """See the seam."""
+        return clock.reports(self.folder, party)
 
     def slow_stage(self, seconds: float) -> None:
         """See the seam."""

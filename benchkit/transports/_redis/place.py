@@ -199,7 +199,7 @@ def prepared(
     `how` goes into the path that people read. Raises BrokerError.
     """
     broker = None if asked.url else asked.broker(setup)
-    url = asked.url or asked.broker(setup).url(asked.socket)
+    url = broker.url(asked.socket) if broker else str(asked.url)
     level = ""
     place = Place(
         url, setup.name, setup.message_bytes, setup.reply_bytes, setup.workers, setup.producers, claims=claims
@@ -227,6 +227,7 @@ def prepared(
         "workers": place.workers,
         "producers": place.producers,
         "claims": int(claims),
+        "data": str(broker.data) if broker else "",
         **sockets.plain(),
     }
     scheme, version = url.partition(":")[0], f"{server.name} {server.version}"
