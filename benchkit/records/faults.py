@@ -60,7 +60,7 @@ class Trial:
     drained: bool = False
     """Everything became quiet and was looked at: what is missing is lost, not unknown."""
     capabilities: Mapping[str, str] = field(default_factory=dict)
-    """`delivery`, `durability`, `level`."""
+    """`delivery`, `durability`, `level`, `ordering`."""
     in_flight_at_injection: int = 0
     """Sent and not received, or received and not acknowledged."""
     torn: int = 0

@@ -268,7 +268,7 @@ def _trial(
         restarts=tuple(supervisor.restarts), drained=happened.drained and not overfull,
         capabilities={
             "delivery": promised.delivery, "durability": promised.durability,
-            "level": scene.address.level or promised.level,
+            "level": scene.address.level or promised.level, "ordering": promised.ordering,
         },
         in_flight_at_injection=sum(in_flight(rows, happened.injected_ns)) if fault is not None else 0,
         errors=tuple(errors), notes=tuple(scene.notes),
