@@ -24,6 +24,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
+from benchkit.link.options import Side
 from benchkit.link.process import OpenLink
 from benchkit.plugins import Plugin, Registry
 from benchkit.transports.base import Address, Setup, Transport
@@ -158,6 +159,11 @@ class Fault(Plugin):
     def led(self) -> bool:
         """Connections of the cell go through the built-in proxy."""
         return False
+
+    @property
+    def link_side(self) -> Side:
+        """Whose connections go through it."""
+        return "producer"
 
     @property
     def parties(self) -> tuple[Party, ...]:

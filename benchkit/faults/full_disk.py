@@ -58,13 +58,13 @@ class FullDisk(Fault):
             return
         kept[4] = (_noted(scene) - kept[2], scene.count("SENT") - kept[3])
         kept[0].unlink(missing_ok=True)
-        if scene.pids("broker"):
-            before = scene.count("RECEIVED")
-            if not scene.wait(_PATIENCE_S, lambda: _all_ready(scene) and scene.count("RECEIVED") > before):
-                scene.note("the broker lived and served nobody, though its disk had room again; it was started anew")
-                scene.kill("broker")
-        else:
+        before = scene.count("RECEIVED")
+        if not scene.pids("broker"):
             scene.note("the broker died of its full disk; it was started anew once there was room")
+        elif not scene.wait(_PATIENCE_S, lambda: _all_ready(scene) and scene.count("RECEIVED") > before):
+            scene.note("the broker served nobody, though its disk had room again; it was started anew")
+            if scene.pids("broker"):
+                scene.kill("broker")
         if not scene.pids("broker"):
             scene.revive_broker(keep_data=True)
         scene.restart("broker")

@@ -95,9 +95,10 @@ class LiveScene:
         supervisor = self.supervisor
         if supervisor.broker_pid is None:
             raise PartyError("no broker lives to do something to", where="faults")
-        processes.send(supervisor.broker_pid, signal.SIGKILL)
+        pid = supervisor.broker_pid
+        processes.send(pid, signal.SIGKILL)
         supervisor.wait(_STOPPED_S, supervisor.broker_ended)
-        return tuple(died for died in supervisor.log[-1:] if died.party == "broker")
+        return tuple(died for died in supervisor.log if died.party == "broker" and died.pid == pid)
 
     def stop(self, party: Party, which: int | None = None) -> tuple[int, ...]:
         """See the seam."""

@@ -130,6 +130,7 @@ class Supervisor:
         for life in self.now():
             life.follow()
         now_ns = time.monotonic_ns()
+        self.broker_ended()
         for life in self.now():
             self._ponder(life, now_ns)
         for restart in self.restarts:
@@ -180,7 +181,7 @@ class Supervisor:
     def broker_ended(self) -> bool:
         """Whether the run's broker is gone; noted the first time."""
         if self.broker_pid is None:
-            return False
+            return True
         code = processes.ended(self.broker_pid)
         if code is None:
             return False

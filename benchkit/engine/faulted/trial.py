@@ -150,7 +150,7 @@ def _link(
     """The proxy, where the cell has a link or the fault wants one."""
     if loaded.cell.link is None and not (fault is not None and fault.led):
         return None
-    asked = loaded.cell.link or LinkOptions()
+    asked = loaded.cell.link or LinkOptions(side=fault.link_side if fault is not None else "producer")
     return undo.enter_context(linked(setup, transport, address, asked, str(seed)))
 
 
