@@ -134,7 +134,12 @@ def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
         "floor": None if cell.hops else beneath(run.floor, cell, _us(figures.moved.quantiles_ns["p50"])),
         "throughput": _throughput(figures),
         "cost": _cost(done),
-        "guarantee": {"delivery": cell.delivery, "durability": cell.durability, "ordering": cell.ordering},
+        "guarantee": {
+            "delivery": cell.delivery,
+            "durability": cell.durability,
+            "ordering": cell.ordering,
+            **({"level": cell.level} if cell.level else {}),
+        },  # fmt: skip
         "validity": {"valid": done.valid, "reasons": [asdict(reason) for reason in done.reasons]},
         "verdict": profiles.quoted(_verdict(run, done), cell),
         **(as_fields(cell, figures, done.detail) if done.detail else {}),

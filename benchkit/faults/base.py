@@ -65,8 +65,10 @@ class Scene(Protocol):
     """What faults keep from `inject` to `proof`, by the fault."""
     undo: ExitStack
     """Closed at the trial's end, whatever happens, after the parties are gone."""
-    log: Sequence[Died]
-    """Processes that ended so far, in order."""
+
+    @property
+    def log(self) -> Sequence[Died]:
+        """Processes that ended so far, in order."""
 
     def now_ns(self) -> int:
         """The host's monotonic clock."""
@@ -83,10 +85,13 @@ class Scene(Protocol):
         """Of those that live."""
 
     def kill(self, party: Party, which: int | None = None) -> tuple[Died, ...]:
-        """SIGKILL one (or all) of them and see them gone; they are started again at once, unless that is held."""
+        """SIGKILL one of them and see it gone; it is started again at once, unless that is held.
+
+        Which one: number `which` of those that live, else the one that the trial's moment is about, else one drawn.
+        """
 
     def stop(self, party: Party, which: int | None = None) -> tuple[int, ...]:
-        """SIGSTOP; returns the pids once the kernel shows each of them in state T."""
+        """SIGSTOP, likewise; the pids of which the kernel shows every thread in state T."""
 
     def cont(self, party: Party) -> None:
         """SIGCONT to those that `stop` stopped."""
@@ -153,9 +158,11 @@ class Fault(Plugin):
 
     def refuses(self, transport: Transport) -> str:
         """Why it cannot be done to a cell with this transport; "" where it can. Nothing runs yet."""
-        if "broker" in self.parties and transport.brokerless:
+        if "broker" not in self.parties:
+            return ""
+        if transport.brokerless:
             return f"{transport.kind} has no broker"
-        return ""
+        return "" if transport.capabilities().revives else "its broker is not the run's own"
 
     def arranged(self, transport: Transport) -> Transport:
         """The transport as it must be for this fault: a broker that keeps its data, a smaller segment."""

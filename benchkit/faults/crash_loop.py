@@ -36,7 +36,7 @@ class CrashLoop(Fault):
                 scene.wait(_PATIENCE_S, lambda: bool(scene.ready(self.party)))
                 scene.wait(self.every)
                 scene.hold_restarts(self.party)
-            deaths += scene.kill(self.party, scene.seed)
+            deaths += scene.kill(self.party)
 
     def heal(self, scene: Scene) -> None:
         """Start it for good."""

@@ -26,7 +26,7 @@ class Kill(Fault):
     def inject(self, scene: Scene) -> None:
         """One process, which stays dead for now."""
         scene.hold_restarts(self.party)
-        scene.memory[self] = scene.kill(self.party, scene.seed)
+        scene.memory[self] = scene.kill(self.party)
 
     def heal(self, scene: Scene) -> None:
         """Start it anew."""

@@ -23,7 +23,7 @@ class Stop(Fault):
 
     def inject(self, scene: Scene) -> None:
         """One process, and how far it had got."""
-        pids = scene.stop(self.party, scene.seed)
+        pids = scene.stop(self.party)
         scene.memory[self] = [pids, scene.done_by(pids), None]
 
     def heal(self, scene: Scene) -> None:

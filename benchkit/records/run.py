@@ -242,6 +242,9 @@ class Cell:
     hops: tuple[Hop, ...] = ()
     """Of a pipeline, each after the one that feeds it; `transport`, `codec`, `stage` and `workers` are then those
     of the first. None where there is one stage."""
+    level: str = ""
+    """How durable its messages are, in the transport's words ("AOF everysec"); empty where it says no more than
+    `durability` does."""
 
     @property
     def all_workers(self) -> int:

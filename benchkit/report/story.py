@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from benchkit.analysis.budgets import read
+from benchkit.analysis.guarantees import durability
 from benchkit.analysis.live_sets import policies_compared
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.records.run import Run
@@ -242,7 +243,7 @@ def _line(row: Row) -> Line:
         show_us(cpu_us(entry["cost"])),
         _against_best(row.place),
         f"{named(verdict['bottleneck'])}{resource}" if row.valid else "-",
-        excerpt(f"{guarantee['delivery']}, {guarantee['durability']}", 60),
+        excerpt(f"{guarantee['delivery']}, {durability(guarantee)}", 90),
     )
     best = row.place is not None and row.place["ratio_ci95"] == [1.0, 1.0]
     return Line(row.number, row.label, row.valid, best, figures, row.codes)

@@ -45,9 +45,8 @@ class RedisList(RedisTransport):
 
         claims = self.layout == "claim-check"
         return prepared(
-            self.secret_url, self.socket, setup, claims=claims, how=self.how,
-            sockets=self.sockets, output_buffer=self.output_buffer,
-        )  # fmt: skip
+            self.server, setup, self.first(setup), claims=claims, how=self.how, sockets=self.sockets
+        )
 
     def sender(self, address: Address) -> Sender:
         """RPUSH, whose answer is the length of the list."""
