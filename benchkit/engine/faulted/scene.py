@@ -217,9 +217,3 @@ class LiveScene:
         words = self.supervisor.board.words
         words[board.POISON_FATAL] = int(fatal)
         words[board.POISON] = seq
-
-    # For the trial --------------------------------------------------------------------------------------
-
-    def broken_off(self, error: BenchkitError) -> None:
-        """A fault that could not be done."""
-        self.notes.append(f"the fault broke off: {error.what}")
