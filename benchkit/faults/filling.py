@@ -28,7 +28,9 @@ def filled(folder: Path) -> tuple[Path, int]:
         os.close(handle)
     if nbytes >= _MOST_BYTES:
         path.unlink()
-        raise StorageError(f"{folder} takes more than {_MOST_BYTES} bytes; it is left alone", where=str(folder))
+        raise StorageError(
+            f"{folder} takes more than {_MOST_BYTES} bytes; it is left alone", where=str(folder)
+        )
     return path, nbytes
 
 

@@ -193,14 +193,14 @@ def prepared(
     claims: bool = False,
     how: str = "",
     sockets: Sockets = Sockets(),  # noqa: B008  (immutable)
+    level: str = "",
 ) -> Iterator[Address]:
     """A server that answers, the cell's keys absent, `first` done; afterwards the keys are gone.
 
-    `how` goes into the path that people read. Raises BrokerError.
+    `how` goes into the path that people read; `level` is how durable the embedded broker is. Raises BrokerError.
     """
     broker = None if asked.url else asked.broker(setup)
     url = broker.url(asked.socket) if broker else str(asked.url)
-    level = ""
     place = Place(
         url, setup.name, setup.message_bytes, setup.reply_bytes, setup.workers, setup.producers, claims=claims
     )
