@@ -77,6 +77,16 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What cannot be done to which cell, and why."""
+
+    cell: str
+    fault: str
+    """Its label; empty where none can."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Trials:
     """The trials of a run; a trial's operations are read when they are asked for, since thousands fit no memory."""
 

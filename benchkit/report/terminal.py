@@ -24,6 +24,7 @@ from benchkit.report.hops import hop_tables
 from benchkit.report.limits import of_run
 from benchkit.report.link_words import link_lines
 from benchkit.report.profiles import brief
+from benchkit.report.terminal_faults import fault_parts
 from benchkit.report.terminal_search import search_footnotes, search_table
 from benchkit.report.terminal_whatif import what_if
 from benchkit.report.text import ascii_twin, cpu_us, rate, text, within
@@ -84,6 +85,7 @@ def report(document: Entry, folder: Path | None = None) -> View:
         yield from _verdicts(document)
         yield from _limits(document)
         yield from what_if(document)
+        yield from fault_parts(document)
         yield from _invalid(document)
         yield from _notes(document)
         yield from _drift(document)

@@ -202,7 +202,7 @@ def contradictory(operations: Operations) -> Mask:
 
 
 def missing_numbers(operations: Operations) -> int:
-    """Places of the schedule between those that were turned to, of which there is no row.
+    """Places of the schedule, from 0 to the last that was turned to, of which there is no row.
 
     Several producers share the numbers like cards and come to an end at different ones, so gaps are looked for among
     each one's own; how many there were is not told, and the number that leaves fewest gaps is taken.
@@ -218,4 +218,4 @@ def missing_numbers(operations: Operations) -> int:
 
 def _gaps(seq: Column, producers: int) -> int:
     own = [seq[seq % producers == each] for each in range(producers)]
-    return sum(int(each[-1] - each[0]) // producers + 1 - len(each) for each in own if len(each))
+    return sum(int(each[-1]) // producers + 1 - len(each) for each in own if len(each))

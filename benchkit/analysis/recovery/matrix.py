@@ -78,6 +78,37 @@ def _entry(own: Sequence[Entry], alike: int) -> dict[str, Any]:
     }
 
 
+def over_moments(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """The matrix with the moments of a fault put together: one entry for each fault and cell."""
+    together: dict[tuple[str, int, str], list[Entry]] = {}
+    for each in entries:
+        together.setdefault((each["fault"], each["alike"], each["cell"]), []).append(each)
+    return [own[0] if len(own) == 1 else _over(own) for own in together.values()]
+
+
+def _over(own: Sequence[Entry]) -> dict[str, Any]:
+    measured = [each for each in own if each["valid"]]
+    times = {
+        name: asdict(repeated([sample for each in measured for sample in each[name]["samples_s"]]))
+        for name in _TIMES
+    }
+    return {
+        **own[0],
+        "moment": ", ".join(each["moment"] for each in own),
+        "held": _held([each["held"] for each in measured]),
+        "breaches": _most_common(breach for each in measured for breach in each["breaches"]),
+        "allowed": next((each["allowed"] for each in measured if each["allowed"]), ""),
+        **{
+            name: sum(each[name] for each in own)
+            for name in (*COUNTS, "trials", "valid", "in_flight", "delayed")
+        },
+        "numbers": [number for each in own for number in each["numbers"]],
+        "lost_most": max(each["lost_most"] for each in own),
+        "detected_by": _most_common(by for each in measured for by in each["detected_by"]),
+        **times,
+    }
+
+
 def _held(found: Sequence[bool | None]) -> bool | None:
     """False where it once was not; None where it once is unknown, or nothing is valid."""
     if any(each is False for each in found):

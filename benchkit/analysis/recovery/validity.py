@@ -3,6 +3,7 @@
 | code | usually | the trial |
 |---|---|---|
 | fault-did-not-bite | invalid | has no evidence that its fault was done |
+| moment-missed | invalid | had its fault at another moment than was asked for |
 | nothing-sent | invalid | has no message that was attempted |
 | control-missing | invalid | has no trial of its cell without a fault |
 | control-not-clean | invalid | has one that lost, doubled or tore messages by itself |
@@ -31,6 +32,7 @@ CODES: Final[Mapping[str, Kind]] = {
         "invalid",
         word("read the trial's notes and errors; see whether this fault can be done to this cell here"),
     ),
+    "moment-missed": Kind("invalid", word("run the trial again; the load may leave no such moment")),
     "nothing-sent": Kind("invalid", word("raise the load's rate or the trial's length")),
     "control-missing": Kind(
         "invalid", word("measure the cell without a fault as well: leave the control in")
@@ -79,6 +81,15 @@ def _of_trial(trial: Trial, account: Accounted) -> Iterator[Reason]:
 def _of_fault(trial: Trial, recovery: Recovery | None, controls: Sequence[bool]) -> Iterator[Reason]:
     if not trial.proof or not trial.injected_ns:
         yield _reason("fault-did-not-bite", say("there is no evidence that the fault was done"))
+    elif trial.moment.get("reached") is False:
+        yield _reason(
+            "moment-missed",
+            say(
+                "asked for {asked}, found {found}",
+                asked=trial.moment.get("asked"),
+                found=trial.moment.get("found"),
+            ),
+        )
     if not controls:
         yield _reason("control-missing", say("its cell was not measured without a fault"))
     elif not all(controls):

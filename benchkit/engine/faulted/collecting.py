@@ -41,6 +41,10 @@ def operations(journals: Iterable[Written]) -> Operations:
     rows["seq"] = numbers
     for column, what in _FIRST.items():
         own, at = _of(events, what, numbers)
+        if what == What.REJECTED:
+            # One that is only given up for lost may have been handled before its worker died: nobody said no.
+            said_no = events["detail"][own] == 0
+            own, at = own[said_no], at[said_no]
         # The first one wins, because it is written last.
         rows[column][at[::-1]] = events["at_ns"][own][::-1]
     own, at = _of(events, What.TAKEN, numbers)

@@ -183,7 +183,7 @@ def _roles(
             party=party, number=number, journal="", room=room[party], board=str(below / "board"),
             source=cell.source.config(), codec=cell.codec.config(), transport=transport.config(),
             stage=cell.stage.config(), load=loaded.load, where=own,
-            seed=seed_for(0, Stream.PAYLOAD), schedule_seed=seed_for(seed, Stream.SCHEDULE),
+            seed=seed_for(loaded.seed, Stream.PAYLOAD), schedule_seed=seed_for(seed, Stream.SCHEDULE),
             stage_seed=seed_for(seed, Stream.STAGE), duration_s=duration_s, replies=cell.replies,
             batch_size=cell.batch_size, batch_delay_s=cell.batch_delay_s, producers=cell.producers, first=number,
         )  # fmt: skip

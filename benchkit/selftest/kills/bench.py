@@ -21,6 +21,7 @@ from benchkit.load.constant import Constant
 from benchkit.records.faults import Trial
 from benchkit.records.operations import Operations
 from benchkit.runtime.folders import run_folder
+from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import PlannedCell
 from benchkit.selftest.kills.plan import Column, Planned
 from benchkit.sources import base as sources
@@ -96,7 +97,7 @@ class Bench:
             )  # fmt: skip
             sizes = self._nursery.size(
                 source=cell.source.config(), codec=cell.codec.config(), stage=cell.stage.config(),
-                transport=cell.transport.config(), seed=0, stage_seed=0,
+                transport=cell.transport.config(), seed=seed_for(0, Stream.PAYLOAD), stage_seed=0,
             )  # fmt: skip
             self._loaded[column.name] = Loaded(cell, load.config(), RATE_PER_S, sizes)
         return self._loaded[column.name]

@@ -13,7 +13,7 @@ MOMENTS: Final[tuple[Moment, ...]] = ("idle", "mid-message", "backlog")
 FAULTS: Final = ("kill", "stop")
 SEEDS: Final = 10
 _DURABLE: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
-    "nats": ("file, synced always", {"storage": "file", "sync": "always"}),
+    "nats": ("file", {"storage": "file"}),
     "rabbitmq": ("persistent", {"persistent": True}),
     "redis-list": ("AOF always", {"persistence": "aof-always"}),
     "redis-stream": ("AOF always", {"persistence": "aof-always"}),
