@@ -41,7 +41,7 @@ def _fill(handle: int) -> int:
             nbytes += os.write(handle, bytes(size))
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
+                raise StorageError(f"the disk cannot be filled: {error.strerror}") from error
             size //= 2
     return nbytes
 

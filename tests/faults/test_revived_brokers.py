@@ -177,3 +177,13 @@ def test_an_old_nats_server_that_cannot_sync_always_says_so():
             assert address.level.startswith("JetStream file, sync always")
     except BenchkitError as error:
         assert error.remedy == "install nats-server 2.10 or later"
+
+
+def test_a_broker_that_was_started_anew_is_the_next_trials_broker_too():
+    """Else each killed one would leave another behind until the run ends."""
+    with lane() as trials:
+        before = len(psutil.Process().children())
+        for _ in range(2):
+            trial, _ = trials.trial({"kind": "redis-list"}, {"kind": "broker-restart", "lasting": 0.05})
+            assert trial.proof
+            assert len(psutil.Process().children()) == before + 1

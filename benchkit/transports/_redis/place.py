@@ -150,6 +150,8 @@ class Server:
         if self.url is None:
             limit = f"normal {self.output_buffer or 0} 0 0"
             resp.call("CONFIG", "SET", "client-output-buffer-limit", limit)
+            # A cell before may have been broken off in the middle of a fault.
+            resp.call("CONFIG", "SET", "maxmemory", 0)
         for words in first:
             resp.call(*words)
 
