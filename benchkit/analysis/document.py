@@ -139,7 +139,7 @@ def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
             "durability": cell.durability,
             "ordering": cell.ordering,
             **({"level": cell.level} if cell.level else {}),
-        },  # fmt: skip
+        },
         "validity": {"valid": done.valid, "reasons": [asdict(reason) for reason in done.reasons]},
         "verdict": profiles.quoted(_verdict(run, done), cell),
         **(as_fields(cell, figures, done.detail) if done.detail else {}),

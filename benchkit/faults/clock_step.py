@@ -25,7 +25,9 @@ class ClockStep(Fault):
     kind: ClassVar[str] = "clock-step"
 
     party: Literal["producer", "stage"] = Field("stage", description="whose clock")
-    seconds: float = Field(3600.0, ge=-1e9, le=1e9, allow_inf_nan=False, description="back in time where negative")
+    seconds: float = Field(
+        3600.0, ge=-1e9, le=1e9, allow_inf_nan=False, description="back in time where negative"
+    )
 
     def label(self) -> str:
         """`clock-step stage +3600 s`."""
@@ -53,4 +55,6 @@ class ClockStep(Fault):
             for name, many in each["readers"].items():
                 readers[name] = readers.get(name, 0) + many
         who = ", ".join(f"{name} ({many})" for name, many in sorted(readers.items())) or "nobody"
-        return f"time.time() of {len(said)} {self.party} process(es) was {self.seconds:+g} s off; read by {who}"
+        return (
+            f"time.time() of {len(said)} {self.party} process(es) was {self.seconds:+g} s off; read by {who}"
+        )

@@ -28,7 +28,9 @@ def filled(folder: Path) -> tuple[Path, int]:
         os.close(handle)
     if nbytes >= _MOST_BYTES:
         path.unlink()
-        raise StorageError(f"{folder} takes more than {_MOST_BYTES} bytes; it is left alone", where=str(folder))
+        raise StorageError(
+            f"{folder} takes more than {_MOST_BYTES} bytes; it is left alone", where=str(folder)
+        )
     return path, nbytes
 
 
@@ -39,7 +41,7 @@ def _fill(handle: int) -> int:
             nbytes += os.write(handle, bytes(size))
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
+                raise StorageError(f"the disk cannot be filled: {error.strerror}") from error
             size //= 2
     return nbytes
 

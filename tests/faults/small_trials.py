@@ -22,7 +22,9 @@ from benchkit.tensors.codecs.raw import Raw
 from benchkit.testing.leaving import Traces
 from benchkit.transports.base import registry as transports
 
-TERMS = Terms(warmup_s=0.1, before_s=0.2, after_s=0.4, spread_s=0.05, window_s=0.1, patience_s=8.0, slack_s=20.0)
+TERMS = Terms(
+    warmup_s=0.1, before_s=0.2, after_s=0.4, spread_s=0.05, window_s=0.1, patience_s=8.0, slack_s=20.0
+)
 RATE_PER_S = 200.0
 MESSAGE = {"kind": "sensors", "samples": 4, "channels": 4, "distinct": 4}
 

@@ -12,7 +12,17 @@ from collections.abc import Callable, Sequence
 from select import select
 from typing import Final
 
-from benchkit.engine.faulted.board import CLOCK_PRODUCER_NS, ENDING, GOING, LEAVING, PAUSED, SHIFT_NS, START_NS, STATE, Board
+from benchkit.engine.faulted.board import (
+    CLOCK_PRODUCER_NS,
+    ENDING,
+    GOING,
+    LEAVING,
+    PAUSED,
+    SHIFT_NS,
+    START_NS,
+    STATE,
+    Board,
+)
 from benchkit.engine.faulted.clock import WallClock
 from benchkit.engine.faulted.journal import Journal, What
 from benchkit.engine.faulted.opening import Reopened

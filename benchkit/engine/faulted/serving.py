@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from select import select
 from typing import Final
 
-from benchkit.engine.faulted.board import CLOCK_STAGE_NS, HELD, LEAVING, POISON, POISON_FATAL, SLOW_NS, STATE, Board
+from benchkit.engine.faulted.board import (
+    CLOCK_STAGE_NS,
+    HELD,
+    LEAVING,
+    POISON,
+    POISON_FATAL,
+    SLOW_NS,
+    STATE,
+    Board,
+)
 from benchkit.engine.faulted.clock import WallClock
 from benchkit.engine.faulted.journal import Journal, What
 from benchkit.engine.faulted.opening import Reopened

@@ -117,6 +117,7 @@ def _opened(
         undo.callback(slate.close)
         roles = _roles(loaded, transport, below, where, terms, seed)
         supervisor = Supervisor(nursery, below, roles, slate, address.broker_pid)
+        undo.callback(lambda: site.replaced(address.broker_pid, supervisor.broker_pid))
         # Closed before the transport, and after the parties are gone.
         undo.callback(supervisor.close)
         after = undo.enter_context(ExitStack())

@@ -138,7 +138,7 @@ def revived(address: Address, setup: Setup, asked: Server, stream: Stream, *, ke
 
 
 @contextmanager
-def prepared(asked: Server, setup: Setup, stream: Stream, how: str) -> Iterator[Address]:
+def prepared(asked: Server, setup: Setup, stream: Stream, how: str, level: str) -> Iterator[Address]:
     """A server that answers, the cell's stream made; afterwards it is deleted.
 
     `how` goes into the path that people read. Raises BrokerError, Rejected.
@@ -156,7 +156,7 @@ def prepared(asked: Server, setup: Setup, stream: Stream, how: str) -> Iterator[
     try:
         yield Address(
             where, f"{version} over {SCHEMES[scheme]}, {how}", server.pid if server else None,
-            {"family": FAMILIES[scheme], "server": version},
+            {"family": FAMILIES[scheme], "server": version}, level,
         )  # fmt: skip
     finally:
         # A server that has gone took the stream with it, or cannot be reached: nothing more can be done.

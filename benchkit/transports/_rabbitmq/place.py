@@ -141,7 +141,7 @@ def revived(address: Address, setup: Setup, asked: Server, queue: Queue, *, keep
 
 
 @contextmanager
-def prepared(asked: Server, setup: Setup, queue: Queue, how: str) -> Iterator[Address]:
+def prepared(asked: Server, setup: Setup, queue: Queue, how: str, level: str) -> Iterator[Address]:
     """A server that answers, the cell's queues declared; afterwards they are deleted.
 
     `how` goes into the path that people read. Raises BrokerError, Rejected.
@@ -158,7 +158,7 @@ def prepared(asked: Server, setup: Setup, queue: Queue, how: str) -> Iterator[Ad
         where["data"] = str(server.data) if server else ""
         claim = {"family": FAMILIES[scheme], "server": version}
         path = f"{version} over {SCHEMES[scheme]}, {how}"
-        yield Address(where, path, server.pid if server else None, claim)
+        yield Address(where, path, server.pid if server else None, claim, level)
     finally:
         # A server that has gone took the queues with it, or cannot be reached: nothing more can be done.
         with suppress(BrokerError):

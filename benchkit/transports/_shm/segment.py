@@ -111,7 +111,8 @@ def created(
 ) -> Iterator[Path]:
     """The segment's path, with a lock file (and a FIFO) per party beside it; all removed on exit.
 
-    It is in `place`, else where the machine keeps shared memory. Raises StorageError with needed and free bytes when there is no room.
+    It is in `place`, else where the machine keeps shared memory. Raises StorageError with needed and free bytes when
+    there is no room.
     """
     place = place or (SEGMENTS if SEGMENTS.is_dir() else folder)
     path, stem = place / name, folder / name
