@@ -15,7 +15,7 @@ from benchkit.engine.faulted import board, clock, processes, reading
 from benchkit.engine.faulted.incarnation import Incarnation
 from benchkit.engine.faulted.journal import What
 from benchkit.engine.faulted.supervisor import Supervisor
-from benchkit.errors import BenchkitError, PartyError
+from benchkit.errors import PartyError
 from benchkit.faults.base import PARTIES, Died, Party
 from benchkit.link.process import OpenLink
 from benchkit.transports.base import Address, Setup, Transport
