@@ -38,7 +38,8 @@ def _capabilities(plugin: Any) -> str:
         promises = plugin().capabilities()
     except (AttributeError, ValidationError):
         return ""
-    facts = [promises.delivery, f"held by {promises.durability}", f"order {promises.ordering}"]
+    level = f" ({promises.level})" if promises.level else ""
+    facts = [promises.delivery, f"held by {promises.durability}{level}", f"order {promises.ordering}"]
     facts += [name for name in ("zero_copy", "same_host", "same_process") if getattr(promises, name)]
     if promises.max_message_bytes is not None:
         from benchkit.units import show_bytes

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchkit.errors import RecordError
-from benchkit.records import reading
+from benchkit.records import faults, reading
 from benchkit.records.names import PARTIAL, SCHEMA, sample_file
 from benchkit.records.recording import save
 from benchkit.records.run import Run
@@ -37,6 +37,7 @@ def load(path: Path) -> Run:
     run.samples = {
         cell: reading.samples(folder, cell, rows, growing=growing) for cell, rows in record.rows.items()
     }
+    run.faults = faults.kept(folder)
     return run
 
 

@@ -57,7 +57,7 @@ def header(run: Run, rows: dict[str, int], blocks_bytes: int) -> dict[str, Any]:
 
 
 def _plain_fields() -> list[dataclasses.Field[Any]]:
-    return [field for field in dataclasses.fields(Run) if field.name != "samples"]
+    return [field for field in dataclasses.fields(Run) if field.name not in ("samples", "faults")]
 
 
 @cache

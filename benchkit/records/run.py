@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from benchkit.records.faults import LeftOut, Trials
 from benchkit.records.profile import Profile
 from benchkit.records.samples import Samples
 from benchkit.records.seen import (
@@ -241,6 +242,9 @@ class Cell:
     hops: tuple[Hop, ...] = ()
     """Of a pipeline, each after the one that feeds it; `transport`, `codec`, `stage` and `workers` are then those
     of the first. None where there is one stage."""
+    level: str = ""
+    """How durable its messages are, in the transport's words ("AOF everysec"); empty where it says no more than
+    `durability` does."""
 
     @property
     def all_workers(self) -> int:
@@ -322,3 +326,7 @@ class Run:
     """What was asked for them; None where nothing was."""
     budgets: tuple[str, ...] = ()
     """Further promises of the scenario, as benchkit.budgets reads them."""
+    faults: Trials | None = None
+    """Of `--faults`, in files of their own; None where no fault was done."""
+    not_faulted: tuple[LeftOut, ...] = ()
+    """Of `--faults`: what could not be done to which cell."""
