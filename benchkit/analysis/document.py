@@ -89,7 +89,7 @@ def document(run: Run) -> dict[str, Any]:
             for each in (*promises_of(run, done), *budgets_of(entry, run.budgets))
         ],
         "failures": _failures(run.failures),
-        **({"faults": recovery.as_document(run.faults.all, run.faults.read)} if run.faults else {}),
+        **_faults(run),
     }
     plain: dict[str, Any] = storable(whole)
     return plain
@@ -139,7 +139,7 @@ def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
             "durability": cell.durability,
             "ordering": cell.ordering,
             **({"level": cell.level} if cell.level else {}),
-        },  # fmt: skip
+        },
         "validity": {"valid": done.valid, "reasons": [asdict(reason) for reason in done.reasons]},
         "verdict": profiles.quoted(_verdict(run, done), cell),
         **(as_fields(cell, figures, done.detail) if done.detail else {}),
@@ -304,6 +304,15 @@ def _blocks(done: Analysed) -> list[dict[str, Any]]:
         for block in done.blocks
         if block.index in found
     ]
+
+
+def _faults(run: Run) -> dict[str, Any]:
+    """`faults`, where any were asked for; `left_out` says what could not be done to which cell."""
+    if not run.faults and not run.not_faulted:
+        return {}
+    found = recovery.as_document(run.faults.all, run.faults.read) if run.faults else None
+    empty: dict[str, Any] = {"trials": [], "matrix": [], "alike": [], "notes": []}
+    return {"faults": {**(found or empty), "left_out": [asdict(each) for each in run.not_faulted]}}
 
 
 def _failures(failures: Iterable[Failure]) -> list[dict[str, Any]]:

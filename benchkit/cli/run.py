@@ -76,6 +76,9 @@ def scenario_options(command: F) -> F:
     help="Then say what a change would buy: predictions, and trials with phases slowed.",
 )
 @click.option("--confirm", is_flag=True, help="Of --what-if: make the changes that can be made, and compare.")
+@click.option(
+    "--faults", is_flag=True, help="Then make things go wrong: the scenario's faults, or kill and stop all."
+)
 @click.option("--no-floors", is_flag=True, help="Do not measure what this machine can do at best.")
 @click.option("--soak", metavar="TIME", help="Measure for so long, e.g. 2h, in as many rounds as fit.")
 @click.option(
@@ -92,7 +95,7 @@ def scenario_options(command: F) -> F:
 )
 def run(
     scenarios: tuple[Path, ...], sets: tuple[str, ...], only: tuple[str, ...], quick: bool, out: Path, as_json: bool,
-    profile: bool, quiet: bool, dry_run: bool, what_if: bool, confirm: bool, no_floors: bool,
+    profile: bool, quiet: bool, dry_run: bool, what_if: bool, confirm: bool, faults: bool, no_floors: bool,
     soak: str | None, resume: str | None, checkpoint: str,
 ) -> int:  # fmt: skip
     """Measure one or more scenarios."""
@@ -103,6 +106,8 @@ def run(
         sets = (*sets, f"blocks.soak={soak}")
     if what_if:
         sets = (*sets, "what_if.run=true")
+    if faults:
+        sets = (*sets, "faults.run=true")
     if confirm:
         sets = (*sets, "what_if.confirm=true")
     if resume is not None:

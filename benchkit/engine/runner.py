@@ -15,6 +15,7 @@ from benchkit.engine.block import run_block
 from benchkit.engine.canary import Canary, Look
 from benchkit.engine.crew import Crew, crew
 from benchkit.engine.describing import describe
+from benchkit.engine.faulted import lane
 from benchkit.engine.profiling import profiled
 from benchkit.engine.ready import ReadyCell, make_ready
 from benchkit.engine.search import Searches, Turn
@@ -24,6 +25,8 @@ from benchkit.engine.whatif import Tools, Trials
 from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError, StorageError, UsageError
 from benchkit.records.environment import environment
+from benchkit.records.faults import Trial
+from benchkit.records.operations import Operations
 from benchkit.records.recording import Recording
 from benchkit.records.run import Block, Cell, Failure, Resumption, Run
 from benchkit.records.samples import Samples
@@ -135,6 +138,7 @@ class Runner:
         measured = self._rounds(members, site)
         measured = self._search(members, site, measured)
         measured = self._what_if(members, site, measured)
+        self._faults(site)
         if self._profile:
             for index, ready in self._ready.items():
                 self._watch(Progress("profiling", index, len(self._plan.cells), ready.cell.id))
@@ -207,6 +211,20 @@ class Runner:
         tools = Tools(members, site, self._canary, self._cores.get("broker", ()), self._tell, self._note)
         trials = Trials(self._plan, self._plan.what_if, self._ready, tools, self._unloaded_s)
         return trials.run(self._header, position)
+
+    def _faults(self, site: Site) -> None:
+        """Trials in which something goes wrong; they have parties of their own."""
+
+        def tell(doing: str, done: int, total: int, cell: str) -> None:
+            self._watch(Progress(doing, done, total, cell))
+
+        def keep(trial: Trial, operations: Operations) -> None:
+            self._recording.keep_trial(self.header(), trial, operations)
+
+        before = self._recording.trials
+        left, errors = lane.run(self._plan, site, before.all if before else (), keep, tell)
+        self._header.not_faulted = tuple(left)
+        self._failures += [_failure("faults", error) for error in errors]
 
     def _tell(self, doing: str, done: int, total: int) -> None:
         self._watch(Progress(doing, done, total))

@@ -24,6 +24,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
+from benchkit.link.options import Side
 from benchkit.link.process import OpenLink
 from benchkit.plugins import Plugin, Registry
 from benchkit.transports.base import Address, Setup, Transport
@@ -122,6 +123,18 @@ class Scene(Protocol):
     def next_seq(self) -> int:
         """A number that the producer has not taken yet, and will."""
 
+    def of(self, seq: int) -> Mapping[str, int]:
+        """How often each event happened to one message so far, by its name; what never did is left out."""
+
+    def service_ns(self, from_ns: int = 0, until_ns: int = 1 << 62) -> Sequence[int]:
+        """How long the stage took for each message that it began within these moments."""
+
+    def step_clock(self, party: Party, seconds: float) -> None:
+        """The wall clock of this party's Python code is so far from the machine's from now on; 0: as it is."""
+
+    def clocks(self, party: Party) -> Sequence[Mapping[str, Any]]:
+        """What its processes saw of that: `offset_ns`, `seen_ns` (the step as they read it), `readers` by module."""
+
     def slow_stage(self, seconds: float) -> None:
         """Each message costs the workers so much more from now on; 0: nothing."""
 
@@ -146,6 +159,11 @@ class Fault(Plugin):
     def led(self) -> bool:
         """Connections of the cell go through the built-in proxy."""
         return False
+
+    @property
+    def link_side(self) -> Side:
+        """Whose connections go through it."""
+        return "producer"
 
     @property
     def parties(self) -> tuple[Party, ...]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from benchkit.faults.base import Fault, Party, Scene, registry
+from benchkit.link.options import Side
 from benchkit.transports.base import Transport
 from benchkit.units import Seconds
 
@@ -44,6 +45,12 @@ class Combined(Fault):
     def led(self) -> bool:
         """Where any part is."""
         return any(part.led for part in self.parts)
+
+    @property
+    def link_side(self) -> Side:
+        """That of all parts that are led, or both."""
+        sides = {part.link_side for part in self.parts if part.led}
+        return sides.pop() if len(sides) == 1 else "both" if sides else "producer"
 
     def __hash__(self) -> int:
         """Its options hold mappings, which have none."""

@@ -27,6 +27,11 @@ class Led(Fault):
         """Always."""
         return True
 
+    @property
+    def link_side(self) -> Side:
+        """The option."""
+        return self.side
+
     def label(self) -> str:
         """`link-reset` or `link-reset stage`."""
         return self.kind if self.side == "producer" else f"{self.kind} {self.side}"

@@ -21,7 +21,9 @@ class LinkHalfOpen(Led):
 
     kind: ClassVar[str] = "link-half-open"
 
-    way: Way = Field("down", description="what is dropped: towards the broker or server (up), back (down), both")
+    way: Way = Field(
+        "down", description="what is dropped: towards the broker or server (up), back (down), both"
+    )
 
     def refuses(self, transport: Transport) -> str:
         """Datagrams have no connections."""
@@ -30,7 +32,11 @@ class LinkHalfOpen(Led):
     def inject(self, scene: Scene) -> None:
         """Those that are open now."""
         stats = {side: link.stats() for side, link in scene.links.items()}
-        scene.memory[self] = [stats, {side: link.half_open(self.way) for side, link in scene.links.items()}, None]
+        scene.memory[self] = [
+            stats,
+            {side: link.half_open(self.way) for side, link in scene.links.items()},
+            None,
+        ]
 
     def heal(self, scene: Scene) -> None:
         """What is left of them is reset, as a keepalive that comes back unanswered would do it."""

@@ -17,7 +17,9 @@ class Poison(Fault):
 
     kind: ClassVar[str] = "poison"
 
-    fatal: bool = Field(False, description="the worker dies of it, so that it is delivered again where messages are")
+    fatal: bool = Field(
+        False, description="the worker dies of it, so that it is delivered again where messages are"
+    )
 
     def label(self) -> str:
         """`poison` or `poison fatal`."""
@@ -44,4 +46,6 @@ class Poison(Fault):
         if not received or not (died if self.fatal else raised):
             return ""
         what = f"{died} workers died of it" if self.fatal else f"the stage raised {raised} times on it"
-        return f"message {seq} was delivered {received} times and {what}; {others} others were worked on since"
+        return (
+            f"message {seq} was delivered {received} times and {what}; {others} others were worked on since"
+        )

@@ -50,7 +50,9 @@ class Server:
             "stats": lambda said: _stats(self._links[said["link"]]),
             "close": self._close,
             "impair": self._impair,
-            "reset": lambda said: _many(way.reset(silent=said.get("silent", False)) for way in self._ways(said)),
+            "reset": lambda said: _many(
+                way.reset(silent=said.get("silent", False)) for way in self._ways(said)
+            ),
             "half-open": lambda said: _many(way.half_open(said["way"]) for way in self._ways(said)),
             "blackout": self._black_out,
         }

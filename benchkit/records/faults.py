@@ -60,7 +60,7 @@ class Trial:
     drained: bool = False
     """Everything became quiet and was looked at: what is missing is lost, not unknown."""
     capabilities: Mapping[str, str] = field(default_factory=dict)
-    """`delivery`, `durability`, `level`."""
+    """`delivery`, `durability`, `level`, `ordering`."""
     in_flight_at_injection: int = 0
     """Sent and not received, or received and not acknowledged."""
     torn: int = 0
@@ -74,6 +74,16 @@ class Trial:
     def control(self) -> bool:
         """No fault was done."""
         return not self.fault
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What cannot be done to which cell, and why."""
+
+    cell: str
+    fault: str
+    """Its label; empty where none can."""
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from benchkit.records.faults import Trials
+from benchkit.records.faults import LeftOut, Trials
 from benchkit.records.profile import Profile
 from benchkit.records.samples import Samples
 from benchkit.records.seen import (
@@ -328,3 +328,5 @@ class Run:
     """Further promises of the scenario, as benchkit.budgets reads them."""
     faults: Trials | None = None
     """Of `--faults`, in files of their own; None where no fault was done."""
+    not_faulted: tuple[LeftOut, ...] = ()
+    """Of `--faults`: what could not be done to which cell."""

@@ -14,11 +14,14 @@ from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 
+import psutil
+
 from benchkit.errors import StorageError
 from benchkit.runtime.child import child
 
 _HOLDER = Path(__file__).with_name("disk_holder.py")
 _PROBE_BYTES = 1 << 20
+_IN_MEMORY = ("tmpfs", "ramfs")
 
 
 @contextmanager
@@ -43,6 +46,13 @@ def disk(folder: Path, nbytes: int) -> Iterator[Path]:
                 remedy="allow user namespaces (sysctl kernel.unprivileged_userns_clone, a container's seccomp)",
             )  # fmt: skip
         yield Path(f"/proc/{process.pid}/root") / folder.resolve().relative_to("/")
+
+
+def in_memory(path: Path) -> bool:
+    """Whether this is on a file system in memory, as /tmp often is: a sync costs nothing there and proves nothing."""
+    path = path.resolve()
+    mounts = {Path(each.mountpoint): each.fstype for each in psutil.disk_partitions(all=True)}
+    return next((mounts[at] for at in (path, *path.parents) if at in mounts), "") in _IN_MEMORY
 
 
 @cache

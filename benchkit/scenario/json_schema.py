@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from benchkit.errors import BenchkitError
-from benchkit.scenario import fieldtypes
+from benchkit.scenario import faulting, fieldtypes
 from benchkit.scenario.hops import MAX_HOPS
-from benchkit.scenario.model import AXES, WHOLE, Axis, Header, tag_of
+from benchkit.scenario.model import AXES, WHOLE, Axis, FaultOptions, Header, tag_of
 from benchkit.scenario.pipeline import PLUGINS, HopOptions
 from benchkit.scenario.select import KEYS as MATCHED
 
@@ -35,6 +35,7 @@ def schema() -> Schema:
             **header["properties"],
             **axes,
             **whole,
+            "faults": _faults(definitions),
             "promises": _promises(),
             "exclude": _list_or_one(
                 {"type": "object", "properties": exclude, "additionalProperties": False, "minProperties": 1},
@@ -60,6 +61,18 @@ def _promises() -> Schema:
         "description": about,
         "anyOf": [sentence, {"type": "array", "items": sentence}, {"type": "null"}],
     }
+
+
+def _faults(definitions: Schema) -> Schema:
+    """A list of faults, or a mapping with the list and how long the parts of a trial last."""
+    definitions["fault"] = _plugins(faulting.AXIS, definitions, partial=False)
+    # A fault without options has no meaning of its own, so its name alone is none.
+    definitions["fault"] = {"oneOf": definitions["fault"]["oneOf"][1:]}
+    faults = {"type": "array", "items": {"$ref": "#/$defs/fault"}}
+    asked = _options(FaultOptions, "faults", definitions, sweep=False)
+    asked["properties"][faulting.INJECT] = {"description": "what goes wrong, one after the other", **faults}
+    about = "what goes wrong in trials of their own: benchkit run --faults"
+    return {"description": about, "anyOf": [faults, asked, {"type": "null"}]}
 
 
 def _list_or_one(item: Schema, description: str) -> Schema:

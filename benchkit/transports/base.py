@@ -25,6 +25,7 @@ from pydantic import Field
 from benchkit.errors import UsageError
 from benchkit.link.plan import Endpoint
 from benchkit.plugins import Plugin, Registry
+from benchkit.runtime.disk import in_memory
 from benchkit.tensors.wire import Buffer
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Setup",
     "Slot",
     "Transport",
+    "level_in",
 ]
 
 T = TypeVar("T")
@@ -99,6 +101,12 @@ class Capabilities:
     """`Transport.revive` can start the broker anew: it is one of the run's own."""
 
 
+def level_in(promised: Capabilities, folder: Path) -> str:
+    """`promised.level`, and that the files are in memory where the run's folder turns out to be."""
+    known = promised.durability != "disk" or promised.level.endswith(IN_MEMORY)
+    return promised.level if known or not in_memory(folder) else promised.level + IN_MEMORY
+
+
 @dataclass(frozen=True, slots=True)
 class ArraySpec:
     """A named array as it will be, for transports that must tell or ask the other side."""
@@ -133,7 +141,9 @@ class Address:
     no socket is used), `server` ("valkey 9.1.2"), and what else names the mechanism. It goes into the record.
     """
     level: str = ""
-    """Where a server of the user's own told how durable it is: that, in the place of `Capabilities.level`."""
+    """`Capabilities.level` as it turned out: what a server of the user's own told of itself, or that the run's folder
+    is in memory; empty where nothing was looked at.
+    """
 
 
 class Share(Protocol):

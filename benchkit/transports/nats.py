@@ -23,6 +23,7 @@ from benchkit.transports.base import (
     Sender,
     Setup,
     Transport,
+    level_in,
 )
 from benchkit.units import Bytes, Seconds
 
@@ -161,7 +162,9 @@ class Nats(Transport):
         """The run's own server or a check of the user's, stream and consumer; raises BrokerError."""
         from benchkit.transports._nats.place import prepared
 
-        return prepared(self._server(), setup, self._stream(setup), self.how)
+        return prepared(
+            self._server(), setup, self._stream(setup), self.how, level_in(self.capabilities(), setup.folder)
+        )
 
     def revive(self, address: Address, setup: Setup, keep_data: bool) -> Address:
         """The run's own server, at the same port; raises UsageError for a server of the user's own."""

@@ -21,6 +21,7 @@ from benchkit.transports.base import (
     Sender,
     Setup,
     Transport,
+    level_in,
 )
 from benchkit.units import Bytes
 
@@ -171,7 +172,10 @@ class Rabbitmq(Transport):
         from benchkit.transports._rabbitmq.place import Server, prepared
 
         library()
-        return prepared(Server(self._secret_url, self.disk), setup, self._queue(setup), self.how)
+        return prepared(
+            Server(self._secret_url, self.disk), setup, self._queue(setup), self.how,
+            level_in(self.capabilities(), setup.folder),
+        )  # fmt: skip
 
     def revive(self, address: Address, setup: Setup, keep_data: bool) -> Address:
         """The run's own server, at the same port; raises UsageError for a server of the user's own."""

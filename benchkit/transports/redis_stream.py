@@ -18,7 +18,7 @@ from pydantic import Field
 
 from benchkit.transports._redis.options import RedisTransport
 from benchkit.transports._redis.resp import Commands
-from benchkit.transports.base import Address, Receiver, Sender, Setup
+from benchkit.transports.base import Address, Receiver, Sender, Setup, level_in
 from benchkit.units import Seconds
 
 if TYPE_CHECKING:
@@ -51,8 +51,9 @@ class RedisStream(RedisTransport):
 
         claims = self.layout == "claim-check"
         return prepared(
-            self.server, setup, self.first(setup), claims=claims, how=self.how, sockets=self.sockets
-        )
+            self.server, setup, self.first(setup), claims=claims, how=self.how, sockets=self.sockets,
+            level=level_in(self.capabilities(), setup.folder),
+        )  # fmt: skip
 
     def first(self, setup: Setup) -> Commands:
         """The stream and its group."""

@@ -11,12 +11,25 @@ import os
 from pathlib import Path
 from typing import Final
 
-STATE, START_NS, SHIFT_NS, PAUSED, HELD, SLOW_NS, POISON, POISON_FATAL, PAUSED_NS = range(9)
+(
+    STATE,
+    START_NS,
+    SHIFT_NS,
+    PAUSED,
+    HELD,
+    SLOW_NS,
+    POISON,
+    POISON_FATAL,
+    PAUSED_NS,
+    CLOCK_PRODUCER_NS,
+    CLOCK_STAGE_NS,
+) = range(11)
 """Places on the board.
 
 START_NS: the schedule's beginning; SHIFT_NS: added to all due moments that have not come (lulls); PAUSED: nothing is
 taken; HELD: nothing is received; SLOW_NS: a message's work takes so much longer; POISON: the stage raises on this
-number (-1: on none), POISON_FATAL: and its worker dies of it; PAUSED_NS: when the lull began."""
+number (-1: on none), POISON_FATAL: and its worker dies of it; PAUSED_NS: when the lull began;
+CLOCK_..._NS: how far a party's wall clock is from the machine's."""
 WAITING, GOING, ENDING, LEAVING = range(4)
 """STATE: nothing is sent yet; messages flow; none is taken any more, what is under way ends; parties end."""
 _WORDS: Final = 16

@@ -59,8 +59,9 @@ def _idle(scene: LiveScene) -> bool:
 
     def still() -> bool:
         last_ns = max([life.last_ns for life in supervisor.now()], default=0)
-        quiet = time.monotonic_ns() - last_ns > _QUIET_S * 1e9
-        return quiet and not any(life.at_hand for life in supervisor.now())
+        counts = supervisor.counts()
+        done = counts[What.ACKED] + counts[What.REJECTED]
+        return time.monotonic_ns() - last_ns > _QUIET_S * 1e9 and counts[What.TAKEN] <= done
 
     return scene.wait(_PATIENCE_S, still)
 

@@ -12,7 +12,18 @@ from collections.abc import Callable, Sequence
 from select import select
 from typing import Final
 
-from benchkit.engine.faulted.board import ENDING, GOING, LEAVING, PAUSED, SHIFT_NS, START_NS, STATE, Board
+from benchkit.engine.faulted.board import (
+    CLOCK_PRODUCER_NS,
+    ENDING,
+    GOING,
+    LEAVING,
+    PAUSED,
+    SHIFT_NS,
+    START_NS,
+    STATE,
+    Board,
+)
+from benchkit.engine.faulted.clock import WallClock
 from benchkit.engine.faulted.journal import Journal, What
 from benchkit.engine.faulted.opening import Reopened
 from benchkit.engine.feed import Feed, Prepared
@@ -31,11 +42,12 @@ class Producing:
 
     def __init__(
         self, make: Callable[[], Sender], feed: Feed, codec: Codec, dues: Sequence[int],
-        journal: Journal, board: Board, *, first: int, step: int, replies: bool,
+        journal: Journal, board: Board, *, first: int, step: int, replies: bool, wall: WallClock,
     ) -> None:  # fmt: skip
         """Numbers first, first + step, ... are this producer's."""
         self._feed = feed
         self._codec = codec
+        self._wall = wall
         self._dues = dues
         self._words = board.words
         self._write = journal.write
@@ -50,6 +62,8 @@ class Producing:
         """Until the board says that the parties end."""
         words = self._words
         while words[STATE] != LEAVING:
+            if words[CLOCK_PRODUCER_NS] != self._wall.offset_ns:
+                self._wall.step(words[CLOCK_PRODUCER_NS])
             try:
                 self._turn()
             except (BenchkitError, OSError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchkit.engine.faulted.board import Board
+from benchkit.engine.faulted.clock import WallClock
 from benchkit.engine.faulted.journal import Journal
 from benchkit.engine.faulted.producing import Producing
 from benchkit.engine.faulted.roles import Role
@@ -42,6 +43,10 @@ def dues(role: Role) -> list[int]:
     return found
 
 
+def _wall(role: Role) -> WallClock:
+    return WallClock(Path(role.board).parent, role.label)
+
+
 def _produce(role: Role, journal: Journal, board: Board) -> None:
     source = sources.registry.build(dict(role.source))
     codec = codecs.registry.build(dict(role.codec))
@@ -54,7 +59,7 @@ def _produce(role: Role, journal: Journal, board: Board) -> None:
     try:
         Producing(
             lambda: transport.sender(role.address), feed, codec, dues(role), journal, board,
-            first=role.first, step=role.producers, replies=role.replies,
+            first=role.first, step=role.producers, replies=role.replies, wall=_wall(role),
         ).run()  # fmt: skip
     finally:
         feed.close()
@@ -69,7 +74,7 @@ def _serve(role: Role, journal: Journal, board: Board) -> None:
     try:
         Serving(
             lambda: transport.receiver(role.address, role.number), codec, opened, journal, board,
-            worker=role.number, replies=role.replies,
+            worker=role.number, replies=role.replies, wall=_wall(role),
             batch_size=role.batch_size, batch_delay_s=role.batch_delay_s,
         ).run()  # fmt: skip
     finally:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from benchkit.engine.faulted import board, processes
+from benchkit.engine.faulted import board, clock, processes, reading
 from benchkit.engine.faulted.incarnation import Incarnation
 from benchkit.engine.faulted.journal import What
 from benchkit.engine.faulted.supervisor import Supervisor
-from benchkit.errors import BenchkitError, PartyError
+from benchkit.errors import PartyError
 from benchkit.faults.base import PARTIES, Died, Party
 from benchkit.link.process import OpenLink
 from benchkit.transports.base import Address, Setup, Transport
@@ -95,9 +95,10 @@ class LiveScene:
         supervisor = self.supervisor
         if supervisor.broker_pid is None:
             raise PartyError("no broker lives to do something to", where="faults")
-        processes.send(supervisor.broker_pid, signal.SIGKILL)
+        pid = supervisor.broker_pid
+        processes.send(pid, signal.SIGKILL)
         supervisor.wait(_STOPPED_S, supervisor.broker_ended)
-        return tuple(died for died in supervisor.log[-1:] if died.party == "broker")
+        return tuple(died for died in supervisor.log if died.party == "broker" and died.pid == pid)
 
     def stop(self, party: Party, which: int | None = None) -> tuple[int, ...]:
         """See the seam."""
@@ -190,6 +191,23 @@ class LiveScene:
         first = producers[0]
         return max(first.taken, first.role.first - first.role.producers) + _AHEAD * first.role.producers
 
+    def of(self, seq: int) -> Mapping[str, int]:
+        """See the seam."""
+        return reading.of(self.supervisor.all_lives(), seq)
+
+    def service_ns(self, from_ns: int = 0, until_ns: int = 1 << 62) -> Sequence[int]:
+        """See the seam."""
+        return reading.service_ns(self.supervisor.all_lives(), from_ns, until_ns)
+
+    def step_clock(self, party: Party, seconds: float) -> None:
+        """See the seam."""
+        place = board.CLOCK_PRODUCER_NS if party == "producer" else board.CLOCK_STAGE_NS
+        self.supervisor.board.words[place] = int(seconds * 1e9)
+
+    def clocks(self, party: Party) -> Sequence[Mapping[str, Any]]:
+        """See the seam."""
+        return clock.reports(self.folder, party)
+
     def slow_stage(self, seconds: float) -> None:
         """See the seam."""
         self.supervisor.board.words[board.SLOW_NS] = int(seconds * 1e9)
@@ -199,9 +217,3 @@ class LiveScene:
         words = self.supervisor.board.words
         words[board.POISON_FATAL] = int(fatal)
         words[board.POISON] = seq
-
-    # For the trial --------------------------------------------------------------------------------------
-
-    def broken_off(self, error: BenchkitError) -> None:
-        """A fault that could not be done."""
-        self.notes.append(f"the fault broke off: {error.what}")

@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from select import select
 from typing import Final
 
-from benchkit.engine.faulted.board import HELD, LEAVING, POISON, POISON_FATAL, SLOW_NS, STATE, Board
+from benchkit.engine.faulted.board import (
+    CLOCK_STAGE_NS,
+    HELD,
+    LEAVING,
+    POISON,
+    POISON_FATAL,
+    SLOW_NS,
+    STATE,
+    Board,
+)
+from benchkit.engine.faulted.clock import WallClock
 from benchkit.engine.faulted.journal import Journal, What
 from benchkit.engine.faulted.opening import Reopened
 from benchkit.errors import BenchkitError, MessageError, Rejected
@@ -43,10 +53,11 @@ class Serving:
 
     def __init__(
         self, make: Callable[[], Receiver], codec: Codec, stage: OpenStage, journal: Journal, board: Board,
-        *, worker: int, replies: bool, batch_size: int = 1, batch_delay_s: float = 0.0,
+        *, worker: int, replies: bool, wall: WallClock, batch_size: int = 1, batch_delay_s: float = 0.0,
     ) -> None:  # fmt: skip
         self._codec = codec
         self._stage = stage
+        self._wall = wall
         self._words = board.words
         self._write = journal.write
         self._nothing = journal.nothing_there
@@ -59,6 +70,8 @@ class Serving:
         """Until the board says that the parties end."""
         words = self._words
         while words[STATE] != LEAVING:
+            if words[CLOCK_STAGE_NS] != self._wall.offset_ns:
+                self._wall.step(words[CLOCK_STAGE_NS])
             end = self._open.end
             if end is None:
                 return

@@ -130,6 +130,7 @@ class Supervisor:
         for life in self.now():
             life.follow()
         now_ns = time.monotonic_ns()
+        self.broker_ended()
         for life in self.now():
             self._ponder(life, now_ns)
         for restart in self.restarts:
@@ -180,7 +181,7 @@ class Supervisor:
     def broker_ended(self) -> bool:
         """Whether the run's broker is gone; noted the first time."""
         if self.broker_pid is None:
-            return False
+            return True
         code = processes.ended(self.broker_pid)
         if code is None:
             return False
@@ -218,6 +219,16 @@ class Supervisor:
     def leave(self, patience_s: float) -> None:
         """End them all: politely, then for certain. None is left when this returns."""
         self.board.words[STATE] = LEAVING
+        if self._nursery.gone:
+            # It took them along, and cannot tell.
+            return
+        try:
+            self._leave(patience_s)
+        except PartyError:
+            if not self._nursery.gone:
+                raise
+
+    def _leave(self, patience_s: float) -> None:
         for life in self.now():
             if life.stopped and life.lives:
                 processes.send(life.pid, signal.SIGCONT)

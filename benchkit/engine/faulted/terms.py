@@ -42,6 +42,8 @@ class Loaded:
     rate_per_s: float
     sizes: Mapping[str, Any] = field(default_factory=dict)
     """As `Nursery.size` tells them."""
+    seed: int = 0
+    """The plan's, of which the messages' content comes."""
 
     def window_s(self, terms: Terms) -> float:
         """Long enough for a few messages."""

@@ -117,6 +117,7 @@ def _opened(
         undo.callback(slate.close)
         roles = _roles(loaded, transport, below, where, terms, seed)
         supervisor = Supervisor(nursery, below, roles, slate, address.broker_pid)
+        undo.callback(lambda: site.replaced(address.broker_pid, supervisor.broker_pid))
         # Closed before the transport, and after the parties are gone.
         undo.callback(supervisor.close)
         after = undo.enter_context(ExitStack())
@@ -150,7 +151,7 @@ def _link(
     """The proxy, where the cell has a link or the fault wants one."""
     if loaded.cell.link is None and not (fault is not None and fault.led):
         return None
-    asked = loaded.cell.link or LinkOptions()
+    asked = loaded.cell.link or LinkOptions(side=fault.link_side if fault is not None else "producer")
     return undo.enter_context(linked(setup, transport, address, asked, str(seed)))
 
 
@@ -183,7 +184,7 @@ def _roles(
             party=party, number=number, journal="", room=room[party], board=str(below / "board"),
             source=cell.source.config(), codec=cell.codec.config(), transport=transport.config(),
             stage=cell.stage.config(), load=loaded.load, where=own,
-            seed=seed_for(0, Stream.PAYLOAD), schedule_seed=seed_for(seed, Stream.SCHEDULE),
+            seed=seed_for(loaded.seed, Stream.PAYLOAD), schedule_seed=seed_for(seed, Stream.SCHEDULE),
             stage_seed=seed_for(seed, Stream.STAGE), duration_s=duration_s, replies=cell.replies,
             batch_size=cell.batch_size, batch_delay_s=cell.batch_delay_s, producers=cell.producers, first=number,
         )  # fmt: skip
@@ -268,7 +269,7 @@ def _trial(
         restarts=tuple(supervisor.restarts), drained=happened.drained and not overfull,
         capabilities={
             "delivery": promised.delivery, "durability": promised.durability,
-            "level": scene.address.level or promised.level,
+            "level": scene.address.level or promised.level, "ordering": promised.ordering,
         },
         in_flight_at_injection=sum(in_flight(rows, happened.injected_ns)) if fault is not None else 0,
         errors=tuple(errors), notes=tuple(scene.notes),

@@ -138,24 +138,25 @@ def revived(address: Address, setup: Setup, asked: Server, stream: Stream, *, ke
 
 
 @contextmanager
-def prepared(asked: Server, setup: Setup, stream: Stream, how: str) -> Iterator[Address]:
+def prepared(asked: Server, setup: Setup, stream: Stream, how: str, level: str) -> Iterator[Address]:
     """A server that answers, the cell's stream made; afterwards it is deleted.
 
     `how` goes into the path that people read. Raises BrokerError, Rejected.
     """
     server = None if asked.url else asked.private(setup)
-    url = asked.url or asked.private(setup).url
+    url = server.url if server else str(asked.url)
     place = Place(url, setup.name, setup.message_bytes, setup.reply_bytes, setup.workers, setup.producers)
     version = _made(place, stream)
     where: dict[str, str | int] = {
         "url": url, "name": place.name, "message_bytes": place.message_bytes, "reply_bytes": place.reply_bytes,
         "workers": place.workers, "producers": place.producers, "observer": server.observer_url if server else "",
+        "data": str(server.data) if server else "",
     }  # fmt: skip
     scheme = url.partition(":")[0]
     try:
         yield Address(
             where, f"{version} over {SCHEMES[scheme]}, {how}", server.pid if server else None,
-            {"family": FAMILIES[scheme], "server": version},
+            {"family": FAMILIES[scheme], "server": version}, level,
         )  # fmt: skip
     finally:
         # A server that has gone took the stream with it, or cannot be reached: nothing more can be done.

@@ -38,7 +38,9 @@ class Private:
 
     def __init__(self, program: Path, home: Path, data: Path, sync: Sync) -> None:
         """`home` is private, `data` is where streams in files are; nothing runs yet."""
-        self._program, self._home, self._data, self._sync = program, home, data, sync
+        self._program, self._home, self._sync = program, home, sync
+        self.data = data
+        """Streams in files are here."""
         self._password, self._observers = secrets.token_hex(16), secrets.token_hex(16)
         self._name = f"benchkit-{secrets.token_hex(6)}"
         self._running = ExitStack()
@@ -73,7 +75,7 @@ class Private:
         """End what is left of it and start it anew at the same port; raises BrokerError."""
         self.close()
         if not keep_data:
-            shutil.rmtree(self._data / "jetstream", ignore_errors=True)
+            shutil.rmtree(self.data / "jetstream", ignore_errors=True)
         self.start()
 
     def close(self) -> None:
@@ -87,7 +89,7 @@ class Private:
                 _configuration(self._home, self._password, self._observers),
                 f'listen: "127.0.0.1:{self._port}"',
                 f'server_name: "{self._name}"',
-                f"jetstream {{ store_dir: {json.dumps(str(self._data))}{always} }}",
+                f"jetstream {{ store_dir: {json.dumps(str(self.data))}{always} }}",
                 "",
             )
         )

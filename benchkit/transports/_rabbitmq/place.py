@@ -141,13 +141,13 @@ def revived(address: Address, setup: Setup, asked: Server, queue: Queue, *, keep
 
 
 @contextmanager
-def prepared(asked: Server, setup: Setup, queue: Queue, how: str) -> Iterator[Address]:
+def prepared(asked: Server, setup: Setup, queue: Queue, how: str, level: str) -> Iterator[Address]:
     """A server that answers, the cell's queues declared; afterwards they are deleted.
 
     `how` goes into the path that people read. Raises BrokerError, Rejected.
     """
     server = None if asked.url else asked.private(setup)
-    url = asked.url or asked.private(setup).url
+    url = server.url if server else str(asked.url)
     place = Place(url, setup.name, setup.message_bytes, setup.reply_bytes, setup.producers)
     try:
         version = _declare(place, queue)
@@ -155,9 +155,10 @@ def prepared(asked: Server, setup: Setup, queue: Queue, how: str) -> Iterator[Ad
             _try_size(place)
         scheme = url.partition(":")[0]
         where = {key: value for key, value in asdict(place).items() if key != "producer"}
+        where["data"] = str(server.data) if server else ""
         claim = {"family": FAMILIES[scheme], "server": version}
         path = f"{version} over {SCHEMES[scheme]}, {how}"
-        yield Address(where, path, server.pid if server else None, claim)
+        yield Address(where, path, server.pid if server else None, claim, level)
     finally:
         # A server that has gone took the queues with it, or cannot be reached: nothing more can be done.
         with suppress(BrokerError):

@@ -44,7 +44,9 @@ class Private:
 
     def __init__(self, script: Path, home: Path, data: Path) -> None:
         """`home` is private, `data` holds what is persisted; nothing runs yet."""
-        self._script, self._home, self._data = script, home, data
+        self._script, self._home = script, home
+        self.data = data
+        """What it persists is here."""
         self._ports = _free_ports(3)
         self._password = secrets.token_hex(16)
         self._running = ExitStack()
@@ -68,7 +70,7 @@ class Private:
             path.write_text(content, encoding="utf-8")
         (self._home / ".erlang.cookie").chmod(0o400)
         name = f"benchkit-{secrets.token_hex(6)}"
-        self._env = _environment(self._home, self._data, name, self._ports[1], self._ports[2])
+        self._env = _environment(self._home, self.data, name, self._ports[1], self._ports[2])
         output = undo.enter_context((self._home / "mapper").open("wb"))
         mapper = [str(_mapper()), "-address", "127.0.0.1", "-port", str(self._ports[1])]
         undo.enter_context(child(mapper, output=output))
@@ -91,7 +93,7 @@ class Private:
         """End what is left of it and start it anew at the same port; raises BrokerError."""
         self.close()
         if not keep_data:
-            for path in (*self._data.iterdir(), self._home / "schema", self._home / "flags"):
+            for path in (*self.data.iterdir(), self._home / "schema", self._home / "flags"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         self.start()
 

@@ -128,8 +128,8 @@ class RedisTransport(SocketOptions, Transport):
         tcp = self.secret_url.startswith("redis://") if self.secret_url else self.socket == "tcp"
         other = "a url of redis://host:port" if self.url else "socket: tcp"
         return Capabilities(
-            "at-least-once", "memory" if self.persistence == "none" else "disk", "fifo", max_message_bytes=MAX_VALUE_BYTES,
-            limit_name="Redis: 512 MB per value", many_producers=True, refuses=True,
+            "at-least-once", "memory" if self.persistence == "none" else "disk", "fifo",
+            max_message_bytes=MAX_VALUE_BYTES, limit_name="Redis: 512 MB per value", many_producers=True, refuses=True,
             drops="" if self.maxlen is None else "maxlen",
             reroutable=tcp, reroutable_with="" if tcp else other, revives=self.url is None,
             level=self._level,

@@ -150,6 +150,8 @@ class Server:
         if self.url is None:
             limit = f"normal {self.output_buffer or 0} 0 0"
             resp.call("CONFIG", "SET", "client-output-buffer-limit", limit)
+            # A cell before may have been broken off in the middle of a fault.
+            resp.call("CONFIG", "SET", "maxmemory", 0)
         for words in first:
             resp.call(*words)
 
@@ -193,14 +195,14 @@ def prepared(
     claims: bool = False,
     how: str = "",
     sockets: Sockets = Sockets(),  # noqa: B008  (immutable)
+    level: str = "",
 ) -> Iterator[Address]:
     """A server that answers, the cell's keys absent, `first` done; afterwards the keys are gone.
 
-    `how` goes into the path that people read. Raises BrokerError.
+    `how` goes into the path that people read; `level` is how durable the embedded broker is. Raises BrokerError.
     """
     broker = None if asked.url else asked.broker(setup)
-    url = asked.url or asked.broker(setup).url(asked.socket)
-    level = ""
+    url = broker.url(asked.socket) if broker else str(asked.url)
     place = Place(
         url, setup.name, setup.message_bytes, setup.reply_bytes, setup.workers, setup.producers, claims=claims
     )
@@ -227,6 +229,7 @@ def prepared(
         "workers": place.workers,
         "producers": place.producers,
         "claims": int(claims),
+        "data": str(broker.data) if broker else "",
         **sockets.plain(),
     }
     scheme, version = url.partition(":")[0], f"{server.name} {server.version}"

@@ -36,7 +36,9 @@ class Embedded:
     def __init__(self, home: Path, data: Path, persistence: Persistence) -> None:
         """`home` is private and holds the socket, `data` what is persisted; nothing runs yet."""
         self._binary = _binary()
-        self._home, self._data = home, data
+        self._home = home
+        self.data = data
+        """What it persists is here."""
         self._persistence = persistence
         self._path = home / "s"
         self._password = secrets.token_hex(16)
@@ -70,7 +72,7 @@ class Embedded:
         """It answers when this returns; raises BrokerError with the end of its log."""
         settings, log = self._home / "valkey.conf", self._home / "log"
         settings.touch(mode=0o600)
-        text = _configuration(self._path, self._data, self._password)
+        text = _configuration(self._path, self.data, self._password)
         more = (f"port {self._tcp_port}", *configured(self._persistence))
         settings.write_text("\n".join((text, *more)), encoding="utf-8")
         with ExitStack() as opened:
@@ -84,7 +86,7 @@ class Embedded:
         """End what is left of it and start it anew at the same socket and port; raises BrokerError."""
         self.close()
         if not keep_data:
-            for path in self._data.iterdir():
+            for path in self.data.iterdir():
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         self.start()
 
