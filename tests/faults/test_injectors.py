@@ -35,7 +35,11 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (TCP, {"kind": "link-rate", "rate": 5000}, "for 5.0 kB/s"),
     (STREAM, {"kind": "link-blackout", "side": "stage"}, "held back or lost for 0.15 s"),
     (TCP, {"kind": "link-reset", "side": "both"}, "stage: 2 open connections were reset"),
-    (STREAM, {"kind": "link-half-open", "side": "stage"}, "dead one way (down), 2 of them until they were reset"),
+    (
+        STREAM,
+        {"kind": "link-half-open", "side": "stage"},
+        "dead one way (down), 2 of them until they were reset",
+    ),
     ({"kind": "http"}, {"kind": "link-half-open", "way": "both"}, "dead one way (both)"),
     ({"kind": "redis-list"}, {"kind": "slow-consumer", "least": 0.02}, "the stage took 2"),
     ({"kind": "shm"}, {"kind": "poison"}, "the stage raised 1 times on it"),
