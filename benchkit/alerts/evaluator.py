@@ -1,7 +1,7 @@
 """Rules over observations: what to say now. No clock, no thread, no output.
 
 A thing (a rule and a group of labels) is quiet, pending, firing or recovering. It is pending while its condition
-holds for less than the rule's `for`, and recovering while it is well for less than `clear`: what flaps faster than
+holds for less than the rule's `lasting`, and recovering while it is well for less than `clear`: what flaps faster than
 that is said once. One notice goes out when it begins to fire, one when it is well again, and between them only
 what `repeat` asks for.
 """

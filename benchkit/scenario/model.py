@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from benchkit.flow.options import FlowOptions
 from benchkit.link.options import LinkOptions
 from benchkit.load import base as load_base
-from benchkit.load.search import Promises, Search, Share
+from benchkit.load.search import Promises, Search
 from benchkit.plugins import Registry
 from benchkit.scenario.hops import Pipeline
 from benchkit.scenario.nodes import Where
@@ -20,7 +20,7 @@ from benchkit.sources import base as source_base
 from benchkit.stages import base as stage_base
 from benchkit.tensors.codecs import base as codec_base
 from benchkit.transports import base as transport_base
-from benchkit.units import Seconds
+from benchkit.units import Seconds, Share
 
 MAX_CELLS = 1000
 """Cells of a plan before `exclude` and `--only`."""

@@ -59,14 +59,14 @@ class Judge:
 class Rule(BaseModel):
     """When to say something; the options that every rule has."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     kind: ClassVar[str]
-    """The name by which a scenario asks for it."""
+    """The name by which a scenario asks for it: `rule: dead`."""
 
     name: str = Field("", max_length=100, description="what notices call it; by default the rule's own name")
     where: Mapping[str, str] = Field({}, description="labels that must match, wildcards allowed")
-    lasting: Seconds = Field(0.0, alias="for", description="how long it must hold before it is told")
+    lasting: Seconds = Field(0.0, description="how long it must hold before it is told")
     clear: Seconds = Field(1.0, description="how long it must be well again before that is told")
     repeat: Positive | None = Field(None, description="say it again every so often while it lasts")
     severity: Severity = "warning"

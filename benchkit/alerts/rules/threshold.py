@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -12,28 +12,43 @@ from benchkit.alerts.rules.base import Finding, Judge, MetricName, Rule
 
 
 class Threshold(Rule):
-    """A metric above or below a value."""
+    """A metric above or below a value: `{rule: threshold, metric: benchkit_queue_depth, above: 1000, lasting: 5s}`."""
 
     kind: ClassVar[str] = "threshold"
 
     metric: MetricName
-    is_: Literal["above", "below"] = Field("above", alias="is")
-    value: float = Field(allow_inf_nan=False)
+    above: float | None = Field(
+        None, allow_inf_nan=False, description="it holds while the metric is above this"
+    )
+    below: float | None = Field(
+        None, allow_inf_nan=False, description="it holds while the metric is below this"
+    )
     well_at: float | None = Field(
-        None, allow_inf_nan=False, description="the value that it must get back to; by default `value`"
+        None,
+        allow_inf_nan=False,
+        description="the value that it must get back to; by default the limit itself",
     )
 
     @model_validator(mode="after")
     def _sides(self) -> Self:
-        back = self.value if self.well_at is None else self.well_at
-        if back > self.value if self.is_ == "above" else back < self.value:
-            raise ValueError(f"well_at {back:g} is itself {self.is_} {self.value:g}")
+        if (self.above is None) == (self.below is None):
+            raise ValueError("give either `above` or `below`")
+        if self.well_at is not None and (self.well_at - self.limit) * (1 if self.below is None else -1) > 0:
+            raise ValueError(f"well_at {self.well_at:g} is itself beyond the limit of {self.limit:g}")
         return self
+
+    @property
+    def limit(self) -> float:
+        """The one that is given."""
+        found = self.above if self.below is None else self.below
+        assert found is not None  # noqa: S101  (validated)
+        return found
 
     @property
     def title(self) -> str:
         """The comparison, so that two thresholds are told apart without names."""
-        return self.name or f"{self.metric} {self.is_} {self.value:g}"
+        side = "above" if self.below is None else "below"
+        return self.name or f"{self.metric} {side} {self.limit:g}"
 
     @property
     def metrics(self) -> frozenset[str]:
@@ -42,13 +57,15 @@ class Threshold(Rule):
 
     def judge(self) -> Judge:
         """Compares the last value."""
-        return Beyond(self.metric, self.value, self.well_at, above=self.is_ == "above")
+        return Beyond(self.metric, self.limit, self.well_at, above=self.below is None)
 
 
 class Beyond(Judge):
     """The last value of each series against a limit."""
 
-    def __init__(self, metric: str, limit: float, well_at: float | None, *, above: bool) -> None:
+    def __init__(
+        self, metric: str, limit: float, well_at: float | None = None, *, above: bool = True
+    ) -> None:
         self._metric, self._limit = metric, limit
         self._well_at = limit if well_at is None else well_at
         self._above = above
