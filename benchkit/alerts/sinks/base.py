@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -11,10 +14,25 @@ from pydantic import BaseModel, ConfigDict
 from benchkit.alerts.notice import Delivered, Notice
 from benchkit.alerts.observation import Observation
 
-Said = Callable[[Notice, Delivered], None]
-"""Told what became of a notice, from whatever thread knows it."""
-Warn = Callable[[str], None]
-"""Told once, in words for people, that a sink does not get through."""
+
+def _unheard(_: Notice, __: Delivered) -> None:
+    """Nobody asks what became of a notice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What an open sink has of the program around it."""
+
+    say: Callable[[str, str], None]
+    """Prints one line of text in a style of rich's: for the terminal, and for warnings."""
+    said: Callable[[Notice, Delivered], None] = _unheard
+    """Told what became of a notice, from whatever thread knows it."""
+    clock: Callable[[], int] = time.monotonic_ns
+    """Of the notices' moments."""
+
+    def warn(self, text: str) -> None:
+        """A sink does not get through; said once by each, in words for people."""
+        self.say(f"warning: {text}", "yellow")
 
 
 class Sink:
@@ -34,15 +52,29 @@ class Sink:
 class SinkOptions(BaseModel):
     """Where notices go."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     kind: ClassVar[str]
-    """The name by which a scenario asks for it."""
+    """The name by which a scenario asks for it: `sink: webhook`."""
     requires: ClassVar[tuple[str, ...]] = ()
     """Modules of third parties that must be importable before it is used."""
     install: ClassVar[str] = ""
     """The command that installs them, for people."""
 
     @abstractmethod
-    def open(self, said: Said, warn: Warn) -> Sink:
-        """Ready to take notices; raises BenchkitError where that can be known to be impossible."""
+    def open(self, around: Around) -> Sink:
+        """Ready to take notices; raises BenchkitError where that is impossible."""
+
+
+def wall_s(at_ns: int, clock: Callable[[], int]) -> float:
+    """A moment of the notices' clock in seconds since 1970.
+
+    By the wall clock as it stands now, so that a step of it does not make a notice older than it is.
+    """
+    return time.time() - (clock() - at_ns) / 1e9
+
+
+def utc(at_ns: int, clock: Callable[[], int]) -> str:
+    """A moment of the notices' clock as RFC 3339 writes it, in milliseconds."""
+    moment = datetime.fromtimestamp(wall_s(at_ns, clock), UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
