@@ -21,7 +21,9 @@ Positive = Annotated[Seconds, Field(gt=0)]
 def _known(metric: str) -> str:
     if metric not in METRICS:
         near = difflib.get_close_matches(metric, METRICS, n=1)
-        raise ValueError(f"did you mean {near[0]}?" if near else f"no such metric; known: {', '.join(METRICS)}")
+        raise ValueError(
+            f"did you mean {near[0]}?" if near else f"no such metric; known: {', '.join(METRICS)}"
+        )
     return metric
 
 
