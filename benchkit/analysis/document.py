@@ -90,6 +90,7 @@ def document(run: Run) -> dict[str, Any]:
         ],
         "failures": _failures(run.failures),
         **_faults(run),
+        **({} if run.alerts is None else {"alerts": run.alerts}),
     }
     plain: dict[str, Any] = storable(whole)
     return plain

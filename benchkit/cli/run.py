@@ -197,15 +197,20 @@ def _measure(
     plan: Plan, how: How, interrupts: Interrupts, recording: Recording, before: Run | None
 ) -> dict[str, Any]:
     """Run one plan, save it, print the tables and the answer; returns the document."""
+    from benchkit.cli.alerting import alerted
     from benchkit.cli.console import out, progress
     from benchkit.engine.runner import Runner
 
-    with progress(quiet=how.quiet) as watch:
-        runner = Runner(
-            plan, watch, profile=how.profile, recording=recording, before=before, floors=how.floors,
-            meanwhile=_import_what_tells,
-        )  # fmt: skip
-        measured = runner.run()
+    screen = out(err=True)
+    with progress(quiet=how.quiet, console=screen) as watch:
+        with alerted(plan.alerts, screen) as alerts:
+            runner = Runner(
+                plan, watch, profile=how.profile, recording=recording, before=before, floors=how.floors,
+                meanwhile=_import_what_tells, alerts=alerts,
+            )  # fmt: skip
+            measured = runner.run()
+        # With what became of the last notices.
+        measured.alerts = runner.alerts()
     from benchkit.analysis.document import document
     from benchkit.report import terminal
 

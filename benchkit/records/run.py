@@ -330,3 +330,6 @@ class Run:
     """Of `--faults`, in files of their own; None where no fault was done."""
     not_faulted: tuple[LeftOut, ...] = ()
     """Of `--faults`: what could not be done to which cell."""
+    alerts: list[dict[str, Any]] | None = None
+    """What the rules said while it was measured, in order: a Notice each, `delivered` with what became of it at each
+    sink; None where no rules were set."""

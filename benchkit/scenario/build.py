@@ -6,6 +6,7 @@ import math
 from typing import TypeVar
 
 from benchkit.scenario import faulting, gating, options, pipeline, select
+from benchkit.scenario.alerting import alerts
 from benchkit.scenario.budgets import budgets
 from benchkit.scenario.model import (
     AXES,
@@ -60,6 +61,7 @@ def build(root: Map, problems: Problems, *, overridden: bool) -> Scenario | None
         gating.rules(root, problems),
         budgets=promised,
         faulting=going_wrong if going_wrong and going_wrong.options.run else None,
+        alerts=alerts(root, problems),
     )  # fmt: skip
 
 

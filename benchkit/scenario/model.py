@@ -9,11 +9,12 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from benchkit.alerts.options import AlertOptions
 from benchkit.faults.base import Fault
 from benchkit.flow.options import FlowOptions
 from benchkit.link.options import LinkOptions
 from benchkit.load import base as load_base
-from benchkit.load.search import Promises, Search, Share
+from benchkit.load.search import Promises, Search
 from benchkit.plugins import Registry
 from benchkit.scenario.hops import Pipeline
 from benchkit.scenario.nodes import Where
@@ -21,7 +22,7 @@ from benchkit.sources import base as source_base
 from benchkit.stages import base as stage_base
 from benchkit.tensors.codecs import base as codec_base
 from benchkit.transports import base as transport_base
-from benchkit.units import PerSecond, Seconds
+from benchkit.units import PerSecond, Seconds, Share
 
 MAX_CELLS = 1000
 """Cells of a plan before `exclude` and `--only`."""
@@ -257,9 +258,9 @@ AXES: dict[str, Axis] = {
     )
 }
 
-WHOLE: dict[str, type[Section]] = {
+WHOLE: dict[str, type[BaseModel]] = {
     "blocks": BlockOptions, "checks": Checks, "slo": Slo, "what_if": WhatIfOptions,
-    "gate": GateOptions,
+    "gate": GateOptions, "alerts": AlertOptions,
 }  # fmt: skip
 """Sections of one value for the whole scenario."""
 
@@ -358,4 +359,5 @@ class Scenario:
     budgets: tuple[str, ...] = ()
     """The sentences of `promises`."""
     faulting: Faulting | None = None
+    alerts: AlertOptions | None = None
     """None where the section is not written."""

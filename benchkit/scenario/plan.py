@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from benchkit.alerts.options import AlertOptions
 from benchkit.flow.options import FlowOptions
 from benchkit.link.options import LinkOptions
 from benchkit.load.base import Arrival
@@ -138,6 +139,8 @@ class Plan:
     """Promises beside `slo`, each as benchkit.budgets reads it."""
     faulting: Faulting | None = None
     """None: nothing goes wrong on purpose."""
+    alerts: AlertOptions | None = None
+    """Rules that are evaluated while the blocks are measured; None: none are."""
 
     @property
     def expected_s(self) -> float:

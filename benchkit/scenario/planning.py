@@ -127,6 +127,7 @@ def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
         gate=_gate(scenario, kept),
         budgets=scenario.budgets,
         faulting=going_wrong,
+        alerts=scenario.alerts,
     )
 
 
