@@ -72,6 +72,7 @@ class Server:
         try:
             return self._resp.call(*words)
         except Refused as error:
+            _absent(error)
             if str(error).startswith("WRONGTYPE"):
                 raise UsageError("the key holds something else", where=f"{self.where} {words[1]!s}") from None
             raise BrokerError(
@@ -94,6 +95,7 @@ class Server:
             if str(error).startswith(("NOPERM", "ERR unknown command")):
                 self._scripts = False
                 raise NoScripts from None
+            _absent(error)
             raise BrokerError(f"the broker refuses a look: {error}", where=self.where) from None
 
     def must_hold(self, key: str, kind: str) -> bool:
@@ -113,8 +115,17 @@ class Server:
         return type(nbytes) is int and nbytes <= count * MOST_FETCHED_BYTES
 
 
-class NoScripts(Exception):  # noqa: N818  (it says what is missing)
+class NoScripts(Exception):
     """EVAL_RO is not there, or not allowed."""
+
+
+class NoKey(Exception):
+    """The key went away between two questions."""
+
+
+def _absent(error: Exception) -> None:
+    if "no such key" in str(error).lower():
+        raise NoKey from None
 
 
 def digest(value: bytes) -> bytes:

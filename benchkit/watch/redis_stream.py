@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from benchkit.watch.base import Look, Party, Queue, pairs, text, whole
-from benchkit.watch.redis_server import NoScripts, Server
+from benchkit.watch.redis_server import NoKey, NoScripts, Server
 
 MOST_CONSUMERS: Final = 256
 """Shown of one group."""
@@ -52,8 +52,14 @@ class RedisStream:
 
     def look(self, server: Server) -> Look:
         """The stream, or each group of it where it has some."""
-        if not server.must_hold(self.name, "stream"):
-            return Look((Queue(self.name, 0, 0.0, note="there is no such stream"),))
+        try:
+            if server.must_hold(self.name, "stream"):
+                return self._look(server)
+        except NoKey:
+            pass
+        return Look((Queue(self.name, 0, 0.0, note="there is no such stream"),))
+
+    def _look(self, server: Server) -> Look:
         now_ms = _now_ms(server)
         length, first, added = self._stream(server)
         groups = [dict(pairs(each)) for each in _listed(server.ask("XINFO", "GROUPS", self.name))]
