@@ -31,7 +31,7 @@ class Queue:
     """Where the server itself tells the rate; else it is found from `arrived`."""
     out_per_s: float | None = None
     frame_age_s: float | None = None
-    """How old messages were when they were done, the oldest of those since the last look."""
+    """How old the message that was done last was then; None: none was since the last look."""
     note: str = ""
     """For people."""
 
@@ -63,12 +63,16 @@ class Look:
 class Probe(Protocol):
     """A target that can be looked at again and again, from one thread."""
 
-    @property
-    def pipeline(self) -> str:
-        """What the target is called: without user, password and options."""
+    pipeline: str
+    """What the target is called: without user, password and options, unless people gave it a name."""
+    party: str
+    """Whose absence it is when nothing answers: the broker, or the folder."""
 
     def open(self) -> None:
-        """Connect; raises UsageError where what is asked for makes no sense there, else BenchkitError."""
+        """Connect; raises BenchkitError."""
+
+    def check(self) -> None:
+        """Raises UsageError where what is asked for does not exist there, or is something else."""
 
     def look(self) -> Look:
         """What is there now, nothing changed by looking; raises BenchkitError when the target does not answer."""

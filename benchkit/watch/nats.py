@@ -41,6 +41,7 @@ class Nats:
         except BrokerError as error:
             raise UsageError(error.what, where=error.where, remedy=error.remedy) from None
         self._url = url
+        self.party = "broker"
         self.pipeline = shown(url)
         self._streams, self._consumers = streams, consumers
         self._wire: Wire | None = None
@@ -49,7 +50,7 @@ class Nats:
         """Of the last message asked for of each stream."""
 
     def open(self) -> None:
-        """Connect; raises BrokerError, and UsageError where there is no such stream."""
+        """Connect; raises BrokerError."""
         from benchkit.transports._nats.connect import connect
 
         self.close()
@@ -76,14 +77,14 @@ class Nats:
     def look(self) -> Look:
         """All streams."""
         queues: list[Queue] = []
-        parties = [Party("broker", True)]
+        parties = [Party(self.party, True)]
         notes: list[str] = []
         for name in self._streams:
             told = self._ask(f"STREAM.INFO.{name}", _NO_STREAM)
             if told is None:
-                parties.append(Party(name, False, note="there is no such stream"))
+                parties.append(Party(f"stream {name}", False, note="there is no such stream"))
                 continue
-            parties.append(Party(name, True))
+            parties.append(Party(f"stream {name}", True))
             self._stream(name, told, queues, parties, notes)
         return Look(tuple(queues), tuple(parties), tuple(notes))
 
@@ -106,7 +107,7 @@ class Nats:
         found = []
         for consumer in self._consumers:
             told = self._ask(f"CONSUMER.INFO.{stream}.{consumer}", _NO_CONSUMER)
-            name = f"{stream}/{consumer}"
+            name = f"consumer {stream}/{consumer}"
             parties.append(Party(name, told is not None, note="" if told else "there is no such consumer"))
             if told is not None:
                 found.append(told)

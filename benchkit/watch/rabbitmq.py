@@ -29,6 +29,7 @@ class Rabbitmq:
         except BrokerError as error:
             raise UsageError(error.what, where=error.where, remedy=error.remedy) from None
         self._url = url
+        self.party = "broker"
         self.pipeline = shown(url)
         self._queues = queues
         self._api = Management(management, to.user, to.password, to.vhost) if management else None
@@ -63,11 +64,11 @@ class Rabbitmq:
     def look(self) -> Look:
         """All queues."""
         queues: list[Queue] = []
-        parties = [Party("broker", True)]
+        parties = [Party(self.party, True)]
         notes: list[str] = []
         for name in self._queues:
             counts = self._declared(name)
-            parties.append(Party(name, counts is not None, note="" if counts else "there is no such queue"))
+            parties.append(Party(f"queue {name}", counts is not None, note="" if counts else "there is no such queue"))
             if counts is None:
                 continue
             told = self._told(name, parties, notes)

@@ -15,20 +15,24 @@ class Redis:
         self, url: str, lists: tuple[str, ...], streams: tuple[str, ...], groups: tuple[str, ...] = ()
     ) -> None:
         self._server = Server(url)
+        self.party = "broker"
         self.pipeline = self._server.where
         self._lists = [RedisList(key) for key in lists]
         self._streams = [RedisStream(key, groups) for key in streams]
 
     def open(self) -> None:
-        """Connect, and see that the keys are what they are said to be."""
+        """Connect; raises BrokerError."""
         self._server.open()
+
+    def check(self) -> None:
+        """Raises UsageError where a key is not what it is said to be."""
         for each in (*self._lists, *self._streams):
             each.check(self._server)
 
     def look(self) -> Look:
         """All lists and streams."""
         queues = [each.look(self._server) for each in self._lists]
-        parties = [Party("broker", True)]
+        parties = [Party(self.party, True)]
         for stream in self._streams:
             look = stream.look(self._server)
             queues += look.queues

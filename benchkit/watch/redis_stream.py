@@ -74,7 +74,7 @@ class RedisStream:
             queues.append(self._group(server, name, group, added, now_ms))
             parties += self._consumers(server, name)
         absent = set(self._wanted) - {text(each.get("name")) for each in groups}
-        parties += [Party(f"{self.name}/{name}", False, note="no such group") for name in sorted(absent)]
+        parties += [Party(f"group {self.name}/{name}", False, note="there is no such group") for name in sorted(absent)]
         return Look(tuple(queues), tuple(parties))
 
     def _stream(self, server: Server) -> tuple[int, str, int | None]:
