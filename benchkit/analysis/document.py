@@ -89,6 +89,7 @@ def document(run: Run) -> dict[str, Any]:
             for each in (*promises_of(run, done), *budgets_of(entry, run.budgets))
         ],
         "failures": _failures(run.failures),
+        **({} if run.alerts is None else {"alerts": run.alerts}),
     }
     plain: dict[str, Any] = storable(whole)
     return plain

@@ -193,15 +193,21 @@ def _measure(
 ) -> dict[str, Any]:
     """Run one plan, save it, print the tables and the answer; returns the document."""
     from benchkit.analysis.document import document
+    from benchkit.cli.alerting import alerted
     from benchkit.cli.console import out, progress
     from benchkit.engine.runner import Runner
     from benchkit.report import terminal
 
-    with progress(quiet=how.quiet) as watch:
-        runner = Runner(
-            plan, watch, profile=how.profile, recording=recording, before=before, floors=how.floors
-        )
-        measured = runner.run()
+    screen = out(err=True)
+    with progress(quiet=how.quiet, console=screen) as watch:
+        with alerted(plan.alerts, screen) as alerts:
+            runner = Runner(
+                plan, watch, profile=how.profile, recording=recording, before=before, floors=how.floors,
+                alerts=alerts,
+            )  # fmt: skip
+            measured = runner.run()
+        # With what became of the last notices.
+        measured.alerts = runner.alerts()
     folder: Path | None = None
     with interrupts.held():
         made = document(measured)

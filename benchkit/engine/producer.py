@@ -105,6 +105,8 @@ class Producer:
         self.seen_in_flight = 0
         """Messages under way, by counting them, summed over the moments at which it turned to another one."""
         self._account = Account(shares_process=task.one_process)
+        self._left = 0
+        """Messages that were due and never sent."""
 
     # What happens to one message -----------------------------------------------------------------------
 
@@ -254,6 +256,7 @@ class Producer:
 
     def _leave(self, dues: list[int]) -> None:
         """Messages that were due and never sent stay in the account, pending."""
+        self._left += len(dues)
         self.due.extend(dues)
         for column in self._later:
             column.extend([0] * len(dues))
@@ -357,6 +360,11 @@ class Producer:
             self._see(seen, self._clock())
 
     # What is reported ----------------------------------------------------------------------------------
+
+    @property
+    def handed_over(self) -> int:
+        """Messages given to the transport so far, the one in hand included; read by the control thread."""
+        return len(self.due) - self._left - sum(self.counters.rejections.values())
 
     def _mark(self) -> None:
         self._cpu_from_ns = self._cpu_ns()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
+from benchkit.alerts.alerting import Alerting
 from benchkit.analysis.hops import messages_of
 from benchkit.analysis.whatif.figures import unloaded_ns
 from benchkit.engine import chain, fan_in, floors, placement
+from benchkit.engine.alerted.live import Live, Watched
 from benchkit.engine.block import run_block
 from benchkit.engine.canary import Canary, Look
 from benchkit.engine.crew import Crew, crew
@@ -19,7 +22,7 @@ from benchkit.engine.profiling import profiled
 from benchkit.engine.ready import ReadyCell, make_ready
 from benchkit.engine.search import Searches, Turn
 from benchkit.engine.site import Site
-from benchkit.engine.underway import Place
+from benchkit.engine.underway import Place, Watching
 from benchkit.engine.whatif import Tools, Trials
 from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError, StorageError, UsageError
@@ -29,7 +32,7 @@ from benchkit.records.run import Block, Cell, Failure, Resumption, Run
 from benchkit.records.samples import Samples
 from benchkit.runtime.folders import run_folder
 from benchkit.scenario.order import Stream, seed_for
-from benchkit.scenario.plan import Plan
+from benchkit.scenario.plan import Plan, PlannedCell
 from benchkit.transports.base import Address
 
 
@@ -61,11 +64,14 @@ class Runner:
         recording: Recording | None = None,
         before: Run | None = None,
         floors: bool = True,
+        alerts: Alerting | None = None,
     ) -> None:
         """`recording` takes finished blocks (default: in memory); `before` is the header of a run to resume.
 
-        Without `floors` the machine's are not measured.
+        Without `floors` the machine's are not measured. `alerts` are fed while blocks are measured.
         """
+        self._live = None if alerts is None else Live(alerts, plan.slo)
+        self._alerts_before = (before.alerts or []) if before else []
         self._floors = floors
         self._plan = plan
         self._watch = watch
@@ -104,8 +110,14 @@ class Runner:
                     raise _refused(error) from error
                 raise
             self._failures.append(_failure("runner", error))
+        if self._live is not None:
+            self._live.close()
         self._header.environment = environment()
         return self._recording.whole(self.header())
+
+    def alerts(self) -> list[dict[str, Any]] | None:
+        """What was told so far, of a run that was taken up again before as well; None where no rules are set."""
+        return None if self._live is None else [*self._alerts_before, *self._live.alerting.log()]
 
     def header(self) -> Run:
         """The run so far, without blocks and samples."""
@@ -114,6 +126,7 @@ class Runner:
         header.duration_s = self._spent_before_s + now - self._began_s
         header.written_utc = _utc()
         header.cells = [self._records[index] for index in sorted(self._records)]
+        header.alerts = self.alerts()
         return header
 
     def _measure(self, members: Crew, site: Site) -> None:
@@ -270,6 +283,7 @@ class Runner:
                 address.broker_pid,
                 server_times=ready.server_times,
                 broker_counts=ready.broker_counts,
+                watching=self._watching(ready.cell, address, turn),
             )
             task = ready.task(self._plan, round_)
             if turn:
@@ -294,10 +308,23 @@ class Runner:
         self._take_down(ready)
         self._recording.keep(self.header(), block, samples)
         samples = messages_of(ready.record, samples)
+        self._tell_rules(block, samples, turn)
         if self._plan.what_if is not None:
             self._unloaded_s[index] = unloaded_ns(samples) / 1e9
         ready.count_on(self._recording.next_seq[block.cell])
         return block, samples
+
+    def _watching(self, cell: PlannedCell, address: Address, turn: Turn | None) -> Watching:
+        """What looks on while a block of this cell is measured."""
+        if self._live is None:
+            return lambda _, __: nullcontext()
+        afters = tuple(hop.after for hop in cell.hops) or (-1,)
+        return self._live.watching(Watched(cell.id, address.broker_pid, turn is None, afters, cell.replies))
+
+    def _tell_rules(self, block: Block, messages: Samples, turn: Turn | None) -> None:
+        """A search tries on purpose what cannot be borne: of its blocks nobody is told."""
+        if self._live is not None and turn is None:
+            self._live.measured(block, messages)
 
     def _surroundings(self, block: Block, before: Look, address: Address) -> Block:
         """With what was seen from outside: the machine's part, the broker's core, the transport's claim."""

@@ -322,3 +322,6 @@ class Run:
     """What was asked for them; None where nothing was."""
     budgets: tuple[str, ...] = ()
     """Further promises of the scenario, as benchkit.budgets reads them."""
+    alerts: list[dict[str, Any]] | None = None
+    """What the rules said while it was measured, in order: a Notice each, `delivered` with what became of it at each
+    sink; None where no rules were set."""

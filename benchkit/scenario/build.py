@@ -6,6 +6,7 @@ import math
 from typing import TypeVar
 
 from benchkit.scenario import gating, options, pipeline, select
+from benchkit.scenario.alerting import alerts
 from benchkit.scenario.budgets import budgets
 from benchkit.scenario.model import (
     AXES,
@@ -58,6 +59,7 @@ def build(root: Map, problems: Problems, *, overridden: bool) -> Scenario | None
         gate,
         gating.rules(root, problems),
         budgets=promised,
+        alerts=alerts(root, problems),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from benchkit.alerts.options import AlertOptions
 from benchkit.errors import BenchkitError
 from benchkit.scenario import fieldtypes
 from benchkit.scenario.hops import MAX_HOPS
@@ -22,7 +23,8 @@ def schema() -> Schema:
     header = _options(Header, "header", definitions, sweep=False)
     axes = {name: _axis(axis, definitions, partial=False) for name, axis in AXES.items()}
     partial = {name: _axis(axis, definitions, partial=True) for name, axis in AXES.items()}
-    whole = {name: _object(model, name, definitions) for name, model in WHOLE.items()}
+    whole = {name: _object(model, name, definitions) for name, model in WHOLE.items() if name != "alerts"}
+    whole["alerts"] = _alerts(definitions)
     matched: Schema = {"type": ["string", "integer", "boolean", "null"]}
     exclude = {key: _or_list(matched) for key in MATCHED}
     include = {"type": "object", "properties": partial, "additionalProperties": False, "minProperties": 1}
@@ -60,6 +62,24 @@ def _promises() -> Schema:
         "description": about,
         "anyOf": [sentence, {"type": "array", "items": sentence}, {"type": "null"}],
     }
+
+
+def _alerts(definitions: Schema) -> Schema:
+    """`default`, or rules and sinks, each by its name or as a mapping with its options."""
+    properties: Schema = {"heartbeat": AlertOptions.model_json_schema()["properties"]["heartbeat"]}
+    for name, (key, table) in AlertOptions.sections.items():
+        described = []
+        for kind, model in table.items():
+            found = _options(model, f"alerts.{kind}", definitions, sweep=False)
+            found["properties"] = {key: {"const": kind}, **found["properties"]}
+            found["required"] = [key, *found["required"]]
+            described.append(found)
+        names = [*table, "default"] if name == "rules" else list(table)
+        about = AlertOptions.model_fields[name].description or ""
+        properties[name] = _list_or_one({"anyOf": [{"enum": names}, *described]}, about)
+    section = {"type": "object", "properties": properties, "additionalProperties": False}
+    about = "rules that are evaluated while the blocks are measured, and where their notices go"
+    return {"description": about, "anyOf": [{"const": "default"}, section, {"type": "null"}]}
 
 
 def _list_or_one(item: Schema, description: str) -> Schema:

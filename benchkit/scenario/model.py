@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from benchkit.alerts.options import AlertOptions
 from benchkit.flow.options import FlowOptions
 from benchkit.link.options import LinkOptions
 from benchkit.load import base as load_base
@@ -234,9 +235,9 @@ AXES: dict[str, Axis] = {
     )
 }
 
-WHOLE: dict[str, type[Section]] = {
+WHOLE: dict[str, type[BaseModel]] = {
     "blocks": BlockOptions, "checks": Checks, "slo": Slo, "what_if": WhatIfOptions,
-    "gate": GateOptions,
+    "gate": GateOptions, "alerts": AlertOptions,
 }  # fmt: skip
 """Sections of one value for the whole scenario."""
 
@@ -317,3 +318,5 @@ class Scenario:
     gate_rules: tuple[GateRule, ...] = ()
     budgets: tuple[str, ...] = ()
     """The sentences of `promises`."""
+    alerts: AlertOptions | None = None
+    """None where the section is not written."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from benchkit.alerts.options import AlertOptions
 from benchkit.flow.options import FlowOptions
 from benchkit.link.options import LinkOptions
 from benchkit.load.base import Arrival
@@ -136,6 +137,8 @@ class Plan:
     """Trials after the blocks; None: none."""
     budgets: tuple[str, ...] = ()
     """Promises beside `slo`, each as benchkit.budgets reads it."""
+    alerts: AlertOptions | None = None
+    """Rules that are evaluated while the blocks are measured; None: none are."""
 
     @property
     def expected_s(self) -> float:

@@ -123,6 +123,7 @@ def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
         what_if=what_if,
         gate=_gate(scenario, kept),
         budgets=scenario.budgets,
+        alerts=scenario.alerts,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from benchkit.alerts.notice import Severity
 from benchkit.alerts.observation import METRICS, Labels, Observation
@@ -21,12 +21,13 @@ Positive = Annotated[Seconds, Field(gt=0)]
 def _known(metric: str) -> str:
     if metric not in METRICS:
         near = difflib.get_close_matches(metric, METRICS, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise ValueError(f"unknown metric {metric!r}; {hint}known: {', '.join(METRICS)}")
+        raise ValueError(
+            f"did you mean {near[0]}?" if near else f"no such metric; known: {', '.join(METRICS)}"
+        )
     return metric
 
 
-MetricName = Annotated[str, AfterValidator(_known)]
+MetricName = Annotated[str, AfterValidator(_known), WithJsonSchema({"enum": list(METRICS)})]
 
 
 @dataclass(frozen=True, slots=True)
