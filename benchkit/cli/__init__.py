@@ -25,6 +25,7 @@ from benchkit.cli.report import report
 from benchkit.cli.run import run
 from benchkit.cli.schema import schema
 from benchkit.cli.selftest import selftest
+from benchkit.cli.watch import watch
 from benchkit.errors import BenchkitError
 
 
@@ -41,7 +42,8 @@ def cli() -> None:
 
 
 for command in (
-    run, analyze, compare, check, baseline, report, export, list_plugins, doctor, floors, selftest, schema, new,
+    run, analyze, watch, compare, check, baseline, report, export, list_plugins, doctor, floors, selftest, schema,
+    new,
 ):  # fmt: skip
     cli.add_command(command)
 
