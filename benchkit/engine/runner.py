@@ -16,6 +16,7 @@ from benchkit.engine.block import run_block
 from benchkit.engine.canary import Canary, Look
 from benchkit.engine.crew import Crew, crew
 from benchkit.engine.describing import describe
+from benchkit.engine.garbage import Collecting
 from benchkit.engine.holdings import Holdings
 from benchkit.engine.profiling import profiled
 from benchkit.engine.ready import ReadyCell, make_ready
@@ -83,6 +84,7 @@ class Runner:
         self._failures = self._header.failures
         self._canary = Canary()
         self._holdings = Holdings()
+        self._collecting = Collecting()
         self._cores: dict[str, tuple[int, ...]] = {}
         self._unloaded_s: dict[int, float] = {}
         """How long a message of each cell took when it was alone, of its last block."""
@@ -301,6 +303,7 @@ class Runner:
         if self._plan.what_if is not None:
             self._unloaded_s[index] = unloaded_ns(samples) / 1e9
         ready.count_on(self._recording.next_seq[block.cell])
+        self._collecting.between()
         return block, samples
 
     def _surroundings(self, block: Block, before: Look, address: Address) -> Block:
