@@ -19,7 +19,7 @@ from scipy.stats import rankdata
 
 from benchkit.analysis.intervals import Interval
 from benchkit.records.run import Block, Run
-from benchkit.words import say
+from benchkit.words import say, word
 
 WINDOWS: Final = 60
 FLAT_BYTES_PER_H: Final = 1e6
@@ -31,7 +31,7 @@ _Z95: Final = 1.959963984540054
 _JUDGED: Final = ("rss_bytes", "anonymous_bytes")
 """`pss_bytes` also changes when other programs begin or cease to share a library, so it is told and not judged."""
 _MEMORY: Final = (*_JUDGED, "pss_bytes")
-_COUNTED: Final = ("descriptors", "threads")
+_COUNTED: Final = (word("descriptors"), word("threads"))
 Floats = npt.NDArray[np.float64]
 
 
@@ -110,7 +110,9 @@ def growth(run: Run) -> dict[str, Kept]:
 def _processes(blocks: Sequence[Block]) -> dict[str, list[tuple[Block, Any]]]:
     """By what a process is called; brokers and links are a cell's own, so each has its cell's name too."""
     found: dict[str, list[tuple[Block, Any]]] = {}
-    own = {name for name in ("broker", "link") if len({each.cell for each in blocks if name in each.held}) > 1}
+    own = {
+        name for name in ("broker", "link") if len({each.cell for each in blocks if name in each.held}) > 1
+    }
     for block in blocks:
         for name, held in block.held.items():
             found.setdefault(f"{name} of {block.cell}" if name in own else name, []).append((block, held))
@@ -191,11 +193,19 @@ def sentences(found: Mapping[str, Kept]) -> Iterator[str]:
         )  # fmt: skip
     for name, kept in found.items():
         if kept.flat is False:
-            worst = max((kept.memory[field] for field in _JUDGED if field in kept.memory), key=lambda s: s.per_hour)
+            worst = max(
+                (kept.memory[field] for field in _JUDGED if field in kept.memory), key=lambda s: s.per_hour
+            )
             yield say("memory of {name} grows: {slope}", name=name, slope=in_words(worst))
         for what in kept.grown:
             first, last = kept.counts[what].first, kept.counts[what].last
-            yield say("{name} has more and more {what}: {first}, then {last}", name=name, what=what, first=first, last=last)
+            yield say(
+                "{name} has more and more {what}: {first}, then {last}",
+                name=name,
+                what=what,
+                first=first,
+                last=last,
+            )
 
 
 def in_words(slope: Slope) -> str:

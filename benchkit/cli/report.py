@@ -62,7 +62,9 @@ def _one(path: Path, folder: Path | None, language: str) -> tuple[list[Path], Ca
 
     if path.is_dir() and is_empty(path):
         # No mistake of whoever asks, and nothing is damaged: a runner that was killed early leaves this.
-        click.echo(f"{path.name}: nothing was measured before its runner died; the folder can be removed", err=True)
+        click.echo(
+            f"{path.name}: nothing was measured before its runner died; the folder can be removed", err=True
+        )
         return [], lambda: None
     run = load(path)
     home = (path if path.is_dir() else path.parent).resolve()

@@ -147,5 +147,7 @@ def _messages(cell: Mapping[str, Any]) -> Iterator[Bar]:
     share = rate["achieved_per_s"] / rate["offered_per_s"]
     capacity = 1 / cell["parameters"]["stage"]["service"]
     at = rate["offered_per_s"] / capacity
-    reached = f"{rate['achieved_per_s']:.2f}/s of {capacity:g}/s by its service time, {share:.2%} of what was asked"
+    reached = (
+        f"{rate['achieved_per_s']:.2f}/s of {capacity:g}/s by its service time, {share:.2%} of what was asked"
+    )
     yield Bar(f"under load at {LOAD:.0%} of capacity", reached, share >= OFFERED and at >= LOAD - 1e-9)

@@ -35,14 +35,20 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         yield f"**Its runner died and was taken up again {told['resumed']} times.**"
     yield ""
     yield from (f"- {_WORDS[bar['holds']]}: {bar['name']}: {bar['reached']}" for bar in told["bars"])
-    yield from ("", "| process | resident MB/h | of no file MB/h | its part of what is shared MB/h | resident, first, last MB |")
+    yield from (
+        "",
+        "| process | resident MB/h | of no file MB/h | its part of what is shared MB/h | resident, first, last MB |",
+    )
     yield "| --- | --- | --- | --- | --- |"
     for name, kept in told["growth"].items():
         slopes = " | ".join(_slope(kept["memory"].get(column)) for column in _COLUMNS)
         rss = kept["memory"].get("rss_bytes")
         ends = f"{rss['first'] / 1e6:.1f}, {rss['last'] / 1e6:.1f}" if rss else "-"
         yield f"| {name} | {slopes} | {ends} |"
-    yield from ("", "Slopes by Theil and Sen over windows of blocks, with 95% intervals. The first two are judged:")
+    yield from (
+        "",
+        "Slopes by Theil and Sen over windows of blocks, with 95% intervals. The first two are judged:",
+    )
     yield "flat is an interval that holds 0 or lies under 1 MB/h. The third changes with other programs too."
 
 

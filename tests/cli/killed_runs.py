@@ -263,7 +263,7 @@ class Seen:
                     Path(line.split(maxsplit=5)[5]) for line in maps.splitlines() if str(SEGMENTS) in line
                 }
                 for fd in Path(f"/proc/{each.pid}/fd").iterdir():
-                    name = os.readlink(fd)
+                    name = str(fd.readlink())
                     if name.startswith("socket:["):
                         self._sockets.add(name[8:-1])
                     elif name.startswith(f"{SEGMENTS}/"):
@@ -275,7 +275,11 @@ class Seen:
         found = []
         for table, listens, column in (("tcp", "0A", 9), ("tcp6", "0A", 9), ("udp", "07", 9)):
             lines = Path(f"/proc/net/{table}").read_text().splitlines()[1:]
-            found += [row[1] for line in lines if (row := line.split())[3] == listens and row[column] in self._sockets]
+            found += [
+                row[1]
+                for line in lines
+                if (row := line.split())[3] == listens and row[column] in self._sockets
+            ]
         unix = Path("/proc/net/unix").read_text().splitlines()[1:]
         return found + [line for line in unix if line.split()[6] in self._sockets]
 
@@ -320,16 +324,14 @@ def table(outcomes: list[dict[str, Any]]) -> str:
         own = [each for each in outcomes if each["met"] and (not life or each["kill"]["life"] == life)]
         counts = [sum(each["kill"]["signal"] == number for each in own) for number in (9, 15, 2)]
         reached = "".join(f"{sum(each['reached'] == name for each in own):>9}" for name in REACHED)
-        lines.append(
-            f"{life or 'all':<9}{len(own):>6}{counts[0]:>5}{counts[1]:>5}{counts[2]:>4} |{reached}"
-        )
+        lines.append(f"{life or 'all':<9}{len(own):>6}{counts[0]:>5}{counts[1]:>5}{counts[2]:>4} |{reached}")
     folders = [name for each in outcomes for name in each["folders"]]
     codes = [code for each in outcomes for code in each["folders"].values()]
     wrong = [f"kill {each['kill']['number']}: {what}" for each in outcomes for what in each["wrong"]]
     partial = sum(name.endswith(".partial") for name in folders)
     lines += [
-        f"directories left under --out: {len(folders)}, of which never ended: {partial}; report read "
-        f"{codes.count(0)}, said of {len(codes) - codes.count(0)} that nothing was measured",
+        f"directories left under --out: {len(folders)}, of which never ended: {partial}",
+        f"benchkit report read or told as empty: {codes.count(0)}, could not: {len(codes) - codes.count(0)}",
         f"kills that left something for the next run's sweep: {sum(each['swept'] > 0 for each in outcomes)}",
         f"longest until nothing of the run lived: {max((each['gone_s'] for each in outcomes), default=0):.2f} s",
         f"ended before they were killed, and were looked at all the same: {sum(not each['met'] for each in outcomes)}",
