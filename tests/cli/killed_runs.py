@@ -46,6 +46,8 @@ SIGNALS = [signal.SIGKILL] * 6 + [signal.SIGTERM, signal.SIGINT]
 GONE_S = 15.0
 """By then everything that the run had started must be gone."""
 _LAST = 60
+_GUESS = (2.0, 150)
+_FEW = 20
 _PATIENCE_S = 90.0
 _LOOK_S = 0.2
 _SAID = {
@@ -110,10 +112,13 @@ class Outcome:
 class Campaign:
     """Kills in a temporary folder of its own, which is all that its runs and nobody else's have."""
 
-    def __init__(self, place: Path, folder: Path) -> None:
-        """`place` must have a short name, sockets live below it; `folder` is for scenarios and results."""
+    def __init__(self, place: Path, folder: Path, *, guess: bool = False) -> None:
+        """`place` must have a short name, sockets live below it; `folder` is for scenarios and results.
+
+        With `guess` nobody measures first how long a run takes: enough for a few kills.
+        """
         self.place, self.folder = place, folder
-        self.whole: dict[str, tuple[float, int]] = {}
+        self.whole: dict[str, tuple[float, int]] = dict.fromkeys(LIVES, _GUESS) if guess else {}
         """Of each life: seconds, and operations."""
         self._env = environment(TMPDIR=str(place), PYTHONDONTWRITEBYTECODE="1")
 
@@ -345,7 +350,7 @@ def campaign(log: Path, count: int, until: float) -> list[dict[str, Any]]:
     """Go on with `log` until it holds `count` runs that were killed or the clock says `until`; all outcomes so far."""
     outcomes = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     with tempfile.TemporaryDirectory(prefix="bk-") as place, tempfile.TemporaryDirectory() as folder:
-        made = Campaign(Path(place), Path(folder))
+        made = Campaign(Path(place), Path(folder), guess=count <= _FEW)
         while sum(each["met"] for each in outcomes) < count and time.monotonic() < until:
             outcomes.append(asdict(made.run(Kill.of(len(outcomes)))))
             with log.open("a") as file:
