@@ -16,6 +16,7 @@ from shell import benchkit, environment
 
 from benchkit.errors import RecordError
 from benchkit.records import folder as records
+from benchkit.runtime.folders import SEGMENTS
 
 KILLS = int(os.environ.get("BENCHKIT_KILLED_RUNS", "6"))
 """BENCHKIT_KILLED_RUNS=300 is the long form; BENCHKIT_KILLED_RUNS_LOG=FILE goes on with what the file holds."""
@@ -51,7 +52,7 @@ def test_that_a_process_a_socket_a_segment_and_a_file_that_stay_would_be_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(killed_runs, "GONE_S", 0.1)
-    segment = Path(f"/dev/shm/killed-runs-{os.getpid()}")
+    segment = SEGMENTS / f"killed-runs-{os.getpid()}"
     with tempfile.TemporaryDirectory(prefix="bk-") as place:
         env = environment(TMPDIR=place)
         process = subprocess.Popen(

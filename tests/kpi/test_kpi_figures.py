@@ -181,6 +181,7 @@ def test_the_table_fits_80_columns_and_says_what_the_figures_mean() -> None:
         shown = console.export_text()
         assert max(map(len, shown.splitlines())) <= 80
         assert "50% (1/2)" in shown
+        assert "3 s (3/4)" in shown
     with speaking("en"):
         console = Console(width=80, record=True, file=io.StringIO())
         console.print(render(kpi(many(), left=[Left("bro[red]ken", "dam\x1baged")] * 7, never_ended=2)))

@@ -85,14 +85,17 @@ def _rate(passed: Entry) -> str:
 
 
 def _mttr(by_transport: Mapping[str, Entry]) -> str:
-    """The mean over all faults of all transports, weighted by how many recovered."""
+    """The mean of all faults of all transports that were recovered from, and how many of all these were."""
     known = [
         (each["mean"], each["n"] - each["never"])
         for each in by_transport.values()
         if each["mean"] is not None
     ]
-    count = sum(n for _, n in known)
-    return f"{show_seconds(sum(mean * n for mean, n in known) / count)} ({count})" if count else "-"
+    count, faults = sum(n for _, n in known), sum(each["n"] for each in by_transport.values())
+    if not faults:
+        return "-"
+    mean = show_seconds(sum(mean * n for mean, n in known) / count) if count else say("never")
+    return f"{mean} ({count}/{faults})"
 
 
 def _seconds(value: float | None) -> str:
@@ -109,7 +112,7 @@ def _recoveries(groups: Sequence[Entry]) -> Table:
         say("longest"),
         say("never"),
     )
-    for group in groups[:-1] if len(groups) > 2 else groups[-1:]:
+    for group in groups[:-1]:
         for transport, times in group["mttr_s"].items():
             made.add_row(
                 text(transport), text(group["name"]), str(times["n"]), _seconds(times["mean"]),
@@ -120,7 +123,7 @@ def _recoveries(groups: Sequence[Entry]) -> Table:
 
 def _leads(groups: Sequence[Entry]) -> Table:
     made = _table(say("scenario"), say("release"), say("cells"), "p50", "p99")
-    for group in groups[:-1] if len(groups) > 2 else groups[-1:]:
+    for group in groups[:-1]:
         for scenario, lead in group["message_lead_us"].items():
             tail = "-" if lead["p99"] is None else show_us(lead["p99"])
             made.add_row(text(scenario), text(group["name"]), str(lead["n"]), show_us(lead["p50"]), tail)
