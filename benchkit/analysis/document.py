@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any, Final
 
 from benchkit import __version__
-from benchkit.analysis import external, link, noise, profiles, recovery, told, traffic, verdict
+from benchkit.analysis import external, growth, link, noise, profiles, recovery, told, traffic, verdict
 from benchkit.analysis.analysed import Analysed, analyse, promises_of
 from benchkit.analysis.answer import answer
 from benchkit.analysis.backlog import as_document as backlog_document
@@ -55,6 +55,7 @@ def document(run: Run) -> dict[str, Any]:
     maps = crossover(entries, ranking)
     laws = scaling(cells, names)
     fallen = collapse(entries)
+    held = growth.growth(run)
     whole = {
         "schema": SCHEMA,
         "benchkit": __version__,
@@ -75,6 +76,7 @@ def document(run: Run) -> dict[str, Any]:
         "crossover": maps,
         "scaling": laws,
         "collapse": fallen,
+        "growth": growth.as_document(held),
         "answer": [
             *(said for each in fallen for said in each["sentences"]),
             *(said for each in maps for said in each["sentences"]),
@@ -82,6 +84,7 @@ def document(run: Run) -> dict[str, Any]:
             *policies_compared(entries),
             *told.frames_seen(entries),
             *worth_telling(laws),
+            *growth.sentences(held),
         ],
         "promises": [
             each

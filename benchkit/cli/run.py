@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -148,6 +148,8 @@ class How:
     """Measure the machine's."""
     echo: bool = True
     """Print the documents where `--json` asks for them."""
+    saved: list[Path] = field(default_factory=list)
+    """The run directories, in the order of the documents, as they are written."""
 
 
 def seconds(option: str, text: str) -> float:
@@ -219,6 +221,7 @@ def _measure(
         made = document(measured)
         try:
             folder = recording.finish(measured, made)
+            how.saved.append(folder)
         finally:
             # Also where the disk is full: a minute of measuring is worth reading.
             console = out(err=how.as_json)

@@ -15,6 +15,9 @@ from benchkit.cli.exits import BROKEN, DONE, INVALID
 @click.option(
     "--what-if", is_flag=True, help="What-if: predictions beside the changes really made, known slopes."
 )
+@click.option(
+    "--soak", metavar="TIME", help="So long at 80% of capacity (1h): memory flat, nothing lost or left open."
+)
 @click.option("--gate", is_flag=True, help="The gate: false alarms, and slow-downs of known size found.")
 @click.option(
     "--kills",
@@ -46,8 +49,8 @@ from benchkit.cli.exits import BROKEN, DONE, INVALID
 @click.option("--json", "as_json", is_flag=True, help="Everything as JSON on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def selftest(
-    truth: bool, what_if: bool, gate: bool, kills: bool, shard: str | None, merge: tuple[Path, ...],
-    trials: tuple[int, int, int] | None,
+    truth: bool, what_if: bool, soak: str | None, gate: bool, kills: bool, shard: str | None,
+    merge: tuple[Path, ...], trials: tuple[int, int, int] | None,
     quick: bool, seeds: int | None, first_seed: int | None, levels: str | None,
     only: tuple[str, ...], out: Path | None, as_json: bool, quiet: bool,
 ) -> int:  # fmt: skip
@@ -55,20 +58,17 @@ def selftest(
 
     Exit codes: 0 all bars hold; 1 one is broken; 3 too many trials were not valid.
     """
-    if truth + what_if + gate + kills != 1:
-        raise click.UsageError("say what to check: --truth, --what-if, --gate or --kills")
+    if truth + what_if + gate + kills + (soak is not None) != 1:
+        raise click.UsageError("say what to check: --truth, --what-if, --soak, --gate or --kills")
+    if soak is not None:
+        from benchkit.cli import selftest_soak
+
+        return selftest_soak.soak(lasting=soak, out=out, as_json=as_json, quiet=quiet)
     if kills:
         from benchkit.cli import selftest_kills
 
         return selftest_kills.kills(
-            seeds=seeds,
-            only=only,
-            shard=shard,
-            merge=merge,
-            out=out,
-            as_json=as_json,
-            quiet=quiet,
-            quick=quick,
+            seeds=seeds, only=only, shard=shard, merge=merge, out=out, as_json=as_json, quiet=quiet, quick=quick
         )
     if gate:
         from benchkit.cli import selftest_gate

@@ -122,6 +122,10 @@ class Crew:
         self._selector.register(party.channel, selectors.EVENT_READ, party)
         return party
 
+    def pids(self) -> dict[str, int]:
+        """The processes that live, by role."""
+        return {role: party.process.pid for role, party in self._parties.items() if not party.dead}
+
     def pump(self, timeout_s: float) -> None:
         """Take in what the parties say, waiting at most `timeout_s` for something."""
         if self._pulse is None:

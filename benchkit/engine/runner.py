@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
@@ -19,6 +20,8 @@ from benchkit.engine.canary import Canary, Look
 from benchkit.engine.crew import Crew, crew
 from benchkit.engine.describing import describe
 from benchkit.engine.faulted import lane
+from benchkit.engine.garbage import Collecting
+from benchkit.engine.holdings import Holdings
 from benchkit.engine.profiling import profiled
 from benchkit.engine.ready import ReadyCell, make_ready
 from benchkit.engine.search import Searches, Turn
@@ -33,6 +36,7 @@ from benchkit.records.operations import Operations
 from benchkit.records.recording import Recording
 from benchkit.records.run import Block, Cell, Failure, Resumption, Run
 from benchkit.records.samples import Samples
+from benchkit.records.seen import Holding
 from benchkit.runtime.folders import run_folder
 from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan, PlannedCell
@@ -91,6 +95,8 @@ class Runner:
         self._ready: dict[int, ReadyCell] = {}
         self._failures = self._header.failures
         self._canary = Canary()
+        self._holdings = Holdings()
+        self._collecting = Collecting()
         self._cores: dict[str, tuple[int, ...]] = {}
         self._unloaded_s: dict[int, float] = {}
         """How long a message of each cell took when it was alone, of its last block."""
@@ -313,7 +319,7 @@ class Runner:
             before = self._canary.look()
             block, samples = run_block(members, task, place, ready.hosts)
             block = self._surroundings(block, before, address)
-            block = replace(block, hop_claims=ready.hop_claims)
+            block = replace(block, hop_claims=ready.hop_claims, held=self._held(members, ready, address))
             if ready.linking is not None:
                 block = replace(block, links=ready.linking.seen())
         except BenchkitError as error:
@@ -334,6 +340,7 @@ class Runner:
         if self._plan.what_if is not None:
             self._unloaded_s[index] = unloaded_ns(samples) / 1e9
         ready.count_on(self._recording.next_seq[block.cell])
+        self._collecting.between()
         return block, samples
 
     def _watching(self, cell: PlannedCell, address: Address, turn: Turn | None) -> Watching:
@@ -354,6 +361,11 @@ class Runner:
         core = placement.ran_on(address.broker_pid) if address.broker_pid is not None else None
         ran_on = block.ran_on if core is None else {**block.ran_on, "broker": core}
         return replace(block, disturbance=disturbance, ran_on=ran_on, claimed=dict(address.claim))
+
+    def _held(self, members: Crew, ready: ReadyCell, address: Address) -> dict[str, Holding]:
+        broker = {} if address.broker_pid is None else {"broker": address.broker_pid}
+        link = {} if ready.linking is None else {"link": ready.linking.pid}
+        return self._holdings.look({"runner": os.getpid(), **members.pids(), **broker, **link})
 
     def _take_down(self, ready: ReadyCell) -> None:
         try:

@@ -29,6 +29,11 @@ def load(path: Path) -> Run:
     if not path.exists() or (path != folder and path.name != "run.json"):
         raise RecordError("no run here", where=str(path), remedy="name a run directory or its run.json")
     growing = folder.resolve().name.endswith(PARTIAL)
+    if growing and not (folder / "record.json").exists():
+        raise RecordError(
+            "nothing was measured: its runner has no block yet, or died before it had one", where=str(folder),
+            remedy="once it is dead, remove the folder",
+        )  # fmt: skip
     if not growing:
         read_document(folder)
     record = reading.record(folder)

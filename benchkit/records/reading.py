@@ -205,3 +205,14 @@ def check_schema(text: str, file: Path) -> dict[str, Any]:
             remedy="pip install --upgrade benchkit",
         )
     return dict(content)
+
+
+def plain_json(text: str, file: Path, schema: str) -> dict[str, Any]:
+    """The content of a JSON file of exactly this schema; raises RecordError."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise damaged(file, "not whole JSON") from error
+    if not isinstance(content, dict) or content.get("schema") != schema:
+        raise damaged(file, f"its schema is not {schema}")
+    return content

@@ -13,6 +13,7 @@ from benchkit.records.seen import (
     BrokerCounts,
     Disturbance,
     Event,
+    Holding,
     InFlight,
     LinkSeen,
     ServerTimes,
@@ -112,6 +113,9 @@ class Block:
     """What traffic control did; None where none was asked for."""
     hop_claims: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """As `claimed`, of the ends of a pipeline's later hops, by what `paths` calls them."""
+    held: Mapping[str, Holding] = field(default_factory=dict)
+    """By process (`runner`, `producer`, `stage-0`, ..., `broker`, `link`): what it held after the block. Empty where
+    the block before was looked at less than a second ago."""
 
 
 @dataclass(frozen=True, slots=True)
