@@ -23,6 +23,7 @@ from benchkit.engine.underway import Place
 from benchkit.engine.whatif import Tools, Trials
 from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError, StorageError, UsageError
+from benchkit.hiding import hide
 from benchkit.records.environment import environment
 from benchkit.records.recording import Recording
 from benchkit.records.run import Block, Cell, Failure, Resumption, Run
@@ -329,7 +330,7 @@ class Runner:
         record = self._records[index]
         # What was measured of it before the runner died stays.
         if record.id not in self._recording.rows:
-            self._records[index] = replace(record, skipped=_told(error), skipped_remedy=error.remedy)
+            self._records[index] = replace(record, skipped=_told(error), skipped_remedy=hide(error.remedy))
         self._failures.append(_failure(record.id, error))
 
 
@@ -367,7 +368,7 @@ def _taken_up(before: Run, recording: Recording) -> Run:
 
 
 def _told(error: BenchkitError) -> str:
-    return f"{error.where}: {error.what}" if error.where else error.what
+    return hide(f"{error.where}: {error.what}" if error.where else error.what)
 
 
 def _refused(error: OSError) -> BenchkitError:
@@ -382,5 +383,5 @@ def _refused(error: OSError) -> BenchkitError:
 def _failure(where: str, error: Exception) -> Failure:
     told = describe_error(error)
     what = f"{told['where']}: {told['what']}" if told["where"] else told["what"]
-    notes = "\n".join(getattr(error, "__notes__", []))
+    notes = hide("\n".join(getattr(error, "__notes__", [])))
     return Failure(where, told["type"], what, told["remedy"], notes or told["traceback"])

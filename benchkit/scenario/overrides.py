@@ -10,6 +10,7 @@ from typing import Final
 from pydantic import BaseModel
 
 from benchkit.errors import BenchkitError
+from benchkit.hiding import is_secret_name, notice
 from benchkit.scenario import fieldtypes
 from benchkit.scenario.model import AXES, KEYS, WHOLE, Axis
 from benchkit.scenario.nodes import Entry, Items, Leaf, Map, Node, Where
@@ -43,6 +44,7 @@ def _names_plugin(path: tuple[str, ...]) -> bool:
 
 
 def _parsed(text: str, problems: Problems) -> tuple[tuple[str, ...], Node] | None:
+    notice(text)
     key, equals, value = text.partition("=")
     path = tuple(key.strip().split("."))
     if not equals or not all(path):
@@ -89,7 +91,7 @@ def _is_public_option(axis: Axis, name: str) -> bool:
         except BenchkitError:
             continue
     fields = [model.model_fields[name] for model in models if name in model.model_fields]
-    return bool(fields) and not any(map(fieldtypes.is_secret, fields))
+    return bool(fields) and not is_secret_name(name) and not any(map(fieldtypes.is_secret, fields))
 
 
 def _placed(node: Node, path: tuple[str, ...], value: Node, done: int, problems: Problems) -> Node:
