@@ -12,12 +12,12 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 from pydantic_core import ErrorDetails, to_jsonable_python
 
-from benchkit.hiding import is_secret_name, notice_option
+from benchkit.hiding import HIDDEN, is_secret_name, notice_option
 from benchkit.scenario import fieldtypes, words
 from benchkit.scenario.model import MAX_CELLS
 from benchkit.scenario.nodes import Entry, Items, Leaf, Map, Node, Where, plain
 from benchkit.scenario.problems import Problems, nearest
-from benchkit.scenario.redact import HIDDEN, redact, show
+from benchkit.scenario.redact import redact, show
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -10,13 +10,13 @@ from typing import Final
 from pydantic import BaseModel
 
 from benchkit.errors import BenchkitError
-from benchkit.hiding import is_secret_name, notice
+from benchkit.hiding import HIDDEN, is_secret_name, notice
 from benchkit.scenario import fieldtypes
 from benchkit.scenario.model import AXES, KEYS, WHOLE, Axis
 from benchkit.scenario.nodes import Entry, Items, Leaf, Map, Node, Where
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.reader import parse
-from benchkit.scenario.redact import HIDDEN, redact, show
+from benchkit.scenario.redact import redact, show
 
 _NAMES: Final = ("kind", "arrival", "find")
 """The keys that name a plug-in."""

@@ -21,7 +21,7 @@ _MOST_PIXELS = 1 << 26
 _CONFINED = {
     "protocol_whitelist": "file",
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,avi,flv,ogg,asf,nut,ivf,h264,hevc,"
-    "av1,obu,mjpeg,m4v,gif,y4m,yuv4mpegpipe,rawvideo,mxf,dv",
+    "av1,obu,mjpeg,m4v,gif,y4m,yuv4mpegpipe,rawvideo,mxf,dv,wav,mp3,flac,aac",
 }
 """FFmpeg's demuxers of files that hold their frames themselves; hls, dash, concat and image2 open others by name."""
 _REMEDY = "set the source's path to a video file; `ffprobe FILE` shows what is in it"
