@@ -37,6 +37,8 @@ _ASSIGNED: Final = re.compile(
     r"[\"']?[ \t]{0,8}[:=][ \t]{0,8}(?P<value>[^\r\n]{1,512})",
     re.IGNORECASE,
 )
+_ESCAPED: Final = re.compile(r"[^\s\"'<>]*%[0-9A-Fa-f]{2}[^\s\"'<>]*")
+_LAYERS: Final = 8
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}:/{1,2}(?P<rest>\S{1,1024})")
 
 _known: set[str] = set()
@@ -136,7 +138,20 @@ def hide(text: str) -> str:
     for form in _forms:
         if form in text:
             text = text.replace(form, HIDDEN)
-    return text
+    return _ESCAPED.sub(_unescaped, text) if _known and "%" in text else text
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    """A word with escapes as it is, or *** where it hides a secret: letters may be escaped that need not be."""
+    word = found[0]
+    for _ in range(_LAYERS):
+        plainer = unquote(word)
+        if plainer == word:
+            break
+        word = plainer
+        if any(secret in word or secret in word.replace("+", " ") for secret in _known):
+            return HIDDEN
+    return found[0]
 
 
 def hidden(value: Any) -> Any:
@@ -162,9 +177,6 @@ def _written(secret: str) -> Iterator[str]:
         html.escape(secret, quote=False), repr(secret.encode("utf-8", "replace"))[2:-1],
     )  # fmt: skip
     yield from once
-    for form in once[1:3]:
-        yield quote(form, safe="")
-        yield re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), form)
     for form in once[4:8]:
         yield html.escape(form)
         yield json.dumps(form)[1:-1]

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from benchkit.cli.exits import code_of
-from benchkit.hiding import hidden
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -205,7 +204,7 @@ def _measure(
         measured = runner.run()
     folder: Path | None = None
     with interrupts.held():
-        made: dict[str, Any] = hidden(document(measured))
+        made = document(measured)
         try:
             folder = recording.finish(measured, made)
         finally:

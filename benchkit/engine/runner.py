@@ -14,7 +14,7 @@ from benchkit.engine import chain, fan_in, floors, placement
 from benchkit.engine.block import run_block
 from benchkit.engine.canary import Canary, Look
 from benchkit.engine.crew import Crew, crew
-from benchkit.engine.describing import describe
+from benchkit.engine.describing import describe, plugins_of
 from benchkit.engine.profiling import profiled
 from benchkit.engine.ready import ReadyCell, make_ready
 from benchkit.engine.search import Searches, Turn
@@ -354,6 +354,7 @@ def _fresh(plan: Plan) -> Run:
             stream.name.lower(): seed_for(plan.seed, stream)
             for stream in (Stream.ORDER, Stream.PAYLOAD, Stream.STAGE, Stream.LINK)
         },
+        plugins=plugins_of(plan.cells),
     )
 
 

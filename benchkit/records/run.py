@@ -288,6 +288,19 @@ class Resumption:
     """The machine or the software is not the one on which the run began."""
 
 
+@dataclass(frozen=True, slots=True)
+class PluginUsed:
+    """A plug-in that the scenario named, and where it comes from."""
+
+    seam: str
+    """transport, codec, source, stage, arrival."""
+    kind: str
+    target: str
+    """`module:class`."""
+    distribution: str
+    version: str = ""
+
+
 @dataclass(slots=True)
 class Run:
     """A whole run: the header, the cells, the blocks; `samples` by cell id."""
@@ -322,3 +335,5 @@ class Run:
     """What was asked for them; None where nothing was."""
     budgets: tuple[str, ...] = ()
     """Further promises of the scenario, as benchkit.budgets reads them."""
+    plugins: tuple[PluginUsed, ...] = ()
+    """Whose code ran: what the scenario named, and nothing else was loaded to measure it."""

@@ -67,9 +67,11 @@ def is_private(path: Path) -> bool:
 
 
 GARBAGE = (
-    b"\0", b"\xff" * 64, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n",
+    b"\0", b"\xff" * 64, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n",
     b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", b"*1000000000\r\n$512000000\r\n",
-    b"AUTH wrong\r\nFLUSHALL\r\n", b"CONNECT {}\r\nPING\r\nPUB a 99999999999\r\n", b"AMQP\x00\x00\x09\x01" + b"\xff" * 32,
+    b"AUTH wrong\r\nFLUSHALL\r\n", b"CONNECT {}\r\nPING\r\nPUB a 99999999999\r\n",
+    b"AMQP\x00\x00\x09\x01" + b"\xff" * 32,
     (0).to_bytes(8, "little") + (1 << 60).to_bytes(8, "little"), b"bkt1" + b"\xff" * 200, bytes(range(256)) * 64,
 )  # fmt: skip
 

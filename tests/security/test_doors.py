@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from canaries import payloads
 from doors import SHARED, Door, doors, family, is_private, knock
 
 from benchkit.engine.site import Site
@@ -36,7 +37,9 @@ NAMES = [f"{kind} {' '.join(map(str, options.values()))}".strip() for kind, opti
 
 
 def test_every_transport_is_looked_at() -> None:
-    assert BUILT_IN.keys() >= {k for k, entry in registry.entries().items() if entry.distribution == "benchkit"}
+    assert BUILT_IN.keys() >= {
+        k for k, entry in registry.entries().items() if entry.distribution == "benchkit"
+    }
 
 
 class House:
@@ -55,13 +58,13 @@ class House:
         self.doors = doors(family(os.getpid())) - before
         self.segments = set(SHARED.iterdir()) - shared if SHARED.is_dir() else set()
 
-    def exchange(self, number: int) -> None:
+    def exchange(self, number: int, content: bytes = BODY) -> None:
         """One message over and its reply back, both as they were sent and nothing else."""
-        body = BODY + number.to_bytes(4, "little")
+        body = content + number.to_bytes(4, "little")
         assert self.sender.send((pack(Envelope(number, len(body))), body), PATIENCE_S)
         delivery = self._taken()
-        envelope, content = unpack(delivery.view)
-        assert (envelope.seq, bytes(content)) == (number, body)
+        envelope, arrived = unpack(delivery.view)
+        assert (envelope.seq, bytes(arrived)) == (number, body)
         delivery.reply((pack(Envelope(number, len(body), REPLY)), body))
         delivery.ack()
         delivery.release()
@@ -93,7 +96,10 @@ def house(kind: str, options: dict[str, str]) -> Iterator[House]:
 
 
 @pytest.mark.parametrize(("kind", "options"), VARIANTS, ids=NAMES)
-def test_a_stranger_finds_no_way_in_and_disturbs_nothing(kind: str, options: dict[str, str]) -> None:
+def test_a_stranger_finds_no_way_in_and_disturbs_nothing_and_nothing_carried_is_executed(
+    kind: str, options: dict[str, str], tmp_path: Path
+) -> None:
+    canary = tmp_path / "canary"
     with house(kind, options) as made, ExitStack() as stack:
         made.exchange(0)
         assert {door.kind for door in made.doors} == DOORS[kind if kind != "zeromq" else options["via"]]
@@ -104,10 +110,11 @@ def test_a_stranger_finds_no_way_in_and_disturbs_nothing(kind: str, options: dic
         stack.callback(lambda: [each.close() for each in kept])
         for door in made.doors:
             knock(door, kept)
-        for number in range(1, 6):
-            made.exchange(number)
+        for number, content in enumerate(payloads(canary).values(), 1):
+            made.exchange(number, content)
         assert made.receiver.receive(0) is None
         assert made.sender.reply(0) is None
+    assert not canary.exists()
 
 
 def _is_closed(door: Door, folder: Path) -> None:
