@@ -85,6 +85,10 @@ def notice_option(name: str, value: str, *, secret: bool = False) -> None:
     rest = value.partition("://")[2]
     if rest:
         _notice_userinfo(rest)
+        if secret:
+            # Of a webhook the path is the password.
+            path = rest.rpartition("@")[2].partition("/")[2]
+            remember(path if len(path) >= _PLAIN_LEAST else "")
     elif secret or is_secret_name(name):
         remember(value)
     notice(value)

@@ -7,7 +7,11 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Final
+
+import numpy as np
+import numpy.typing as npt
 
 _READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """Without O_NONBLOCK a pipe of that name would be waited for."""
@@ -41,6 +45,25 @@ def content(file: Path, most_bytes: int) -> bytes:
     if len(found) > most_bytes:
         raise OSError(errno.EFBIG, f"has more than {most_bytes} bytes", str(file))
     return found
+
+
+def rows(file: Path, dtype: np.dtype[np.void]) -> npt.NDArray[np.void]:
+    """All rows of an npy file (version 1.0) of this dtype; raises OSError, or ValueError where it is something else.
+
+    The head is compared with the dtype and the file's size before any row is read; `numpy.load` would believe it, and
+    would open archives too.
+    """
+    with opened(file) as read:
+        try:
+            if np.lib.format.read_magic(read) != (1, 0):
+                raise ValueError("not an npy file of version 1.0")
+            shape, _, found = np.lib.format.read_array_header_1_0(read)
+        except (TypeError, SyntaxError, TokenError) as error:  # numpy parses the head as Python
+            raise ValueError("not an npy file") from error
+        left = os.fstat(read.fileno()).st_size - read.tell()
+        if found != dtype or len(shape) != 1 or shape[0] * dtype.itemsize != left:
+            raise ValueError("its columns or its length are others")
+        return np.fromfile(read, dtype, count=shape[0])
 
 
 def made(file: Path, *, fresh: bool = False) -> IO[bytes]:

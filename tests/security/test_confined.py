@@ -175,3 +175,25 @@ def test_the_name_of_a_file_cannot_style_the_terminal(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["report", str(tmp_path / "\x1b[31mred")])
     assert isinstance(done.exception, BenchkitError)
     assert "\x1b" not in printable(str(done.exception))
+
+
+def test_rows_are_read_as_what_they_must_be_and_nothing_else(tmp_path: Path) -> None:
+    dtype, file = np.dtype([("a", "<i8"), ("b", "u1")]), tmp_path / "rows.npy"
+    rows = np.zeros(3, dtype)
+    rows["a"] = range(3)
+    np.save(file, rows)
+    assert np.array_equal(opening.rows(file, dtype), rows)
+    whole = file.read_bytes()
+    longer = whole.replace(b"(3,)", b"(9,)")
+    huge = whole.replace(b"(3,), }            ", b"(3000000000000,), }")
+    assert huge != whole
+    for wrong in (longer, huge, whole[:-1], whole + b"x", whole[:20], b"", b"PK\x03\x04" + whole):
+        file.write_bytes(wrong)
+        with pytest.raises(ValueError, match=r"\w"):
+            opening.rows(file, dtype)
+    np.savez(tmp_path / "archive.npz", rows)
+    with pytest.raises(ValueError, match="npy"):
+        opening.rows(tmp_path / "archive.npz", dtype)
+    np.save(file, np.zeros(3, np.int64))
+    with pytest.raises(ValueError, match="columns"):
+        opening.rows(file, dtype)

@@ -168,3 +168,10 @@ def test_many_secrets_are_bounded() -> None:
     for number in range(2000):
         remember(f"secret-number-{number}")
     assert len(hiding._known) <= 256
+
+
+def test_the_path_of_a_webhook_is_its_password_and_that_of_a_broker_is_not() -> None:
+    notice_option("url", "https://hooks.example.com/services/T00/B00/h0rse-battery", secret=True)
+    notice_option("url", "redis://host:6379/0", secret=True)
+    assert hide("POST /services/T00/B00/h0rse-battery failed") == "POST /*** failed"
+    assert hide("host:6379/0") == "host:6379/0"
