@@ -71,6 +71,7 @@ def document(run: Run) -> dict[str, Any]:
         "environment": run.environment,
         "floor": run.floor,
         "placement": run.placement,
+        "plugins": run.plugins,
         "cells": entries,
         "ranking": ranking,
         "crossover": maps,

@@ -5,8 +5,10 @@ Each command imports what it needs when it is called, so that `benchkit --help` 
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from typing import TextIO, cast
 
 import click
 
@@ -15,6 +17,7 @@ from benchkit.cli.analyze import analyze
 from benchkit.cli.baseline import baseline
 from benchkit.cli.check import check
 from benchkit.cli.compare import compare
+from benchkit.cli.console import printable
 from benchkit.cli.doctor import doctor
 from benchkit.cli.exits import FAILED, INTERRUPTED, READER_GONE
 from benchkit.cli.export import export
@@ -28,6 +31,7 @@ from benchkit.cli.schema import schema
 from benchkit.cli.selftest import selftest
 from benchkit.cli.watch import watch
 from benchkit.errors import BenchkitError
+from benchkit.hiding import Hiding, notice, notice_environment
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -51,6 +55,10 @@ for command in (
 
 def main() -> None:
     """The console script: every outcome ends here with its exit code."""
+    notice_environment(os.environ)
+    for argument in sys.argv[1:]:
+        notice(argument)
+    sys.stdout, sys.stderr = cast("TextIO", Hiding(sys.stdout)), cast("TextIO", Hiding(sys.stderr))
     stdout = sys.stdout
     try:
         code = cli(standalone_mode=False)
@@ -63,7 +71,7 @@ def main() -> None:
         click.echo("interrupted", err=True)
         code = INTERRUPTED
     except BenchkitError as error:
-        click.echo(f"benchkit: {error}", err=True)
+        click.echo(f"benchkit: {printable(str(error))}", err=True)
         code = error.exit_code
     except SystemExit:
         # Whoever read the output has had enough: click then mutes it and exits with 1, which is the gate's.

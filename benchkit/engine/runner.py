@@ -18,7 +18,7 @@ from benchkit.engine.alerted.live import Live, Watched
 from benchkit.engine.block import run_block
 from benchkit.engine.canary import Canary, Look
 from benchkit.engine.crew import Crew, crew
-from benchkit.engine.describing import describe
+from benchkit.engine.describing import describe, plugins_of
 from benchkit.engine.faulted import lane
 from benchkit.engine.garbage import Collecting
 from benchkit.engine.holdings import Holdings
@@ -30,6 +30,7 @@ from benchkit.engine.underway import Place, Watching
 from benchkit.engine.whatif import Tools, Trials
 from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError, StorageError, UsageError
+from benchkit.hiding import hide
 from benchkit.records.environment import environment
 from benchkit.records.faults import Trial
 from benchkit.records.operations import Operations
@@ -390,7 +391,7 @@ class Runner:
         record = self._records[index]
         # What was measured of it before the runner died stays.
         if record.id not in self._recording.rows:
-            self._records[index] = replace(record, skipped=_told(error), skipped_remedy=error.remedy)
+            self._records[index] = replace(record, skipped=_told(error), skipped_remedy=hide(error.remedy))
         self._failures.append(_failure(record.id, error))
 
 
@@ -414,6 +415,7 @@ def _fresh(plan: Plan) -> Run:
             stream.name.lower(): seed_for(plan.seed, stream)
             for stream in (Stream.ORDER, Stream.PAYLOAD, Stream.STAGE, Stream.LINK)
         },
+        plugins=plugins_of(plan.cells),
     )
 
 
@@ -428,7 +430,7 @@ def _taken_up(before: Run, recording: Recording) -> Run:
 
 
 def _told(error: BenchkitError) -> str:
-    return f"{error.where}: {error.what}" if error.where else error.what
+    return hide(f"{error.where}: {error.what}" if error.where else error.what)
 
 
 def _refused(error: OSError) -> BenchkitError:
@@ -443,5 +445,5 @@ def _refused(error: OSError) -> BenchkitError:
 def _failure(where: str, error: Exception) -> Failure:
     told = describe_error(error)
     what = f"{told['where']}: {told['what']}" if told["where"] else told["what"]
-    notes = "\n".join(getattr(error, "__notes__", []))
+    notes = hide("\n".join(getattr(error, "__notes__", [])))
     return Failure(where, told["type"], what, told["remedy"], notes or told["traceback"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,7 +13,7 @@ from typing import Any, Literal
 
 from benchkit.errors import PartyError
 from benchkit.link.plan import Endpoint, Impairment
-from benchkit.runtime.child import child
+from benchkit.runtime.child import child, module
 
 Way = Literal["up", "down", "both"]
 
@@ -113,7 +112,7 @@ def link_process() -> Iterator[LinkProcess]:
     ours, theirs = socket.socketpair()
     with ours:
         fd = theirs.fileno()
-        argv = [sys.executable, "-m", "benchkit.link.serve", str(fd)]
+        argv = module("benchkit.link.serve", str(fd))
         paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         with theirs, child(argv, env={"PYTHONPATH": os.pathsep.join(paths)}, pass_fds=[fd]) as process:
             theirs.close()

@@ -18,12 +18,16 @@ import numpy as np
 from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
 
 from benchkit.errors import RecordError
+from benchkit.records import opening
 from benchkit.records.names import SCHEMA, sample_file
 from benchkit.records.plain import storable
 from benchkit.records.run import Block, Run
 from benchkit.records.samples import SAMPLE, Samples
 
 _VERSION: Final = re.compile(r"benchkit\.run/([0-9]{1,4})")
+MOST_BYTES: Final = 256 << 20
+"""Of a run.json: a hundred times that of a large run."""
+_LONGEST_LINE: Final = 64 << 20
 _MAPPED_BYTES: Final = 64 << 20
 """Samples of this size and above are mapped: a long run need not fit in memory."""
 
@@ -107,9 +111,11 @@ def blocks(folder: Path, size: int) -> Iterator[Block]:
     adapter = TypeAdapter(Block)
     with _opened(file, folder) as opened:
         read = 0
-        for line in opened:
+        while line := opened.readline(_LONGEST_LINE + 1):
             if read == size:
                 return
+            if len(line) > _LONGEST_LINE:
+                raise damaged(file, f"a line of more than {_LONGEST_LINE >> 20} MiB")
             read += len(line)
             try:
                 yield adapter.validate_json(line, strict=True)
@@ -167,7 +173,7 @@ def damaged(file: Path, what: str) -> RecordError:
 
 def _opened(file: Path, folder: Path) -> IO[bytes]:
     try:
-        return confined(file, folder).open("rb")
+        return opening.opened(confined(file, folder))
     except OSError as error:
         raise _unreadable(file, error, "copy the whole run directory, samples included") from error
 
@@ -179,7 +185,7 @@ def _unreadable(file: Path, error: OSError, remedy: str) -> RecordError:
 def read_text(file: Path, folder: Path) -> str:
     """A text file of a run; raises RecordError."""
     try:
-        return confined(file, folder).read_text("utf-8")
+        return opening.content(confined(file, folder), MOST_BYTES).decode("utf-8")
     except OSError as error:
         raise _unreadable(file, error, "name a whole run directory or its run.json") from error
     except ValueError as error:

@@ -25,8 +25,8 @@ from typing import IO, Any, Final
 
 import numpy as np
 
-from benchkit.errors import StorageError, UsageError
-from benchkit.records import faults, reading, writing
+from benchkit.errors import RecordError, StorageError, UsageError
+from benchkit.records import faults, opening, reading, writing
 from benchkit.records.faults import Trial, Trials
 from benchkit.records.names import PARTIAL, run_name, sample_file
 from benchkit.records.operations import Operations
@@ -82,6 +82,7 @@ class Recording:
             raise UsageError("its runner still lives", where=str(path), remedy="wait for its end")
         self._lock = lock
         try:
+            _no_links(path)
             record = reading.record(path)
             header = record.run()
             last = {block.cell: block for block in record.blocks(path)}
@@ -158,7 +159,9 @@ class Recording:
             return False
         file = self._folder(run) / name
         file.parent.mkdir(exist_ok=True)
-        file.write_bytes(content)
+        _no_links(file.parent)
+        with opening.made(file) as opened:
+            opened.write(content)
         return True
 
     def keep_trial(self, run: Run, trial: Trial, operations: Operations) -> None:
@@ -200,7 +203,7 @@ class Recording:
         file, rows = self._folder(run) / sample_file(cell), self._marks.rows.get(cell)
         if rows is None:
             rows = 0
-            with file.open("wb") as opened:
+            with opening.made(file) as opened:
                 _write_head(opened, 0)
         content = np.ascontiguousarray(samples, SAMPLE).view(np.uint8).data
         writing.append(file, _HEAD_BYTES + rows * SAMPLE.itemsize, content)
@@ -303,7 +306,7 @@ class Recording:
 
     def _close_files(self, path: Path) -> None:
         for cell, rows in self._marks.rows.items():
-            with (path / sample_file(cell)).open("r+b") as file:
+            with opening.changed(path / sample_file(cell)) as file:
                 file.truncate(_HEAD_BYTES + rows * SAMPLE.itemsize)
                 _write_head(file, rows)
                 file.flush()
@@ -365,12 +368,21 @@ def unfinished(out: Path) -> list[Path]:
     """Partial folders under `out` whose runner is gone and that can be resumed, the latest last."""
     found = []
     for record in out.glob(f".*{PARTIAL}/record.json"):
+        if record.parent.is_symlink():
+            continue
         with suppress(OSError):
             handle = _locked(record.parent)
             if handle is not None:
                 os.close(handle)
                 found.append((record.stat().st_mtime_ns, record.parent))
     return [path for _, path in sorted(found)]
+
+
+def _no_links(folder: Path) -> None:
+    """Nothing in a folder that is written on leads out of it; raises RecordError."""
+    for path in (folder, *folder.rglob("*")):
+        if path.is_symlink():
+            raise RecordError("a link where a run is written", where=str(path), remedy="remove the link")
 
 
 def save(run: Run, document: dict[str, Any], out: Path) -> Path:

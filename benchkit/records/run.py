@@ -296,6 +296,19 @@ class Resumption:
     """The machine or the software is not the one on which the run began."""
 
 
+@dataclass(frozen=True, slots=True)
+class PluginUsed:
+    """A plug-in that the scenario named, and where it comes from."""
+
+    seam: str
+    """transport, codec, source, stage, arrival."""
+    kind: str
+    target: str
+    """`module:class`."""
+    distribution: str
+    version: str = ""
+
+
 @dataclass(slots=True)
 class Run:
     """A whole run: the header, the cells, the blocks; `samples` by cell id."""
@@ -337,3 +350,5 @@ class Run:
     alerts: list[dict[str, Any]] | None = None
     """What the rules said while it was measured, in order: a Notice each, `delivered` with what became of it at each
     sink; None where no rules were set."""
+    plugins: tuple[PluginUsed, ...] = ()
+    """Whose code ran: what the scenario named, and nothing else was loaded to measure it."""

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from yaml.reader import ReaderError
 
+from benchkit.hiding import notice
 from benchkit.scenario.nodes import Atom, Entry, Items, Leaf, Map, Node, Where
 from benchkit.scenario.problems import Problems, nearest
 from benchkit.scenario.redact import redact, show
@@ -123,7 +124,9 @@ def _text(path: Path, problems: Problems) -> str | None:
             if len(data) > MAX_FILE_BYTES:
                 problems.add(name, f"is larger than {MAX_FILE_BYTES // 1000} kB", "is it a scenario?")
                 return None
-            return data.decode("utf-8-sig")
+            text = data.decode("utf-8-sig")
+            notice(text)
+            return text
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         column = error.start - error.object.rfind(b"\n", 0, error.start)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from benchkit.flow.options import FlowOptions
+from benchkit.hiding import hidden
 from benchkit.link.options import LinkOptions
 from benchkit.scenario import alerting, faulting, gating
 from benchkit.scenario.hops import Hop, Pipeline
@@ -47,7 +48,7 @@ def resolved(scenario: Scenario, blocks: BlockOptions) -> dict[str, object]:
         found["exclude"] = [_rule(rule) for rule in scenario.exclude]
     if others:
         found["include"] = others
-    return found
+    return cast("dict[str, object]", hidden(found))
 
 
 def _axes(group: Group, folder: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ transports take their buffers here, so that none is favoured by better memory.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -41,6 +41,24 @@ def gather(parts: Sequence[Buffer], into: memoryview) -> None:
         else:
             np.copyto(np.frombuffer(into, np.uint8, end - offset, offset), np.frombuffer(part, np.uint8))
         offset = end
+
+
+_STEP_BYTES = 1 << 20
+
+
+def staged(pool: Pool, nbytes: int, land: Callable[[memoryview, int], None]) -> memoryview:
+    """A slot of `pool` with `nbytes` in its beginning that `land` reads: for what is longer than was announced.
+
+    Memory is taken as bytes come: a length that nothing follows costs one step.
+    """
+    kept = bytearray()
+    while len(kept) < nbytes:
+        step = memoryview(bytearray(min(_STEP_BYTES, nbytes - len(kept))))
+        land(step, step.nbytes)
+        kept += step
+    slot = pool.take(nbytes)
+    slot[:nbytes] = kept
+    return slot
 
 
 BEGINNING_BYTES = 64

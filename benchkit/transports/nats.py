@@ -139,7 +139,7 @@ class Nats(Transport):
 
     def capabilities(self) -> Capabilities:
         """At least once, unless nothing is acknowledged; on a disk where the stream is in files."""
-        from benchkit.transports._nats.server import MAX_PAYLOAD_BYTES
+        from benchkit.transports._nats.wire import MAX_PAYLOAD_BYTES
 
         tls = bool(self._secret_url and self._secret_url.startswith("tls://"))
         return Capabilities(

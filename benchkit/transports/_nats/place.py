@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from benchkit.errors import BrokerError, Rejected
 from benchkit.transports._nats.connect import FAMILIES, PORT, SCHEMES, connect, shown
-from benchkit.transports._nats.server import MAX_PAYLOAD_BYTES, Private, Sync, private
-from benchkit.transports._nats.wire import Refused, Wire
+from benchkit.transports._nats.server import Private, Sync, private
+from benchkit.transports._nats.wire import MAX_PAYLOAD_BYTES, Refused, Wire
 from benchkit.transports.base import Address, Detour, Endpoint, Setup
 
 CONSUMER = "g"

@@ -17,10 +17,9 @@ from benchkit.errors import BrokerError
 from benchkit.runtime.child import child
 from benchkit.runtime.disk import disk
 from benchkit.transports._nats.connect import connect
+from benchkit.transports._nats.wire import MAX_PAYLOAD_BYTES
 
 INSTALL = "brew install nats-server" if sys.platform == "darwin" else "apt-get install nats-server"
-MAX_PAYLOAD_BYTES = 64 << 20
-"""The most that a NATS server's `max_payload` may be."""
 START_S = 20.0
 _STEP_S = 0.02
 _PENDING_BYTES = 1 << 30

@@ -18,7 +18,7 @@ from time import monotonic
 from benchkit.errors import BrokerError, Rejected
 from benchkit.tensors.wire import Buffer, total_bytes
 from benchkit.transports._rabbitmq.connect import connect, path
-from benchkit.transports._rabbitmq.frames import BETWEEN_BYTES
+from benchkit.transports._rabbitmq.frames import BETWEEN_BYTES, MAX_MESSAGE_BYTES
 from benchkit.transports._rabbitmq.methods import (
     ACK,
     DELIVER,
@@ -32,7 +32,6 @@ from benchkit.transports._rabbitmq.methods import (
     waiting,
 )
 from benchkit.transports._rabbitmq.place import Place
-from benchkit.transports._rabbitmq.server import MAX_MESSAGE_BYTES
 from benchkit.transports.base import Reply, Sender
 from benchkit.transports.buffers import Pool, beginning
 
