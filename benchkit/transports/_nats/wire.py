@@ -27,7 +27,8 @@ class Refused(Exception):
 
     def __init__(self, error: Mapping[str, Any]) -> None:
         super().__init__(str(error.get("description", "no reason given")))
-        self.code = int(error.get("err_code", 0))
+        code = error.get("err_code")
+        self.code = code if isinstance(code, int) else 0
 
 
 @dataclass(slots=True)
@@ -96,9 +97,12 @@ class Wire:
             try:
                 reply = words[3] if len(words) > short else b""
                 nbytes = int(words[-1])
-                return Message(words[1], words[2], reply, int(words[-2]) if verb == b"HMSG" else 0, nbytes)
+                header_bytes = int(words[-2]) if verb == b"HMSG" else 0
+                if 0 <= header_bytes <= nbytes:
+                    return Message(words[1], words[2], reply, header_bytes, nbytes)
             except (IndexError, ValueError):
-                raise self._stranger(line) from None
+                pass
+            raise self._stranger(line)
         if verb == b"PING":
             self.write(b"PONG\r\n")
         elif verb == b"-ERR":
@@ -114,6 +118,11 @@ class Wire:
 
     def landed(self, message: Message, pool: Pool) -> memoryview:
         """The message's bytes in a slot of the pool."""
+        if message.nbytes > self.max_payload:
+            raise BrokerError(
+                f"the broker announces {message.nbytes} bytes; it takes no more than {self.max_payload}",
+                where=self.where,
+            )
         nbytes = message.nbytes + len(CRLF)
         slot = pool.take(nbytes)
         self._land(slot, nbytes)
@@ -159,12 +168,13 @@ class Wire:
         """An answer of the JetStream API; raises Refused, or BrokerError where it is none."""
         try:
             answer = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
-        if not isinstance(answer, dict):
+        error = answer.get("error", {}) if isinstance(answer, dict) else None
+        if not isinstance(answer, dict) or not isinstance(error, dict):
             raise self._stranger(text)
         if "error" in answer:
-            raise Refused(answer["error"])
+            raise Refused(error)
         return answer
 
     def _land(self, memory: memoryview, nbytes: int) -> None:

@@ -26,6 +26,7 @@ from benchkit.transports._rabbitmq.methods import (
     FRAME,
     HEADER,
     HEARTBEAT,
+    MAX_MESSAGE_BYTES,
     METHOD,
     RETURN,
     Route,
@@ -142,6 +143,8 @@ class Frames:
         if kind != HEADER:
             raise self._stranger(f"a frame of type {kind} where a content header was expected")
         nbytes = int.from_bytes(header[4:12], "big")
+        if nbytes > MAX_MESSAGE_BYTES:
+            raise self._stranger(f"a message of {nbytes} bytes, and none has more than {MAX_MESSAGE_BYTES}")
         slot = pool.take(nbytes + BETWEEN_BYTES)
         at = 0
         piece = self._body_head(self._bytes(FRAME.size)) if nbytes else 0

@@ -20,10 +20,9 @@ from pathlib import Path
 from benchkit.errors import BrokerError
 from benchkit.runtime.child import child
 from benchkit.transports._rabbitmq.connect import opened, target
+from benchkit.transports._rabbitmq.methods import MAX_MESSAGE_BYTES
 
 INSTALL = "brew install rabbitmq" if sys.platform == "darwin" else "apt-get install rabbitmq-server"
-MAX_MESSAGE_BYTES = 512 << 20
-"""The most that RabbitMQ's `max_message_size` may be set to."""
 START_S = 60.0
 _STEP_S = 0.1
 _ATTEMPTS = 3

@@ -22,6 +22,8 @@ _SCRATCH_BYTES = 16 << 10
 _SHORT_BYTES = 16 << 20
 _BULK, _VERBATIM, _ERROR, _ARRAY, _SET, _MAP, _PUSH, _ATTRIBUTE, _NULL = b"$=!*~%>|_"
 _MANY = {_ARRAY: 1, _SET: 1, _MAP: 2}
+_MOST_DEPTH = 32
+"""Of lists in lists; no command's answer has more than four."""
 
 
 class Refused(Exception):
@@ -94,13 +96,16 @@ class Resp:
             raise answer
         return answer
 
-    def read(self) -> Answer:
+    def read(self, depth: int = 0) -> Answer:
         """The next answer. A map is a flat list; an error is a Refused, returned and not raised."""
-        line = self._line()
+        line = self._line(depth)
         kind = line[0]
         simple = _SIMPLE.get(kind)
         if simple is not None:
-            return simple(bytes(line[1:]))
+            try:
+                return simple(bytes(line[1:]))
+            except ValueError:
+                raise self._stranger(line) from None
         count = self._count(line)
         if count < 0:
             return None
@@ -109,7 +114,9 @@ class Resp:
         if kind == _ERROR:
             return Refused(self._bulk(count).decode(errors="replace"))
         if kind in _MANY:
-            return [self.read() for _ in range(count * _MANY[kind])]
+            if depth == _MOST_DEPTH:
+                raise self._stranger(line)
+            return [self.read(depth + 1) for _ in range(count * _MANY[kind])]
         raise self._stranger(line)
 
     def header(self) -> tuple[bool, int]:
@@ -159,7 +166,7 @@ class Resp:
         self._land(memoryview(memory), nbytes + 2)
         return bytes(memory[:nbytes])
 
-    def _line(self) -> bytearray:
+    def _line(self, depth: int = 0) -> bytearray:
         while True:
             while (stop := self._memory.find(CRLF, self._start, self._end)) < 0:
                 self._more()
@@ -169,9 +176,11 @@ class Resp:
                 raise self._stranger(line)
             if line[0] != _PUSH and line[0] != _ATTRIBUTE:
                 return line
+            if depth == _MOST_DEPTH:
+                raise self._stranger(line)
             # What the server says unasked: nothing here listens to it.
             for _ in range(self._count(line) * (2 if line[0] == _ATTRIBUTE else 1)):
-                self.read()
+                self.read(depth + 1)
 
     def _count(self, line: bytearray) -> int:
         try:
