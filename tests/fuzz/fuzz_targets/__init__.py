@@ -10,7 +10,13 @@ from fuzz_target import Target
 MODULES: dict[str, tuple[str, ...]] = {
     "envelope": ("wire",),
     "brokers": ("resp", "amqp", "nats", "unix"),
+    "http_requests": ("http-request", "kserve-request"),
     "http_answers": ("http-answer", "kserve-answer"),
+    "datagrams": ("udp-worker", "udp-producer"),
+    "klv_streams": ("klv", "transport-stream"),
+    "runs": ("run-json", "record-json", "blocks-jsonl", "samples-npy", "baseline"),
+    "traces": ("trace-file", "trace-join", "arrival-times"),
+    "scenarios": ("scenario",),
     "codecs": tuple(
         f"codec-{kind}" for kind in ("raw", "msgpack", "json-base64", "klv", "npy", "zstd", "jpeg")
     ),

@@ -8,8 +8,8 @@ from benchkit.errors import BrokerError
 
 
 def pieces(data: bytes) -> tuple[int, bytes]:
-    """How many bytes come at once, by the first byte of an input; and the bytes."""
-    return ((1 << 20, 1, 7, 64)[data[0] % 4], data[1:]) if data else (1, b"")
+    """How many bytes come at once, by the first byte of an input, so that there are few pieces; and the bytes."""
+    return (max((1 << 20, 1, 7, 64)[data[0] % 4], len(data) // 8), data[1:]) if data else (1, b"")
 
 
 class FedSocket:
