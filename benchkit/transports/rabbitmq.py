@@ -145,7 +145,7 @@ class Rabbitmq(Transport):
 
     def capabilities(self) -> Capabilities:
         """At least once; on a disk where messages are persistent or the queue is a quorum queue."""
-        from benchkit.transports._rabbitmq.frames import MAX_MESSAGE_BYTES
+        from benchkit.transports._rabbitmq.methods import MAX_MESSAGE_BYTES
 
         tls = bool(self._secret_url and self._secret_url.startswith("amqps://"))
         return Capabilities(

@@ -20,7 +20,7 @@ from benchkit.errors import BrokerError
 from benchkit.runtime.child import child
 from benchkit.runtime.disk import disk
 from benchkit.transports._rabbitmq.connect import opened, target
-from benchkit.transports._rabbitmq.frames import MAX_MESSAGE_BYTES
+from benchkit.transports._rabbitmq.methods import MAX_MESSAGE_BYTES
 
 INSTALL = "brew install rabbitmq" if sys.platform == "darwin" else "apt-get install rabbitmq-server"
 START_S = 60.0
