@@ -70,6 +70,12 @@ class _Phase(_Part):
     share: Known = 0.0
 
 
+class _Guarantee(_Part):
+    delivery: Text = ""
+    durability: Text = ""
+    level: Text = ""
+
+
 class _Cell(_Part):
     id: Annotated[str, AfterValidator(_named)]
     group: Text = ""
@@ -79,6 +85,7 @@ class _Cell(_Part):
     latency_us: _Latency
     phases_us: dict[str, _Phase] = {}
     validity: _Validity
+    guarantee: _Guarantee = _Guarantee()
     blocks_detail: list[_Block] = []
 
 

@@ -104,11 +104,11 @@ def backwards(rows: Operations) -> Operations:
 
 
 PLANTED: list[tuple[Callable[[Operations], Operations], str, str]] = [
-    (lost, "lost", "1 acknowledged messages lost"),
-    (invented, "unexpected", "1 messages arrived that nobody had sent"),
-    (torn, "torn", "1 messages arrived torn"),
-    (swapped, "overtaken", "1 messages overtaken"),
-    (undead, "disowned", "1 messages were refused and delivered"),
+    (lost, "lost", "acknowledged and lost: 1"),
+    (invented, "unexpected", "arrived and never sent: 1"),
+    (torn, "torn", "arrived torn: 1"),
+    (swapped, "overtaken", "overtaken by later ones: 1"),
+    (undead, "disowned", "refused and delivered all the same: 1"),
     (uncounted, "contradictions", "does not close"),
     (vanished, "contradictions", "does not close"),
     (twice, "contradictions", "does not close"),
@@ -129,7 +129,8 @@ def test_a_planted_bug_is_caught(
     assert getattr(account, count) >= 1
     assert verdict.held is False
     # What an at-most-once transport lost long before the fault had nothing to do with it.
-    said = "1 acknowledged messages lost" if count == "lost" else words
+    out_of_reach = count == "lost" and declared is AT_MOST_ONCE
+    said = "lost out of the fault's reach: 1" if out_of_reach else words
     assert any(said in breach for breach in verdict.breaches), verdict.breaches
 
 

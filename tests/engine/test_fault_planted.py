@@ -129,9 +129,9 @@ def test_without_a_bug_the_guarantee_is_kept_and_the_outage_is_seen(lane: tuple[
 @pytest.mark.parametrize(
     ("bug", "count", "words"),
     [
-        ("drop", "lost", "acknowledged messages lost"),
-        ("double", "duplicated", "deliveries too many"),
-        ("invent", "unexpected", "arrived that nobody had sent"),
+        ("drop", "lost", "acknowledged and lost"),
+        ("double", "duplicated", "once too often"),
+        ("invent", "unexpected", "arrived and never sent"),
         ("tear", "torn", "arrived torn"),
     ],
 )

@@ -87,18 +87,18 @@ def _wiped(fault: Mapping[str, Any]) -> bool:
 def _breaches(trial: Trial, account: Accounted, delivery: str, *, allowed: bool) -> Iterator[str]:
     gone = account.stray if allowed else account.lost
     if gone and allowed:
-        yield say("{count} acknowledged messages lost that the fault had no hold of", count=gone)
+        yield say("acknowledged and lost out of the fault's reach: {count}", count=gone)
     elif gone:
-        yield say("{count} acknowledged messages lost", count=gone)
+        yield say("acknowledged and lost: {count}", count=gone)
     if account.duplicated and delivery in (AT_MOST_ONCE, "exactly-once-observed"):
-        yield say("{count} deliveries too many", count=account.duplicated)
+        yield say("delivered once too often: {count}", count=account.duplicated)
     if account.unexpected:
-        yield say("{count} messages arrived that nobody had sent", count=account.unexpected)
+        yield say("arrived and never sent: {count}", count=account.unexpected)
     if account.torn:
-        yield say("{count} messages arrived torn", count=account.torn)
+        yield say("arrived torn: {count}", count=account.torn)
     if account.disowned:
-        yield say("{count} messages were refused and delivered all the same", count=account.disowned)
+        yield say("refused and delivered all the same: {count}", count=account.disowned)
     if account.overtaken and trial.capabilities.get("ordering") == "fifo":
-        yield say("{count} messages overtaken by later ones", count=account.overtaken)
+        yield say("overtaken by later ones: {count}", count=account.overtaken)
     if account.contradictions:
-        yield say("the account does not close: {count} contradictions", count=account.contradictions)
+        yield say("the account does not close, contradictions: {count}", count=account.contradictions)

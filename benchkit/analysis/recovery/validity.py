@@ -72,7 +72,7 @@ def _of_trial(trial: Trial, account: Accounted) -> Iterator[Reason]:
         yield _reason(
             "drain-not-ended",
             say(
-                "{count} acknowledged messages were missing when the drain was given up",
+                "acknowledged and missing when the drain was given up: {count}",
                 count=account.unknown,
             ),
         )
@@ -104,4 +104,7 @@ def _of_fault(trial: Trial, recovery: Recovery | None, controls: Sequence[bool])
             say("not steady again within the {watched:.1f} s that were watched", watched=recovery.watched_s),
         )
     if recovery.relapses:
-        yield _reason("relapsed", say("steady again, and {count} times not", count=recovery.relapses))
+        yield _reason(
+            "relapsed",
+            say("out of the band again after it was steady: {count} times", count=recovery.relapses),
+        )

@@ -149,6 +149,9 @@ def _apart(work: Work) -> dict[str, Any]:
 def main() -> None:
     """`python -m benchkit.engine.faulted.hatchery FD`, under the guard, which lets it die with whoever started it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A signal to the runner's whole group is the runner's to answer: it ends this process when it has collected.
+    with contextlib.suppress(OSError):
+        os.setsid()
     try:
         Hatchery(socket.socket(fileno=int(sys.argv[1]))).run()
     except BaseException:  # noqa: BLE001  (the last words of a process)

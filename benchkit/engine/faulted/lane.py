@@ -152,6 +152,8 @@ def run(
             try:
                 keep(*lane.run(one))
             except BenchkitError as error:
+                if starter.gone:
+                    raise
                 error.where = f"{one.cell.id}, {one.label}: {error.where}".removesuffix(": ")
                 errors.append(error)
     return left, errors

@@ -46,6 +46,8 @@ class Nursery:
         self._ids = itertools.count(1)
         self._ended: list[Ended] = []
         self._log = log
+        self.gone = False
+        """Its process ended, and every party with it."""
         self._answer(0, "ready", _START_S)
 
     def fileno(self) -> int:
@@ -99,6 +101,7 @@ class Nursery:
         return event
 
     def _gone(self) -> PartyError:
+        self.gone = True
         lines = self._log.read_text(errors="replace").strip().splitlines() if self._log.exists() else []
         return PartyError(
             "the process that starts the parties is gone" + (f": {lines[-1][:300]}" if lines else ""),

@@ -15,7 +15,7 @@ from benchkit.engine.faulted import board, clock, processes, reading
 from benchkit.engine.faulted.incarnation import Incarnation
 from benchkit.engine.faulted.journal import What
 from benchkit.engine.faulted.supervisor import Supervisor
-from benchkit.errors import BenchkitError, PartyError
+from benchkit.errors import PartyError
 from benchkit.faults.base import PARTIES, Died, Party
 from benchkit.link.process import OpenLink
 from benchkit.transports.base import Address, Setup, Transport
@@ -217,9 +217,3 @@ class LiveScene:
         words = self.supervisor.board.words
         words[board.POISON_FATAL] = int(fatal)
         words[board.POISON] = seq
-
-    # For the trial --------------------------------------------------------------------------------------
-
-    def broken_off(self, error: BenchkitError) -> None:
-        """A fault that could not be done."""
-        self.notes.append(f"the fault broke off: {error.what}")

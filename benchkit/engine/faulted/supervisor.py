@@ -219,6 +219,16 @@ class Supervisor:
     def leave(self, patience_s: float) -> None:
         """End them all: politely, then for certain. None is left when this returns."""
         self.board.words[STATE] = LEAVING
+        if self._nursery.gone:
+            # It took them along, and cannot tell.
+            return
+        try:
+            self._leave(patience_s)
+        except PartyError:
+            if not self._nursery.gone:
+                raise
+
+    def _leave(self, patience_s: float) -> None:
         for life in self.now():
             if life.stopped and life.lives:
                 processes.send(life.pid, signal.SIGCONT)

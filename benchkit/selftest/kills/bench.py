@@ -64,6 +64,8 @@ class Bench:
             try:
                 line = self._once(planned)
             except BenchkitError as error:
+                if self._nursery.gone:
+                    raise
                 line = {"valid": False, "reasons": [f"{error.where}: {error.what}".removeprefix(": ")]}
             if line["valid"]:
                 break

@@ -41,8 +41,8 @@ class Log:
         return list(self._lines.values())
 
     def left(self, trials: Iterable[Planned]) -> list[Planned]:
-        """Those that have no line yet."""
-        return [trial for trial in trials if trial.key not in self._lines]
+        """Those that have no line yet, or an invalid one: that is tried again."""
+        return [trial for trial in trials if not self._lines.get(trial.key, {"valid": False})["valid"]]
 
     def keep(self, line: Entry) -> None:
         """Add a trial."""
