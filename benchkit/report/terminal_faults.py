@@ -69,7 +69,9 @@ def _table(rows: Sequence[Entry]) -> Table:
     table.add_column("guarantee", no_wrap=True)
     for name in ("lost", "twice", "noticed", "steady", "n"):
         # "never (3 of 10)" is rare and takes a second line.
-        table.add_column(name, justify="right", no_wrap=name not in ("noticed", "steady"), min_width=len(name))
+        table.add_column(
+            name, justify="right", no_wrap=name not in ("noticed", "steady"), min_width=len(name)
+        )
     before = None
     for each in rows:
         found = outcome(each)
