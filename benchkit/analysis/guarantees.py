@@ -30,6 +30,6 @@ def unlike_promises(documents: Sequence[Entry]) -> Iterator[str]:
             ours, theirs = promise(base), promise(cell["guarantee"])
             if ours != theirs:
                 yield say(
-                    "{cell} promised {ours} in run {base}, {theirs} in run {later}: the ratio is also the price of that.",
+                    "{cell} promised {ours} in run {base}, {theirs} in run {later}: its ratio has the price of that.",
                     cell=cell["id"], ours=ours, base=base_at, theirs=theirs, later=at,
                 )  # fmt: skip

@@ -10,11 +10,12 @@ import click
 if TYPE_CHECKING:
     from benchkit.plugins import Registry
 
-SEAMS = ("transports", "stages", "sources", "codecs", "arrivals")
+SEAMS = ("transports", "stages", "sources", "codecs", "arrivals", "faults")
 LINKS = "links"
 
 
 def _registries() -> dict[str, Registry[Any]]:
+    from benchkit.faults.base import registry as faults
     from benchkit.load.base import registry as arrivals
     from benchkit.sources.base import registry as sources
     from benchkit.stages.base import registry as stages
@@ -27,6 +28,7 @@ def _registries() -> dict[str, Registry[Any]]:
         "sources": sources,
         "codecs": codecs,
         "arrivals": arrivals,
+        "faults": faults,
     }
 
 
@@ -117,7 +119,7 @@ def _sources(row: dict[str, Any]) -> list[str]:
 @click.argument("seam", required=False, type=click.Choice((*SEAMS, LINKS)))
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON on standard output.")
 def list_plugins(seam: str | None, as_json: bool) -> None:
-    """What is installed: transports, stages, sources, codecs, arrivals; and the links that have a name."""
+    """What is installed: transports, stages, sources, codecs, arrivals, faults; and the links that have a name."""
     registries = _registries()
     found = {name: _rows(registries[name]) for name in ([seam] if seam else SEAMS) if name != LINKS}
     if seam in (None, LINKS):

@@ -15,6 +15,7 @@ from benchkit.tensors.wire import Buffer
 PATIENCE_S = 30
 """How long the broker may stop in the middle of a transfer before it counts as gone."""
 
+_KEEPALIVE = {"TCP_KEEPIDLE": PATIENCE_S // 2, "TCP_KEEPINTVL": PATIENCE_S // 6, "TCP_KEEPCNT": 3}
 _IOV_MAX = os.sysconf("SC_IOV_MAX")
 _SOCKET_BUFFER_BYTES = 1 << 20
 _REMEDY = "see whether the broker still runs, and its log"
@@ -36,8 +37,24 @@ class Link(Protocol):
         """Read until `memory` is full, in the middle of an answer."""
 
 
+def keep_alive(sock: socket.socket) -> None:
+    """Let the kernel ask the peer of an idle TCP connection whether it is there, and break the connection if not.
+
+    Else who only waits on one whose other end is gone without a word (a firewall that forgot it, a host without
+    power) waits for ever. After PATIENCE_S without an answer it is gone; see tcp(7).
+    """
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        option = getattr(socket, name, None)
+        if option is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
 def link(sock: socket.socket) -> Link:
     """The link over a socket that is connected and greeted."""
+    keep_alive(sock)
     if type(sock) is socket.socket:
         return SocketLink(sock)
     from benchkit.transports.tls import TlsLink

@@ -25,7 +25,11 @@ class Endless(Fault):
         scene.restart("producer")
         scene.wait(10, lambda: scene.ready("producer"))
         pids = [child.pid for child in psutil.Process().children(recursive=True)]
-        told = {"pids": pids, "folder": str(scene.folder), "parties": [*scene.pids("stage"), *scene.pids("broker")]}
+        told = {
+            "pids": pids,
+            "folder": str(scene.folder),
+            "parties": [*scene.pids("stage"), *scene.pids("broker")],
+        }
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()
         scene.wait(600)

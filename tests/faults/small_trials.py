@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -70,4 +71,6 @@ def lane() -> Iterator[Lane]:
         with ExitStack() as services:
             parties = services.enter_context(nursery(folder))
             yield Lane(Site(name, folder, services), parties)
+        # Journals are mapped for as long as somebody has a view of one.
+        gc.collect()
         Traces.now().compare(before, first_use=True)

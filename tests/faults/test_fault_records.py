@@ -44,7 +44,9 @@ def test_a_folder_without_trials_has_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 20, 200])
-def test_a_line_that_a_kill_cut_is_no_trial_and_the_next_one_takes_its_place(tmp_path: Path, cut: int) -> None:
+def test_a_line_that_a_kill_cut_is_no_trial_and_the_next_one_takes_its_place(
+    tmp_path: Path, cut: int
+) -> None:
     faults.add(tmp_path, TRIAL, rows(1))
     faults.add(tmp_path, replace(TRIAL, number=4), rows(2))
     content = (tmp_path / FILE).read_bytes()

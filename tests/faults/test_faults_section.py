@@ -16,7 +16,11 @@ from benchkit.records.faults import LeftOut
 from benchkit.scenario.json_schema import schema
 from benchkit.scenario.plan import Plan
 
-BASE = "name: x\nsource: {kind: sensors, samples: 4}\ntransport: [unix, redis-stream, inproc]\nload: {arrival: constant, rate: 100/s}\n"
+BASE = """name: x
+source: {kind: sensors, samples: 4}
+transport: [unix, redis-stream, inproc]
+load: {arrival: constant, rate: 100/s}
+"""
 
 
 def plan(tmp_path: Path, text: str, *sets: str, quick: bool = False) -> Plan:
@@ -46,7 +50,8 @@ def test_the_command_line_asks_for_it(tmp_path: Path) -> None:
 
 
 def test_lists_are_swept(tmp_path: Path) -> None:
-    text = "faults:\n  run: true\n  inject:\n    - {kind: [kill, stop], party: [producer, stage], moment: [idle, backlog]}\n"
+    entry = "{kind: [kill, stop], party: [producer, stage], moment: [idle, backlog]}"
+    text = f"faults:\n  run: true\n  inject:\n    - {entry}\n"
     given = plan(tmp_path, text).faulting
     assert given is not None
     found = {(fault.kind, fault.parties, fault.moment) for fault in given.faults}
@@ -85,8 +90,8 @@ def test_quick_makes_it_short(tmp_path: Path) -> None:
         ("faults:\n  - {kind: stop, party: stage, how: hard}\n", "s.yaml:6:", "how"),
         ("faults: {befor: 1s}\n", "s.yaml:5:10", "befor"),
         ("faults: {times: 0}\n", "s.yaml:5:17", "times"),
-        ("faults:\n  - {kind: combined, faults: [{kind: nonsense}, {kind: kill, party: stage}]}\n", "s.yaml:6", "nonsense"),
-        ("faults:\n  - {kind: combined, faults: [{kind: kill, party: x}, {kind: kill, party: stage}]}\n", "s.yaml:6", "party"),
+        ("faults:\n  - {kind: combined, faults: [{kind: nonsense}, {kind: kill}]}\n", "s.yaml:6", "nonsense"),
+        ("faults:\n  - {kind: combined, faults: [{kind: kill, party: x}, {kind: stop}]}\n", "s.yaml:6", "party"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_shown_where_it_stands(tmp_path: Path, text: str, where: str, words: str) -> None:
@@ -99,7 +104,12 @@ def test_editors_know_it() -> None:
     check = jsonschema.Draft202012Validator(made)
 
     def valid(faults: Any) -> bool:
-        base = {"name": "x", "source": "sensors", "transport": "unix", "load": {"arrival": "constant", "rate": 9}}
+        base = {
+            "name": "x",
+            "source": "sensors",
+            "transport": "unix",
+            "load": {"arrival": "constant", "rate": 9},
+        }
         return bool(check.is_valid({**base, "faults": faults}))
 
     assert valid([{"kind": "kill", "party": "stage"}])

@@ -35,7 +35,11 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (TCP, {"kind": "link-rate", "rate": 5000}, "for 5.0 kB/s"),
     (STREAM, {"kind": "link-blackout", "side": "stage"}, "held back or lost for 0.15 s"),
     (TCP, {"kind": "link-reset", "side": "both"}, "stage: 2 open connections were reset"),
-    (STREAM, {"kind": "link-half-open", "side": "stage"}, "dead one way (down), 2 of them until they were reset"),
+    (
+        STREAM,
+        {"kind": "link-half-open", "side": "stage"},
+        "dead one way (down), 2 of them until they were reset",
+    ),
     ({"kind": "http"}, {"kind": "link-half-open", "way": "both"}, "dead one way (both)"),
     ({"kind": "redis-list"}, {"kind": "slow-consumer", "least": 0.02}, "the stage took 2"),
     ({"kind": "shm"}, {"kind": "poison"}, "the stage raised 1 times on it"),
@@ -47,12 +51,14 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("transport", "fault", "evidence"), CASES, ids=lambda each: str(each)[:60])
-def test_it_bites_and_nothing_acknowledged_is_lost(trials, transport, fault, evidence):
+def test_it_bites_and_the_guarantee_holds(trials, transport, fault, evidence):
     trial, rows = trials.trial(transport, {"lasting": 0.15, **fault})
     assert evidence in trial.proof, (trial.proof, trial.errors, trial.notes)
     assert trial.drained
     assert not trial.errors
-    assert lost(rows) == 0
+    promised = transports.build(transport)
+    at_most_once = promised.capabilities().delivery == "at-most-once"
+    assert lost(rows) <= (promised.depth if at_most_once else 0)
     after = rows["taken"] > trial.healed_ns
     assert rows[after & (rows["rejected"] == 0)]["received"].all(), "it did not recover"
 

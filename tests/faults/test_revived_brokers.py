@@ -85,13 +85,13 @@ def test_what_was_confirmed_is_there_again_with_its_data_and_without_it_nothing(
         with ends(transport, address) as (sender, _):
             post(sender, NUMBERS)
             kill(address)
-        address = transport.revive(address, setup, True)
-        with ends(transport, address) as (sender, receiver):
+        again = transport.revive(address, setup, True)
+        with ends(transport, again) as (sender, receiver):
             assert sorted(taken(receiver)) == NUMBERS
             post(sender, NUMBERS)
-            kill(address)
-        address = transport.revive(address, setup, False)
-        with ends(transport, address) as (sender, receiver):
+            kill(again)
+        again = transport.revive(address, setup, False)
+        with ends(transport, again) as (sender, receiver):
             assert taken(receiver) == []
             post(sender, NUMBERS[:3])
             assert taken(receiver) == NUMBERS[:3], "it serves again"
@@ -103,8 +103,8 @@ def test_without_persistence_it_comes_back_empty_and_serves(options):
         with ends(transport, address) as (sender, _):
             post(sender, NUMBERS)
             kill(address)
-        address = transport.revive(address, setup, True)
-        with ends(transport, address) as (sender, receiver):
+        again = transport.revive(address, setup, True)
+        with ends(transport, again) as (sender, receiver):
             assert taken(receiver) == []
             post(sender, NUMBERS[:3])
             assert taken(receiver) == NUMBERS[:3]
@@ -131,7 +131,7 @@ def test_a_new_broker_counts_its_clients_from_one_again(client):
             held = [receiver.receive(PATIENCE_S) for _ in range(2)]
             assert all(held)
             kill(address)
-        address = transport.revive(address, setup, True)
+        transport.revive(address, setup, True)
         with ExitStack() as stack:
             # Enough connections that every number of before is in use.
             for _ in range(8):
@@ -149,7 +149,11 @@ def test_a_new_broker_counts_its_clients_from_one_again(client):
 
 def test_only_a_broker_of_the_runs_own_is_started_anew():
     nowhere = Address({})
-    for options in ({"kind": "shm"}, {"kind": "redis-list", "url": "redis://h"}, {"kind": "nats", "url": "nats://h"}):
+    for options in (
+        {"kind": "shm"},
+        {"kind": "redis-list", "url": "redis://h"},
+        {"kind": "nats", "url": "nats://h"},
+    ):
         transport = registry.build(options)
         assert not transport.capabilities().revives
         with pytest.raises(UsageError, match="no broker of the run's own"):
@@ -159,7 +163,12 @@ def test_only_a_broker_of_the_runs_own_is_started_anew():
 def test_a_killed_broker_loses_what_it_only_had_in_memory_and_the_account_says_so():
     with lane() as trials:
         slow = {"kind": "slow-consumer", "least": 0.05, "lasting": 0.2}
-        fault = {"kind": "combined", "lasting": 0.2, "apart": 0.1, "faults": [slow, {"kind": "broker-restart"}]}
+        fault = {
+            "kind": "combined",
+            "lasting": 0.2,
+            "apart": 0.1,
+            "faults": [slow, {"kind": "broker-restart"}],
+        }
         for persistence in ("none", "aof-always"):
             cell = {"kind": "redis-stream", "persistence": persistence, "depth": 64}
             trial, rows = trials.trial(cell, fault)
@@ -173,7 +182,7 @@ def test_a_killed_broker_loses_what_it_only_had_in_memory_and_the_account_says_s
 def test_an_old_nats_server_that_cannot_sync_always_says_so():
     options = {"kind": "nats", "storage": "file", "sync": "always"}
     try:
-        with prepared(options) as (transport, _, address, _):
+        with prepared(options) as (_, _, address, _):
             assert address.level.startswith("JetStream file, sync always")
     except BenchkitError as error:
         assert error.remedy == "install nats-server 2.10 or later"

@@ -19,6 +19,7 @@ import httptools
 from benchkit.errors import BrokerError
 from benchkit.tensors.wire import ENVELOPE_BYTES, Buffer
 from benchkit.transports.buffers import fresh
+from benchkit.transports.links import keep_alive
 from benchkit.transports.sockets import Sockets
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ class Connection:
         self.retry_after_s = 0.0
         self.worker = worker
         self.sock = socket.create_connection(endpoint, timeout=_CONNECT_S)
+        keep_alive(self.sock)
         # Blocking, with a limit that the kernel keeps: one system call sends a body of any length.
         self.sock.settimeout(None)
         manner.sockets.apply(self.sock)
