@@ -43,7 +43,7 @@ def faults(document: Entry) -> Faults | None:
     found = document.get("faults")
     if not found:
         return None
-    tables = [_matrix(found), _losses(found), _times(found), _not_valid(found)]
+    tables = [_matrix(found), _losses(found), _times(found), _not_valid(found), _left_out(found)]
     return Faults(
         tuple(claims(found)), tuple(found["notes"]), tuple(each for each in tables if each is not None)
     )
@@ -272,6 +272,22 @@ def _not_valid(found: Entry) -> Table | None:
         for code, message, remedy, trials in reasons(found)
     ]
     return _table(say("What speaks against trials"), columns, values, words=4)
+
+
+def left_out(found: Entry) -> list[tuple[str, str, str]]:
+    """What could not be done, why, and to which cells, each reason once."""
+    together: dict[tuple[str, str], list[str]] = {}
+    for each in found.get("left_out", ()):
+        together.setdefault((each["fault"] or say("any fault"), each["why"]), []).append(each["cell"])
+    return [
+        (excerpt(fault, 60), excerpt(why, 200), excerpt(", ".join(dict.fromkeys(cells)), 200))
+        for (fault, why), cells in together.items()
+    ]
+
+
+def _left_out(found: Entry) -> Table | None:
+    columns = (say("fault"), say("why"), named("cells"))
+    return _table(say("Faults that could not be done"), columns, left_out(found)[:MOST_ROWS], words=3)
 
 
 def _table(caption: str, columns: Sequence[str], rows: Sequence[tuple[str, ...]], words: int) -> Table | None:

@@ -10,6 +10,7 @@ from benchkit.report.faults import (
     alike_words,
     cell_name,
     claims,
+    left_out,
     letter,
     lost_brief,
     outcome,
@@ -47,6 +48,8 @@ def fault_parts(document: Entry) -> Iterator[RenderableType]:
     yield _lines("*", list(claims(found)))
     for code, message, remedy, trials in reasons(found):
         yield _lines("!", [f"{trials_named(trials)}: {message} [{code}]; {remedy}"])
+    for fault, why, cells in left_out(found):
+        yield _lines("-", [f"{fault} could not be done to {cells}: {why}"], "dim")
 
 
 _COLUMNS: Final = (
@@ -61,11 +64,14 @@ def _table(rows: Sequence[Entry]) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=False, show_edge=False)
     table.add_column("fault", overflow="fold", min_width=11)
-    table.add_column("cell", overflow="fold", min_width=9)
+    table.add_column("cell", overflow="fold", min_width=12)
     table.add_column("", no_wrap=True)
     table.add_column("guarantee", no_wrap=True)
     for name in ("lost", "twice", "noticed", "steady", "n"):
-        table.add_column(name, justify="right", no_wrap=True)
+        # "never (3 of 10)" is rare and takes a second line.
+        table.add_column(
+            name, justify="right", no_wrap=name not in ("noticed", "steady"), min_width=len(name)
+        )
     before = None
     for each in rows:
         found = outcome(each)

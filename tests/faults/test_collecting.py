@@ -23,7 +23,11 @@ def test_a_message_that_went_all_the_way() -> None:
         (What.REPLIED, 0, 20, 0),
     )  # fmt: skip
     worker = written(
-        0, (What.RECEIVED, 0, 13, 1), (What.STARTED, 0, 14, 0), (What.FINISHED, 0, 15, 0), (What.ACKED, 0, 16, 0)
+        0,
+        (What.RECEIVED, 0, 13, 1),
+        (What.STARTED, 0, 14, 0),
+        (What.FINISHED, 0, 15, 0),
+        (What.ACKED, 0, 16, 0),
     )
     (row,) = operations([producer, worker])
     assert {name: int(row[name]) for name in row.dtype.names} == {
@@ -36,14 +40,22 @@ def test_a_message_that_went_all_the_way() -> None:
 def test_a_worker_that_dies_leaves_a_second_delivery_to_the_next_life() -> None:
     producer = written(0, (What.TAKEN, 3, 10, 10), (What.SENT, 3, 11, 0), (What.CONFIRMED, 3, 12, 0))
     first = written(0, (What.RECEIVED, 3, 20, 0), (What.STARTED, 3, 21, 0))
-    second = written(1, (What.RECEIVED, 3, 40, 0), (What.STARTED, 3, 41, 0), (What.FINISHED, 3, 42, 0), (What.ACKED, 3, 43, 0))
+    second = written(
+        1,
+        (What.RECEIVED, 3, 40, 0),
+        (What.STARTED, 3, 41, 0),
+        (What.FINISHED, 3, 42, 0),
+        (What.ACKED, 3, 43, 0),
+    )
     # Whatever order the journals are given in, first means first in time.
     (row,) = operations([second, producer, first])
     assert (row["received"], row["started"], row["finished"], row["deliveries"]) == (20, 21, 42, 2)
 
 
 def test_what_nobody_sent_has_a_row_and_what_has_no_number_is_counted() -> None:
-    worker = written(0, (What.RECEIVED, 7, 5, 2), (What.TORN, 7, 6, 0), (What.RECEIVED, -1, 8, 2), (What.TORN, -1, 9, 0))
+    worker = written(
+        0, (What.RECEIVED, 7, 5, 2), (What.TORN, 7, 6, 0), (What.RECEIVED, -1, 8, 2), (What.TORN, -1, 9, 0)
+    )
     (row,) = operations([worker])
     assert (row["seq"], row["taken"], row["received"], row["torn"], row["worker"]) == (7, 0, 5, 1, 2)
     assert torn_beyond_number([worker]) == 1
@@ -68,8 +80,12 @@ EVENT_LISTS = st.lists(
 
 @given(EVENT_LISTS)
 @settings(max_examples=150, deadline=None)
-def test_first_moments_and_counts_are_those_of_the_events(lists: list[list[tuple[What, int, int, int]]]) -> None:
-    rows = operations([written(turn, *sorted(each, key=lambda event: event[2])) for turn, each in enumerate(lists)])
+def test_first_moments_and_counts_are_those_of_the_events(
+    lists: list[list[tuple[What, int, int, int]]],
+) -> None:
+    rows = operations(
+        [written(turn, *sorted(each, key=lambda event: event[2])) for turn, each in enumerate(lists)]
+    )
     events = [event for each in lists for event in each]
     seen = {seq for what, seq, *_ in events if what in (What.TAKEN, What.RECEIVED, What.REPLIED)}
     assert set(rows["seq"].tolist()) == seen
@@ -84,7 +100,11 @@ def test_first_moments_and_counts_are_those_of_the_events(lists: list[list[tuple
 def test_in_flight_at_a_moment() -> None:
     producer = written(0, *((What.TAKEN, seq, 10 + seq, 0) for seq in range(4)))
     worker = written(
-        0, (What.RECEIVED, 0, 12, 0), (What.ACKED, 0, 13, 0), (What.RECEIVED, 1, 14, 0), (What.ACKED, 1, 30, 0)
+        0,
+        (What.RECEIVED, 0, 12, 0),
+        (What.ACKED, 0, 13, 0),
+        (What.RECEIVED, 1, 14, 0),
+        (What.ACKED, 1, 30, 0),
     )
     rows = operations([producer, worker])
     # 0 is done, 1 is in a worker's hands, 2 is queued, 3 was not yet turned to.

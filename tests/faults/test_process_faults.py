@@ -74,7 +74,7 @@ def test_a_producer_killed_before_a_backlog_goes_on_where_it_was(trials: Lane) -
 
 
 def test_an_idle_cell_has_nothing_to_lose(trials: Lane) -> None:
-    trial, rows = run(trials, UNIX, party="stage", moment="idle")
+    trial, _ = run(trials, UNIX, party="stage", moment="idle")
     assert trial.moment["reached"]
     assert trial.in_flight_at_injection == 0
     assert trial.moment["found"] == "nothing under way"
@@ -84,7 +84,9 @@ def test_a_stopped_worker_does_nothing_until_it_may_go_on(trials: Lane) -> None:
     trial, rows = run(trials, STREAM, kind="stop", party="stage", moment="mid-message", lasting=0.4)
     assert "state T" in trial.proof
     assert trial.deaths == ()
-    within = (rows["finished"] > trial.injected_ns + 50_000_000) & (rows["finished"] < trial.healed_ns - 5_000_000)
+    within = (rows["finished"] > trial.injected_ns + 50_000_000) & (
+        rows["finished"] < trial.healed_ns - 5_000_000
+    )
     assert not within.any()
     assert worked_on_after(rows, trial.healed_ns)
     # Nobody tells of it but its heart.
@@ -114,7 +116,9 @@ def test_two_at_once(trials: Lane) -> None:
     trial, rows = run(trials, STREAM, kind="combined", faults=parts, lasting=0.2)
     assert "exit status -9" in trial.proof
     assert "state T" in trial.proof
-    assert not ((rows["taken"] > trial.injected_ns + 100_000_000) & (rows["taken"] < trial.healed_ns - 5_000_000)).any()
+    assert not (
+        (rows["taken"] > trial.injected_ns + 100_000_000) & (rows["taken"] < trial.healed_ns - 5_000_000)
+    ).any()
 
 
 def test_nothing_done_is_nothing_lost(trials: Lane) -> None:

@@ -102,7 +102,11 @@ def band_of(
 
 
 def before(found: Series, until_ns: int) -> Series:
-    """The windows that end by then."""
-    kept = found.starts_ns + found.window_ns <= until_ns
+    """The windows that end by then and that what came then had no hold of: no message of them was done later.
+
+    The last of them is left out for those that were under way, and any that has a message which took until after it.
+    """
+    kept = found.starts_ns + 2 * found.window_ns <= until_ns
+    kept &= ~(found.p99_ns > until_ns - found.starts_ns)
     names = ("starts_ns", "offered", "missing", "p50_ns", "p99_ns", "done", "backlog")
     return replace(found, **{name: getattr(found, name)[kept] for name in names})

@@ -83,7 +83,7 @@ def over_moments(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     together: dict[tuple[str, int, str], list[Entry]] = {}
     for each in entries:
         together.setdefault((each["fault"], each["alike"], each["cell"]), []).append(each)
-    return [own[0] if len(own) == 1 else _over(own) for own in together.values()]
+    return [dict(own[0]) if len(own) == 1 else _over(own) for own in together.values()]
 
 
 def _over(own: Sequence[Entry]) -> dict[str, Any]:

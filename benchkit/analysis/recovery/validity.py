@@ -106,5 +106,5 @@ def _of_fault(trial: Trial, recovery: Recovery | None, controls: Sequence[bool])
     if recovery.relapses:
         yield _reason(
             "relapsed",
-            say("out of the band again after it was steady: {count} times", count=recovery.relapses),
+            say("times out of the band again after it was steady: {count}", count=recovery.relapses),
         )

@@ -42,8 +42,8 @@ _COLORS: Final = {
     "undecided": PHASES["reply"].light,
     "invalid": SHADE,
 }
-_DEPTH: Final = (0.25, 0.85)
-"""How solid the colour of the shortest and of the longest time to recover is."""
+_DEPTH: Final = (0.15, 0.45)
+"""How solid the colour of the shortest and of the longest time to recover is: words stay readable on either ground."""
 
 
 @dataclass(frozen=True, slots=True)

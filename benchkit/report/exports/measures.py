@@ -51,8 +51,8 @@ def measures(source: Figures) -> Iterator[Measure]:
                     low, high = interval or (None, None)
                     valid = bool(cell["validity"]["valid"])
                     yield Measure(*head, cell["id"], valid, metric, of, unit, float(value), low, high, better)
-        for name, valid, (metric, of, unit, value, interval) in fault_rows(run):
-            low, high = interval or (None, None)
+        for name, valid, (metric, of, unit, value, between) in fault_rows(run):
+            low, high = between or (None, None)
             yield Measure(*head, name, valid, metric, of, unit, value, low, high, "smaller")
 
 

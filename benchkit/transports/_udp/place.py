@@ -75,6 +75,15 @@ def port_of(where: Where, worker: int) -> int | None:
     return int(where.get(through(worker), port))
 
 
+def announced(where: Where, worker: int) -> tuple[int, int]:
+    """Which announcement of `worker` is in force: another one for each receiver that ever had its number."""
+    try:
+        told = port_path(where, worker).stat()
+    except OSError:
+        return 0, 0
+    return told.st_ino, told.st_mtime_ns
+
+
 def announce(where: Where, worker: int, port: int) -> None:
     """Say where `worker` receives, in place of whoever had its number before."""
     path = port_path(where, worker)

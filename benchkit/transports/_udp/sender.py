@@ -19,7 +19,7 @@ from benchkit.transports._udp.head import ACK, ANSWER, ASK, GRANT, MESSAGE, REPL
 from benchkit.transports._udp.kernel import HEADERS_BYTES, HOST, Datagrams
 from benchkit.transports._udp.outgoing import Outgoing
 from benchkit.transports._udp.peer import ASK_S, Peer
-from benchkit.transports._udp.place import Ways, port_of
+from benchkit.transports._udp.place import Ways, announced, port_of
 from benchkit.transports._udp.reassembly import Counts, Inbox, Room, Whole
 from benchkit.transports._udp.window import window_bytes
 from benchkit.transports.base import Address, Buffer, Reply, Sender
@@ -33,10 +33,12 @@ _RETRY_S: Final = 0.002
 class _Link:
     """One worker, as the producer sees it."""
 
-    __slots__ = ("asked_s", "flight", "out", "peer", "sock")
+    __slots__ = ("asked_s", "flight", "out", "peer", "sock", "told")
 
-    def __init__(self, sock: Datagrams, peer: Peer) -> None:
+    def __init__(self, sock: Datagrams, peer: Peer, told: tuple[int, int]) -> None:
         self.sock, self.peer = sock, peer
+        self.told = told
+        """The announcement that led to it."""
         self.flight = Flight()
         self.out: Outgoing | None = None
         """What `send` has begun and not finished."""
@@ -66,6 +68,9 @@ class UdpSender(Sender):
         self._helpers: list[Thread] = []
         self._closed = False
         self._links: list[_Link | None] = [None] * int(address.where["workers"])
+        self._refused: dict[int, tuple[int, int]] = {}
+        """Announcements of workers that are gone, by worker. What they announced stays, and connecting to it works:
+        the next message would be lost as well, and the next one, since nobody has fewer in flight than they."""
         for worker in range(len(self._links)):
             self._links[worker] = self._connect(worker)
         if not any(self._links):
@@ -74,8 +79,9 @@ class UdpSender(Sender):
     # Workers -------------------------------------------------------------------------------------------
 
     def _connect(self, worker: int) -> _Link | None:
+        told = announced(self._where, worker)
         port, ways = port_of(self._where, worker), self._ways
-        if port is None:
+        if port is None or self._refused.get(worker) == told:
             return None
         sock = Datagrams(ways.send_buffer, ways.receive_buffer, offload=ways.offload)
         try:
@@ -90,11 +96,14 @@ class UdpSender(Sender):
             sock, token, inbox, self._counts, window_bytes(sock.receive_bytes),
             window=theirs, pace_bytes_per_s=ways.pace_bytes_per_s,
         )  # fmt: skip
-        return _Link(sock, peer)
+        return _Link(sock, peer, told)
 
-    def _drop(self, link: _Link) -> None:
+    def _drop(self, link: _Link, error: OSError | None = None) -> None:
         """The worker is gone, and with it what it had."""
-        self._links[self._links.index(link)] = None
+        worker = self._links.index(link)
+        self._links[worker] = None
+        if isinstance(error, ConnectionRefusedError):
+            self._refused[worker] = link.told
         self._replies.extend(link.flight.clear())
         if link.out is not None:
             link.out.close()
@@ -131,8 +140,8 @@ class UdpSender(Sender):
                         link.peer.note(head)
                         self._take(link, head, datagrams, count)
                     link.peer.grant()
-            except OSError:
-                self._drop(link)
+            except OSError as error:
+                self._drop(link, error)
 
     def _take(self, link: _Link, head: Head, datagrams: memoryview, count: int) -> None:
         kind = head.kind
@@ -184,8 +193,8 @@ class UdpSender(Sender):
         link.asked_s = now_s
         try:
             link.peer.ask(quiet)
-        except OSError:
-            self._drop(link)
+        except OSError as error:
+            self._drop(link, error)
 
     def _wait(self, timeout_s: float, writing: _Link | None = None) -> None:
         """Until something has come, or what is unfinished may go on, or `timeout_s` has passed."""
@@ -245,10 +254,10 @@ class UdpSender(Sender):
         try:
             if not link.peer.push(out):
                 return False
-        except OSError:
+        except OSError as error:
             # The news of a worker's death come with the next datagram, which has not gone then.
             link.flight.done(out.number)
-            self._drop(link)
+            self._drop(link, error)
             return False
         out.close()
         link.out = None
