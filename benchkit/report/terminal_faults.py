@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchkit.analysis.recovery.matrix import over_moments
 from benchkit.report.faults import (
+    Outcome,
     alike_words,
     cell_name,
     claims,
@@ -78,12 +79,17 @@ def _table(rows: Sequence[Entry]) -> Table:
         fault = "" if each["fault"] == before else each["fault"]
         before = each["fault"]
         table.add_row(
-            text(fault), text(cell_name(each, rows)), text(letter(each)), text(found.words, _STYLES[found.code]),
+            text(fault), text(cell_name(each, rows)), text(letter(each)), text(_kept(found), _STYLES[found.code]),
             text(lost_brief(each)), text(each["duplicated"] if each["valid"] else "-"),
             text(typical(each["detect_s"])), text(typical(each["mttr_s"])),
             text(each["trials"] if each["trials"] == each["valid"] else f"{each['valid']}/{each['trials']}"),
         )  # fmt: skip
     return table
+
+
+def _kept(found: Outcome) -> str:
+    """What was lost with leave stands in the next column."""
+    return "kept" if found.code == "allowed" else found.words
 
 
 def _lines(sign: str, lines: Sequence[str], style: str = "") -> Table:

@@ -232,9 +232,6 @@ def test_the_trials_in_which_something_broke_are_drawn_first(run: Run, found: di
 def test_a_saved_run_has_its_trials_again(tmp_path: Path) -> None:
     run = faulty(1)
     folder = save(run, document(run), tmp_path)
-    assert run.faults is not None
-    for trial in run.faults.all:
-        kept.add(folder, trial, run.faults.read(trial))
     assert document(load(folder))["faults"] == document(run)["faults"]
     old = save(dam(), document(dam()), tmp_path)
     assert load(old).faults is None

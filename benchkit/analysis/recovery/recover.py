@@ -4,8 +4,9 @@ All moments count from the injection. *Detected* is the first detection of whoev
 the first message done that the producer turned to after the injection. *Steady* is the beginning of the first STEADY
 windows in a row that are in the control's band (`band` says what that is), looked for from the last time that
 something was broken on; windows in which nothing was due neither help nor hinder. Every window before it has a late
-or missing message, a throughput too low or a backlog, so it is later than the true moment by less than a window, and
-earlier by no more than the time for which late messages were late by less than the band allows. The *drain* is from
+or missing message, a throughput too low or a backlog, so it is later than the true moment by less than a window (and
+by those in which nothing was due, since nobody can tell), and earlier by no more than the time for which late messages
+were late by less than the band allows. The *drain* is from
 the largest backlog to the first moment at which no more waits than in the control.
 """
 
