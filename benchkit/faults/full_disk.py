@@ -8,13 +8,15 @@ from typing import ClassVar, Final
 from pydantic import Field
 
 from benchkit.faults.base import Fault, Scene
-from benchkit.faults.filling import filled
+from benchkit.faults.filling import Filler
 from benchkit.runtime.disk import why_no_disk
 from benchkit.transports.base import Transport
 from benchkit.units import Bytes, show_bytes
 
 _PATIENCE_S: Final = 2.0
 """For so long after there is room again a broker may take to come back by itself."""
+_UNCONFIRMED: Final = 3
+"""More of them than may be under way to a broker that has room."""
 _NOTED: Final = ("REJECTED", "BROKEN", "UNSENT")
 
 
@@ -48,16 +50,18 @@ class FullDisk(Fault):
         """Up to the last byte; a broker that dies of it stays dead for now."""
         folder = Path(str(scene.address.where["data"]))
         scene.hold_restarts("broker")
-        path, nbytes = filled(folder)
-        scene.memory[self] = [path, nbytes, _noted(scene), scene.count("SENT"), None]
+        before = _seen(scene)
+        filler = Filler(folder)
+        scene.undo.callback(filler.empty)
+        scene.memory[self] = [filler, before, None]
 
     def heal(self, scene: Scene) -> None:
         """Make room; then the broker must come back, by itself or by being started anew."""
         kept = scene.memory.get(self)
-        if kept is None or kept[4] is not None:
+        if kept is None or kept[2] is not None:
             return
-        kept[4] = (_noted(scene) - kept[2], scene.count("SENT") - kept[3])
-        kept[0].unlink(missing_ok=True)
+        kept[2] = _seen(scene)
+        kept[0].empty()
         before = scene.count("RECEIVED")
         if not scene.pids("broker"):
             scene.note("the broker died of its full disk; it was started anew once there was room")
@@ -72,17 +76,24 @@ class FullDisk(Fault):
     def proof(self, scene: Scene) -> str:
         """That there was no room, and who noticed."""
         kept = scene.memory.get(self)
-        if kept is None or kept[4] is None:
+        if kept is None or kept[2] is None:
             return ""
-        noted, sent = kept[4]
-        if not noted and sent:
+        noted, sent, unconfirmed = (now - then for now, then in zip(kept[2], kept[1], strict=True))
+        if noted:
+            who = f"{noted} times a party was refused or lost its broker"
+        elif not sent:
+            who = "nothing could be sent"
+        elif unconfirmed >= _UNCONFIRMED:
+            who = f"nobody confirmed {unconfirmed} of the messages that were sent"
+        else:
             return ""
-        who = f"{noted} times a party was refused or lost its broker" if noted else "nothing could be sent"
-        return f"{show_bytes(kept[1])} were written until ENOSPC; meanwhile {who}"
+        return f"{show_bytes(kept[0].nbytes)} were written until ENOSPC; meanwhile {who}"
 
 
-def _noted(scene: Scene) -> int:
-    return scene.count(*_NOTED)
+def _seen(scene: Scene) -> tuple[int, int, int]:
+    """What parties noticed, what was sent, and how much of that nobody has confirmed."""
+    sent = scene.count("SENT")
+    return scene.count(*_NOTED), sent, sent - scene.count("CONFIRMED")
 
 
 def _all_ready(scene: Scene) -> bool:

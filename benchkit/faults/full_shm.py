@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from benchkit.faults.base import Fault, Scene
-from benchkit.faults.filling import filled, no_room
+from benchkit.faults.filling import Filler, no_room
 from benchkit.runtime.disk import why_no_disk
 from benchkit.transports.base import Transport
 from benchkit.units import Bytes, show_bytes
@@ -39,24 +39,28 @@ class FullShm(Fault):
 
     def inject(self, scene: Scene) -> None:
         """Up to the last page."""
-        folder = Path(str(scene.address.where["path"])).parent
-        path, nbytes = filled(folder)
-        scene.memory[self] = [path, nbytes, scene.count("RECEIVED"), None]
+        filler = Filler(_folder(scene))
+        scene.undo.callback(filler.empty)
+        scene.memory[self] = [filler, scene.count("RECEIVED"), None]
 
     def heal(self, scene: Scene) -> None:
         """Make room, having seen that there was none until now."""
         kept = scene.memory.get(self)
-        if kept is None or kept[3] is not None:
+        if kept is None or kept[2] is not None:
             return
-        kept[3] = (no_room(kept[0].parent), scene.count("RECEIVED") - kept[2])
-        kept[0].unlink(missing_ok=True)
+        kept[2] = (no_room(_folder(scene)), scene.count("RECEIVED") - kept[1])
+        kept[0].empty()
 
     def proof(self, scene: Scene) -> str:
         """That not a page more was to be had until the end, and what came through nevertheless."""
         kept = scene.memory.get(self)
-        if kept is None or kept[3] is None or not kept[3][0]:
+        if kept is None or kept[2] is None or not kept[2][0]:
             return ""
         return (
-            f"{show_bytes(kept[1])} were written until ENOSPC and a page more was refused at the end; "
-            f"{kept[3][1]} messages were received meanwhile"
+            f"{show_bytes(kept[0].nbytes)} were written until ENOSPC and a page more was refused at the end; "
+            f"{kept[2][1]} messages were received meanwhile"
         )
+
+
+def _folder(scene: Scene) -> Path:
+    return Path(str(scene.address.where["path"])).parent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,6 +18,7 @@ from benchkit.engine.site import Site
 from benchkit.errors import BenchkitError, UsageError
 from benchkit.runtime.folders import run_folder
 from benchkit.transports._nats.server import program
+from benchkit.transports._redis.connect import connect
 from benchkit.transports.base import Address, Receiver, Sender, Setup, Transport, registry
 
 MANY = 20
@@ -126,25 +128,39 @@ def test_a_new_broker_counts_its_clients_from_one_again(client):
     """What a dead worker held is found, though the number of its connection is now somebody else's."""
     options = {"kind": "redis-list", "persistence": "aof-always", "client": client}
     with prepared(options, workers=2) as (transport, setup, address, _):
-        with ends(transport, address, worker=1) as (sender, receiver):
+        with ExitStack() as stack:
+            # The broker's first numbers are those of whoever waits for it to answer.
+            for _ in range(4):
+                stack.callback(transport.sender(address).close)
+            sender, receiver = stack.enter_context(ends(transport, address, worker=1))
             post(sender, NUMBERS[:4])
-            held = [receiver.receive(PATIENCE_S) for _ in range(2)]
-            assert all(held)
+            assert all(receiver.receive(PATIENCE_S) for _ in range(2))
+            register = asked(address, "HVALS", f"{setup.name}:w")
+            dead = int(re.findall(r"(\d+)@", register)[0])
             kill(address)
         transport.revive(address, setup, True)
         with ExitStack() as stack:
-            # Enough connections that every number of before is in use.
-            for _ in range(8):
-                sender = transport.sender(address)
+            senders = [transport.sender(address) for _ in range(10)]
+            for sender in senders:
                 stack.callback(sender.close)
+            assert f"id={dead} " in asked(address, "CLIENT", "LIST"), "the number is somebody else's now"
             receiver = transport.receiver(address, 0)
             stack.callback(receiver.close)
             found = taken(receiver)
             receiver.look()
             found += taken(receiver)
             assert sorted(found) == NUMBERS[:4]
-            post(sender, NUMBERS[4:6])
-            assert taken(receiver) == NUMBERS[4:6], "an innocent connection was ended"
+            post(senders[-1], NUMBERS[4:6])
+            assert taken(receiver) == NUMBERS[4:6]
+
+
+def asked(address: Address, *words: str) -> str:
+    """What the broker answers, as one text."""
+    resp = connect(str(address.where["url"]))
+    try:
+        return str(resp.call(*words))
+    finally:
+        resp.close()
 
 
 def test_only_a_broker_of_the_runs_own_is_started_anew():
