@@ -41,6 +41,7 @@ class _Queue:
     depth: float
     waiting_ns: int
     """Since when something waits without a break; 0: nothing does."""
+    seen_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -67,7 +68,7 @@ class _Standstill(Judge):
             mine.pop(key, None)
         elif seen.metric == "benchkit_queue_depth":
             queue = self._queues.setdefault(key, _Queue(seen.labels, 0.0, 0))
-            queue.depth = seen.value
+            queue.depth, queue.seen_ns = seen.value, seen.at_ns
             queue.waiting_ns = (queue.waiting_ns or seen.at_ns) if seen.value > 0 else 0
         else:
             handled = self._handled.setdefault(key, _Handled(seen.labels, seen.value, seen.at_ns, seen.at_ns))
@@ -90,7 +91,8 @@ class _Standstill(Judge):
         moved_ns = max(each.moved_ns for each in workers)
         since = max(moved_ns, queue.waiting_ns)
         # Up to the last time that all of them answered: who is silent may well be working.
-        still_s = (min(each.seen_ns for each in workers) - since) / 1e9
+        known_ns = min(queue.seen_ns, *(each.seen_ns for each in workers))
+        still_s = (known_ns - since) / 1e9
         holds = still_s >= self._window_s
         name = queue.labels.get("queue") or queue.labels.get("pipeline") or "the queue"
         if not holds:

@@ -223,5 +223,8 @@ class Pulse:
             came = sent if after < 0 else sum(workers[at].handed for at in self._ends.levels[after])
             # What is answered is known to the producers alone, and what is lost or refused is not waited for.
             depth = awaited if after < 0 and self._replies else came - done
-            if any(member.fresh for member in (*producers, *own)):
+            sources = [*producers] if after < 0 else [workers[at] for at in self._ends.levels[after]]
+            sources += [] if after < 0 and self._replies else own
+            # What somebody said who has been silent since says nothing of now.
+            if all(now_ns - member.heard_ns < 1.5 * self._interval_ns for member in sources):
                 yield Observation(now_ns, "benchkit_queue_depth", self._queue(name), float(max(0, depth)))
