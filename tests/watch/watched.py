@@ -21,14 +21,14 @@ class Kept:
 
     def __init__(self, *rules: object, step_s: float = 0.0) -> None:
         self._evaluator = Evaluator(read({"rules": list(rules) or "default"}).evaluated)
-        self._step_ns = int(step_s * 1e9)
-        self._rounds = 0
+        self.step_s = step_s
+        self._later_ns = 0
         self.notices: list[Notice] = []
 
     def feed(self, observations: Sequence[Observation], now_ns: int | None = None) -> list[Notice]:
         assert now_ns is not None
-        self._rounds += 1
-        later = self._rounds * self._step_ns
+        self._later_ns += int(self.step_s * 1e9)
+        later = self._later_ns
         moved = [
             Observation(each.at_ns + later, each.metric, each.labels, each.value) for each in observations
         ]
