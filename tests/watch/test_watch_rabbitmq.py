@@ -77,6 +77,7 @@ class Producer:
         self.channel.confirm_select()
 
     def queue(self, name: str) -> None:
+        """A queue of a test's own: the server counts on for a name that it had before."""
         self.channel.queue_delete(name)
         self.channel.queue_declare(name, auto_delete=False)
 
@@ -150,11 +151,12 @@ def test_a_passive_declaration_tells_what_is_ready_and_who_consumes(producer, op
 
 @needs_server
 def test_the_management_api_tells_the_rest(producer, opened):
+    producer.queue("told")
     began = int(time.time())
-    producer.put("frames", 9, timestamp=began - 60)
-    tags = [producer.take("frames") for _ in range(4)]
+    producer.put("told", 9, timestamp=began - 60)
+    tags = [producer.take("told") for _ in range(4)]
     producer.ack(tags[0])
-    probe = opened("frames", management=True)
+    probe = opened("told", management=True)
     found = until(probe, lambda each: each.pending == 3 and each.handled == 1 and each.arrived == 9)
     assert found.depth == 8
     assert found.oldest_s >= 60
@@ -168,14 +170,15 @@ def test_the_management_api_tells_the_rest(producer, opened):
 
 @needs_server
 def test_nothing_is_consumed_or_redelivered(producer, opened):
-    producer.put("frames", 5)
-    tag = producer.take("frames")
-    probe = opened("frames", management=True)
+    producer.queue("kept")
+    producer.put("kept", 5)
+    tag = producer.take("kept")
+    probe = opened("kept", management=True)
     for _ in range(10):
         probe.look()
     until(probe, lambda each: each.pending == 1)
     producer.channel.basic_reject(tag, requeue=True)
-    left = [producer.channel.basic_get("frames") for _ in range(5)]
+    left = [producer.channel.basic_get("kept") for _ in range(5)]
     assert [each.body for each in left] == ["0", "1", "2", "3", "4"]
     # The first one was taken by the test; no other was ever delivered.
     assert [each.delivery_info["redelivered"] for each in left] == [True, False, False, False, False]
@@ -199,27 +202,28 @@ def test_a_queue_that_is_missing_is_refused_first_and_told_as_gone_later(produce
 def rounds(watch: Watch, handled: int) -> None:
     """Rounds until the server's last sample says that so many are done."""
     deadline = time.monotonic() + PATIENCE_S
-    while queue(watch.round(), "frames").handled != handled:
+    while queue(watch.round(), "stalled").handled != handled:
         assert time.monotonic() < deadline
 
 
 @needs_server
 def test_a_stalled_worker_is_alerted_and_its_recovery_told(producer, server):
+    producer.queue("stalled")
     alerts = Kept({"rule": "stalled", "window": "1h", "clear": "0s"})
-    producer.put("frames", 4)
-    with watching(Rabbitmq(server.url, ("frames",), server.management), alerts) as watch:
-        producer.ack(producer.take("frames"))
+    producer.put("stalled", 4)
+    with watching(Rabbitmq(server.url, ("stalled",), server.management), alerts) as watch:
+        producer.ack(producer.take("stalled"))
         rounds(watch, handled=1)
         # Half an hour a round, in which the producer goes on and nothing is handled.
         alerts.step_s = 1800.0
         for _ in range(4):
-            producer.put("frames", 1)
+            producer.put("stalled", 1)
             watch.round()
-        assert alerts.said() == [("firing", "stalled", "frames")]
+        assert alerts.said() == [("firing", "stalled", "stalled")]
         alerts.step_s = 0.0
-        producer.ack(producer.take("frames"))
+        producer.ack(producer.take("stalled"))
         rounds(watch, handled=2)
-        assert alerts.said()[1:] == [("resolved", "stalled", "frames")]
+        assert alerts.said()[1:] == [("resolved", "stalled", "stalled")]
 
 
 @needs_server
