@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 MOST_PARTIES: Final = 8
 """Shown of one target, those that need looking at first."""
 _COLUMNS: Final = ("depth", "grows/s", "oldest", "in/s", "out/s", "pending", "cons.")
-_LEAST_QUEUE: Final = 12
+_LEAST_QUEUE: Final = 8
 _UNKNOWN, _NONE = "?", "-"
 
 
-def table(now: Round, firing: int, footer: str) -> RenderableType:
-    """All targets, for a terminal of 80 columns or more."""
+def table(now: Round, firing: int, footer: str, width: int = 80) -> RenderableType:
+    """All targets, for a terminal that is `width` columns wide."""
     from rich.console import Group
     from rich.text import Text
 
@@ -31,7 +31,7 @@ def table(now: Round, firing: int, footer: str) -> RenderableType:
         parts.append(_heading(target))
         if target.look is not None:
             if target.look.queues:
-                parts.append(_queues(target.look.queues, target.flows))
+                parts.append(_queues(target.look.queues, target.flows, width))
             parts += [Text(f"  {line}", style="dim", overflow="fold") for line in _small_print(target.look)]
     alerts = Text(f"{firing} firing" if firing else "nothing fires", style="bold red" if firing else "green")
     parts.append(Text.assemble(alerts, (f" - {footer}", "dim")))
@@ -63,15 +63,19 @@ def _party(party: Party) -> str:
     return f"{_plain(party.name)}{state}{idle}"
 
 
-def _queues(queues: Sequence[Queue], flows: dict[str, Flow]) -> Table:
+def _queues(queues: Sequence[Queue], flows: dict[str, Flow], width: int) -> Table:
     from rich.table import Table
 
-    made = Table(box=None, padding=(0, 1), pad_edge=True, header_style="dim", expand=False)
-    made.add_column("queue", overflow="ellipsis", no_wrap=True, min_width=_LEAST_QUEUE, max_width=32)
-    for column in _COLUMNS:
-        made.add_column(column, justify="right", no_wrap=True)
-    for queue in queues:
-        made.add_row(_plain(queue.name), *_cells(queue, flows[queue.name]))
+    rows = [tuple(_cells(queue, flows[queue.name])) for queue in queues]
+    widths = [max(len(column), *(len(row[at]) for row in rows)) for at, column in enumerate(_COLUMNS)]
+    made = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", expand=False)
+    # Where it is narrow, names are cut and numbers never.
+    room = max(_LEAST_QUEUE, width - sum(widths) - 2 * (1 + len(widths)))
+    made.add_column("queue", overflow="ellipsis", no_wrap=True, max_width=room)
+    for column, widest in zip(_COLUMNS, widths, strict=True):
+        made.add_column(column, justify="right", no_wrap=True, min_width=widest)
+    for queue, row in zip(queues, rows, strict=True):
+        made.add_row(_plain(queue.name), *row)
     return made
 
 
@@ -125,7 +129,9 @@ def lines(now: Round, since_s: float) -> Iterator[str]:
             yield f"{head} {name} {_plain(queue.name)}: " + ", ".join(f"{name} {cell}" for name, cell in told)
         for party in target.look.parties:
             if party.alive is False:
-                yield f"{head} {name} {_plain(party.name)}: GONE" + (f", {_plain(party.note)}" if party.note else "")
+                yield f"{head} {name} {_plain(party.name)}: GONE" + (
+                    f", {_plain(party.note)}" if party.note else ""
+                )
 
 
 def _plain(text: str) -> str:

@@ -100,11 +100,10 @@ class Nats:
             oldest_s = 0.0 if not messages else None if first_s is None else max(0.0, now_s - first_s)
             count = whole(state.get("consumer_count"))
             queues.append(Queue(name, messages, oldest_s, consumers=count, arrived=arrived))
-        for each in consumers:
-            queues.append(self._consumer(name, each, state, now_s))
+        queues += [self._consumer(name, each, state, now_s) for each in consumers]
 
     def _named(self, stream: str, parties: list[Party]) -> list[Mapping[str, Any]]:
-        found = []
+        found: list[Mapping[str, Any]] = []
         for consumer in self._consumers:
             told = self._ask(f"CONSUMER.INFO.{stream}.{consumer}", _NO_CONSUMER)
             name = f"consumer {stream}/{consumer}"
@@ -115,9 +114,13 @@ class Nats:
 
     def _all(self, stream: str, notes: list[str]) -> list[Mapping[str, Any]]:
         told = self._ask(f"CONSUMER.LIST.{stream}", _NO_STREAM) or {}
-        found = [each for each in told.get("consumers") or [] if isinstance(each, dict)]
+        found: list[Mapping[str, Any]] = [
+            each for each in told.get("consumers") or [] if isinstance(each, dict)
+        ]
         if len(found) > MOST_CONSUMERS or (whole(told.get("total")) or 0) > len(found):
-            notes.append(f"{stream} has more than {len(found)} consumers: name those to watch with --consumer")
+            notes.append(
+                f"{stream} has more than {len(found)} consumers: name those to watch with --consumer"
+            )
         return found[:MOST_CONSUMERS]
 
     def _consumer(
@@ -126,7 +129,7 @@ class Nats:
         waiting, pending = whole(told.get("num_pending")), whole(told.get("num_ack_pending")) or 0
         delivered = whole(_map(told.get("delivered")).get("consumer_seq"))
         depth = None if waiting is None else waiting + pending
-        oldest_s = 0.0
+        oldest_s: float | None = 0.0
         if depth != 0:
             floor = whole(_map(told.get("ack_floor")).get("stream_seq")) or 0
             since = self._added(stream, floor + 1, state)

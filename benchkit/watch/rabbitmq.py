@@ -15,7 +15,7 @@ from benchkit.errors import BrokerError, UsageError
 from benchkit.watch.base import Look, Party, Queue, whole
 from benchkit.watch.rabbitmq_api import Management
 
-_NOT_FOUND: Final = 404
+_MISSING: Final = "there is no such queue"
 
 
 class Rabbitmq:
@@ -51,9 +51,9 @@ class Rabbitmq:
 
     def check(self) -> None:
         """Raises UsageError where a queue that is named does not exist."""
-        missing = next((party for party in self.look().parties if party.alive is False), None)
+        missing = next((name for name in self._queues if self._declared(name) is None), None)
         if missing is not None:
-            raise UsageError(f"{missing.name}: {missing.note}", where=self.pipeline)
+            raise UsageError(f"queue {missing}: {_MISSING}", where=self.pipeline)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -68,7 +68,7 @@ class Rabbitmq:
         notes: list[str] = []
         for name in self._queues:
             counts = self._declared(name)
-            parties.append(Party(f"queue {name}", counts is not None, note="" if counts else "there is no such queue"))
+            parties.append(Party(f"queue {name}", counts is not None, note="" if counts else _MISSING))
             if counts is None:
                 continue
             told = self._told(name, parties, notes)

@@ -14,7 +14,8 @@ ANSWER_S: Final = 5.0
 MOST_BYTES: Final = 1 << 20
 PORTS: Final = {"http": 15672, "https": 15671}
 _COLUMNS: Final = (
-    "messages_unacknowledged,head_message_timestamp,message_stats.publish,message_stats.publish_details.rate,"
+    # Of what has none of the columns the answer is an empty list.
+    "name,messages_unacknowledged,head_message_timestamp,message_stats.publish,message_stats.publish_details.rate,"
     "message_stats.ack,message_stats.ack_details.rate,message_stats.deliver_no_ack,"
     "message_stats.deliver_no_ack_details.rate,message_stats.get_no_ack,message_stats.get_no_ack_details.rate"
 )
@@ -45,13 +46,15 @@ class Management:
 
     def queue(self, name: str) -> dict[str, Any]:
         """What is known of one queue; raises BrokerError."""
-        path = f"{self._base}/api/queues/{quote(self._vhost, safe='')}/{quote(name, safe='')}?columns={_COLUMNS}"
+        path = (
+            f"{self._base}/api/queues/{quote(self._vhost, safe='')}/{quote(name, safe='')}?columns={_COLUMNS}"
+        )
         made = http.client.HTTPSConnection if self._https else http.client.HTTPConnection
         connection = made(self._host, self._port, timeout=ANSWER_S)
         try:
             connection.request("GET", path, headers={"Authorization": self._authorization})
-            answer = connection.getresponse()
-            content = answer.read(MOST_BYTES + 1)
+            with connection.getresponse() as answer:
+                content = answer.read(MOST_BYTES + 1)
         except (OSError, http.client.HTTPException, ValueError) as error:
             why = getattr(error, "strerror", None) or type(error).__name__
             raise BrokerError(f"the management API does not answer: {why}", where=self.where) from None

@@ -26,8 +26,10 @@ class Redis:
 
     def check(self) -> None:
         """Raises UsageError where a key is not what it is said to be."""
-        for each in (*self._lists, *self._streams):
-            each.check(self._server)
+        for key in self._lists:
+            key.check(self._server)
+        for stream in self._streams:
+            stream.check(self._server)
 
     def look(self) -> Look:
         """All lists and streams."""

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,10 @@ def command(*words: str | Path) -> list[str]:
 
 def environment() -> dict[str, str]:
     plain = {k: v for k, v in os.environ.items() if k not in {"NO_COLOR", "FORCE_COLOR", "COLUMNS"}}
-    return {**plain, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))}
+    return {
+        **plain,
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
+    }
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -145,7 +149,9 @@ def a_round() -> Round:
     queues = (
         Queue("frames", 12_345_678, 12.0, at_least=True),
         Queue("a-stream-with-a-long-name/and-a-group-with-one", 0, 0.0, pending=0, consumers=2),
-        Queue("events/workers", 17, 7200.0, pending=3, consumers=1, note="the oldest is frame-7, not received"),
+        Queue(
+            "events/workers", 17, 7200.0, pending=3, consumers=1, note="the oldest is frame-7, not received"
+        ),
         Queue("\x1b[31mred", None, None),
     )
     flows = {
@@ -166,10 +172,9 @@ def a_round() -> Round:
 
 
 def test_the_table_fits_80_columns_and_says_what_is_unknown():
-    console = Console(width=80, force_terminal=True, color_system=None, record=True, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
+    console = Console(width=80, force_terminal=True, color_system=None, record=True, file=StringIO())
     console.print(table(a_round(), 2, "every 1 s, Ctrl-C ends"))
     shown = console.export_text()
-    console.file.close()
     rows = shown.splitlines()
     assert max(map(len, rows)) <= 80
     text = " ".join(shown.split())
@@ -218,4 +223,6 @@ def test_a_series_that_ends_is_said_to_be_over_but_silence_of_a_server_ends_none
     assert (down.metric, down.value) == ("benchkit_up", 0.0)
     second = observing.seen(Look((Queue("a", 1),), (Party("broker", True),)), 3 * S)
     assert [each.labels["queue"] for each in second if each.value != each.value] == ["b"]
-    assert not [each for each in observing.seen(Look((Queue("a", 1),)), 4 * S) if each.labels.get("queue") == "b"]
+    assert not [
+        each for each in observing.seen(Look((Queue("a", 1),)), 4 * S) if each.labels.get("queue") == "b"
+    ]

@@ -20,7 +20,13 @@ from benchkit.cli.watch import watch
 pytest.importorskip("prometheus_client")
 from prometheus_client.parser import text_string_to_metric_families
 
-LABELS = {"pipeline": "cameras", "party": "worker-0", "queue": "frames", "promise": "p99", "objective": "0.99"}
+LABELS = {
+    "pipeline": "cameras",
+    "party": "worker-0",
+    "queue": "frames",
+    "promise": "p99",
+    "objective": "0.99",
+}
 
 TEXT = {"type": "string", "minLength": 1}
 SOURCE = {
@@ -30,7 +36,17 @@ SOURCE = {
 }
 PANEL = {
     "type": "object",
-    "required": ["id", "type", "title", "description", "datasource", "gridPos", "fieldConfig", "options", "targets"],
+    "required": [
+        "id",
+        "type",
+        "title",
+        "description",
+        "datasource",
+        "gridPos",
+        "fieldConfig",
+        "options",
+        "targets",
+    ],
     "properties": {
         "id": {"type": "integer", "minimum": 1},
         "type": {"enum": ["timeseries", "stat", "state-timeline"]},
@@ -62,12 +78,19 @@ PANEL = {
                             "required": ["mode", "steps"],
                             "properties": {
                                 "mode": {"enum": ["absolute", "percentage"]},
-                                "steps": {"type": "array", "minItems": 1, "items": {"required": ["color", "value"]}},
+                                "steps": {
+                                    "type": "array",
+                                    "minItems": 1,
+                                    "items": {"required": ["color", "value"]},
+                                },
                             },
                         },
                         "mappings": {
                             "type": "array",
-                            "items": {"required": ["type", "options"], "properties": {"type": {"const": "value"}}},
+                            "items": {
+                                "required": ["type", "options"],
+                                "properties": {"type": {"const": "value"}},
+                            },
                         },
                     },
                 },
@@ -85,10 +108,20 @@ PANEL = {
         },
     },
 }
+VARIABLES = ["query", "adhoc", "constant", "datasource", "interval", "textbox", "custom", "system"]
 # What Grafana's own kind `dashboard` asks of schemaVersion 36 (kinds/dashboard/dashboard_kind.cue).
 SCHEMA = {
     "type": "object",
-    "required": ["title", "style", "editable", "graphTooltip", "schemaVersion", "panels", "templating", "time"],
+    "required": [
+        "title",
+        "style",
+        "editable",
+        "graphTooltip",
+        "schemaVersion",
+        "panels",
+        "templating",
+        "time",
+    ],
     "properties": {
         "id": {"type": "null"},
         "title": TEXT,
@@ -110,9 +143,7 @@ SCHEMA = {
                     "items": {
                         "required": ["type", "name"],
                         "properties": {
-                            "type": {
-                                "enum": ["query", "adhoc", "constant", "datasource", "interval", "textbox", "custom", "system"]
-                            },
+                            "type": {"enum": VARIABLES},
                             "hide": {"enum": [0, 1, 2]},
                         },
                     },

@@ -52,7 +52,9 @@ class Stream:
     def take(self, consumer: str) -> bytes:
         """Where to acknowledge the one message that is taken."""
         self.wire.write(b"SUB tests.pull 7\r\nUNSUB 7 1\r\n")
-        self.wire.write(publish(f"$JS.API.CONSUMER.MSG.NEXT.{self.name}.{consumer}".encode(), b"", b"tests.pull"))
+        self.wire.write(
+            publish(f"$JS.API.CONSUMER.MSG.NEXT.{self.name}.{consumer}".encode(), b"", b"tests.pull")
+        )
         while not (message := self.wire.message()):
             pass
         self.wire.text(message)
@@ -115,7 +117,13 @@ def test_a_consumer_waits_for_what_is_pending_and_what_was_not_delivered(stream,
     frames.put(5)
     probe = opened("FRAMES")
     (found,) = probe.look().queues
-    assert (found.name, found.depth, found.pending, found.handled, found.arrived) == ("FRAMES/workers", 5, 0, 0, 5)
+    assert (found.name, found.depth, found.pending, found.handled, found.arrived) == (
+        "FRAMES/workers",
+        5,
+        0,
+        0,
+        5,
+    )
     replies = [frames.take("workers") for _ in range(3)]
     frames.ack(replies[0])
     (found,) = probe.look().queues

@@ -90,7 +90,10 @@ def test_hops_are_queues_of_their_own(folder):
     one.write(Mark.RECEIVED, 1)
     one.write(Mark.DONE, 1)
     one.write(Mark.PRODUCED, 1, 0, 0, 1)
-    assert [(queue.name, queue.depth) for queue in Trace(folder).look().queues] == [("hop-0", 0), ("hop-1", 1)]
+    assert [(queue.name, queue.depth) for queue in Trace(folder).look().queues] == [
+        ("hop-0", 0),
+        ("hop-1", 1),
+    ]
 
 
 PROGRAM = """

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import psutil
+
 from benchkit.alerts import Evaluator, Notice, Observation
 from benchkit.alerts.options import read
 from benchkit.watch.base import Probe, Queue
@@ -19,15 +21,17 @@ class Kept:
 
     def __init__(self, *rules: object, step_s: float = 0.0) -> None:
         self._evaluator = Evaluator(read({"rules": list(rules) or "default"}).evaluated)
-        self._step_ns = int(step_s * 1e9)
-        self._rounds = 0
+        self.step_s = step_s
+        self._later_ns = 0
         self.notices: list[Notice] = []
 
     def feed(self, observations: Sequence[Observation], now_ns: int | None = None) -> list[Notice]:
         assert now_ns is not None
-        self._rounds += 1
-        later = self._rounds * self._step_ns
-        moved = [Observation(each.at_ns + later, each.metric, each.labels, each.value) for each in observations]
+        self._later_ns += int(self.step_s * 1e9)
+        later = self._later_ns
+        moved = [
+            Observation(each.at_ns + later, each.metric, each.labels, each.value) for each in observations
+        ]
         said = self._evaluator.feed(moved, now_ns + later)
         self.notices += said
         return said
@@ -49,6 +53,13 @@ def watching(probe: Probe, alerts: Kept, patience_s: float = PATIENCE_S) -> Iter
         yield watch
     finally:
         watch.close()
+
+
+def stop(process: psutil.Process) -> None:
+    """Stopped when this returns: a signal takes a moment to reach all threads."""
+    process.suspend()
+    while process.status() != psutil.STATUS_STOPPED:
+        pass
 
 
 def queue(seen: Round, name: str) -> Queue:
