@@ -84,7 +84,7 @@ def soak(out: Path | None, lasting_s: float, watch: Watch) -> Found:
     plan = scenario.load(SCENARIO, sets=[f"blocks.soak={lasting_s}s"])
     recording = Recording(out)
     try:
-        run = Runner(plan, watch, recording=recording).run()
+        run = Runner(plan, watch, recording=recording, floors=False).run()
         made = document(run)
         if out is not None:
             recording.finish(run, made)

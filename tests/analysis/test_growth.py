@@ -90,7 +90,7 @@ def test_a_slope_that_is_added_is_found_whole(per_hour: float, seed: int) -> Non
 def test_intervals_allow_for_windows_that_depend_on_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     held = covered()
     monkeypatch.setattr(growing, "_dependence", lambda _: 1.0)
-    assert covered() + 20 <= held
+    assert covered() + 15 <= held
     assert held >= 160
 
 

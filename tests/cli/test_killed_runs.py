@@ -18,7 +18,7 @@ from benchkit.errors import RecordError
 from benchkit.records import folder as records
 from benchkit.runtime.folders import SEGMENTS
 
-KILLS = int(os.environ.get("BENCHKIT_KILLED_RUNS", "6"))
+KILLS = int(os.environ.get("BENCHKIT_KILLED_RUNS", "4"))
 """BENCHKIT_KILLED_RUNS=300 is the long form; BENCHKIT_KILLED_RUNS_LOG=FILE goes on with what the file holds."""
 LOG = os.environ.get("BENCHKIT_KILLED_RUNS_LOG", "")
 STAYS = """

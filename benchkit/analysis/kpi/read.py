@@ -12,8 +12,9 @@ from benchkit.analysis.outcome import Outcome, outcome
 from benchkit.errors import RecordError
 
 Kind = Literal["performance", "stability"]
+Verdict = Literal["PASS", "WARN", "FAIL", "INCONCLUSIVE"]
 _LONGEST: Final = 300
-_BY_VERDICT: Final[Mapping[str, Outcome]] = {
+_BY_VERDICT: Final[Mapping[Verdict, Outcome]] = {
     "PASS": "passed", "WARN": "passed", "FAIL": "failed", "INCONCLUSIVE": "undecided"
 }  # fmt: skip
 
@@ -137,7 +138,7 @@ class _Figure(_Part):
 
 
 class _Gate(_Part):
-    verdict: Text
+    verdict: Verdict
     interrupted: bool = False
     same_build: bool = False
     scenario: Any = ""
@@ -153,7 +154,7 @@ class _Comparison(_Part):
 
 
 class _Check(_Part):
-    verdict: Text
+    verdict: Verdict
     comparison: _Comparison | None = None
 
 
@@ -213,7 +214,7 @@ def _check_of(check: _Check, run: _Run) -> Check:
 def of_gate(document: Mapping[str, Any], name: str) -> Entry:
     """The entry of a gate.json (`benchkit check --base`); raises RecordError naming the field."""
     gate = _checked(_Gate, document, name)
-    ended: Outcome = "interrupted" if gate.interrupted else _BY_VERDICT.get(gate.verdict, "undecided")
+    ended: Outcome = "interrupted" if gate.interrupted else _BY_VERDICT[gate.verdict]
     worse = sum(row.verdict == "FAIL" for row in gate.rows) + len(gate.missing)
     return Entry(
         name, "performance", _text(gate.scenario) or "unnamed", gate.started_utc, release("", gate.environment), ended,
