@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import select
 import socket
 import struct
 import threading
@@ -119,6 +120,7 @@ def test_a_frame_of_the_unix_transport() -> None:
     for length in (GIB, (1 << 63) - 1, (1 << 64) - 1):
         with little_memory(), said(HEAD.pack(MESSAGE, length)) as sock:
             made = Link(sock, Pool(4096), 4096)
+            assert select.select((sock,), (), (), 10)[0]
             with pytest.raises(OSError, match="announced"):
                 made.frame()
 
