@@ -75,6 +75,16 @@ def parse_bytes(value: Any) -> Any:
     return _no_bool(value, "a size; write for example 512KiB or 6MiB")
 
 
+def parse_share(value: Any) -> Any:
+    """`3%` -> 0.03; numbers pass; a percentage that is none raises ValueError."""
+    if isinstance(value, str) and value.strip().endswith("%"):
+        try:
+            return float(value.strip()[:-1]) / 100
+        except ValueError:
+            raise ValueError("not a share; write for example 3% or 0.03") from None
+    return value
+
+
 def parse_frame_size(value: Any) -> Any:
     """`1920x1080` -> (1920, 1080), width first; pairs pass."""
     if isinstance(value, str):
@@ -107,6 +117,11 @@ BytesPerSecond = Annotated[
     float, BeforeValidator(parse_bytes_per_s), Field(ge=0, allow_inf_nan=False), _schema("2MB/s")
 ]
 Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(ge=0), _schema("6MiB", "integer")]
+Share = Annotated[
+    float,
+    BeforeValidator(parse_share),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}], "examples": ["3%"]}),
+]
 FrameSize = Annotated[
     tuple[Annotated[int, Field(ge=2, le=16384)], Annotated[int, Field(ge=2, le=16384)]],
     BeforeValidator(parse_frame_size),

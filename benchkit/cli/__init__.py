@@ -22,12 +22,14 @@ from benchkit.cli.doctor import doctor
 from benchkit.cli.exits import FAILED, INTERRUPTED, READER_GONE
 from benchkit.cli.export import export
 from benchkit.cli.floors import floors
+from benchkit.cli.kpi import kpi
 from benchkit.cli.list import list_plugins
 from benchkit.cli.new import new
 from benchkit.cli.report import report
 from benchkit.cli.run import run
 from benchkit.cli.schema import schema
 from benchkit.cli.selftest import selftest
+from benchkit.cli.watch import watch
 from benchkit.errors import BenchkitError
 from benchkit.hiding import Hiding, notice, notice_environment
 
@@ -45,7 +47,8 @@ def cli() -> None:
 
 
 for command in (
-    run, analyze, compare, check, baseline, report, export, list_plugins, doctor, floors, selftest, schema, new,
+    run, analyze, watch, compare, check, baseline, report, kpi, export, list_plugins, doctor, floors, selftest,
+    schema, new,
 ):  # fmt: skip
     cli.add_command(command)
 

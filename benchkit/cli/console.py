@@ -31,12 +31,15 @@ def printable(text: str) -> str:
 
 
 @contextmanager
-def progress(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """Shows where a run stands: a bar with the time left on a terminal, plain lines elsewhere."""
+def progress(*, quiet: bool, console: Console | None = None) -> Iterator[Callable[[Progress], None]]:
+    """Shows where a run stands: a bar with the time left on a terminal, plain lines elsewhere.
+
+    What is printed on `console` meanwhile stands above the bar.
+    """
     if quiet:
         yield lambda _: None
     elif sys.stderr.isatty():
-        yield from _bar()
+        yield from _bar(console)
     else:
         yield _lines()
 

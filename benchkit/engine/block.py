@@ -41,7 +41,7 @@ def run_block(
     try:
         _open_workers(crew, ends, task, workers)
         counted = place.server_times()
-        with Outside(place.broker_pid, place.broker_counts) as outside:
+        with Outside(place.broker_pid, place.broker_counts) as outside, place.watching(crew, ends):
             for number, party in enumerate(ends.hands):
                 ends.producing.append(
                     (party, party.post("produce", task=fan_in.part(producing, number).plain()))

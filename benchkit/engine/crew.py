@@ -20,6 +20,10 @@ from benchkit.hiding import hidden, hide
 from benchkit.runtime.child import end, module, module_environment
 
 _MID_MESSAGE_S = 20.0
+_MOST_SAID = 64
+"""Events of one party that are taken in before somebody looks."""
+Pulse = tuple[Callable[[], float], Callable[[], None]]
+"""In how many seconds to look, and the look."""
 
 
 class Party:
@@ -115,6 +119,7 @@ class Crew:
         self._parties: dict[str, Party] = {}
         self._selector = selectors.DefaultSelector()
         self._cores: dict[str, tuple[int, ...]] = {}
+        self._pulse: Pulse | None = None
 
     def place(self, cores: dict[str, tuple[int, ...]]) -> None:
         """Which cores a role gets when it is started next."""
@@ -130,9 +135,37 @@ class Crew:
         self._selector.register(party.channel, selectors.EVENT_READ, party)
         return party
 
+    def pids(self) -> dict[str, int]:
+        """The processes that live, by role."""
+        return {role: party.process.pid for role, party in self._parties.items() if not party.dead}
+
     def pump(self, timeout_s: float) -> None:
         """Take in what the parties say, waiting at most `timeout_s` for something."""
-        for key, _ in self._selector.select(timeout_s):
+        if self._pulse is None:
+            self._take_in(timeout_s)
+            return
+        due_s, look = self._pulse
+        self._take_in(min(timeout_s, max(0.0, due_s())))
+        if due_s() <= 0:
+            # Everything that was said is heard before anybody is called silent.
+            for _ in range(_MOST_SAID):
+                if not self._take_in(0):
+                    break
+            look()
+
+    @contextmanager
+    def pulsed(self, due_s: Callable[[], float], look: Callable[[], None]) -> Iterator[None]:
+        """While somebody is waited for, `look` is called when the seconds that `due_s` tells are over."""
+        self._pulse = due_s, look
+        try:
+            yield
+        finally:
+            self._pulse = None
+
+    def _take_in(self, timeout_s: float) -> bool:
+        """One event of each party that has one; whether there was any."""
+        found = self._selector.select(timeout_s)
+        for key, _ in found:
             party: Party = key.data
             try:
                 event = _event(party.channel.recv())
@@ -140,6 +173,7 @@ class Crew:
                 self._bury(party)
             else:
                 party.hear(_public(event))
+        return bool(found)
 
     def wait(self, done: Callable[[], bool], timeout_s: float) -> bool:
         """Pump until `done()`; False when the time is up first."""

@@ -348,6 +348,11 @@ class FlowingProducer(FlowLoop):
 
     # What is reported ----------------------------------------------------------------------------------
 
+    @property
+    def handed_over(self) -> int:
+        """See Producer; what waits here or was dropped here was not."""
+        return super().handed_over - len(self._waiting) - sum(self._drops.values())
+
     def result(self) -> dict[str, Any]:
         """See Producer.result; with `traffic`, and the column `again`."""
         found = super().result()

@@ -227,6 +227,7 @@ def do_produce(work: Work) -> dict[str, Any]:
                 producer = made(
                     task, feed, coder, sender, SHELF.expected.get(task.cell, {}), lambda: bool(work.stopping)
                 )
+                work.progress, work.handed = (lambda: producer.handed_over), (lambda: producer.outstanding)
                 error = _attempt(watch.around(lambda: producer.run(schedule)))
                 work.tell("counted", counts=counting.counted(end))
                 work.tell("measured", **producer.result(), error=error, path=path, ran_on=placement.ran_on())

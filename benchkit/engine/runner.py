@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
+from benchkit.alerts.alerting import Alerting
 from benchkit.analysis.hops import messages_of
 from benchkit.analysis.whatif.figures import unloaded_ns
 from benchkit.engine import chain, fan_in, floors, placement
+from benchkit.engine.alerted.live import Live, Watched
 from benchkit.engine.block import run_block
 from benchkit.engine.canary import Canary, Look
 from benchkit.engine.crew import Crew, crew
 from benchkit.engine.describing import describe, plugins_of
+from benchkit.engine.faulted import lane
+from benchkit.engine.garbage import Collecting
+from benchkit.engine.holdings import Holdings
 from benchkit.engine.profiling import profiled
 from benchkit.engine.ready import ReadyCell, make_ready
 from benchkit.engine.search import Searches, Turn
 from benchkit.engine.site import Site
-from benchkit.engine.underway import Place
+from benchkit.engine.underway import Place, Watching
 from benchkit.engine.whatif import Tools, Trials
 from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError, StorageError, UsageError
 from benchkit.hiding import hide
 from benchkit.records.environment import environment
+from benchkit.records.faults import Trial
+from benchkit.records.operations import Operations
 from benchkit.records.recording import Recording
 from benchkit.records.run import Block, Cell, Failure, Resumption, Run
 from benchkit.records.samples import Samples
+from benchkit.records.seen import Holding
 from benchkit.runtime.folders import run_folder
 from benchkit.scenario.order import Stream, seed_for
-from benchkit.scenario.plan import Plan
+from benchkit.scenario.plan import Plan, PlannedCell
 from benchkit.transports.base import Address
 
 
@@ -62,12 +72,18 @@ class Runner:
         recording: Recording | None = None,
         before: Run | None = None,
         floors: bool = True,
+        meanwhile: Callable[[], None] = lambda: None,
+        alerts: Alerting | None = None,
     ) -> None:
         """`recording` takes finished blocks (default: in memory); `before` is the header of a run to resume.
 
-        Without `floors` the machine's are not measured.
+        Without `floors` the machine's are not measured. `meanwhile` is called while the parties' processes start:
+        what is imported there costs no time of its own. `alerts` are fed while blocks are measured.
         """
+        self._live = None if alerts is None else Live(alerts, plan.slo)
+        self._alerts_before = (before.alerts or []) if before else []
         self._floors = floors
+        self._meanwhile = meanwhile
         self._plan = plan
         self._watch = watch
         self._profile = profile
@@ -80,6 +96,8 @@ class Runner:
         self._ready: dict[int, ReadyCell] = {}
         self._failures = self._header.failures
         self._canary = Canary()
+        self._holdings = Holdings()
+        self._collecting = Collecting()
         self._cores: dict[str, tuple[int, ...]] = {}
         self._unloaded_s: dict[int, float] = {}
         """How long a message of each cell took when it was alone, of its last block."""
@@ -105,8 +123,14 @@ class Runner:
                     raise _refused(error) from error
                 raise
             self._failures.append(_failure("runner", error))
+        if self._live is not None:
+            self._live.close()
         self._header.environment = environment()
         return self._recording.whole(self.header())
+
+    def alerts(self) -> list[dict[str, Any]] | None:
+        """What was told so far, of a run that was taken up again before as well; None where no rules are set."""
+        return None if self._live is None else [*self._alerts_before, *self._live.alerting.log()]
 
     def header(self) -> Run:
         """The run so far, without blocks and samples."""
@@ -115,6 +139,7 @@ class Runner:
         header.duration_s = self._spent_before_s + now - self._began_s
         header.written_utc = _utc()
         header.cells = [self._records[index] for index in sorted(self._records)]
+        header.alerts = self.alerts()
         return header
 
     def _measure(self, members: Crew, site: Site) -> None:
@@ -125,6 +150,7 @@ class Runner:
         first = chain.stage_roles(self._plan.cells[0])[:1]
         for role in (*fan_in.roles(producers), *first, "oracle"):
             members.get(role)
+        self._meanwhile()
         for index in range(len(self._plan.cells)):
             self._watch(Progress("making messages", 0, total, self._plan.cells[index].id))
             self._make_ready(members, site, index)
@@ -136,6 +162,7 @@ class Runner:
         measured = self._rounds(members, site)
         measured = self._search(members, site, measured)
         measured = self._what_if(members, site, measured)
+        self._faults(site)
         if self._profile:
             for index, ready in self._ready.items():
                 self._watch(Progress("profiling", index, len(self._plan.cells), ready.cell.id))
@@ -209,6 +236,20 @@ class Runner:
         trials = Trials(self._plan, self._plan.what_if, self._ready, tools, self._unloaded_s)
         return trials.run(self._header, position)
 
+    def _faults(self, site: Site) -> None:
+        """Trials in which something goes wrong; they have parties of their own."""
+
+        def tell(doing: str, done: int, total: int, cell: str) -> None:
+            self._watch(Progress(doing, done, total, cell))
+
+        def keep(trial: Trial, operations: Operations) -> None:
+            self._recording.keep_trial(self.header(), trial, operations)
+
+        before = self._recording.trials
+        left, errors = lane.run(self._plan, site, before.all if before else (), keep, tell)
+        self._header.not_faulted = tuple(left)
+        self._failures += [_failure("faults", error) for error in errors]
+
     def _tell(self, doing: str, done: int, total: int) -> None:
         self._watch(Progress(doing, done, total))
 
@@ -271,6 +312,7 @@ class Runner:
                 address.broker_pid,
                 server_times=ready.server_times,
                 broker_counts=ready.broker_counts,
+                watching=self._watching(ready.cell, address, turn),
             )
             task = ready.task(self._plan, round_)
             if turn:
@@ -278,7 +320,7 @@ class Runner:
             before = self._canary.look()
             block, samples = run_block(members, task, place, ready.hosts)
             block = self._surroundings(block, before, address)
-            block = replace(block, hop_claims=ready.hop_claims)
+            block = replace(block, hop_claims=ready.hop_claims, held=self._held(members, ready, address))
             if ready.linking is not None:
                 block = replace(block, links=ready.linking.seen())
         except BenchkitError as error:
@@ -295,10 +337,24 @@ class Runner:
         self._take_down(ready)
         self._recording.keep(self.header(), block, samples)
         samples = messages_of(ready.record, samples)
+        self._tell_rules(block, samples, turn)
         if self._plan.what_if is not None:
             self._unloaded_s[index] = unloaded_ns(samples) / 1e9
         ready.count_on(self._recording.next_seq[block.cell])
+        self._collecting.between()
         return block, samples
+
+    def _watching(self, cell: PlannedCell, address: Address, turn: Turn | None) -> Watching:
+        """What looks on while a block of this cell is measured."""
+        if self._live is None:
+            return lambda _, __: nullcontext()
+        afters = tuple(hop.after for hop in cell.hops) or (-1,)
+        return self._live.watching(Watched(cell.id, address.broker_pid, turn is None, afters, cell.replies))
+
+    def _tell_rules(self, block: Block, messages: Samples, turn: Turn | None) -> None:
+        """A search tries on purpose what cannot be borne: of its blocks nobody is told."""
+        if self._live is not None and turn is None:
+            self._live.measured(block, messages)
 
     def _surroundings(self, block: Block, before: Look, address: Address) -> Block:
         """With what was seen from outside: the machine's part, the broker's core, the transport's claim."""
@@ -306,6 +362,11 @@ class Runner:
         core = placement.ran_on(address.broker_pid) if address.broker_pid is not None else None
         ran_on = block.ran_on if core is None else {**block.ran_on, "broker": core}
         return replace(block, disturbance=disturbance, ran_on=ran_on, claimed=dict(address.claim))
+
+    def _held(self, members: Crew, ready: ReadyCell, address: Address) -> dict[str, Holding]:
+        broker = {} if address.broker_pid is None else {"broker": address.broker_pid}
+        link = {} if ready.linking is None else {"link": ready.linking.pid}
+        return self._holdings.look({"runner": os.getpid(), **members.pids(), **broker, **link})
 
     def _take_down(self, ready: ReadyCell) -> None:
         try:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchkit.engine.crew import Party
+from benchkit.engine.crew import Crew, Party
 from benchkit.records.run import Failure
 
 _QUIET_S = 0.25
 """The block is drained when no worker got any further for this long, or for half of a longer drain."""
+
+
+Watching = Callable[[Crew, "Ends"], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Place:
     """What an external stage's own counters say."""
     broker_counts: Callable[[], Mapping[str, int] | None] = lambda: None
     """What a broker's own counters say."""
+    watching: Watching = lambda _, __: nullcontext()
+    """What looks on while messages flow; nothing where no alerts are set."""
 
 
 @dataclass(slots=True)

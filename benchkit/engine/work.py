@@ -30,7 +30,7 @@ class Work:
         """A worker that was held back may begin."""
         self.progress: Callable[[], int] = int
         self.handed: Callable[[], int] = int
-        """Messages that a worker in the middle of a pipeline has handed on."""
+        """Messages that a worker in the middle of a pipeline has handed on; of a producer, answers that it awaits."""
 
     def stopped(self) -> str:
         """Asked in loops: has the runner said stop, and how?"""

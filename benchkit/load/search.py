@@ -5,16 +5,16 @@ A scenario names them by `find`, as it names an arrival by `arrival`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from benchkit.load.base import Arrival, OpenArrival
 from benchkit.load.constant import Constant
 from benchkit.load.poisson import Poisson
-from benchkit.units import PerSecond, Seconds
+from benchkit.units import PerSecond, Seconds, Share
 
 SETTLING: int = 40
 """A block of random arrivals lasts so many times the longest latency promised.
@@ -25,23 +25,6 @@ the capacity by: 10 limits 11%, 20 limits 5%, 40 limits 2%, 80 limits 1%.
 """
 
 Limit = Annotated[Seconds, Field(gt=0)]
-
-
-def _parse_share(value: Any) -> Any:
-    """`3%` -> 0.03; numbers pass."""
-    if isinstance(value, str) and value.strip().endswith("%"):
-        try:
-            return float(value.strip()[:-1]) / 100
-        except ValueError:
-            raise ValueError("not a share; write for example 3% or 0.03") from None
-    return value
-
-
-Share = Annotated[
-    float,
-    BeforeValidator(_parse_share),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string"}], "examples": ["3%"]}),
-]
 
 
 class Promises(BaseModel):

@@ -61,7 +61,7 @@ def header(run: Run, rows: dict[str, int], blocks_bytes: int) -> dict[str, Any]:
 
 
 def _plain_fields() -> list[dataclasses.Field[Any]]:
-    return [field for field in dataclasses.fields(Run) if field.name != "samples"]
+    return [field for field in dataclasses.fields(Run) if field.name not in ("samples", "faults")]
 
 
 @cache
@@ -105,10 +105,15 @@ def _first(error: ValidationError) -> str:
     return f"{place}: {first['msg']}"
 
 
+@cache
+def _block() -> TypeAdapter[Block]:
+    return TypeAdapter(Block)
+
+
 def blocks(folder: Path, size: int) -> Iterator[Block]:
     """The blocks in the first `size` bytes of blocks.jsonl; raises RecordError."""
     file = folder / "blocks.jsonl"
-    adapter = TypeAdapter(Block)
+    adapter = _block()
     with _opened(file, folder) as opened:
         read = 0
         while line := opened.readline(_LONGEST_LINE + 1):
@@ -137,7 +142,8 @@ def samples(folder: Path, cell: str, rows: int, *, growing: bool = False) -> Sam
             if np.lib.format.read_magic(opened) != (1, 0):
                 raise damaged(file, "not a sample file of this schema")
             shape, _, dtype = np.lib.format.read_array_header_1_0(opened)
-        except (ValueError, TypeError, SyntaxError, TokenError) as error:  # numpy parses the head as Python
+        except (ValueError, TypeError, SyntaxError, TokenError, RecursionError, MemoryError) as error:
+            # numpy parses the head as Python.
             raise damaged(file, "not a sample file") from error
         if dtype != SAMPLE or len(shape) != 1:
             raise damaged(file, "its columns are not those of this schema")
@@ -211,3 +217,14 @@ def check_schema(text: str, file: Path) -> dict[str, Any]:
             remedy="pip install --upgrade benchkit",
         )
     return dict(content)
+
+
+def plain_json(text: str, file: Path, schema: str) -> dict[str, Any]:
+    """The content of a JSON file of exactly this schema; raises RecordError."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise damaged(file, "not whole JSON") from error
+    if not isinstance(content, dict) or content.get("schema") != schema:
+        raise damaged(file, f"its schema is not {schema}")
+    return content

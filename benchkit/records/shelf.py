@@ -49,6 +49,11 @@ def is_run(path: Path) -> bool:
     return path.name == "run.json" or not path.exists()
 
 
+def is_empty(path: Path) -> bool:
+    """A run whose runner died before it had kept its first block: there is nothing to read."""
+    return path.resolve().name.endswith(PARTIAL) and not (path / "record.json").exists()
+
+
 def is_ours(path: Path) -> bool:
     """Whether `benchkit report` wrote it beside the runs: `results/*` names that too."""
     return path.name in _OURS or (path.name.startswith(COMPARED) and (path / "report.html").is_file())

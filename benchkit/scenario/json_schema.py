@@ -6,10 +6,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from benchkit.alerts.options import AlertOptions
 from benchkit.errors import BenchkitError
-from benchkit.scenario import fieldtypes
+from benchkit.scenario import faulting, fieldtypes
 from benchkit.scenario.hops import MAX_HOPS
-from benchkit.scenario.model import AXES, WHOLE, Axis, Header, tag_of
+from benchkit.scenario.model import AXES, WHOLE, Axis, FaultOptions, Header, tag_of
 from benchkit.scenario.pipeline import PLUGINS, HopOptions
 from benchkit.scenario.select import KEYS as MATCHED
 
@@ -22,7 +23,8 @@ def schema() -> Schema:
     header = _options(Header, "header", definitions, sweep=False)
     axes = {name: _axis(axis, definitions, partial=False) for name, axis in AXES.items()}
     partial = {name: _axis(axis, definitions, partial=True) for name, axis in AXES.items()}
-    whole = {name: _object(model, name, definitions) for name, model in WHOLE.items()}
+    whole = {name: _object(model, name, definitions) for name, model in WHOLE.items() if name != "alerts"}
+    whole["alerts"] = _alerts(definitions)
     matched: Schema = {"type": ["string", "integer", "boolean", "null"]}
     exclude = {key: _or_list(matched) for key in MATCHED}
     include = {"type": "object", "properties": partial, "additionalProperties": False, "minProperties": 1}
@@ -35,6 +37,7 @@ def schema() -> Schema:
             **header["properties"],
             **axes,
             **whole,
+            "faults": _faults(definitions),
             "promises": _promises(),
             "exclude": _list_or_one(
                 {"type": "object", "properties": exclude, "additionalProperties": False, "minProperties": 1},
@@ -60,6 +63,34 @@ def _promises() -> Schema:
         "description": about,
         "anyOf": [sentence, {"type": "array", "items": sentence}, {"type": "null"}],
     }
+
+
+def _faults(definitions: Schema) -> Schema:
+    """A list of faults, or a mapping with the list and how long the parts of a trial last."""
+    definitions["fault"] = _plugins(faulting.AXIS, definitions, partial=False)
+    # A fault without options has no meaning of its own, so its name alone is none.
+    definitions["fault"] = {"oneOf": definitions["fault"]["oneOf"][1:]}
+    faults = {"type": "array", "items": {"$ref": "#/$defs/fault"}}
+    asked = _options(FaultOptions, "faults", definitions, sweep=False)
+    asked["properties"][faulting.INJECT] = {"description": "what goes wrong, one after the other", **faults}
+    about = "what goes wrong in trials of their own: benchkit run --faults"
+    return {"description": about, "anyOf": [faults, asked, {"type": "null"}]}
+def _alerts(definitions: Schema) -> Schema:
+    """`default`, or rules and sinks, each by its name or as a mapping with its options."""
+    properties: Schema = {"heartbeat": AlertOptions.model_json_schema()["properties"]["heartbeat"]}
+    for name, (key, table) in AlertOptions.sections.items():
+        described = []
+        for kind, model in table.items():
+            found = _options(model, f"alerts.{kind}", definitions, sweep=False)
+            found["properties"] = {key: {"const": kind}, **found["properties"]}
+            found["required"] = [key, *found["required"]]
+            described.append(found)
+        names = [*table, "default"] if name == "rules" else list(table)
+        about = AlertOptions.model_fields[name].description or ""
+        properties[name] = _list_or_one({"anyOf": [{"enum": names}, *described]}, about)
+    section = {"type": "object", "properties": properties, "additionalProperties": False}
+    about = "rules that are evaluated while the blocks are measured, and where their notices go"
+    return {"description": about, "anyOf": [{"const": "default"}, section, {"type": "null"}]}
 
 
 def _list_or_one(item: Schema, description: str) -> Schema:

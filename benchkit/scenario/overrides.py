@@ -70,6 +70,8 @@ def _is_public(path: tuple[str, ...]) -> bool:
         return _is_public_in_hop(head[2:] if head[1].isdecimal() else head[1:])
     if len(head) == 1:
         return head[0] in KEYS
+    if head[0] == "faults":
+        return True
     if head[0] in WHOLE:
         return head[1] in WHOLE[head[0]].model_fields
     axis = AXES.get(head[0])

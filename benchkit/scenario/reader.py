@@ -257,9 +257,15 @@ def _atom(kind: str, text: str) -> Atom:
         case "bool":
             return text.lower() == "true"
         case "int" if len(text) <= _MAX_DIGITS:
-            return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+            try:
+                return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+            except ValueError:  # its tag was written, and is not what the text is
+                raise ValueError(f"not a whole number: {text}", _REMEDY) from None
         case "float" if len(text) <= _MAX_DIGITS:
-            number = math.inf if text[-1].isalpha() else float(text)
+            try:
+                number = math.inf if text[-1:].isalpha() else float(text)
+            except ValueError:  # likewise
+                raise ValueError(f"not a number: {text}", _REMEDY) from None
             if not math.isfinite(number):
                 raise ValueError(f"not a finite number: {text}", _REMEDY)
             return number

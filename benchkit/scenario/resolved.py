@@ -8,7 +8,7 @@ from typing import Any, cast
 from benchkit.flow.options import FlowOptions
 from benchkit.hiding import hidden
 from benchkit.link.options import LinkOptions
-from benchkit.scenario import gating
+from benchkit.scenario import alerting, faulting, gating
 from benchkit.scenario.hops import Hop, Pipeline
 from benchkit.scenario.model import BlockOptions, Choice, Group, Rule, Scenario, tag_of
 from benchkit.scenario.redact import recorded
@@ -37,6 +37,10 @@ def resolved(scenario: Scenario, blocks: BlockOptions) -> dict[str, object]:
         whole["gate"] = recorded(gating.plain(scenario.gate, scenario.gate_rules), folder)
     if scenario.what_if is not None:
         whole["what_if"] = recorded(scenario.what_if.model_dump(exclude_none=True), folder)
+    if scenario.faulting is not None:
+        whole["faults"] = recorded(faulting.plain(scenario.faulting), folder)
+    if scenario.alerts is not None:
+        whole["alerts"] = alerting.given(scenario.alerts, folder)
     found = {**header, **base, **whole}
     if scenario.budgets:
         found["promises"] = list(scenario.budgets)

@@ -52,6 +52,10 @@ blocks: {rounds: 3, duration: 1s, warmup: 200ms, drain: 2s}
 # How much slower than another build is still the same, for `benchkit check --base REF`.
 # gate: {p50: 3%, p99: 10%, throughput: 3%, blocks: 20, cells: [{transport: http, p50: 5%}]}
 
+# What is told at once: a dead party, a stalled queue, a growing backlog, loss, a promise that burns its budget.
+# alerts: default
+# alerts: {heartbeat: 1s, rules: [default, {rule: frame-age, above: 500ms}], sinks: [terminal]}
+
 # Combinations to leave out, and further groups, each laid over the sections above.
 # exclude:
 #   - {transport: http, codec: json-base64}

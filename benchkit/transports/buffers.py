@@ -79,10 +79,11 @@ class Pool:
     One thread may take while another gives back.
     """
 
-    __slots__ = ("_free", "nbytes")
+    __slots__ = ("_free", "_touch", "nbytes")
 
     def __init__(self, nbytes: int, ready: int = 0) -> None:
         self.nbytes = nbytes
+        self._touch = True
         self._free = [fresh(nbytes) for _ in range(ready)]
 
     def take(self, nbytes: int = 0) -> memoryview:
@@ -90,10 +91,11 @@ class Pool:
         if nbytes > self.nbytes:
             self.nbytes = nbytes
             self._free.clear()
+            self._touch = False  # what the other side only announces takes no memory before it comes
         try:
             return self._free.pop()
         except IndexError:
-            return fresh(self.nbytes)
+            return fresh(self.nbytes, touch=self._touch)
 
     def give(self, buffer: memoryview) -> None:
         """Take a buffer back that nobody reads any more; one that has become too short is dropped."""

@@ -29,7 +29,7 @@ class Refused(Exception):
 
     def __init__(self, error: Mapping[str, Any]) -> None:
         super().__init__(str(error.get("description", "no reason given")))
-        code = error.get("err_code", 0)
+        code = error.get("err_code")
         self.code = code if isinstance(code, int) else 0
 
 
@@ -121,6 +121,11 @@ class Wire:
 
     def landed(self, message: Message, pool: Pool) -> memoryview:
         """The message's bytes in a slot of the pool."""
+        if message.nbytes > self.max_payload:
+            raise BrokerError(
+                f"the broker announces {message.nbytes} bytes; it takes no more than {self.max_payload}",
+                where=self.where,
+            )
         nbytes = message.nbytes + len(CRLF)
         if nbytes > pool.nbytes:
             return staged(pool, nbytes, self._land)
@@ -170,7 +175,8 @@ class Wire:
             answer = json.loads(text)
         except (ValueError, RecursionError):
             answer = None
-        if not isinstance(answer, dict):
+        error = answer.get("error", {}) if isinstance(answer, dict) else None
+        if not isinstance(answer, dict) or not isinstance(error, dict):
             raise self._stranger(text)
         if "error" in answer:
             error = answer["error"]

@@ -26,6 +26,7 @@ from benchkit.transports._rabbitmq.methods import (
     FRAME,
     HEADER,
     HEARTBEAT,
+    MAX_MESSAGE_BYTES,
     METHOD,
     RETURN,
     Route,
@@ -40,8 +41,6 @@ BETWEEN_BYTES = 8
 """The end of one frame and the head of the next, landed behind a piece of a body and written over by the next."""
 _SCRATCH_BYTES = 16 << 10
 _SHORT_BYTES = 16 << 20
-MAX_MESSAGE_BYTES = 512 << 20
-"""The most that RabbitMQ's `max_message_size` may be set to."""
 _TOO_LARGE = ("message size", "larger than")
 
 

@@ -18,10 +18,11 @@ from time import monotonic
 from benchkit.errors import BrokerError, Rejected
 from benchkit.tensors.wire import Buffer, total_bytes
 from benchkit.transports._rabbitmq.connect import connect, path
-from benchkit.transports._rabbitmq.frames import BETWEEN_BYTES, MAX_MESSAGE_BYTES
+from benchkit.transports._rabbitmq.frames import BETWEEN_BYTES
 from benchkit.transports._rabbitmq.methods import (
     ACK,
     DELIVER,
+    MAX_MESSAGE_BYTES,
     NACK,
     QUEUE_DECLARED,
     Route,

@@ -32,6 +32,7 @@ class Refused(Exception):
     """The server's error to one command."""
 
 
+Commands: TypeAlias = Sequence[tuple[str | int, ...]]
 Answer: TypeAlias = "int | bool | float | bytes | Refused | list[Answer] | None"
 
 
