@@ -88,8 +88,7 @@ def _is_gate(path: Path) -> bool:
 
 def _gate(path: Path) -> dict[str, Any]:
     from benchkit.errors import RecordError
-    from benchkit.records.opening import content
-    from benchkit.records.reading import MOST_BYTES
+    from benchkit.records.opening import MOST_BYTES, content
 
     file = path / "gate.json" if path.is_dir() else path
     try:

@@ -25,8 +25,6 @@ from benchkit.records.run import Block, Run
 from benchkit.records.samples import SAMPLE, Samples
 
 _VERSION: Final = re.compile(r"benchkit\.run/([0-9]{1,4})")
-MOST_BYTES: Final = 256 << 20
-"""Of a run.json: a hundred times that of a large run."""
 _LONGEST_LINE: Final = 64 << 20
 _MAPPED_BYTES: Final = 64 << 20
 """Samples of this size and above are mapped: a long run need not fit in memory."""
@@ -159,15 +157,6 @@ def samples(folder: Path, cell: str, rows: int, *, growing: bool = False) -> Sam
     return found
 
 
-def confined(file: Path, folder: Path) -> Path:
-    """The file, which is no link out of the folder; raises RecordError."""
-    if not file.resolve().is_relative_to(folder.resolve()):
-        raise RecordError(
-            "a link that leads out of the run directory", where=str(file), remedy="copy the file itself"
-        )
-    return file
-
-
 def damaged(file: Path, what: str) -> RecordError:
     """What is wrong with a file."""
     return RecordError(
@@ -179,7 +168,7 @@ def damaged(file: Path, what: str) -> RecordError:
 
 def _opened(file: Path, folder: Path) -> IO[bytes]:
     try:
-        return opening.opened(confined(file, folder))
+        return opening.opened(opening.confined(file, folder))
     except OSError as error:
         raise _unreadable(file, error, "copy the whole run directory, samples included") from error
 
@@ -191,7 +180,7 @@ def _unreadable(file: Path, error: OSError, remedy: str) -> RecordError:
 def read_text(file: Path, folder: Path) -> str:
     """A text file of a run; raises RecordError."""
     try:
-        return opening.content(confined(file, folder), MOST_BYTES).decode("utf-8")
+        return opening.content(opening.confined(file, folder), opening.MOST_BYTES).decode("utf-8")
     except OSError as error:
         raise _unreadable(file, error, "name a whole run directory or its run.json") from error
     except ValueError as error:

@@ -23,7 +23,7 @@ SHELLS = {("os", "system"), ("os", "popen"), ("subprocess", "getoutput"), ("subp
 YAML_LOADERS = {"load", "load_all", "full_load", "full_load_all", "unsafe_load", "unsafe_load_all"}
 CLIENTS = {
     "urllib.request": set(),
-    "http.client": {"transports/_kserve/server.py", "alerts/sinks/posting.py"},
+    "http.client": {"transports/_kserve/server.py", "alerts/sinks/posting.py", "watch/rabbitmq_api.py"},
     "requests": {"exchange/recipes/http_clients.py"},
     "httpx": {"exchange/recipes/http_clients.py"},
     "aiohttp": set(),
