@@ -13,6 +13,7 @@ import msgpack
 
 _LENGTH = struct.Struct("<Q")
 _MAX_BYTES = 8 << 30
+_STEP_BYTES = 1 << 20
 
 
 class Channel:
@@ -37,22 +38,28 @@ class Channel:
         (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
         if length > _MAX_BYTES:
             raise EOFError(f"a control message of {length} bytes is none")
-        message = msgpack.unpackb(self._exactly(length), strict_map_key=False, max_bin_len=_MAX_BYTES)
+        packed = self._exactly(length)
+        try:
+            message = msgpack.unpackb(packed, strict_map_key=False, max_bin_len=_MAX_BYTES)
+        except (ValueError, TypeError, OverflowError, msgpack.UnpackException) as error:
+            raise EOFError("a control message that is none") from error
         if not isinstance(message, dict):
             raise EOFError("a control message is a mapping")  # noqa: TRY004  (one error: the channel is at its end)
         return message
 
     def _exactly(self, nbytes: int) -> bytearray:
-        data = bytearray(nbytes)
-        view = memoryview(data)
-        while view.nbytes:
+        data = bytearray(min(nbytes, _STEP_BYTES))
+        filled = 0
+        while filled < nbytes:
+            if filled == len(data):  # no more memory than twice what has come, whatever was announced
+                data.extend(bytes(min(filled, nbytes - filled)))
             try:
-                got = self._sock.recv_into(view)
+                got = self._sock.recv_into(memoryview(data)[filled:])
             except (ConnectionError, TimeoutError):
                 got = 0
             if not got:
                 raise EOFError("the other end is gone")
-            view = view[got:]
+            filled += got
         return data
 
     def close(self) -> None:

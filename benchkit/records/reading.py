@@ -8,6 +8,7 @@ import mmap
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -160,6 +161,19 @@ def confined(file: Path, folder: Path) -> Path:
             "a link that leads out of the run directory", where=str(file), remedy="copy the file itself"
         )
     return file
+
+
+@contextmanager
+def coherent(file: Path) -> Iterator[None]:
+    """Around what is computed of a file that was read; raises RecordError where the file contradicts itself.
+
+    Types and names were checked when it was read. What the values mean to each other is found out by whoever uses
+    them, and only where somebody, or a disk, changed them does that fail.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise damaged(file, f"it contradicts itself ({type(error).__name__}: {error!s:.80})") from error
 
 
 def damaged(file: Path, what: str) -> RecordError:

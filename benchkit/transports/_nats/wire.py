@@ -19,6 +19,8 @@ from benchkit.transports.links import Link
 CRLF = b"\r\n"
 _SCRATCH_BYTES = 16 << 10
 _SHORT_BYTES = 16 << 20
+_LEAST_PAYLOAD_BYTES = 1 << 20
+"""What an unchanged server takes, for one that does not say."""
 _WORDS_WITHOUT_REPLY = {b"MSG": 4, b"HMSG": 5}
 
 
@@ -69,7 +71,8 @@ class Wire:
     @property
     def max_payload(self) -> int:
         """The longest message that this server takes."""
-        return int(self.info.get("max_payload", 1 << 20))
+        told = self.info.get("max_payload")
+        return told if isinstance(told, int) and told >= 0 else _LEAST_PAYLOAD_BYTES
 
     @property
     def server(self) -> str:
