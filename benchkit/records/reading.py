@@ -137,7 +137,15 @@ def samples(folder: Path, cell: str, rows: int, *, growing: bool = False) -> Sam
             if np.lib.format.read_magic(opened) != (1, 0):
                 raise damaged(file, "not a sample file of this schema")
             shape, _, dtype = np.lib.format.read_array_header_1_0(opened)
-        except (ValueError, TypeError, SyntaxError, TokenError, RecursionError, MemoryError) as error:
+        except (
+            ValueError,
+            TypeError,
+            ArithmeticError,
+            SyntaxError,
+            TokenError,
+            RecursionError,
+            MemoryError,
+        ) as error:
             # numpy parses the head as Python.
             raise damaged(file, "not a sample file") from error
         if dtype != SAMPLE or len(shape) != 1:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import resource
 import struct
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -16,7 +19,8 @@ from fuzz_targets.runs import CELL, a_small_run
 from benchkit.analysis.document import document
 from benchkit.cli import cli
 from benchkit.engine.channel import Channel
-from benchkit.errors import BrokerError, RecordError, ScenarioError, UsageError
+from benchkit.errors import BrokerError, MessageError, RecordError, ScenarioError, UsageError
+from benchkit.klv import ts as streams
 from benchkit.load._trace.layout import Layout
 from benchkit.load._trace.read import read as arrivals
 from benchkit.records import reading
@@ -28,6 +32,7 @@ from benchkit.transports._rabbitmq import methods
 from benchkit.transports._redis.resp import Resp
 from benchkit.transports.buffers import Pool
 
+HUGE, LATE = (Path(__file__).with_name(name) for name in ("huge-frame.ts", "late-stream.ts"))
 WHOLE = b"\0"
 """Of an input of a broker's: all bytes come at once."""
 
@@ -193,3 +198,24 @@ def test_a_run_json_without_a_field_is_damaged_and_no_traceback(command, tmp_pat
     done = CliRunner().invoke(cli, [*command, str(path)])
     assert isinstance(done.exception, RecordError)
     assert "contradicts itself" in str(done.exception)
+
+
+def test_moments_of_a_shape_that_no_machine_counts(tmp_path):
+    times = tmp_path / "times.npy"
+    shape = b"9" * 40
+    times.write_bytes(npy_with(b"{'descr': '<f8', 'fortran_order': False, 'shape': (%s,), }\n" % shape))
+    with pytest.raises(UsageError, match="no npy file"):
+        arrivals(times, Layout(None, None, "s"))
+
+
+def test_a_transport_stream_takes_no_memory_for_frames_that_it_only_announces():
+    """An H.264 parameter set of 13376 x 13408 pixels: its first frame would take 760 MiB to decode."""
+    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    units = list(streams.read(io.BytesIO(HUGE.read_bytes())))
+    assert any(not unit.is_klv for unit in units)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 64 << 10
+
+
+def test_a_stream_that_begins_after_the_tables_of_a_transport_stream():
+    with pytest.raises(MessageError, match="a stream begins"):
+        list(streams.read(io.BytesIO(LATE.read_bytes())))
