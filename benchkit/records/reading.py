@@ -25,6 +25,7 @@ from benchkit.records.run import Block, Run
 from benchkit.records.samples import SAMPLE, Samples
 
 _VERSION: Final = re.compile(r"benchkit\.run/([0-9]{1,4})")
+_MOST_PRODUCERS: Final = 1 << 16
 _MAPPED_BYTES: Final = 64 << 20
 """Samples of this size and above are mapped: a long run need not fit in memory."""
 
@@ -90,6 +91,9 @@ def record(folder: Path) -> Record:
     strangers = sorted(set(rows) - {cell.id for cell in fields["cells"]})
     if strangers:
         raise damaged(file, f"rows of a cell that is not in it, {strangers[0]!r}")
+    crowded = [cell.id for cell in fields["cells"] if not 1 <= cell.producers <= _MOST_PRODUCERS]
+    if crowded:  # their messages are told apart by lists, one for each
+        raise damaged(file, f"a cell of more producers than there can be, or none, {crowded[0]!r:.80}")
     for name in ("blocks", "resumed", "trials"):
         fields[name] = fields[name] or []
     fields["seeds"] = fields["seeds"] or {}

@@ -189,6 +189,16 @@ def test_a_run_that_contradicts_itself_is_damaged_and_no_traceback(tmp_path):
     assert "contradicts itself" in str(done.exception)
 
 
+@pytest.mark.parametrize("producers", [0, -1, 1 << 40])
+def test_a_record_of_more_producers_than_there_can_be(producers, tmp_path):
+    run = a_small_run()
+    header = reading.header(run, {CELL: 6}, 0)
+    header["cells"][0]["producers"] = producers
+    (tmp_path / "record.json").write_text(json.dumps(header))
+    with pytest.raises(RecordError, match="producers"):
+        reading.record(tmp_path)
+
+
 @pytest.mark.parametrize(
     "command", [["export", "--format", "csv"], ["export", "--format", "junit"], ["baseline", "save"]]
 )
