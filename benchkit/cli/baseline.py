@@ -38,8 +38,11 @@ def save(runs: tuple[Path, ...], noise: str | None, to: Path, force: bool) -> No
     """Save a baseline. Four runs or more, spread over an hour or more, teach it what runs differ by."""
     from benchkit.analysis.baseline.make import make
     from benchkit.errors import UsageError
+    from benchkit.records.reading import coherent
 
-    made = make(_documents(runs), stated=_share(noise))
+    documents = _documents(runs)
+    with coherent(runs[0]):
+        made = make(documents, stated=_share(noise))
     path = to if to.suffix == ".json" else to / _name(made)
     if path.exists() and not force:
         raise UsageError(
@@ -64,14 +67,17 @@ def promote(runs: tuple[Path, ...], noise: str | None, path: Path) -> None:
     from benchkit.analysis.baseline.make import make
     from benchkit.cli.console import out
     from benchkit.records.baseline import read
+    from benchkit.records.reading import coherent
     from benchkit.report.baseline import comparison
 
     documents = _documents(runs)
-    first = documents[0]
-    file = found(path, str(first["scenario"].get("name")), str(first["environment"].get("fingerprint")))
-    before = read(file)
-    out().print(comparison(compare(before, documents[-1])))
-    _write(file, make(documents, stated=_share(noise), before=before))
+    with coherent(runs[0]):
+        first = documents[0]
+        file = found(path, str(first["scenario"].get("name")), str(first["environment"].get("fingerprint")))
+        before = read(file)
+        out().print(comparison(compare(before, documents[-1])))
+        made = make(documents, stated=_share(noise), before=before)
+    _write(file, made)
     _told(file)
 
 

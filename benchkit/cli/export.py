@@ -47,12 +47,14 @@ def export(
 
     found = format_named(kind)
     most = _most(messages)
+    made: Iterator[str | bytes]
     if found.of == "figures":
-        pieces = found.load()(_figures(sources, files))
+        made = found.load()(_figures(sources, files))
     elif len(sources) > 1:
         raise UsageError(f"{kind} shows one run", remedy="name one run directory, or one folder of traces")
     else:
-        pieces = found.load()(Source(_run(sources[0]), most))
+        made = found.load()(Source(_run(sources[0]), most))
+    pieces = _coherent(sources, made)
     if out is None:
         for piece in pieces:
             if isinstance(piece, bytes):
@@ -62,6 +64,14 @@ def export(
     else:
         write(out, pieces)
         click.echo(str(out))
+
+
+def _coherent(sources: tuple[Path, ...], pieces: Iterator[str | bytes]) -> Iterator[str | bytes]:
+    """The same pieces; raises RecordError where what was read contradicts itself, which only its use shows."""
+    from benchkit.records.reading import coherent
+
+    with coherent(sources[0]):
+        yield from pieces
 
 
 def _figures(sources: tuple[Path, ...], files: tuple[str, ...]) -> Figures:
@@ -88,8 +98,7 @@ def _is_gate(path: Path) -> bool:
 
 def _gate(path: Path) -> dict[str, Any]:
     from benchkit.errors import RecordError
-    from benchkit.records.opening import content
-    from benchkit.records.reading import MOST_BYTES
+    from benchkit.records.opening import MOST_BYTES, content
 
     file = path / "gate.json" if path.is_dir() else path
     try:

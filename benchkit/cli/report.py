@@ -56,6 +56,7 @@ def _one(path: Path, folder: Path | None, language: str) -> tuple[list[Path], Ca
     """The files, and run.json: made only where it is asked for, since analysing takes a second for long runs."""
     from benchkit.analysis.document import document
     from benchkit.records.folder import load
+    from benchkit.records.reading import coherent
     from benchkit.records.shelf import is_empty
     from benchkit.report.write import write
     from benchkit.words import speaking
@@ -68,7 +69,7 @@ def _one(path: Path, folder: Path | None, language: str) -> tuple[list[Path], Ca
         return [], lambda: None
     run = load(path)
     home = (path if path.is_dir() else path.parent).resolve()
-    with speaking(language):
+    with speaking(language), coherent(path):
         made = write(run, folder / home.name if folder else home)
     return made, lambda: document(run)
 
@@ -153,6 +154,7 @@ def _own_reports(runs: Sequence[Ran], language: str) -> Iterator[Path]:
     """Made where missing, one run in memory at a time; a run that cannot be read is named and left."""
     from benchkit.errors import BenchkitError
     from benchkit.records.folder import load
+    from benchkit.records.reading import coherent
     from benchkit.report.write import write
     from benchkit.words import speaking
 
@@ -160,7 +162,7 @@ def _own_reports(runs: Sequence[Ran], language: str) -> Iterator[Path]:
         if ran.report:
             continue
         try:
-            with speaking(language):
+            with speaking(language), coherent(ran.path):
                 made = write(load(ran.path), ran.path)[0]
             yield made
         except BenchkitError as error:

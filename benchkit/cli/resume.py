@@ -68,8 +68,7 @@ def find(name: str, out: Path) -> Path:
 
 def asked(path: Path, given: Asked) -> Asked:
     """How the run was asked for; what was `given` on this command line, if anything was, counts instead."""
-    from benchkit.records.opening import content
-    from benchkit.records.reading import MOST_BYTES
+    from benchkit.records.opening import MOST_BYTES, content
 
     file = path / "asked.json"
     try:

@@ -43,7 +43,7 @@ class Channel:
             message = msgpack.unpackb(
                 self._exactly(length), strict_map_key=False, max_bin_len=_MAX_BYTES, max_ext_len=0
             )
-        except (ValueError, TypeError, msgpack.UnpackException) as error:
+        except (ValueError, TypeError, OverflowError, msgpack.UnpackException) as error:
             raise EOFError(f"a control message is not msgpack: {error}") from error
         if not isinstance(message, dict):
             raise EOFError("a control message is a mapping")  # noqa: TRY004  (one error: the channel is at its end)

@@ -90,16 +90,15 @@ class Party:
         self.events.pop(number, None)
 
 
-def _event(message: dict[str, Any]) -> dict[str, Any]:
-    """A party's process runs plug-ins: what it says is looked at before it is believed. Raises EOFError."""
-    if type(message.get("id")) is int and isinstance(message.get("event"), str):
-        return message
-    raise EOFError("an event of a party says what it is of and what it is")
+def heard(message: dict[str, Any]) -> dict[str, Any]:
+    """An event of a party's process, without secrets; raises EOFError for what is none.
 
-
-def _public(event: dict[str, Any]) -> dict[str, Any]:
-    """What a party tells may quote what it was told: the address of a transport is for others and stays as it is."""
-    return event if event.get("event") == "ready" else cast("dict[str, Any]", hidden(event))
+    It runs plug-ins: what it says is looked at before it is believed, and may quote what it was told. The address of a
+    transport is for others and stays as it is.
+    """
+    if type(message.get("id")) is not int or not isinstance(message.get("event"), str):
+        raise EOFError("an event of a party says what it is of and what it is")
+    return message if message["event"] == "ready" else cast("dict[str, Any]", hidden(message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +167,11 @@ class Crew:
         for key, _ in found:
             party: Party = key.data
             try:
-                event = _event(party.channel.recv())
+                event = heard(party.channel.recv())
             except (EOFError, ValueError):
                 self._bury(party)
             else:
-                party.hear(_public(event))
+                party.hear(event)
         return bool(found)
 
     def wait(self, done: Callable[[], bool], timeout_s: float) -> bool:

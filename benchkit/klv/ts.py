@@ -27,6 +27,10 @@ _WHOLE_CELL: Final = 0xDF
 """Of a metadata access unit cell: all of a unit, none before it is needed (ISO/IEC 13818-1, 2.12.4)."""
 
 
+_NO_DECODER: Final = {"codec_whitelist": "none"}
+"""To look at a stream libavformat decodes its first frames, and a few bytes may say that these are enormous."""
+
+
 class Unit(NamedTuple):
     """What stands at one place of a stream: an access unit of video, or the bytes of a KLV packet (unparsed)."""
 
@@ -115,7 +119,7 @@ def read(file: BinaryIO | str) -> Iterator[Unit]:
     try:
         # A plain path, so that `http:` or `concat:` in a name opens a file and nothing else.
         source = f"file:{file}" if isinstance(file, str) else file
-        with av.open(source, mode="r", format="mpegts") as container:
+        with av.open(source, mode="r", format="mpegts", options=_NO_DECODER) as container:
             video: list[Any] = list(container.streams.video[:1])
             data = [stream for stream in container.streams.data if stream.name == "klv"]
             if not video and not data:
@@ -124,6 +128,8 @@ def read(file: BinaryIO | str) -> Iterator[Unit]:
     except av.FFmpegError as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise MessageError(f"cannot be read as an MPEG transport stream: {reason}") from None
+    except IndexError:  # PyAV's: of a packet of a stream that came up after the file was opened
+        raise MessageError("a stream begins that the transport stream's first tables do not name") from None
 
 
 def _in_order(packets: Iterator[Any]) -> Iterator[Unit]:

@@ -10,13 +10,15 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from benchkit.errors import RecordError
+from benchkit.records import opening
 from benchkit.records.operations import OPERATION, Operations
 from benchkit.records.plain import storable
 
@@ -111,13 +113,17 @@ def trial_of(line: Mapping[str, Any]) -> Trial:
     """From a line; what a later release added is left out. Raises RecordError for one that is none."""
     known = {each.name for each in fields(Trial)}
     kept = {name: value for name, value in line.items() if name in known}
-    for name in ("detections", "deaths", "restarts", "errors", "notes"):
-        if name in kept:
-            kept[name] = tuple(kept[name])
     try:
-        return Trial(**kept)
-    except TypeError as error:
-        raise RecordError(f"no trial: {error}", where=FILE, remedy="copy the run directory again") from None
+        return _adapter().validate_python(kept)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        what = f"no trial: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise RecordError(what, where=FILE, remedy="copy the run directory again") from None
+
+
+@cache
+def _adapter() -> TypeAdapter[Trial]:
+    return TypeAdapter(Trial)
 
 
 def add(folder: Path, trial: Trial, operations: Operations) -> None:
@@ -126,13 +132,14 @@ def add(folder: Path, trial: Trial, operations: Operations) -> None:
     below.mkdir(exist_ok=True)
     whole = below / f"{trial.number}.npy"
     partial = below / f".{trial.number}.new"
-    with partial.open("wb") as file:
+    with opening.made(partial) as file:
         np.lib.format.write_array(file, np.ascontiguousarray(operations, OPERATION), allow_pickle=False)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(whole)
     line = json.dumps(plain(trial), allow_nan=False).encode("ascii") + b"\n"
-    with (folder / FILE).open("a+b") as file:
+    lines = folder / FILE
+    with opening.changed(lines) if lines.exists() else opening.made(lines, fresh=True, read=True) as file:
         end = _whole_lines(file.read() if not file.seek(0) else b"")
         file.truncate(end)
         file.seek(0, os.SEEK_END)
@@ -156,7 +163,7 @@ def trials(folder: Path) -> list[Trial]:
 
 def _trials(file: Path) -> Iterator[Trial]:
     try:
-        content = file.read_bytes()
+        content = opening.content(opening.confined(file, file.parent), opening.MOST_BYTES)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -164,7 +171,7 @@ def _trials(file: Path) -> Iterator[Trial]:
     for number, line in enumerate(content[: _whole_lines(content)].splitlines(), 1):
         try:
             told = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RecordError(
                 f"line {number} is damaged: {error}", where=str(file), remedy="copy the run directory again"
             ) from None
@@ -177,11 +184,8 @@ def operations(folder: Path, trial: Trial) -> Operations:
     """The messages of a trial; raises RecordError where they are missing or damaged."""
     file = folder / FOLDER / f"{trial.number}.npy"
     try:
-        rows: Operations = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        return opening.rows(opening.confined(file, folder), OPERATION)
+    except (OSError, ValueError) as error:
         raise RecordError(
             f"cannot be read: {error}", where=str(file), remedy="copy the run directory again"
         ) from error
-    if rows.dtype != OPERATION or rows.ndim != 1:
-        raise RecordError("holds no operations", where=str(file), remedy="copy the run directory again")
-    return rows

@@ -13,9 +13,22 @@ from typing import IO, Final
 import numpy as np
 import numpy.typing as npt
 
+from benchkit.errors import RecordError
+
+MOST_BYTES: Final = 256 << 20
+"""Of a run.json: a hundred times that of a large run."""
 _READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """Without O_NONBLOCK a pipe of that name would be waited for."""
 _WRITE: Final = os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+def confined(file: Path, folder: Path) -> Path:
+    """The file, which is no link out of the folder; raises RecordError."""
+    if not file.resolve().is_relative_to(folder.resolve()):
+        raise RecordError(
+            "a link that leads out of the run directory", where=str(file), remedy="copy the file itself"
+        )
+    return file
 
 
 def opened(file: Path, most_bytes: int | None = None) -> IO[bytes]:
@@ -66,10 +79,14 @@ def rows(file: Path, dtype: np.dtype[np.void]) -> npt.NDArray[np.void]:
         return np.fromfile(read, dtype, count=shape[0])
 
 
-def made(file: Path, *, fresh: bool = False) -> IO[bytes]:
-    """A file to write, empty; a link is refused, and with `fresh` whatever is there. Raises OSError."""
-    flags = _WRITE | os.O_WRONLY | os.O_CREAT | (os.O_EXCL if fresh else os.O_TRUNC)
-    return os.fdopen(os.open(file, flags, 0o666), "wb")
+def made(file: Path, *, fresh: bool = False, read: bool = False) -> IO[bytes]:
+    """A file to write (with `read`: and to read), empty; a link is refused, and with `fresh` whatever is there.
+
+    Raises OSError.
+    """
+    access = os.O_RDWR if read else os.O_WRONLY
+    flags = _WRITE | access | os.O_CREAT | (os.O_EXCL if fresh else os.O_TRUNC)
+    return os.fdopen(os.open(file, flags, 0o666), "r+b" if read else "wb")
 
 
 def changed(file: Path) -> IO[bytes]:

@@ -8,6 +8,7 @@ import mmap
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,9 +26,8 @@ from benchkit.records.run import Block, Run
 from benchkit.records.samples import SAMPLE, Samples
 
 _VERSION: Final = re.compile(r"benchkit\.run/([0-9]{1,4})")
-MOST_BYTES: Final = 256 << 20
-"""Of a run.json: a hundred times that of a large run."""
 _LONGEST_LINE: Final = 64 << 20
+_MOST_PRODUCERS: Final = 1 << 16
 _MAPPED_BYTES: Final = 64 << 20
 """Samples of this size and above are mapped: a long run need not fit in memory."""
 
@@ -93,6 +93,9 @@ def record(folder: Path) -> Record:
     strangers = sorted(set(rows) - {cell.id for cell in fields["cells"]})
     if strangers:
         raise damaged(file, f"rows of a cell that is not in it, {strangers[0]!r}")
+    crowded = [cell.id for cell in fields["cells"] if not 1 <= cell.producers <= _MOST_PRODUCERS]
+    if crowded:  # their messages are told apart by lists, one for each
+        raise damaged(file, f"a cell of more producers than there can be, or none, {crowded[0]!r:.80}")
     for name in ("blocks", "resumed", "trials"):
         fields[name] = fields[name] or []
     fields["seeds"] = fields["seeds"] or {}
@@ -142,7 +145,15 @@ def samples(folder: Path, cell: str, rows: int, *, growing: bool = False) -> Sam
             if np.lib.format.read_magic(opened) != (1, 0):
                 raise damaged(file, "not a sample file of this schema")
             shape, _, dtype = np.lib.format.read_array_header_1_0(opened)
-        except (ValueError, TypeError, SyntaxError, TokenError, RecursionError, MemoryError) as error:
+        except (
+            ValueError,
+            TypeError,
+            ArithmeticError,
+            SyntaxError,
+            TokenError,
+            RecursionError,
+            MemoryError,
+        ) as error:
             # numpy parses the head as Python.
             raise damaged(file, "not a sample file") from error
         if dtype != SAMPLE or len(shape) != 1:
@@ -159,13 +170,17 @@ def samples(folder: Path, cell: str, rows: int, *, growing: bool = False) -> Sam
     return found
 
 
-def confined(file: Path, folder: Path) -> Path:
-    """The file, which is no link out of the folder; raises RecordError."""
-    if not file.resolve().is_relative_to(folder.resolve()):
-        raise RecordError(
-            "a link that leads out of the run directory", where=str(file), remedy="copy the file itself"
-        )
-    return file
+@contextmanager
+def coherent(file: Path) -> Iterator[None]:
+    """Around what is computed of a file that was read; raises RecordError where the file contradicts itself.
+
+    Types and names were checked when it was read. What the values mean to each other is found out by whoever uses
+    them, and only where somebody, or a disk, changed them does that fail.
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        raise damaged(file, f"it contradicts itself ({type(error).__name__}: {error!s:.80})") from error
 
 
 def damaged(file: Path, what: str) -> RecordError:
@@ -179,7 +194,7 @@ def damaged(file: Path, what: str) -> RecordError:
 
 def _opened(file: Path, folder: Path) -> IO[bytes]:
     try:
-        return opening.opened(confined(file, folder))
+        return opening.opened(opening.confined(file, folder))
     except OSError as error:
         raise _unreadable(file, error, "copy the whole run directory, samples included") from error
 
@@ -191,7 +206,7 @@ def _unreadable(file: Path, error: OSError, remedy: str) -> RecordError:
 def read_text(file: Path, folder: Path) -> str:
     """A text file of a run; raises RecordError."""
     try:
-        return opening.content(confined(file, folder), MOST_BYTES).decode("utf-8")
+        return opening.content(opening.confined(file, folder), opening.MOST_BYTES).decode("utf-8")
     except OSError as error:
         raise _unreadable(file, error, "name a whole run directory or its run.json") from error
     except ValueError as error:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from benchkit.errors import BenchkitError, RecordError
 from benchkit.records.folder import read_document
 from benchkit.records.names import PARTIAL
-from benchkit.records.reading import MOST_BYTES
+from benchkit.records.opening import MOST_BYTES
 
 COMPARED: Final = "compared-"
 """Beginning of the name of a folder that holds a report over several runs."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import resource
 import signal
@@ -52,7 +51,7 @@ class Run:
         self.calls += 1
         try:
             self.target.run(data)
-            self.state.taken += 1
+            self.state.taken += self.calls > self.loading
         except self.target.declared:
             pass
         except BaseException as error:  # noqa: BLE001  (whatever it is, it is what is looked for)
@@ -90,7 +89,9 @@ class Run:
         name = hashlib.sha1(small, usedforsecurity=False).hexdigest()[:16]
         (self.folder / "findings").mkdir(exist_ok=True)
         (self.folder / "findings" / name).write_bytes(small)
-        self.state.findings.append({"signature": sign, "what": what, "input": small[:400].hex(), "file": name})
+        self.state.findings.append(
+            {"signature": sign, "what": what, "input": small[:400].hex(), "file": name}
+        )
         self.checkpoint()
 
     def same(self, data: bytes, sign: str) -> bool:
@@ -125,24 +126,38 @@ class Run:
 def main() -> None:
     """`fuzz_child.py TARGET INPUTS FOLDER`."""
     name, inputs, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
-    with atheris.instrument_imports(include=["benchkit", "yaml"]):
+    with atheris.instrument_imports(include=["benchkit"]):
         found = target(name)
         for data in found.seeds():  # what is imported where it is first used is instrumented too
             with suppress(*found.declared):
                 found.run(data)
     corpus = str(folder / "corpus")
-    general = [sys.argv[0], f"-max_len={found.max_bytes}", "-rss_limit_mb=0", "-timeout=600", "-print_funcs=0"]
+    general = [
+        sys.argv[0],
+        f"-max_len={found.max_bytes}",
+        "-rss_limit_mb=0",
+        "-timeout=600",
+        "-print_funcs=0",
+    ]
     run = Run(found, folder, inputs)
     words = folder / "words.txt"
     words.write_text("".join(f'"{_quoted(word)}"\n' for word in found.words), "ascii")
     if found.words:
         general.append(f"-dict={words}")
-    space = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize() + _SPACE_BYTES
+    space = (
+        int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize() + _SPACE_BYTES
+    )
     resource.setrlimit(resource.RLIMIT_AS, (space, resource.RLIM_INFINITY))
     signal.signal(signal.SIGPROF, run.tick)
     signal.setitimer(signal.ITIMER_PROF, _STUCK_S, _STUCK_S)
     seed = run.state.seed * 1000 + run.state.processes
-    more = [f"-seed={seed}", "-reload=0", f"-artifact_prefix={folder}/fatal-", "-len_control=20", "-use_value_profile=1"]
+    more = [
+        f"-seed={seed}",
+        "-reload=0",
+        f"-artifact_prefix={folder}/fatal-",
+        "-len_control=20",
+        "-use_value_profile=1",
+    ]
     atheris.Setup([*general, *more, corpus], run.one)
     atheris.Fuzz()
 

@@ -1,4 +1,4 @@
-"""Inputs from inputs without a fuzzer's library: for the short run that every change has, and for making one smaller."""
+"""Inputs from inputs without a fuzzer's library: for the short run of every change, and to make a finding smaller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A few inputs of a corpus that go where all of it goes: by the jumps between lines of benchkit's code that each makes."""
+"""A few inputs of a corpus that go where all of it goes, by the jumps between lines of benchkit that they make."""
 
 from __future__ import annotations
 

@@ -97,9 +97,13 @@ def digest(code: tuple[str, ...]) -> str:
 def commit() -> str:
     """Of the working tree; empty where nobody knows."""
     asked = subprocess.run(
-        ["git", "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, check=False, cwd=REPOSITORY,
+        ["git", "rev-parse", "--short=10", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
         env={**os.environ, "LC_ALL": "C"},
-    )  # fmt: skip
+    )
     return asked.stdout.strip()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import select
 import socket
 import struct
 import threading
@@ -119,6 +120,7 @@ def test_a_frame_of_the_unix_transport() -> None:
     for length in (GIB, (1 << 63) - 1, (1 << 64) - 1):
         with little_memory(), said(HEAD.pack(MESSAGE, length)) as sock:
             made = Link(sock, Pool(4096), 4096)
+            assert select.select((sock,), (), (), 10)[0]
             with pytest.raises(OSError, match="announced"):
                 made.frame()
 
@@ -145,7 +147,7 @@ def test_an_answer_in_the_redis_protocol(kind: str, way: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [b"MSG a 1 999999999999", b"MSG a 1 1073741824", b"MSG a 1 -5", b"HMSG a 1 r 99 5", b"HMSG a 1 r -1 5",
-     b"MSG a 1 60000000", b"x" * 99_999],
+     b"MSG a 1 60000000", b"MSG 101", b"HMSG a 5 5", b"x" * 99_999],
 )  # fmt: skip
 def test_a_message_in_the_nats_protocol(line: bytes) -> None:
     with little_memory(), said(line + b"\r\nshort") as sock:
@@ -209,7 +211,7 @@ def test_json_that_is_announced_and_never_comes(length: int) -> None:
     landing = Landing(length, None, lambda _: None)
     with little_memory():
         room = landing.room(0)
-        assert 0 < len(room) < 1 << 20
+        assert 0 < len(room) <= 1 << 20
     landing.end(0)
     assert landing.error is not None
 

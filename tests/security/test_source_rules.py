@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -147,3 +148,10 @@ def test_images_are_opened_as_one_of_a_list_of_formats() -> None:
              and any(word.arg == "formats" for word in node.keywords)]  # fmt: skip
     assert found == named
     assert len(found) >= 4
+
+
+def test_the_threat_model_names_tests_that_are_there() -> None:
+    named = set(re.findall(r"test_[a-z0-9_]+\.py", (ROOT.parent / "SECURITY.md").read_text("utf-8")))
+    there = {path.name for path in (ROOT.parent / "tests").rglob("test_*.py")}
+    assert len(named) > 15
+    assert named <= there

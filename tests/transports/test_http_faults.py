@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,7 +39,8 @@ def server(folder: Path, **options: int) -> Iterator[tuple[HttpReceiver, socket.
     """A stage's server and a raw connection to it."""
     transport = Http(**options)
     with transport.prepare(setup(folder)) as address:
-        receiver = transport.receiver(address, 0)
+        # The path is a random key; requests here are written by hand.
+        receiver = transport.receiver(replace(address, where={**address.where, "path": "/t0123456789"}), 0)
         try:
             with socket.create_connection((HOST, int(address.where["ports"])), timeout=SOON) as raw:
                 yield receiver, raw

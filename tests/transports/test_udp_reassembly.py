@@ -99,6 +99,29 @@ def test_whatever_order_fragments_come_in_and_how_often_the_message_is_whole_onc
     assert not counts.incomplete_messages
 
 
+@given(sizes, groups, st.sampled_from([each for each in PARITIES if each]), st.randoms(use_true_random=False))
+def test_rows_that_come_after_their_parity_make_the_message_and_no_more(nbytes, group, parity, shuffle):
+    """A row may hold several of a group that lacked as many as there is parity: none of them is missing then."""
+    cut = Cut(nbytes, SIZE, group, parity)
+    message = body(nbytes)
+    datagrams = fragments(1, message, cut)
+    full = [each for each in datagrams[: cut.count] if each.nbytes == HEAD_BYTES + SIZE]
+    pieces, at = [(each, 1) for each in (*datagrams[cut.count :], *datagrams[len(full) : cut.count])], 0
+    while at < len(full):
+        count = shuffle.randrange(1, 8)
+        row = full[at : at + count]
+        pieces.append((memoryview(b"".join(row)), len(row)))
+        at += count
+    shuffle.shuffle(pieces)
+    to = Receiving(group=group, parity=parity)
+    whole = []
+    for piece, count in pieces:
+        found = to.inbox.arrived(parse(piece[: HEAD_BYTES + SIZE]), piece, count, 0.0)
+        if found is not None:
+            whole.append(bytes(found.buffer[: found.total]))
+    assert whole == [message]
+
+
 @given(sizes, groups, parities, st.randoms(use_true_random=False))
 def test_so_many_lost_fragments_of_each_group_are_recovered_and_no_more(nbytes, group, parity, choose):
     cut = Cut(nbytes, SIZE, group if parity else 0, parity)

@@ -22,6 +22,7 @@ from benchkit.engine.faulted import programs
 from benchkit.engine.faulted.roles import Role
 from benchkit.engine.handlers import do_foresee, do_prepare
 from benchkit.engine.work import Work, describe
+from benchkit.hiding import notice_data, notice_environment
 from benchkit.runtime.guard import die_with_parent
 from benchkit.transports import base as transports
 
@@ -69,6 +70,7 @@ class Hatchery:
             )
 
     def _obey(self, command: dict[str, Any]) -> None:
+        notice_data(command)
         try:
             if command["do"] == "size":
                 answer = {"event": "sized", **_size(command)}
@@ -149,6 +151,7 @@ def _apart(work: Work) -> dict[str, Any]:
 def main() -> None:
     """`python -m benchkit.engine.faulted.hatchery FD`, under the guard, which lets it die with whoever started it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    notice_environment(os.environ)
     # A signal to the runner's whole group is the runner's to answer: it ends this process when it has collected.
     with contextlib.suppress(OSError):
         os.setsid()

@@ -10,7 +10,6 @@ import itertools
 import os
 import select
 import socket
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,10 +17,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchkit.engine.channel import Channel
-from benchkit.engine.crew import reported
+from benchkit.engine.crew import heard, reported
 from benchkit.engine.faulted.roles import Role
 from benchkit.errors import PartyError
-from benchkit.runtime.child import child
+from benchkit.hiding import hide
+from benchkit.runtime.child import child, module
 
 _START_S: Final = 30.0
 _ANSWER_S: Final = 120.0
@@ -93,7 +93,7 @@ class Nursery:
 
     def _take(self) -> dict[str, Any]:
         try:
-            event = self._channel.recv()
+            event = heard(self._channel.recv())
         except EOFError:
             raise self._gone() from None
         if event["event"] == "ended":
@@ -104,7 +104,7 @@ class Nursery:
         self.gone = True
         lines = self._log.read_text(errors="replace").strip().splitlines() if self._log.exists() else []
         return PartyError(
-            "the process that starts the parties is gone" + (f": {lines[-1][:300]}" if lines else ""),
+            "the process that starts the parties is gone" + (f": {hide(lines[-1])[:300]}" if lines else ""),
             where="nursery", remedy="see what ended it: the system's log, a limit on memory",
         )  # fmt: skip
 
@@ -119,7 +119,7 @@ def nursery(folder: Path) -> Iterator[Nursery]:
     ours, theirs = socket.socketpair()
     log = folder / "nursery.log"
     fd = theirs.fileno()
-    argv = [sys.executable, "-m", "benchkit.engine.faulted.hatchery", str(fd)]
+    argv = module("benchkit.engine.faulted.hatchery", str(fd))
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     with (
         ours, log.open("wb") as output,

@@ -22,6 +22,7 @@ from benchkit.engine.faulted.nursery import Nursery
 from benchkit.engine.faulted.roles import Role
 from benchkit.errors import PartyError
 from benchkit.faults.base import Died
+from benchkit.hiding import hide
 
 HUNG_S: Final = 4 * BEAT_S
 """Without a heartbeat for so long a party counts as hung."""
@@ -98,7 +99,7 @@ class Supervisor:
         """The last line that it printed."""
         log = self._folder / f"{label}.log"
         lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-        return lines[-1][:300] if lines else ""
+        return hide(lines[-1])[:300] if lines else ""
 
     # Watching -------------------------------------------------------------------------------------------
 

@@ -19,7 +19,16 @@ def npy_stamps(path: Path, layout: Layout) -> Stamps:
     """The stamps of a flat array of integers or floats."""
     try:
         values: npt.NDArray[Any] = np.asarray(np.lib.format.open_memmap(path, mode="r"))
-    except (ValueError, EOFError, TypeError, SyntaxError, TokenError, RecursionError, MemoryError):
+    except (
+        ValueError,
+        EOFError,
+        TypeError,
+        OverflowError,
+        SyntaxError,
+        TokenError,
+        RecursionError,
+        MemoryError,
+    ):
         # numpy parses the head as Python.
         raise UsageError(
             "is no npy file of numbers", where=path.name, remedy="write it with numpy.save"

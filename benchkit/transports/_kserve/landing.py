@@ -12,6 +12,7 @@ Land = Callable[[bytes], tuple[memoryview, Layout] | None]
 """Told the JSON; the message's memory and where tensors stand in it, or None when all of it was JSON."""
 
 _SINK_BYTES = 64 << 10
+_STEP_BYTES = 1 << 20
 
 
 class Landing:
@@ -62,11 +63,8 @@ class Landing:
         """Where the bytes behind the first `filled` belong."""
         if self.error is None:
             if self._header_bytes is None or filled < self._header_bytes:
-                if filled >= len(self._header):
-                    # As bytes come and not as a length promises them; a new one, as somebody may hold the old.
-                    more = max(_SINK_BYTES, len(self._header))
-                    size = min(self._header_bytes or 0, len(self._header) + more)
-                    self._header = bytearray(self._header) + bytes(size - len(self._header))
+                if filled == len(self._header):
+                    self._header = self._longer(filled)
                 return memoryview(self._header)[filled:]
             if self._into is None:
                 self._open(filled)
@@ -83,6 +81,13 @@ class Landing:
                 offset, nbytes = places[self._place - 1]
                 return self._into[offset + filled - self._at : offset + nbytes]
         return memoryview(bytearray(_SINK_BYTES))
+
+    def _longer(self, filled: int) -> bytearray:
+        """The JSON with room for more of it: no more memory than twice what has come, whatever is announced."""
+        more = max(_STEP_BYTES, filled)
+        if self._header_bytes is not None:
+            more = min(more, self._header_bytes - filled)
+        return bytearray(self._header).ljust(filled + more, b"\0")
 
     def put(self, chunk: bytes, filled: int) -> int:
         """Take in `chunk`, which begins at byte `filled` of the body; how much is filled then."""

@@ -21,6 +21,8 @@ MAX_PAYLOAD_BYTES = 64 << 20
 """The most that a NATS server's `max_payload` may be."""
 _SCRATCH_BYTES = 16 << 10
 _SHORT_BYTES = 16 << 20
+_LEAST_PAYLOAD_BYTES = 1 << 20
+"""What an unchanged server takes, for one that does not say."""
 _WORDS_WITHOUT_REPLY = {b"MSG": 4, b"HMSG": 5}
 
 
@@ -72,7 +74,7 @@ class Wire:
     def max_payload(self) -> int:
         """The longest message that this server takes."""
         told = self.info.get("max_payload")
-        return told if isinstance(told, int) else 1 << 20
+        return told if isinstance(told, int) and told >= 0 else _LEAST_PAYLOAD_BYTES
 
     @property
     def server(self) -> str:
@@ -103,7 +105,7 @@ class Wire:
                 header_bytes = int(words[-2]) if verb == b"HMSG" else 0
             except (IndexError, ValueError):
                 raise self._stranger(line) from None
-            if not 0 <= header_bytes <= nbytes <= MAX_PAYLOAD_BYTES:
+            if len(words) < short or not 0 <= header_bytes <= nbytes <= MAX_PAYLOAD_BYTES:
                 raise self._stranger(line)
             return Message(words[1], words[2], reply, header_bytes, nbytes)
         if verb == b"PING":

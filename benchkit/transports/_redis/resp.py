@@ -20,7 +20,7 @@ MAX_VALUE_BYTES = 512 << 20
 """proto-max-bulk-len of an unchanged server: the longest value that it takes."""
 _SCRATCH_BYTES = 16 << 10
 _SHORT_BYTES = 16 << 20
-_MOST_DEPTH = 8
+_MOST_DEPTH = 32
 _MOST_PARTS = 1 << 16
 """Of one list: a thousand claims at a time are asked for, with a few parts each."""
 _MOST_DIGITS = 20

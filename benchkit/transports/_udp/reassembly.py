@@ -249,8 +249,12 @@ class Inbox:
         np.copyto(into.reshape(count, cut.size), data)
         assembly.missing -= count
         if cut.parity:
-            for at in range(index, index + count):
-                self._use_parity(assembly, at, None)
+            groups = [cut.group_of(at) for at in range(index, index + count)]
+            for group in groups:
+                assembly.lacks[group] -= 1
+            # Only now: of the row all is here, so that of no group too much is taken for missing.
+            for group in dict.fromkeys(groups):
+                self._recover(assembly, group)
         return self._whole(number, assembly)
 
     def _whole(self, number: int, assembly: _Assembly) -> Whole | None:
@@ -261,14 +265,18 @@ class Inbox:
         self._counts.recovered_messages += bool(assembly.recovered)
         return Whole(number, assembly.buffer, assembly.cut.total)
 
-    def _use_parity(self, assembly: _Assembly, index: int, data: memoryview | None) -> None:
+    def _use_parity(self, assembly: _Assembly, index: int, data: memoryview) -> None:
         cut, group = assembly.cut, assembly.cut.group_of(index)
-        own = assembly.parity.setdefault(group, {})
         if index < cut.count:
             assembly.lacks[group] -= 1
-        elif data is not None:
+        else:
+            own = assembly.parity.setdefault(group, {})
             own[(index - cut.count) // cut.groups] = bytes(data)
-        lacks = assembly.lacks[group]
+        self._recover(assembly, group)
+
+    def _recover(self, assembly: _Assembly, group: int) -> None:
+        """Make what a group lacks of its parity, where there is enough of it."""
+        cut, own, lacks = assembly.cut, assembly.parity.get(group, {}), assembly.lacks[group]
         if not lacks or lacks > len(own):
             return
         missing = [each for each in cut.members(group) if not assembly.have[each]]

@@ -1,4 +1,4 @@
-"""The targets by name, each in the module that knows its decoder; a campaign goes from the most exposed to the least."""
+"""The targets by name, each in the module that knows its decoder, the most exposed first."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "runs": ("run-json", "record-json", "blocks-jsonl", "samples-npy", "baseline"),
     "traces": ("trace-file", "trace-join", "arrival-times"),
     "scenarios": ("scenario",),
+    "others": ("channel", "nats-greeting", "kserve-pages"),
+    "reports": ("report", "export"),
     "codecs": tuple(
         f"codec-{kind}" for kind in ("raw", "msgpack", "json-base64", "klv", "npy", "zstd", "jpeg")
     ),

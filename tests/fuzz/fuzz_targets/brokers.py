@@ -6,7 +6,6 @@ import json
 import struct
 
 from fuzz_target import Target
-from fuzz_targets.fed import FedLink, FedSocket
 
 from benchkit.errors import BrokerError
 from benchkit.transports._nats.wire import Refused as NatsRefused
@@ -16,6 +15,7 @@ from benchkit.transports._rabbitmq.frames import Frames
 from benchkit.transports._redis.resp import Refused, Resp, command
 from benchkit.transports._unix.link import Link
 from benchkit.transports.buffers import Pool
+from fuzz_targets.fed import FedLink, FedSocket
 
 PIECES = (b"\0", b"\1", b"\2")
 MESSAGE_BYTES = 4096
@@ -46,11 +46,22 @@ def resp_seeds() -> list[bytes]:
     value = b"x" * 30
     entry = b"*1\r\n*2\r\n$1\r\nq\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nm\r\n$30\r\n" + value + b"\r\n"
     answers = [
-        command("a", value), entry, b"$-1\r\n*-1\r\n_\r\n", b":12\r\n+OK\r\n-ERR no\r\n#t\r\n,1.5\r\n(123\r\n",
-        b"%2\r\n+a\r\n:1\r\n+b\r\n:2\r\n", b">2\r\n+push\r\n:1\r\n+then\r\n", b"|1\r\n+k\r\n:1\r\n:7\r\n",
-        b"~2\r\n:1\r\n:2\r\n", b"=7\r\ntxt:abc\r\n!5\r\nERR x\r\n", b"*2\r\n*1\r\n*0\r\n$0\r\n\r\n",
-    ]  # fmt: skip
-    return [bytes((order,)) + piece + answer for answer in answers for order, piece in ((0, b"\0"), (0b100100, b"\1"))]
+        command("a", value),
+        entry,
+        b"$-1\r\n*-1\r\n_\r\n",
+        b":12\r\n+OK\r\n-ERR no\r\n#t\r\n,1.5\r\n(123\r\n",
+        b"%2\r\n+a\r\n:1\r\n+b\r\n:2\r\n",
+        b">2\r\n+push\r\n:1\r\n+then\r\n",
+        b"|1\r\n+k\r\n:1\r\n:7\r\n",
+        b"~2\r\n:1\r\n:2\r\n",
+        b"=7\r\ntxt:abc\r\n!5\r\nERR x\r\n",
+        b"*2\r\n*1\r\n*0\r\n$0\r\n\r\n",
+    ]
+    return [
+        bytes((order,)) + piece + answer
+        for answer in answers
+        for order, piece in ((0, b"\0"), (0b100100, b"\1"))
+    ]
 
 
 def amqp(data: bytes) -> None:
@@ -74,12 +85,15 @@ def amqp(data: bytes) -> None:
 
 def _content(body: bytes, piece: int) -> bytes:
     deliver = methods.method(
-        methods.DELIVER, methods.short("w1") + (7).to_bytes(8, "big") + b"\0" + methods.short("") + methods.short("q")
-    )  # fmt: skip
+        methods.DELIVER,
+        methods.short("w1") + (7).to_bytes(8, "big") + b"\0" + methods.short("") + methods.short("q"),
+    )
     table = b"\x01xI\0\0\0\x07"
     flags = 0x8000 | 0x4000 | 0x2000 | 0x1000 | 0x0800 | 0x0400 | 0x0200
     properties = flags.to_bytes(2, "big") + methods.short("text/plain") + methods.short("utf-8")
-    properties += len(table).to_bytes(4, "big") + table + b"\2\0" + methods.short("id") + methods.short("replies")
+    properties += (
+        len(table).to_bytes(4, "big") + table + b"\2\0" + methods.short("id") + methods.short("replies")
+    )
     header = methods.frame(methods.HEADER, struct.pack(">HHQ", 60, 0, len(body)) + properties)
     bodies = [methods.frame(methods.BODY, body[at : at + piece]) for at in range(0, len(body), piece)]
     return deliver + header + b"".join(bodies)
@@ -88,14 +102,18 @@ def _content(body: bytes, piece: int) -> bytes:
 def amqp_seeds() -> list[bytes]:
     heartbeat = methods.frame(methods.HEARTBEAT, b"", 0)
     answers = [
-        _content(b"body" * 20, 30), _content(b"", 1), heartbeat + _content(b"x" * 64, 64),
+        _content(b"body" * 20, 30),
+        _content(b"", 1),
+        heartbeat + _content(b"x" * 64, 64),
         methods.ack(5) + methods.method(methods.NACK, struct.pack(">QB", 9, 1)),
         methods.method(methods.QUEUE_DECLARED, methods.short("q") + struct.pack(">II", 3, 1)),
         methods.method(methods.CONNECTION_BLOCKED, methods.short("memory"), 0)
         + methods.method(methods.CONNECTION_UNBLOCKED, b"", 0),
-        methods.method(methods.CHANNEL_CLOSE, struct.pack(">H", 406) + methods.short("message size") + bytes(4)),
+        methods.method(
+            methods.CHANNEL_CLOSE, struct.pack(">H", 406) + methods.short("message size") + bytes(4)
+        ),
         methods.method(methods.RETURN, struct.pack(">H", 312) + methods.short("NO_ROUTE")),
-    ]  # fmt: skip
+    ]
     between = _content(b"split" * 10, 25)
     answers.append(between[:-34] + heartbeat + between[-34:])
     return [piece + answer for answer in answers for piece in PIECES]
@@ -125,14 +143,21 @@ def nats(data: bytes) -> None:
 
 
 def nats_seeds() -> list[bytes]:
-    answer = json.dumps({"type": "x", "error": {"code": 404, "err_code": 10059, "description": "no stream"}}).encode()
+    answer = json.dumps(
+        {"type": "x", "error": {"code": 404, "err_code": 10059, "description": "no stream"}}
+    ).encode()
     state = json.dumps({"state": {"messages": 3, "deleted": [1, 2]}, "config": {}}).encode()
     verbs = [
-        b"MSG q.1 1 5\r\nhello\r\n", b"MSG q.1 1 $JS.ACK.x 3\r\nabc\r\nPING\r\n",
-        b"HMSG q.1 2 12 17\r\nNATS/1.0\r\n\r\nhello\r\n", b"HMSG q 1 r 12 12\r\nNATS/1.0\r\n\r\n\r\n", b"+OK\r\nPONG\r\n",
-        b"INFO {}\r\n-ERR 'Permissions Violation for Subscription to \"x\"'\r\nMSG q 1 0\r\n\r\n", b"-ERR 'gone'\r\n",
-        b"MSG i 0 %d\r\n%s\r\n" % (len(answer), answer), b"MSG i 0 %d\r\n%s\r\n" % (len(state), state),
-    ]  # fmt: skip
+        b"MSG q.1 1 5\r\nhello\r\n",
+        b"MSG q.1 1 $JS.ACK.x 3\r\nabc\r\nPING\r\n",
+        b"HMSG q.1 2 12 17\r\nNATS/1.0\r\n\r\nhello\r\n",
+        b"HMSG q 1 r 12 12\r\nNATS/1.0\r\n\r\n\r\n",
+        b"+OK\r\nPONG\r\n",
+        b"INFO {}\r\n-ERR 'Permissions Violation for Subscription to \"x\"'\r\nMSG q 1 0\r\n\r\n",
+        b"-ERR 'gone'\r\n",
+        b"MSG i 0 %d\r\n%s\r\n" % (len(answer), answer),
+        b"MSG i 0 %d\r\n%s\r\n" % (len(state), state),
+    ]
     return [piece + verb for verb in verbs for piece in PIECES]
 
 
@@ -151,16 +176,77 @@ def unix(data: bytes) -> None:
 def unix_seeds() -> list[bytes]:
     from benchkit.transports._unix.link import ACK, HEAD, REPLY
 
-    frames = [HEAD.pack(REPLY, 5) + b"hello", HEAD.pack(ACK, 3), HEAD.pack(0, 70) + bytes(70) + HEAD.pack(ACK, 1)]
+    frames = [
+        HEAD.pack(REPLY, 5) + b"hello",
+        HEAD.pack(ACK, 3),
+        HEAD.pack(0, 70) + bytes(70) + HEAD.pack(ACK, 1),
+    ]
     return [piece + each * 2 for each in frames for piece in PIECES]
 
 
-_VERBS = (b"MSG ", b"HMSG ", b"PING\r\n", b"PONG\r\n", b"-ERR ", b"+OK\r\n", b"INFO ", b'{"error":', b'"err_code":', b"\r\n")
+_VERBS = (
+    b"MSG ",
+    b"HMSG ",
+    b"PING\r\n",
+    b"PONG\r\n",
+    b"-ERR ",
+    b"+OK\r\n",
+    b"INFO ",
+    b'{"error":',
+    b'"err_code":',
+    b"\r\n",
+)
 TARGETS = (
-    Target("resp", resp, (BrokerError, Refused), resp_seeds, ("transports/_redis/resp.py", "transports/buffers.py"), 512,
-           (b"\r\n", b"*1\r\n", b"*-1\r\n", b"$-1\r\n", b"%1\r\n", b">1\r\n", b"|1\r\n", b"*1\r\n*1\r\n*1\r\n*1\r\n", b"999999999")),
-    Target("amqp", amqp, (BrokerError,), amqp_seeds, ("transports/_rabbitmq/frames.py", "transports/_rabbitmq/methods.py"), 512,
-           (b"\xce", b"\x01\x00\x01", b"\x02\x00\x01", b"\x03\x00\x01", b"\x00\x3c\x00\x3c", b"\xff\xff\xff\xff")),
-    Target("nats", nats, (BrokerError,), nats_seeds, ("transports/_nats/wire.py", "transports/buffers.py"), 512, _VERBS),
-    Target("unix", unix, (BrokerError, OSError), unix_seeds, ("transports/_unix/link.py", "transports/buffers.py"), 512),
-)  # fmt: skip
+    Target(
+        "resp",
+        resp,
+        (BrokerError, Refused),
+        resp_seeds,
+        ("transports/_redis/resp.py", "transports/buffers.py"),
+        512,
+        (
+            b"\r\n",
+            b"*1\r\n",
+            b"*-1\r\n",
+            b"$-1\r\n",
+            b"%1\r\n",
+            b">1\r\n",
+            b"|1\r\n",
+            b"*1\r\n*1\r\n*1\r\n*1\r\n",
+            b"999999999",
+        ),
+    ),
+    Target(
+        "amqp",
+        amqp,
+        (BrokerError,),
+        amqp_seeds,
+        ("transports/_rabbitmq/frames.py", "transports/_rabbitmq/methods.py"),
+        512,
+        (
+            b"\xce",
+            b"\x01\x00\x01",
+            b"\x02\x00\x01",
+            b"\x03\x00\x01",
+            b"\x00\x3c\x00\x3c",
+            b"\xff\xff\xff\xff",
+        ),
+    ),
+    Target(
+        "nats",
+        nats,
+        (BrokerError,),
+        nats_seeds,
+        ("transports/_nats/wire.py", "transports/buffers.py"),
+        512,
+        _VERBS,
+    ),
+    Target(
+        "unix",
+        unix,
+        (BrokerError, OSError),
+        unix_seeds,
+        ("transports/_unix/link.py", "transports/buffers.py"),
+        512,
+    ),
+)

@@ -13,8 +13,6 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 from fuzz_target import Target
-from fuzz_targets.klv_packets import summed, valid_packets
-from fuzz_targets.shapes import packed, text, unpacked
 
 from benchkit.errors import MessageError
 from benchkit.tensors.codecs import description
@@ -27,6 +25,8 @@ from benchkit.tensors.codecs.npy import Npy
 from benchkit.tensors.codecs.raw import Raw
 from benchkit.tensors.codecs.zstd import Zstd
 from benchkit.tensors.message import DTYPES, MAX_ARRAYS, Arrays
+from fuzz_targets.klv_packets import summed, valid_packets
+from fuzz_targets.shapes import packed, text, unpacked
 
 ALIGN = description.ALIGN
 AS_IS, WHOLE, FILLED = range(3)
@@ -99,6 +99,32 @@ def _json(data: bytes, mode: int) -> bytes:
     return data if mode == AS_IS else text(unpacked(data))
 
 
+def _bodies(codec: Codec, arrays: Arrays, metadata: bytes) -> list[bytes]:
+    """One message as inputs: its body as it is, and what its parts make again."""
+    body = b"".join(codec.encode(arrays, metadata))
+    as_is = bytes((AS_IS,)) + body
+    match codec.kind:
+        case "raw" | "npy" | "jpeg" | "zstd":
+            if codec.kind == "zstd":
+                body = b"".join(Raw().encode(arrays, metadata))
+            (size,) = struct.unpack_from("<I", body)
+            end = 4 + size
+            rest = struct.pack("<H", size) + body[4:end] + body[end + -end % ALIGN :]
+            return [as_is, bytes((WHOLE,)) + rest, bytes((FILLED,)) + rest[:64]]
+        case "json-base64":
+            described = [
+                {"name": name, "dtype": a.dtype.name, "shape": list(a.shape), "data": a.tobytes()}
+                for name, a in arrays.items()
+            ]
+            return [as_is, bytes((WHOLE,)) + packed({"metadata": metadata, "arrays": described})]
+        case "klv":
+            (size,) = struct.unpack_from("<I", body)
+            end = 4 + size + -(4 + size) % ALIGN
+            items = metadata[17:-4] if size and metadata[16] < 0x80 else b"\x02\x08" + bytes(8)
+            return [as_is, bytes((WHOLE,)) + struct.pack("<H", len(items)) + items + body[end + 2 :]]
+    return [as_is]
+
+
 def _target(codec: Codec, shaped: Callable[[bytes, int], bytes], file: str, **more: Any) -> Target:
     decode = codec.decode
 
@@ -114,34 +140,19 @@ def _target(codec: Codec, shaped: Callable[[bytes, int], bytes], file: str, **mo
             assert not array.flags.writeable
 
     def seeds() -> list[bytes]:
-        found = []
         packets = valid_packets(9)
+        found = []
         for number, (arrays, metadata) in enumerate(messages()):
-            if codec.kind == "klv":
-                metadata = packets[number] if number else b""
-            body = b"".join(codec.encode(arrays, metadata))
-            found.append(bytes((AS_IS,)) + body)
-            if codec.kind == "zstd":
-                body = b"".join(Raw().encode(arrays, metadata))
-            if codec.kind in ("raw", "npy", "jpeg", "zstd"):
-                (size,) = struct.unpack_from("<I", body)
-                end = 4 + size
-                rest = struct.pack("<H", size) + body[4:end] + body[end + -end % ALIGN :]
-                found += [bytes((WHOLE,)) + rest, bytes((FILLED,)) + rest[:64]]
-            elif codec.kind == "json-base64":
-                described = [
-                    {"name": name, "dtype": a.dtype.name, "shape": list(a.shape), "data": a.tobytes()}
-                    for name, a in arrays.items()
-                ]
-                found.append(bytes((WHOLE,)) + packed({"metadata": metadata, "arrays": described}))
-            elif codec.kind == "klv":
-                (size,) = struct.unpack_from("<I", body)
-                end = 4 + size + -(4 + size) % ALIGN
-                items = metadata[17:-4] if size and metadata[16] < 0x80 else b"\x02\x08" + bytes(8)
-                found.append(bytes((WHOLE,)) + struct.pack("<H", len(items)) + items + body[end + 2 :])
+            packet = packets[number] if number else b""
+            found += _bodies(codec, arrays, packet if codec.kind == "klv" else metadata)
         return found
 
-    code = (f"tensors/codecs/{file}.py", "tensors/codecs/raw.py", "tensors/codecs/description.py", "tensors/message.py")
+    code = (
+        f"tensors/codecs/{file}.py",
+        "tensors/codecs/raw.py",
+        "tensors/codecs/description.py",
+        "tensors/message.py",
+    )
     return Target(f"codec-{codec.kind}", run, (MessageError,), seeds, code, **more)
 
 
@@ -151,9 +162,18 @@ _DTYPES = tuple(name.encode() for name in DTYPES)
 TARGETS = (
     _target(Raw(), _headed, "raw", words=_DTYPES),
     _target(Msgpack(), _plain, "msgpack", words=(*_FIELDS, *_DTYPES)),
-    _target(JsonBase64(), _json, "json_base64", words=(*_FIELDS, *_DTYPES, b"\\ud800", b"[[[[", b"null", b"1e999")),
+    _target(
+        JsonBase64(), _json, "json_base64", words=(*_FIELDS, *_DTYPES, b"\\ud800", b"[[[[", b"null", b"1e999")
+    ),
     _target(Klv(), _klv, "klv", words=(bytes.fromhex("060e2b34020b01010e01030101000000"),)),
-    _target(Npy(), _headed, "npy", words=(*_DTYPES, b"\x93NUMPY\x01\x00", b"'descr': '<f8'", b"'shape': (", b"True")),
+    _target(
+        Npy(),
+        _headed,
+        "npy",
+        words=(*_DTYPES, b"\x93NUMPY\x01\x00", b"'descr': '<f8'", b"'shape': (", b"True"),
+    ),
     _target(Zstd(), _zstd, "zstd", words=(b"\x28\xb5\x2f\xfd",)),
-    _target(Jpeg(), _headed, "jpeg", words=(b"\xff\xd8\xff", b"\xff\xc0", b"\xff\xda", b"uint8"), max_bytes=2048),
-)  # fmt: skip
+    _target(
+        Jpeg(), _headed, "jpeg", words=(b"\xff\xd8\xff", b"\xff\xc0", b"\xff\xda", b"uint8"), max_bytes=2048
+    ),
+)

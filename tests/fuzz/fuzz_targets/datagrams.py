@@ -26,12 +26,14 @@ SIZE = 16
 DATAGRAM = HEAD_BYTES + SIZE
 LIMIT = 300
 WHERE = {
-    "producers": 1, "workers": 1, "reply_bytes": LIMIT, "message_bytes": LIMIT, "token": TOKEN_BYTES.hex(),
+    "producers": 1,
+    "workers": 1,
+    "reply_bytes": LIMIT,
+    "message_bytes": LIMIT,
+    "token": TOKEN_BYTES.hex(),
     "receive_bytes": 200_000,
-}  # fmt: skip
-WAYS = tuple(
-    Ways(4, DATAGRAM + 28, parity, 4, 0.0, 1 << 16, 1 << 16, True, 0.0) for parity in (0, 1)
-)
+}
+WAYS = tuple(Ways(4, DATAGRAM + 28, parity, 4, 0.0, 1 << 16, 1 << 16, True, 0.0) for parity in (0, 1))
 
 
 class FedDatagrams:
@@ -92,7 +94,10 @@ def _rows(data: bytes) -> list[tuple[int, bytes]]:
 
 def worker(data: bytes) -> None:
     """A worker takes all of it in, and acknowledges what is whole."""
-    with mock.patch.object(working, "Datagrams", FedDatagrams), mock.patch.object(working, "announce", _nothing):
+    with (
+        mock.patch.object(working, "Datagrams", FedDatagrams),
+        mock.patch.object(working, "announce", _nothing),
+    ):
         end = working.UdpReceiver(_ADDRESS, 0, WAYS[bool(data) and data[0] & 1])
     end._sock.left = _rows(data)
     while (found := end.receive(0.0)) is not None:
@@ -159,10 +164,25 @@ def _seeds(kind: int, others: Sequence[tuple[int, bytes]]) -> Callable[[], list[
     return seeds
 
 
-_CODE = tuple(f"transports/_udp/{name}.py" for name in ("head", "arrivals", "reassembly", "parity", "cut", "peer", "flight"))
+_CODE = tuple(
+    f"transports/_udp/{name}.py"
+    for name in ("head", "arrivals", "reassembly", "parity", "cut", "peer", "flight")
+)
 TARGETS = (
-    Target("udp-worker", worker, (), _seeds(MESSAGE, ((ASK, packed([1, 2, 3])), (GRANT, b""), (ACK, b""))),
-           (*_CODE, "transports/_udp/worker.py"), 2048),
-    Target("udp-producer", producer, (), _seeds(REPLY, ((ACK, b""), (ANSWER, packed([1, 2])), (ASK, b""), (GRANT, b""))),
-           (*_CODE, "transports/_udp/sender.py"), 2048),
-)  # fmt: skip
+    Target(
+        "udp-worker",
+        worker,
+        (),
+        _seeds(MESSAGE, ((ASK, packed([1, 2, 3])), (GRANT, b""), (ACK, b""))),
+        (*_CODE, "transports/_udp/worker.py"),
+        2048,
+    ),
+    Target(
+        "udp-producer",
+        producer,
+        (),
+        _seeds(REPLY, ((ACK, b""), (ANSWER, packed([1, 2])), (ASK, b""), (GRANT, b""))),
+        (*_CODE, "transports/_udp/sender.py"),
+        2048,
+    ),
+)

@@ -10,8 +10,6 @@ from unittest import mock
 
 import numpy as np
 from fuzz_target import Target
-from fuzz_targets.fed import FedSocket
-from fuzz_targets.shapes import packed, text, unpacked
 
 from benchkit.errors import BrokerError, MessageError
 from benchkit.tensors.codecs.raw import Raw
@@ -21,13 +19,30 @@ from benchkit.transports._kserve.connection import KserveConnection
 from benchkit.transports._kserve.envelope import signed
 from benchkit.transports._kserve.talk import OwnTalk, ServerTalk, Talk
 from benchkit.transports._kserve.tensors import split
+from fuzz_targets.fed import FedSocket
+from fuzz_targets.shapes import packed, text, unpacked
 
 REPLY_BYTES = 4096
 SENT = pack(Envelope(3, 0, 0, item=1))
-HEADS = (b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 204 No Content\r\n", b"HTTP/1.1 503 Busy\r\nRetry-After: 2\r\n",
-         b"HTTP/1.1 302 Found\r\n", b"HTTP/1.0 400 Bad\r\nConnection: close\r\n", b"HTTP/1.1 100 Continue\r\n\r\n")  # fmt: skip
-WORDS = (b"Content-Length: ", b"Inference-Header-Content-Length: ", b"Transfer-Encoding: chunked\r\n", b"\r\n\r\n",
-         b"HTTP/1.1 200 ", b"Connection: close\r\n", b"Retry-After: 99999999999\r\n", b"Upgrade: x\r\n", *HEADS)  # fmt: skip
+HEADS = (
+    b"HTTP/1.1 200 OK\r\n",
+    b"HTTP/1.1 204 No Content\r\n",
+    b"HTTP/1.1 503 Busy\r\nRetry-After: 2\r\n",
+    b"HTTP/1.1 302 Found\r\n",
+    b"HTTP/1.0 400 Bad\r\nConnection: close\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n",
+)
+WORDS = (
+    b"Content-Length: ",
+    b"Inference-Header-Content-Length: ",
+    b"Transfer-Encoding: chunked\r\n",
+    b"\r\n\r\n",
+    b"HTTP/1.1 200 ",
+    b"Connection: close\r\n",
+    b"Retry-After: 99999999999\r\n",
+    b"Upgrade: x\r\n",
+    *HEADS,
+)
 
 
 def _connected(make: Callable[[], Any]) -> Any:
@@ -65,8 +80,10 @@ class _Plain:
 def plain_seeds() -> list[bytes]:
     return [
         piece + head + b"Content-Length: %d\r\n\r\n" % len(body) + body
-        for head in HEADS for body in (b"", b"x" * 64) for piece in (b"\0", b"\1")
-    ]  # fmt: skip
+        for head in HEADS
+        for body in (b"", b"x" * 64)
+        for piece in (b"\0", b"\1")
+    ]
 
 
 class _Kserve:
@@ -77,7 +94,11 @@ class _Kserve:
 
     def run(self, data: bytes) -> None:
         if not self.connections:
-            for talk in (OwnTalk("/i"), ServerTalk("/i", {}, {}, False, True), ServerTalk("/i", {}, {}, True, False)):
+            for talk in (
+                OwnTalk("/i"),
+                ServerTalk("/i", {}, {}, False, True),
+                ServerTalk("/i", {}, {}, True, False),
+            ):
                 self.connections.append(_connected(lambda talk=talk: _made(talk)))
         if len(data) < 4:
             return
@@ -121,17 +142,29 @@ def kserve_seeds() -> list[bytes]:
     envelope = pack(Envelope(3, sum(map(len, body)), REPLY, item=1))
     own = signed(envelope, found, "outputs", "{}")
     binary = json.loads(own)["outputs"]
-    listed = [{"name": "y", "datatype": "FP32", "shape": [1, 2, 3], "data": [0, 1.5, 2, [3][0], 4, 5]},
-              {"name": "b", "datatype": "BOOL", "shape": [1, 2], "data": [[True, False]]},
-              {"name": "i", "datatype": "INT64", "shape": [1], "data": [-9]}]  # fmt: skip
-    server = {"id": "benchkit-%020d" % 3, "model_name": "m", "outputs": binary}
+    listed = [
+        {"name": "y", "datatype": "FP32", "shape": [1, 2, 3], "data": [0, 1.5, 2, [3][0], 4, 5]},
+        {"name": "b", "datatype": "BOOL", "shape": [1, 2], "data": [[True, False]]},
+        {"name": "i", "datatype": "INT64", "shape": [1], "data": [-9]},
+    ]
+    server = {"id": f"benchkit-{3:020d}", "model_name": "m", "outputs": binary}
     found_seeds = [bytes((0, 1, 0)) + len(own).to_bytes(2, "little") + own + tensors]
     for document, content in (
         ({"outputs": binary, "parameters": {"benchkit_metadata": b"meta"}}, tensors),
-        ({"outputs": [{"name": "body", "datatype": "UINT8", "shape": [9], "parameters": {"binary_data_size": 9}}],
-          "parameters": {"benchkit_opaque": True}}, b"123456789"),
-        (server, tensors), ({**server, "outputs": listed}, b""), ({"error": "no"}, b""), ({"outputs": []}, b""),
-    ):  # fmt: skip
+        (
+            {
+                "outputs": [
+                    {"name": "body", "datatype": "UINT8", "shape": [9], "parameters": {"binary_data_size": 9}}
+                ],
+                "parameters": {"benchkit_opaque": True},
+            },
+            b"123456789",
+        ),
+        (server, tensors),
+        ({**server, "outputs": listed}, b""),
+        ({"error": "no"}, b""),
+        ({"outputs": []}, b""),
+    ):
         value, plain = packed(document), text(unpacked(packed(document)))
         for talk in range(3):
             found_seeds.append(bytes((talk, 2, 0)) + len(value).to_bytes(2, "little") + value + content)
@@ -145,11 +178,46 @@ def kserve_seeds() -> list[bytes]:
     return found_seeds
 
 
-JSON_WORDS = (b"outputs", b"inputs", b"name", b"datatype", b"shape", b"data", b"parameters", b"binary_data_size", b"FP32",
-              b"UINT8", b"BOOL", b"BF16", b"INT64", b"benchkit_metadata", b"benchkit_opaque", b"binary_data", b"id",
-              b"binary_data_output", b"shared_memory_region", b"1e999", b"\\ud800")  # fmt: skip
+JSON_WORDS = (
+    b"outputs",
+    b"inputs",
+    b"name",
+    b"datatype",
+    b"shape",
+    b"data",
+    b"parameters",
+    b"binary_data_size",
+    b"FP32",
+    b"UINT8",
+    b"BOOL",
+    b"BF16",
+    b"INT64",
+    b"benchkit_metadata",
+    b"benchkit_opaque",
+    b"binary_data",
+    b"id",
+    b"binary_data_output",
+    b"shared_memory_region",
+    b"1e999",
+    b"\\ud800",
+)
 TARGETS = (
-    Target("http-answer", _Plain().run, (BrokerError, Dropped), plain_seeds, ("transports/_http/connection.py",), 512, WORDS),
-    Target("kserve-answer", _Kserve().run, (BrokerError, Dropped), kserve_seeds,
-           ("transports/_kserve", "transports/_http/connection.py"), 768, (*WORDS[:2], *JSON_WORDS)),
-)  # fmt: skip
+    Target(
+        "http-answer",
+        _Plain().run,
+        (BrokerError, Dropped),
+        plain_seeds,
+        ("transports/_http/connection.py",),
+        512,
+        WORDS,
+    ),
+    Target(
+        "kserve-answer",
+        _Kserve().run,
+        (BrokerError, Dropped),
+        kserve_seeds,
+        ("transports/_kserve", "transports/_http/connection.py"),
+        768,
+        (*WORDS[:2], *JSON_WORDS),
+    ),
+)

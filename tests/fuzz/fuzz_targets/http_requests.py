@@ -17,9 +17,6 @@ from typing import Any
 import numpy as np
 import uvicorn
 from fuzz_target import Target
-from fuzz_targets.fed import pieces
-from fuzz_targets.http_answers import JSON_WORDS
-from fuzz_targets.shapes import packed, text, unpacked
 from uvicorn.server import ServerState
 
 from benchkit.errors import MessageError
@@ -32,6 +29,9 @@ from benchkit.transports._kserve.envelope import signed
 from benchkit.transports._kserve.intake import OwnFirst, Terms
 from benchkit.transports._kserve.tensors import split
 from benchkit.transports.base import ArraySpec
+from fuzz_targets.fed import pieces
+from fuzz_targets.http_answers import JSON_WORDS
+from fuzz_targets.shapes import packed, text, unpacked
 
 MESSAGE_BYTES = 2048
 QUEUE = 2
@@ -99,10 +99,18 @@ class Served:
         self._loop.set_exception_handler(self._failed)
         self._intake = Intake(self._loop, MESSAGE_BYTES, QUEUE)
         self._config = uvicorn.Config(
-            self._app(self._intake), http=InPlaceProtocol, ws="none", lifespan="off", interface="asgi3",
-            log_config=None, log_level="error", access_log=False, proxy_headers=False, server_header=False,
+            self._app(self._intake),
+            http=InPlaceProtocol,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
             date_header=False,
-        )  # fmt: skip
+        )
         self._config.load()
 
     def _failed(self, loop: object, context: dict[str, Any]) -> None:
@@ -168,7 +176,11 @@ def _echo(intake: Intake, turn: Callable[[], None]) -> None:
 
 
 SPECS = (ArraySpec("x", "float32", (2, 3)), ArraySpec("n", "uint8", (4,)))
-OUTPUTS = {"y": np.arange(6, dtype=np.float32).reshape(2, 3), "flag": np.array([True, False]), "b": np.zeros((0, 2))}
+OUTPUTS = {
+    "y": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "flag": np.array([True, False]),
+    "b": np.zeros((0, 2)),
+}
 
 
 def _infer(intake: Intake, turn: Callable[[], None]) -> None:
@@ -199,10 +211,12 @@ def _plain_seeds() -> list[bytes]:
     requests += [
         b"POST /m HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n5\r\nhello\r\n0\r\n\r\n",
         b"POST /m HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
-        b"GET /m HTTP/1.1\r\n\r\n", b"POST /other HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx",
-        b"GET /m HTTP/1.1\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET /m HTTP/1.1\r\n\r\n",
+        b"POST /other HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx",
+        b"GET /m HTTP/1.1\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"POST /m HTTP/1.1\r\nConnection: close\r\nContent-Length: 2\r\n\r\nab",
-    ]  # fmt: skip
+    ]
     requests += [requests[1] * 3, requests[0] + requests[4] + requests[6]]
     return [bytes((piece,)) + request for request in requests for piece in (0, 1, 2)]
 
@@ -219,7 +233,10 @@ def _kserve(data: bytes) -> bytes:
         head = text(value)
         if mode == 3 and isinstance(value, dict):
             inner = text(value.pop("parameters", {}))[1:]
-            own = b'{"id":"%020d","parameters":{"benchkit":"' % 3 + pack(Envelope(3, len(tensors))).hex().encode()
+            own = (
+                b'{"id":"%020d","parameters":{"benchkit":"' % 3
+                + pack(Envelope(3, len(tensors))).hex().encode()
+            )
             head = own + b'"' + (b"," if len(inner) > 1 else b"") + inner + b"," + text(value)[1:]
     start = b"POST /v2/models/m/infer HTTP/1.1\r\nContent-Length: %d\r\n" % (len(head) + len(tensors))
     if tensors or data[1] & 4:
@@ -234,18 +251,27 @@ def _kserve_seeds() -> list[bytes]:
     own = signed(pack(Envelope(3, sum(map(len, body)))), split_, "inputs")
     tensors = b"".join(given)
     binary = json.loads(own)["inputs"]
-    listed = [{"name": "x", "datatype": "FP32", "shape": [2, 3], "data": x.tolist()},
-              {"name": "n", "datatype": "UINT8", "shape": [4], "data": n.tolist()}]  # fmt: skip
+    listed = [
+        {"name": "x", "datatype": "FP32", "shape": [2, 3], "data": x.tolist()},
+        {"name": "n", "datatype": "UINT8", "shape": [4], "data": n.tolist()},
+    ]
     asked = [{"name": "y", "parameters": {"binary_data": True}}, {"name": "flag"}]
-    opaque = {"inputs": [{"name": "body", "datatype": "UINT8", "shape": [3], "parameters": {"binary_data_size": 3}}],
-              "parameters": {"benchkit_opaque": True}}  # fmt: skip
+    opaque = {
+        "inputs": [
+            {"name": "body", "datatype": "UINT8", "shape": [3], "parameters": {"binary_data_size": 3}}
+        ],
+        "parameters": {"benchkit_opaque": True},
+    }
     found = [bytes((0, 1)) + len(own).to_bytes(2, "little") + own + tensors]
     for document, content, mode in (
-        ({"inputs": binary, "parameters": {"benchkit_metadata": b"meta"}}, tensors, 3), (opaque, b"123", 3),
-        ({"inputs": binary, "id": "7", "outputs": asked}, tensors, 2), ({"inputs": listed}, b"", 2),
+        ({"inputs": binary, "parameters": {"benchkit_metadata": b"meta"}}, tensors, 3),
+        (opaque, b"123", 3),
+        ({"inputs": binary, "id": "7", "outputs": asked}, tensors, 2),
+        ({"inputs": listed}, b"", 2),
         ({"inputs": listed, "parameters": {"binary_data_output": True}}, b"", 2),
-        ({"inputs": listed, "outputs": [{"name": "b"}, {"name": "none"}]}, b"", 2), ({"inputs": []}, b"", 2),
-    ):  # fmt: skip
+        ({"inputs": listed, "outputs": [{"name": "b"}, {"name": "none"}]}, b"", 2),
+        ({"inputs": []}, b"", 2),
+    ):
         value, plain = packed(document), text(unpacked(packed(document)))
         found.append(bytes((0, mode)) + len(value).to_bytes(2, "little") + value + content)
         found.append(bytes((1, 1)) + len(plain).to_bytes(2, "little") + plain + content)
@@ -254,10 +280,25 @@ def _kserve_seeds() -> list[bytes]:
     return found + [b"\0\0GET %s HTTP/1.1\r\n\r\n" % page.encode() for page in pages]
 
 
-_WORDS = (b"POST /m HTTP/1.1\r\n", b"GET ", b"Content-Length: ", b"Transfer-Encoding: chunked\r\n", b"\r\n\r\n", b"0\r\n\r\n",
-          b"Expect: 100-continue\r\n", b"Connection: close\r\n", b"Upgrade: websocket\r\n", b"HTTP/1.0")  # fmt: skip
-_KSERVE_WORDS = (b"POST /v2/models/m/infer HTTP/1.1\r\n", *_WORDS[2:6], b"Inference-Header-Content-Length: ",
-                 b"Content-Encoding: gzip\r\n", *JSON_WORDS)  # fmt: skip
+_WORDS = (
+    b"POST /m HTTP/1.1\r\n",
+    b"GET ",
+    b"Content-Length: ",
+    b"Transfer-Encoding: chunked\r\n",
+    b"\r\n\r\n",
+    b"0\r\n\r\n",
+    b"Expect: 100-continue\r\n",
+    b"Connection: close\r\n",
+    b"Upgrade: websocket\r\n",
+    b"HTTP/1.0",
+)
+_KSERVE_WORDS = (
+    b"POST /v2/models/m/infer HTTP/1.1\r\n",
+    *_WORDS[2:6],
+    b"Inference-Header-Content-Length: ",
+    b"Content-Encoding: gzip\r\n",
+    *JSON_WORDS,
+)
 
 
 def _at_model(data: bytes) -> bool:
@@ -267,8 +308,22 @@ def _at_model(data: bytes) -> bool:
 _PLAIN = Served(lambda intake: App("/m", intake), _echo)
 _KSERVE = Served(lambda intake: KserveApp(Terms("m", SPECS, SPECS), intake), _infer)
 TARGETS = (
-    Target("http-request", _PLAIN.run, (), _plain_seeds, ("transports/_http/server.py", "transports/_http/intake.py"), 1024, _WORDS),
-    Target("kserve-request", _at_model, (), _kserve_seeds,
-           ("transports/_kserve", "transports/_http/server.py", "transports/_http/intake.py"), 1024, _KSERVE_WORDS),
-)  # fmt: skip
-
+    Target(
+        "http-request",
+        _PLAIN.run,
+        (),
+        _plain_seeds,
+        ("transports/_http/server.py", "transports/_http/intake.py"),
+        1024,
+        _WORDS,
+    ),
+    Target(
+        "kserve-request",
+        _at_model,
+        (),
+        _kserve_seeds,
+        ("transports/_kserve", "transports/_http/server.py", "transports/_http/intake.py"),
+        1024,
+        _KSERVE_WORDS,
+    ),
+)

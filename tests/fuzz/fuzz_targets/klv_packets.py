@@ -20,7 +20,9 @@ def valid(chance: random.Random) -> bytes:
     """A packet that the parser must take."""
     items = [b"\x02\x08" + chance.randbytes(8)]
     for _ in range(chance.randrange(MOST_ITEMS)):
-        tag = chance.choice((chance.randrange(2, 144), chance.randrange(2, 144), chance.randrange(2, 1 << 28)))
+        tag = chance.choice(
+            (chance.randrange(2, 144), chance.randrange(2, 144), chance.randrange(2, 1 << 28))
+        )
         encoding = TAGS[tag].encoding if tag in TAGS else None
         size = getattr(encoding, "size", 0) if chance.random() < 0.97 else 0
         raw = chance.randbytes(size or chance.choice((0, 1, 3, 8, 9, 40)))

@@ -7,20 +7,17 @@ import random
 from fractions import Fraction
 
 from fuzz_target import Target
-from fuzz_targets.klv_packets import summed, valid, valid_packets
 
 from benchkit.errors import KlvError, MessageError
 from benchkit.klv import TAGS, UNIVERSAL_LABEL, parse, split
 from benchkit.klv import ts as streams
 from benchkit.klv.encodings import Mapped
+from fuzz_targets.klv_packets import summed, valid, valid_packets
 
 
 def packet(data: bytes) -> None:
     """Parsed, packed again, every value decoded and encoded; by the first byte with length and checksum put right."""
-    if data[:1] == b"\x01":
-        data = summed(data[2:], data[1] % 10) if len(data) > 1 else b""
-    else:
-        data = data[1:]
+    data = summed(data[2:], data[1] % 10) if data[:1] == b"\x01" and len(data) > 1 else data[1:]
     try:
         found = parse(data)
     except KlvError as error:
@@ -53,7 +50,11 @@ def packet_seeds() -> list[bytes]:
     chance = random.Random(9)
     for tag, known in TAGS.items():
         size = getattr(known.encoding, "size", 0) or 3
-        item = (bytes((tag,)) if tag < 128 else bytes((0x80 | tag >> 7, tag & 127))) + bytes((size,)) + chance.randbytes(size)
+        item = (
+            (bytes((tag,)) if tag < 128 else bytes((0x80 | tag >> 7, tag & 127)))
+            + bytes((size,))
+            + chance.randbytes(size)
+        )
         found.append(b"\x01\0" + b"\x02\x08" + bytes(8) + item)
     return found
 
@@ -65,7 +66,10 @@ def stream(data: bytes) -> None:
 
 
 def stream_seeds() -> list[bytes]:
-    unit = b"\0\0\0\1\x09\x10\0\0\0\1\x67\x42\0\x0a\xf8\x41\xa2\0\0\0\1\x68\xce\x38\x80\0\0\0\1\x65\x88\x84" + bytes(20)
+    unit = (
+        b"\0\0\0\1\x09\x10\0\0\0\1\x67\x42\0\x0a\xf8\x41\xa2\0\0\0\1\x68\xce\x38\x80\0\0\0\1\x65\x88\x84"
+        + bytes(20)
+    )
     found = []
     for synchronous in (True, False):
         file = io.BytesIO()
@@ -80,8 +84,30 @@ def stream_seeds() -> list[bytes]:
 
 STREAM_BYTES = 188 * 20
 TARGETS = (
-    Target("klv", packet, (KlvError,), packet_seeds, ("klv/packet.py", "klv/ber.py", "klv/encodings.py", "klv/tags.py",
-           "klv/checksum.py"), 1024, (UNIVERSAL_LABEL, b"\x01\x02", b"\x82", b"\x89")),
-    Target("transport-stream", stream, (MessageError,), stream_seeds, ("klv/ts.py",), STREAM_BYTES,
-           (b"\x47\x40\0\x10", b"KLVA", b"\x47\x41\0", b"\0\0\1\xfc", b"\0\0\1\xe0", b"\0\0\1\xbd", UNIVERSAL_LABEL)),
-)  # fmt: skip
+    Target(
+        "klv",
+        packet,
+        (KlvError,),
+        packet_seeds,
+        ("klv/packet.py", "klv/ber.py", "klv/encodings.py", "klv/tags.py", "klv/checksum.py"),
+        1024,
+        (UNIVERSAL_LABEL, b"\x01\x02", b"\x82", b"\x89"),
+    ),
+    Target(
+        "transport-stream",
+        stream,
+        (MessageError,),
+        stream_seeds,
+        ("klv/ts.py",),
+        STREAM_BYTES,
+        (
+            b"\x47\x40\0\x10",
+            b"KLVA",
+            b"\x47\x41\0",
+            b"\0\0\1\xfc",
+            b"\0\0\1\xe0",
+            b"\0\0\1\xbd",
+            UNIVERSAL_LABEL,
+        ),
+    ),
+)

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from fuzz_target import HERE, Target
+
 from fuzz_targets.shapes import documents, packed, text, unpacked
 
 sys.path.append(str(HERE.parent / "analysis"))
@@ -61,18 +63,26 @@ def a_small_run() -> Run:
     """With something in every section."""
     cell = replace(
         a_cell(CELL),
-        hops=(Hop("detect", "null", 1, "shm", "raw"),), search=Search("capacity", {"p99": 0.1}),
-        gaps=(Gap("trace-cut", "cut"),), link={"name": "lan"}, stage_facts={"model": "m"},
-    )  # fmt: skip
+        hops=(Hop("detect", "null", 1, "shm", "raw"),),
+        search=Search("capacity", {"p99": 0.1}),
+        gaps=(Gap("trace-cut", "cut"),),
+        link={"name": "lan"},
+        stage_facts={"model": "m"},
+    )
     run = a_run([cell], count=6, warmup=1, rounds=1)
     usage = Usage(10, 20, integrity_ns=3)
     run.blocks = [
         replace(
-            block, usage={"stage": usage}, failures=(Failure("stage-0", "OSError", "no"),), level_per_s=3.0,
-            cores={"0": 0.5}, told={"stage-0": {"found": 3, "size": {"p50": 1.5}}}, paths={"stage": {"family": "unix"}},
+            block,
+            usage={"stage": usage},
+            failures=(Failure("stage-0", "OSError", "no"),),
+            level_per_s=3.0,
+            cores={"0": 0.5},
+            told={"stage-0": {"found": 3, "size": {"p50": 1.5}}},
+            paths={"stage": {"family": "unix"}},
         )
         for block in run.blocks
-    ]  # fmt: skip
+    ]
     run.failures.append(Failure("runner", "OSError", "é"))
     return run
 
@@ -112,7 +122,13 @@ def blocks(data: bytes) -> None:
 def block_seeds() -> list[bytes]:
     plain = [storable(block) for block in a_small_run().blocks]
     one, line = packed(plain[0]), text(plain[0])
-    return [b"\x01\0" + one, b"\x01\0" + one + b"\x00\xffnext" + one, b"\0\0" + line, b"\0\x01" + line, b"\0\x06" + line]
+    return [
+        b"\x01\0" + one,
+        b"\x01\0" + one + b"\x00\xffnext" + one,
+        b"\0\0" + line,
+        b"\0\x01" + line,
+        b"\0\x06" + line,
+    ]
 
 
 def samples(data: bytes) -> None:
@@ -152,10 +168,41 @@ def _document() -> dict[str, Any]:
 
 def run_json_seeds() -> list[bytes]:
     whole = _document()
-    cells = [{key: cell[key] for key in ("id", "group", "labels", "transport", "codec", "latency_us", "phases_us",
-             "validity", "blocks_detail")} for cell in whole["cells"]]  # fmt: skip
-    short = {**{key: whole[key] for key in ("schema", "started_utc", "duration_s", "seed", "benchkit", "quick",
-             "interrupted", "scenario", "environment", "answer")}, "cells": cells}  # fmt: skip
+    cells = [
+        {
+            key: cell[key]
+            for key in (
+                "id",
+                "group",
+                "labels",
+                "transport",
+                "codec",
+                "latency_us",
+                "phases_us",
+                "validity",
+                "blocks_detail",
+            )
+        }
+        for cell in whole["cells"]
+    ]
+    short = {
+        **{
+            key: whole[key]
+            for key in (
+                "schema",
+                "started_utc",
+                "duration_s",
+                "seed",
+                "benchkit",
+                "quick",
+                "interrupted",
+                "scenario",
+                "environment",
+                "answer",
+            )
+        },
+        "cells": cells,
+    }
     return _both(short, {**short, "schema": "benchkit.run/3"}, {**short, "cells": []})
 
 
@@ -166,10 +213,8 @@ def a_baseline(data: bytes) -> None:
     content = unpacked(data[2:]) if data[0] == 1 else None
     if isinstance(content, dict) and data[1]:
         content["digest"] = ""
-        try:
+        with suppress(ValueError):  # a number that is none cannot have one
             content["digest"] = baseline.digest(content)
-        except ValueError:  # a number that is none cannot have one
-            pass
     read = baseline.read(put("baseline.json", data[2:] if data[0] != 1 else text(content)))
     baseline.text_of(read)
 
@@ -182,15 +227,64 @@ def baseline_seeds() -> list[bytes]:
     return [b"\x01\0" + value, b"\x01\x01" + value, b"\0\0" + plain]
 
 
-_WORDS = (b"schema", b"benchkit.run/1", b"cells", b"blocks", b"rows", b"\xc0", b"\xc3", b"\x91", b"\x81", b"null", b"NaN")
-_READ = ("records/reading.py", "records/run.py", "records/seen.py", "records/samples.py", "records/profile.py", "records/what_if.py")
+_WORDS = (
+    b"schema",
+    b"benchkit.run/1",
+    b"cells",
+    b"blocks",
+    b"rows",
+    b"\xc0",
+    b"\xc3",
+    b"\x91",
+    b"\x81",
+    b"null",
+    b"NaN",
+)
+_READ = (
+    "records/reading.py",
+    "records/run.py",
+    "records/seen.py",
+    "records/samples.py",
+    "records/profile.py",
+    "records/what_if.py",
+)
 TARGETS = (
-    Target("run-json", run_json, (RecordError,), run_json_seeds, ("records/folder.py", "records/reading.py",
-           "analysis/summary.py"), 4096, _WORDS),
+    Target(
+        "run-json",
+        run_json,
+        (RecordError,),
+        run_json_seeds,
+        ("records/folder.py", "records/reading.py", "analysis/summary.py"),
+        4096,
+        _WORDS,
+    ),
     Target("record-json", record, (RecordError,), record_seeds, _READ, 4096, _WORDS),
     Target("blocks-jsonl", blocks, (RecordError,), block_seeds, _READ, 3072, (*_WORDS, b"\x00\xffnext")),
-    Target("samples-npy", samples, (RecordError,), sample_seeds, _READ, 1536,
-           (b"\x93NUMPY\x01\0", b"'descr': ", b"'shape': (1,)", b"'fortran_order': False", b"(", b"'<i8'", b"{", b"\x02\0")),
-    Target("baseline", a_baseline, (RecordError,), baseline_seeds, ("records/baseline.py",), 4096,
-           (*_WORDS, b"benchkit.baseline/1", b"digest", b"floors", b"noise")),
-)  # fmt: skip
+    Target(
+        "samples-npy",
+        samples,
+        (RecordError,),
+        sample_seeds,
+        _READ,
+        1536,
+        (
+            b"\x93NUMPY\x01\0",
+            b"'descr': ",
+            b"'shape': (1,)",
+            b"'fortran_order': False",
+            b"(",
+            b"'<i8'",
+            b"{",
+            b"\x02\0",
+        ),
+    ),
+    Target(
+        "baseline",
+        a_baseline,
+        (RecordError,),
+        baseline_seeds,
+        ("records/baseline.py",),
+        4096,
+        (*_WORDS, b"benchkit.baseline/1", b"digest", b"floors", b"noise"),
+    ),
+)

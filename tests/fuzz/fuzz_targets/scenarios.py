@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
+from pathlib import Path
+from typing import Any
+from unittest import mock
 
 from fuzz_target import Target
-from fuzz_targets.runs import put
-from fuzz_targets.shapes import packed, text, unpacked
 
 from benchkit.errors import ScenarioError
-from benchkit.scenario import load
+from benchkit.scenario import load, planning
+from benchkit.scenario.nodes import Entry, Items, Leaf, Map, Node, Where
+from fuzz_targets.runs import put
+from fuzz_targets.shapes import packed, text, unpacked
 
 BASE = b"name: x\nsource: sensors\ntransport: shm\nload: {arrival: constant, rate: 5}\n"
 
@@ -17,16 +22,30 @@ BASE = b"name: x\nsource: sensors\ntransport: shm\nload: {arrival: constant, rat
 def run(data: bytes) -> None:
     """By the first byte: the text as it is; behind a sound beginning; a tree from msgpack; that with a sound one."""
     mode, rest = data[:1], data[1:]
-    if mode == b"\1":
-        rest = BASE + rest
-    elif mode in (b"\2", b"\3"):
+    if mode in (b"\2", b"\3"):
         tree = unpacked(rest)
         if mode == b"\3" and isinstance(tree, dict):
-            tree = {"name": "x", "source": "sensors", "transport": "shm", "load": {"arrival": "constant", "rate": 5}} | tree
-        rest = text(tree)
-    path = put("scenario.yaml", rest)
+            tree = {
+                "name": "x",
+                "source": "sensors",
+                "transport": "shm",
+                "load": {"arrival": "constant", "rate": 5},
+            } | tree
+        _planned(Path("scenario.yaml"), _node(tree), quick=mode == b"\3")
+    else:
+        _planned(put("scenario.yaml", BASE + rest if mode == b"\1" else rest), None)
+
+
+def _planned(path: Path, tree: Node | None, *, quick: bool = False) -> None:
+    """The plan of a file; or of a tree as the file's reader makes it, which saves the time to read it."""
     try:
-        plan = load(path, sets=(), only=(), quick=mode == b"\3")
+        if tree is None:
+            plan = load(path)
+        elif isinstance(tree, Map):
+            with mock.patch.object(planning, "read_file", lambda *_: tree):
+                plan = load(path, quick=quick)
+        else:
+            return
     except ScenarioError as error:
         assert error.problems
         assert all(problem.where and problem.what for problem in error.problems)
@@ -35,32 +54,105 @@ def run(data: bytes) -> None:
     json.dumps(plan.resolved, allow_nan=False).encode()
 
 
+_WHERE = Where("scenario.yaml:1:1", Path("/"))
+
+
+def _node(value: Any) -> Node:
+    """A tree with every value at one place."""
+    match value:
+        case dict():
+            return Map(_WHERE, {key: Entry(_WHERE, _node(each)) for key, each in value.items()})
+        case list():
+            return Items(_WHERE, tuple(_node(each) for each in value))
+        case float() if not math.isfinite(value):
+            return Leaf(_WHERE, None)
+    return Leaf(_WHERE, value)
+
+
 _SECTIONS: tuple[dict[str, object], ...] = (
-    {"codec": ["raw", "msgpack"]}, {"transport": {"kind": "redis-list", "url": "redis://:pw@h", "depth": [2, 4]}},
-    {"load": {"arrival": "poisson", "rate": "9/s"}, "replies": False}, {"load": {"arrival": "closed", "in_flight": 2}},
-    {"workers": [1, 2], "batch": {"size": 2, "delay": "1ms"}}, {"slo": {"p99": "20ms", "loss": 0.01}},
-    {"blocks": {"rounds": 2, "duration": "1s", "warmup": 0.1}}, {"include": [{"source": {"kind": "camera", "size": "64x48"}}]},
-    {"exclude": [{"codec": "raw", "workers": 1}]}, {"link": {"profile": "lan"}}, {"flow": {"policy": "block"}},
-    {"load": {"find": "capacity", "arrival": "constant"}, "slo": {"p99": "1s"}}, {"gate": {"p50": "5%"}},
-    {"pipeline": [{"name": "a", "stage": "null"}, {"name": "b", "stage": {"kind": "synthetic", "service": "1ms"}}], "replies": False},
-    {"what_if": {"phases": ["send"], "slow": ["5%", "10%"]}}, {"promises": ["p99 < 5ms"]}, {"stage": {"kind": "python"}},
-    {"producers": 2}, {"on_error": "stop", "seed": 7, "description": "d"}, {"checks": {"full_every": 4}},
-)  # fmt: skip
+    {"codec": ["raw", "msgpack"]},
+    {"transport": {"kind": "redis-list", "url": "redis://:pw@h", "depth": [2, 4]}},
+    {"load": {"arrival": "poisson", "rate": "9/s"}, "replies": False},
+    {"load": {"arrival": "closed", "in_flight": 2}},
+    {"workers": [1, 2], "batch": {"size": 2, "delay": "1ms"}},
+    {"slo": {"p99": "20ms", "loss": 0.01}},
+    {"blocks": {"rounds": 2, "duration": "1s", "warmup": 0.1}},
+    {"include": [{"source": {"kind": "camera", "size": "64x48"}}]},
+    {"exclude": [{"codec": "raw", "workers": 1}]},
+    {"link": {"profile": "lan"}},
+    {"flow": {"policy": "block"}},
+    {"load": {"find": "capacity", "arrival": "constant"}, "slo": {"p99": "1s"}},
+    {"gate": {"p50": "5%"}},
+    {
+        "pipeline": [
+            {"name": "a", "stage": "null"},
+            {"name": "b", "stage": {"kind": "synthetic", "service": "1ms"}},
+        ],
+        "replies": False,
+    },
+    {"what_if": {"phases": ["send"], "slow": ["5%", "10%"]}},
+    {"promises": ["p99 < 5ms"]},
+    {"stage": {"kind": "python"}},
+    {"producers": 2},
+    {"on_error": "stop", "seed": 7, "description": "d"},
+    {"checks": {"full_every": 4}},
+)
 
 
 def seeds() -> list[bytes]:
-    found = [b"\0" + BASE, b"\0" + BASE + b"codec: &c [raw, npy]\nbatch: {size: 2}\n", b"\1blocks:\n  rounds: 2\n"]
-    found += [b"\1a: &a {x: 1}\nb:\n  <<: *a\n", b"\0- x\n", b"\0", b"\1description: |\n  two\n  lines\n", b"\0{a: !!int x}"]
+    found = [
+        b"\0" + BASE,
+        b"\0" + BASE + b"codec: &c [raw, npy]\nbatch: {size: 2}\n",
+        b"\1blocks:\n  rounds: 2\n",
+    ]
+    found += [
+        b"\1a: &a {x: 1}\nb:\n  <<: *a\n",
+        b"\0- x\n",
+        b"\0",
+        b"\1description: |\n  two\n  lines\n",
+        b"\0{a: !!int x}",
+    ]
     for section in _SECTIONS:
         found.append(b"\3" + packed(section))
-        found.append(b"\1" + b"".join(b"%s: %s\n" % (key.encode(), text(value)) for key, value in section.items()))
-    return [*found, b"\2" + packed({"name": "y", "source": "camera", "transport": "unix", "load": {"arrival": "closed", "in_flight": 1}})]
+        found.append(
+            b"\1" + b"".join(b"%s: %s\n" % (key.encode(), text(value)) for key, value in section.items())
+        )
+    return [
+        *found,
+        b"\2"
+        + packed(
+            {
+                "name": "y",
+                "source": "camera",
+                "transport": "unix",
+                "load": {"arrival": "closed", "in_flight": 1},
+            }
+        ),
+    ]
 
 
-_WORDS = b"""name description seed source codec transport stage load workers producers batch replies link flow pipeline blocks
-checks slo what_if gate promises exclude include kind arrival size delay rate depth url model find constant closed poisson
-camera sensors http shm unix redis-list raw null synthetic capacity p99 loss 5/s 1ms 10% 64x48 1e999 .inf !!binary &a *a <<
-: - [ ] { } | > ? ~ 0x 0o \\ud800""".split()
+_WORDS = b"""name description seed source codec transport stage load workers producers batch replies link flow pipeline
+blocks checks slo what_if gate promises exclude include kind arrival size delay rate depth url model find constant
+closed poisson camera sensors http shm unix redis-list raw null synthetic capacity p99 loss 5/s 1ms 10% 64x48 1e999 .inf
+!!binary &a *a << : - [ ] { } | > ? ~ 0x 0o \\ud800""".split()
 
-TARGETS = (Target("scenario", run, (ScenarioError,), seeds, ("scenario", "units.py", "plugins.py", "budgets.py", "link/options.py",
-           "link/plan.py", "flow/options.py", "load"), 256, tuple(_WORDS)),)  # fmt: skip
+TARGETS = (
+    Target(
+        "scenario",
+        run,
+        (ScenarioError,),
+        seeds,
+        (
+            "scenario",
+            "units.py",
+            "plugins.py",
+            "budgets.py",
+            "link/options.py",
+            "link/plan.py",
+            "flow/options.py",
+            "load",
+        ),
+        256,
+        tuple(_WORDS),
+    ),
+)

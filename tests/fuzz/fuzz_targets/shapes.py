@@ -22,7 +22,9 @@ def unpacked(data: bytes) -> Any:
 
     Bytes become base64 text, keys text, and what does not come any more is null.
     """
-    unpacker = msgpack.Unpacker(strict_map_key=False, raw=False, unicode_errors="replace", max_buffer_size=1 << 20)
+    unpacker = msgpack.Unpacker(
+        strict_map_key=False, raw=False, unicode_errors="replace", max_buffer_size=1 << 20
+    )
     unpacker.feed(data)
     try:
         return _plain(unpacker.unpack(), 0)
