@@ -16,7 +16,7 @@ from fuzz_targets import NAMES, target
 WANTED = 1_000_000
 _HEADS = (
     "| decoder | inputs | taken | CPU s | inputs/CPU s | features: first, last | corpus: reached, kept | slowest "
-    "| growth | findings |"
+    "| growth: campaign, replay | findings |"
 )
 FOUND = HERE / "found.md"
 """What was found and fixed, in words; by hand, since nobody else knows what an exception meant."""
@@ -63,8 +63,8 @@ Written by `python tests/fuzz/campaign.py --page results/fuzz` on {now()[:10]} a
 Machine: {_machine()}; atheris (libFuzzer) in one process at the lowest priority, beside other work.
 
 {sum(each["inputs"] for each in campaigns):,} coverage-guided inputs. Each campaign looks for any error but the declared
-ones, an input that takes more than {HANG_S:g} s of CPU time, and a process that grows by more than
-{GROWTH_BYTES >> 20} MiB. A campaign begins anew when the code of its decoder changes.
+ones, an input that takes more than {HANG_S:g} s of CPU time, one that takes 16 MiB at once, and a process that grows by
+more than {GROWTH_BYTES >> 20} MiB over many. A campaign begins anew when the code of its decoder changes.
 
 ## The code as it is
 
@@ -75,7 +75,9 @@ ones, an input that takes more than {HANG_S:g} s of CPU time, and a process that
   nothing by raising.
 - *features*: what libFuzzer counts of branches and comparisons in benchkit's code after the seeds, and at the end.
 - *slowest*: of one input, thread CPU time; a full collection of garbage falls into it now and then.
-- *growth*: peak resident size beyond that after the first inputs, the fuzzer's own tables and corpus included.
+- *growth*: peak resident size beyond that after the first inputs. In the campaign the fuzzer's own tables are
+  included, and what atheris keeps of comparisons of arrays (it grows by that; a process is begun anew at 48 MiB).
+  The replay runs the corpus and up to 100,000 mutations of it without atheris.
 
 Open findings: {"none." if not listed else ""}
 {listed}
@@ -104,7 +106,7 @@ def _row(each: dict[str, Any]) -> str:
     return (
         f"| {each['target']} | {each['inputs']:,} | {each['taken'] / max(1, each['inputs']):.1%} | {each['cpu_s']:.0f} "
         f"| {each['per_cpu_s']:,} | {first}, {last} | {each['corpus']}, {each['kept']} | {each['slowest_ms']:.0f} ms "
-        f"| {each['growth_mib']:.0f} MiB | {len(each['findings'])} |"
+        f"| {each['growth_mib']:.0f}, {each.get('replay_mib') or 0:.0f} MiB | {len(each['findings'])} |"
     )
 
 

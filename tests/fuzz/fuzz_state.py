@@ -42,6 +42,8 @@ class State:
     slowest_ms: float = 0.0
     growth_mib: float = 0.0
     """The largest of all processes: peak resident size over that after the first inputs."""
+    replay_mib: float | None = None
+    """How much a process grows that runs the corpus and mutations of it without instrumentation."""
     findings: list[dict[str, Any]] = field(default_factory=list)
     ended_utc: str = ""
     packed: bool = False

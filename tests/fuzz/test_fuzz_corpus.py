@@ -17,6 +17,7 @@ LONGEST_S = 0.25
 """CPU time of a target's fresh inputs; the corpus is run whole."""
 
 
+@pytest.mark.filterwarnings("ignore")  # numpy and Python warn of what a head's text looks like
 @pytest.mark.parametrize("name", NAMES)
 def test_it_raises_what_it_declares_and_nothing_else(name):
     found = target(name)
