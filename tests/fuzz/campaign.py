@@ -8,9 +8,9 @@ that was stopped goes on), `corpus/` (an input a file, those that reached someth
 where the decoder's code is another one than it began with. At its end the corpus is made small, packed to
 tests/fuzz/corpus/ and run by every test of every change, without atheris.
 
-A finding is any error but the declared ones, more than a second of the thread's CPU time for one input, or a process
-that takes 64 MiB more than when its first inputs were done. It is kept with the input, made as small as can be, and
-the campaign goes on.
+A finding is any error but the declared ones, more than a second of the thread's CPU time for one input, one input for
+which the process takes 16 MiB more, or a process that grows by 64 MiB over many of them (`fuzz_replay`). It is kept
+with the input, made as small as can be, and the campaign goes on.
 """
 
 from __future__ import annotations
@@ -26,11 +26,9 @@ from typing import Any
 import fuzz_packed
 from fuzz_shrink import shrunk
 from fuzz_state import State, begun
-from fuzz_target import CORPUS, HERE, REPOSITORY
+from fuzz_target import CORPUS, GROWTH_BYTES, HERE, REPOSITORY
 from fuzz_targets import NAMES, target
 
-PROCESS_INPUTS = 250_000
-"""Of one process: what atheris puts into some decoders grows by up to 70 bytes an input, and without it they do not."""
 MOST_KEPT = 200
 MOST_PACKED_BYTES = 24_000
 """Of one target's corpus in the repository, compressed."""
@@ -66,11 +64,10 @@ def campaign(name: str, inputs: int, seed: int, work: Path, *, fresh: bool) -> i
     state = begun(folder, name, seed, fresh=fresh)
     while state.inputs < inputs:
         before = state.inputs
-        until = min(inputs, (before // PROCESS_INPUTS + 1) * PROCESS_INPUTS)
         log = folder / f"log-{state.processes}.txt"
         with log.open("wb") as output:
             child = subprocess.run(
-                [sys.executable, str(HERE / "fuzz_child.py"), name, str(until), str(folder)],
+                [sys.executable, str(HERE / "fuzz_child.py"), name, str(inputs), str(folder)],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 check=False,
@@ -86,6 +83,10 @@ def campaign(name: str, inputs: int, seed: int, work: Path, *, fresh: bool) -> i
     if not state.packed:
         _pack(name, folder)
         state.packed = True
+    if state.replay_mib is None:
+        state.replay_mib = _replayed(name, folder)
+        if state.replay_mib > GROWTH_BYTES >> 20:
+            state.findings.append({"signature": "growth of a replay", "what": f"{state.replay_mib} MiB"})
         state.write(folder)
     say(json.dumps(state.told()))
     return int(bool(state.findings))
@@ -117,6 +118,15 @@ def _features(folder: Path, processes: int) -> list[list[int]]:
                     found.append([before + int(count), *map(int, own)])
     places = sorted({0, *(len(found) * part // 12 for part in range(12)), len(found) - 1})
     return [found[place] for place in places if found]
+
+
+def _replayed(name: str, folder: Path) -> float:
+    """By how many MiB a process grows that runs the corpus and mutations of it without any instrumentation."""
+    done = subprocess.run(
+        [sys.executable, str(HERE / "fuzz_replay.py"), name, str(folder / "corpus")],
+        capture_output=True, text=True, check=True, cwd=folder, env=_environment(),
+    )  # fmt: skip
+    return float(done.stdout)
 
 
 def _pack(name: str, folder: Path) -> None:

@@ -16,6 +16,9 @@ from typing import Any, Self
 import fuzz_packed
 from fuzz_target import CORPUS, REPOSITORY
 
+EARLIER = "earlier.jsonl"
+"""In a target's folder: what campaigns did before its code changed, a line each."""
+
 
 @dataclass(slots=True)
 class State:
@@ -39,6 +42,8 @@ class State:
     slowest_ms: float = 0.0
     growth_mib: float = 0.0
     """The largest of all processes: peak resident size over that after the first inputs."""
+    replay_mib: float | None = None
+    """How much a process grows that runs the corpus and mutations of it without instrumentation."""
     findings: list[dict[str, Any]] = field(default_factory=list)
     ended_utc: str = ""
     packed: bool = False
@@ -70,6 +75,9 @@ def begun(folder: Path, name: str, seed: int, *, fresh: bool) -> State:
         state = State.read(folder)
         if state.code == code:
             return state
+        if state.inputs:
+            with (folder / EARLIER).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(state.told()) + "\n")
     shutil.rmtree(folder / "findings", ignore_errors=True)
     for log in folder.glob("log-*.txt"):
         log.unlink()
@@ -89,7 +97,10 @@ def digest(code: tuple[str, ...]) -> str:
     found = hashlib.sha256()
     for name in code:
         path = REPOSITORY / "benchkit" / name
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else (path,):
+        files = (
+            path.parent.glob(path.name) if "*" in name else path.rglob("*.py") if path.is_dir() else (path,)
+        )
+        for file in sorted(files):
             found.update(file.read_bytes())
     return found.hexdigest()[:16]
 

@@ -26,7 +26,7 @@ class Target:
     seeds: Callable[[], list[bytes]]
     """Valid inputs of many kinds, always the same."""
     code: tuple[str, ...]
-    """Files or folders of benchkit/ that are its subject: another campaign begins where they have changed."""
+    """Files, folders or patterns of benchkit/ that are its subject: a campaign begins anew when they change."""
     max_bytes: int = 1024
     words: tuple[bytes, ...] = ()
     """What a mutation may put in: magic numbers, keys."""

@@ -122,7 +122,7 @@ TARGETS = (
         (BenchkitError,),
         summary_seeds,
         ("report/exports", "analysis/baseline", "records/reading.py"),
-        8192,
+        12288,
         (b"\xc0", b"\xcf\xff", b"\x80", b"\x90", b"\xc3"),
     ),
 )

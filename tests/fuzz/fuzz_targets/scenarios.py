@@ -150,7 +150,7 @@ TARGETS = (
             "link/options.py",
             "link/plan.py",
             "flow/options.py",
-            "load",
+            "load/*.py",
         ),
         256,
         tuple(_WORDS),
