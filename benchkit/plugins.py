@@ -54,6 +54,8 @@ class Entry:
     kind: str
     target: str
     distribution: str
+    version: str = ""
+    """Of the distribution; empty where it does not say."""
 
 
 class Registry(Generic[P]):
@@ -69,7 +71,12 @@ class Registry(Generic[P]):
         """All registered plug-ins by kind, nothing imported."""
         found = metadata.entry_points(group=self.group)
         return {
-            point.name: Entry(point.name, point.value, point.dist.name if point.dist else "?")
+            point.name: Entry(
+                point.name,
+                point.value,
+                point.dist.name if point.dist else "?",
+                point.dist.version if point.dist else "",
+            )
             for point in sorted(found, key=lambda point: point.name)
         }
 

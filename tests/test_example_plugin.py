@@ -32,11 +32,11 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
 
 
-def _run(environment: dict[str, str], *arguments: str) -> str:
+def _run(environment: dict[str, str], *arguments: str, allowed: tuple[int, ...] = (0,)) -> str:
     done = subprocess.run(
         [sys.executable, *arguments], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in allowed, done.stderr
     return done.stdout
 
 
@@ -50,7 +50,8 @@ def test_it_is_found_and_passes_the_conformance_suite(environment: dict[str, str
 
 def test_it_runs_in_the_dam_scenario(environment: dict[str, str], tmp_path: Path) -> None:
     arguments = ["--set", "transport=[spool, shm]", "--quick", "--out", str(tmp_path)]
-    _run(environment, "-m", "benchkit", "run", "scenarios/dam.yaml", *arguments)
+    # 3: a machine that is busy with other things may make a cell an invalid one.
+    _run(environment, "-m", "benchkit", "run", "scenarios/dam.yaml", *arguments, allowed=(0, 3))
     (found,) = tmp_path.glob("*/run.json")
     cells = [cell for cell in json.loads(found.read_text())["cells"] if cell["transport"] == "spool"]
     assert len(cells) >= 4

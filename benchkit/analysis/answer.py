@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from benchkit.analysis.goodput_words import alone, delivered_more, falls_short, ranks_first
+from benchkit.analysis.guarantees import promise
 from benchkit.analysis.search_words import is_search, rates
 from benchkit.analysis.words import largest_phases, times, times_with_interval, us_with_interval
 from benchkit.units import show_us
@@ -131,12 +132,7 @@ def _guarantees(cells: Sequence[Entry]) -> str:
     """Names unlike guarantees among cells that were ranked together; empty when they are alike."""
     kinds: dict[str, list[str]] = {}
     for cell in cells:
-        kind = say(
-            "{delivery} in {durability}",
-            delivery=cell["guarantee"]["delivery"],
-            durability=cell["guarantee"]["durability"],
-        )
-        kinds.setdefault(kind, []).append(cell["transport"])
+        kinds.setdefault(promise(cell["guarantee"]), []).append(cell["transport"])
     if len(kinds) < 2:
         return ""
     each = "; ".join(f"{', '.join(dict.fromkeys(names))}: {kind}" for kind, names in kinds.items())

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any, Final
 
 from benchkit import __version__
-from benchkit.analysis import external, link, noise, profiles, told, traffic, verdict
+from benchkit.analysis import external, growth, link, noise, profiles, recovery, told, traffic, verdict
 from benchkit.analysis.analysed import Analysed, analyse, promises_of
 from benchkit.analysis.answer import answer
 from benchkit.analysis.backlog import as_document as backlog_document
@@ -55,6 +55,7 @@ def document(run: Run) -> dict[str, Any]:
     maps = crossover(entries, ranking)
     laws = scaling(cells, names)
     fallen = collapse(entries)
+    held = growth.growth(run)
     whole = {
         "schema": SCHEMA,
         "benchkit": __version__,
@@ -70,11 +71,13 @@ def document(run: Run) -> dict[str, Any]:
         "environment": run.environment,
         "floor": run.floor,
         "placement": run.placement,
+        "plugins": run.plugins,
         "cells": entries,
         "ranking": ranking,
         "crossover": maps,
         "scaling": laws,
         "collapse": fallen,
+        "growth": growth.as_document(held),
         "answer": [
             *(said for each in fallen for said in each["sentences"]),
             *(said for each in maps for said in each["sentences"]),
@@ -82,6 +85,7 @@ def document(run: Run) -> dict[str, Any]:
             *policies_compared(entries),
             *told.frames_seen(entries),
             *worth_telling(laws),
+            *growth.sentences(held),
         ],
         "promises": [
             each
@@ -89,6 +93,7 @@ def document(run: Run) -> dict[str, Any]:
             for each in (*promises_of(run, done), *budgets_of(entry, run.budgets))
         ],
         "failures": _failures(run.failures),
+        **_faults(run),
         **({} if run.alerts is None else {"alerts": run.alerts}),
     }
     plain: dict[str, Any] = storable(whole)
@@ -134,7 +139,12 @@ def _entry(run: Run, done: Analysed, names: Labels) -> dict[str, Any]:
         "floor": None if cell.hops else beneath(run.floor, cell, _us(figures.moved.quantiles_ns["p50"])),
         "throughput": _throughput(figures),
         "cost": _cost(done),
-        "guarantee": {"delivery": cell.delivery, "durability": cell.durability, "ordering": cell.ordering},
+        "guarantee": {
+            "delivery": cell.delivery,
+            "durability": cell.durability,
+            "ordering": cell.ordering,
+            **({"level": cell.level} if cell.level else {}),
+        },
         "validity": {"valid": done.valid, "reasons": [asdict(reason) for reason in done.reasons]},
         "verdict": profiles.quoted(_verdict(run, done), cell),
         **(as_fields(cell, figures, done.detail) if done.detail else {}),
@@ -299,6 +309,15 @@ def _blocks(done: Analysed) -> list[dict[str, Any]]:
         for block in done.blocks
         if block.index in found
     ]
+
+
+def _faults(run: Run) -> dict[str, Any]:
+    """`faults`, where any were asked for; `left_out` says what could not be done to which cell."""
+    if not run.faults and not run.not_faulted:
+        return {}
+    found = recovery.as_document(run.faults.all, run.faults.read) if run.faults else None
+    empty: dict[str, Any] = {"trials": [], "matrix": [], "alike": [], "notes": []}
+    return {"faults": {**(found or empty), "left_out": [asdict(each) for each in run.not_faulted]}}
 
 
 def _failures(failures: Iterable[Failure]) -> list[dict[str, Any]]:

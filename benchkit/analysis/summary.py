@@ -70,6 +70,12 @@ class _Phase(_Part):
     share: Known = 0.0
 
 
+class _Guarantee(_Part):
+    delivery: Text = ""
+    durability: Text = ""
+    level: Text = ""
+
+
 class _Cell(_Part):
     id: Annotated[str, AfterValidator(_named)]
     group: Text = ""
@@ -79,7 +85,38 @@ class _Cell(_Part):
     latency_us: _Latency
     phases_us: dict[str, _Phase] = {}
     validity: _Validity
+    guarantee: _Guarantee = _Guarantee()
     blocks_detail: list[_Block] = []
+
+
+class _Times(_Part):
+    n: int = 0
+    never: int = 0
+    median_s: Positive | None = None
+    ci95_s: Interval | None = None
+
+
+class _Square(_Part):
+    fault: Text
+    moment: Text = ""
+    cell: Annotated[str, AfterValidator(_named)]
+    transport: Text = ""
+    alike: int = 0
+    valid: int = 0
+    trials: int = 0
+    held: bool | None = None
+    allowed: Text = ""
+    lost: int = 0
+    unknown: int = 0
+    caught: int = 0
+    duplicated: int = 0
+    mttr_s: _Times = _Times()
+    detect_s: _Times = _Times()
+
+
+class _Faults(_Part):
+    matrix: list[_Square] = []
+    alike: list[Text] = []
 
 
 class _Scenario(_Part):
@@ -106,6 +143,7 @@ class _Run(_Part):
     environment: _Environment = _Environment()
     cells: list[_Cell]
     answer: list[Text] = []
+    faults: _Faults | None = None
 
 
 def summary(document: Mapping[str, Any], where: str) -> dict[str, Any]:

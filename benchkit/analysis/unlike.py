@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from benchkit.analysis.guarantees import unlike_promises
+
 Entry = Mapping[str, Any]
 NOT_PAIRED: Final = (
     "Runs are not paired: nothing of one ran next to the other, so what else changed between them is in the "
@@ -17,9 +19,8 @@ NOT_PAIRED: Final = (
 
 def unlike(documents: Sequence[Entry]) -> list[str]:
     """One sentence for everything in which a later run differs from the first; empty where they are alike."""
-    return [
-        said for kind in (_machines, _scenarios, _quick, _interrupted, _versions) for said in kind(documents)
-    ]
+    kinds = (_machines, _scenarios, _quick, _interrupted, _versions, unlike_promises)
+    return [said for kind in kinds for said in kind(documents)]
 
 
 def machine_of(document: Entry) -> str:

@@ -90,7 +90,7 @@ class Bench:
         _judge(asked.gates[key], str(asked.base), self._refuse)
 
     def _command(self, name: str, path: Path, options: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "benchkit", name, str(path), "--json", "-q"]
+        command = [sys.executable, "-P", "-m", "benchkit", name, str(path), "--json", "-q"]
         return subprocess.run(
             [*command, "--out", str(self._asked.out), *options], capture_output=True, text=True, check=False
         )

@@ -5,8 +5,10 @@ Each command imports what it needs when it is called, so that `benchkit --help` 
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
+from typing import TextIO, cast
 
 import click
 
@@ -15,17 +17,21 @@ from benchkit.cli.analyze import analyze
 from benchkit.cli.baseline import baseline
 from benchkit.cli.check import check
 from benchkit.cli.compare import compare
+from benchkit.cli.console import printable
 from benchkit.cli.doctor import doctor
 from benchkit.cli.exits import FAILED, INTERRUPTED, READER_GONE
 from benchkit.cli.export import export
 from benchkit.cli.floors import floors
+from benchkit.cli.kpi import kpi
 from benchkit.cli.list import list_plugins
 from benchkit.cli.new import new
 from benchkit.cli.report import report
 from benchkit.cli.run import run
 from benchkit.cli.schema import schema
 from benchkit.cli.selftest import selftest
+from benchkit.cli.watch import watch
 from benchkit.errors import BenchkitError
+from benchkit.hiding import Hiding, notice, notice_environment
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -41,13 +47,18 @@ def cli() -> None:
 
 
 for command in (
-    run, analyze, compare, check, baseline, report, export, list_plugins, doctor, floors, selftest, schema, new,
+    run, analyze, watch, compare, check, baseline, report, kpi, export, list_plugins, doctor, floors, selftest,
+    schema, new,
 ):  # fmt: skip
     cli.add_command(command)
 
 
 def main() -> None:
     """The console script: every outcome ends here with its exit code."""
+    notice_environment(os.environ)
+    for argument in sys.argv[1:]:
+        notice(argument)
+    sys.stdout, sys.stderr = cast("TextIO", Hiding(sys.stdout)), cast("TextIO", Hiding(sys.stderr))
     stdout = sys.stdout
     try:
         code = cli(standalone_mode=False)
@@ -60,7 +71,7 @@ def main() -> None:
         click.echo("interrupted", err=True)
         code = INTERRUPTED
     except BenchkitError as error:
-        click.echo(f"benchkit: {error}", err=True)
+        click.echo(f"benchkit: {printable(str(error))}", err=True)
         code = error.exit_code
     except SystemExit:
         # Whoever read the output has had enough: click then mutes it and exits with 1, which is the gate's.

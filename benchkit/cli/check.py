@@ -94,7 +94,11 @@ def _promises(scenarios: tuple[Path, ...], plans: Sequence[Plan], how: How, said
                 remedy="add, say, slo: {p99: 100ms, loss: 0} or promises: [compute share >= 60%], "
                 "or compare: --base REF, --baseline FILE",
             )
+    from benchkit.records import checked
+
     documents = measure_all(plans, how)
+    for document, folder in zip(documents, how.saved, strict=True):
+        checked.save(folder, code_of([document], 1), None)
     said.tell(documents)
     return code_of(documents, len(plans))
 
@@ -105,19 +109,22 @@ def _against_baseline(plans: Sequence[Plan], how: How, path: Path, delta: float,
 
     from benchkit.analysis.baseline.compare import compare
     from benchkit.cli.console import out as console
+    from benchkit.records import checked
     from benchkit.report.baseline import comparison
 
     kept = [_baseline_of(plan, path) for plan in plans]
     documents = measure_all(plans, replace(how, echo=False))
     compared = []
-    for document, content in zip(documents, kept, strict=False):
+    for document, content, folder in zip(documents, kept, how.saved, strict=False):
         compared.append(compare(content, document, delta))
+        codes = code_of([document], 1), int(compared[-1]["exit_code"])
+        checked.save(folder, max(codes, key=_GRAVER.index), compared[-1])
         console(err=how.as_json).print(comparison(compared[-1]))
     said.tell(documents, compared)
     if how.as_json:
         click.echo(json.dumps(compared[0] if len(plans) == 1 else compared, indent=1))
-    codes = [code_of(documents, len(plans)), *(int(each["exit_code"]) for each in compared)]
-    return max(codes, key=_GRAVER.index)
+    ends = [code_of(documents, len(plans)), *(int(each["exit_code"]) for each in compared)]
+    return max(ends, key=_GRAVER.index)
 
 
 def _baseline_of(plan: Plan, path: Path) -> Content:

@@ -25,6 +25,11 @@ def out(*, err: bool = False) -> Console:
     return Console(stderr=err, highlight=False, soft_wrap=False)
 
 
+def printable(text: str) -> str:
+    """Lines without what could move a terminal's cursor, style it or turn its direction: that becomes `?`."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
+
+
 @contextmanager
 def progress(*, quiet: bool, console: Console | None = None) -> Iterator[Callable[[Progress], None]]:
     """Shows where a run stands: a bar with the time left on a terminal, plain lines elsewhere.

@@ -88,10 +88,12 @@ def _is_gate(path: Path) -> bool:
 
 def _gate(path: Path) -> dict[str, Any]:
     from benchkit.errors import RecordError
+    from benchkit.records.opening import content
+    from benchkit.records.reading import MOST_BYTES
 
     file = path / "gate.json" if path.is_dir() else path
     try:
-        found = json.loads(file.read_text("utf-8"))
+        found = json.loads(content(file.resolve(), MOST_BYTES))
         schema = found["schema"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RecordError(

@@ -10,11 +10,12 @@ import click
 if TYPE_CHECKING:
     from benchkit.plugins import Registry
 
-SEAMS = ("transports", "stages", "sources", "codecs", "arrivals")
+SEAMS = ("transports", "stages", "sources", "codecs", "arrivals", "faults")
 LINKS = "links"
 
 
 def _registries() -> dict[str, Registry[Any]]:
+    from benchkit.faults.base import registry as faults
     from benchkit.load.base import registry as arrivals
     from benchkit.sources.base import registry as sources
     from benchkit.stages.base import registry as stages
@@ -27,6 +28,7 @@ def _registries() -> dict[str, Registry[Any]]:
         "sources": sources,
         "codecs": codecs,
         "arrivals": arrivals,
+        "faults": faults,
     }
 
 
@@ -38,7 +40,8 @@ def _capabilities(plugin: Any) -> str:
         promises = plugin().capabilities()
     except (AttributeError, ValidationError):
         return ""
-    facts = [promises.delivery, f"held by {promises.durability}", f"order {promises.ordering}"]
+    level = f" ({promises.level})" if promises.level else ""
+    facts = [promises.delivery, f"held by {promises.durability}{level}", f"order {promises.ordering}"]
     facts += [name for name in ("zero_copy", "same_host", "same_process") if getattr(promises, name)]
     if promises.max_message_bytes is not None:
         from benchkit.units import show_bytes
@@ -116,7 +119,7 @@ def _sources(row: dict[str, Any]) -> list[str]:
 @click.argument("seam", required=False, type=click.Choice((*SEAMS, LINKS)))
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON on standard output.")
 def list_plugins(seam: str | None, as_json: bool) -> None:
-    """What is installed: transports, stages, sources, codecs, arrivals; and the links that have a name."""
+    """What is installed: transports, stages, sources, codecs, arrivals, faults; and the links that have a name."""
     registries = _registries()
     found = {name: _rows(registries[name]) for name in ([seam] if seam else SEAMS) if name != LINKS}
     if seam in (None, LINKS):

@@ -56,9 +56,16 @@ def _one(path: Path, folder: Path | None, language: str) -> tuple[list[Path], Ca
     """The files, and run.json: made only where it is asked for, since analysing takes a second for long runs."""
     from benchkit.analysis.document import document
     from benchkit.records.folder import load
+    from benchkit.records.shelf import is_empty
     from benchkit.report.write import write
     from benchkit.words import speaking
 
+    if path.is_dir() and is_empty(path):
+        # No mistake of whoever asks, and nothing is damaged: a runner that was killed early leaves this.
+        click.echo(
+            f"{path.name}: nothing was measured before its runner died; the folder can be removed", err=True
+        )
+        return [], lambda: None
     run = load(path)
     home = (path if path.is_dir() else path.parent).resolve()
     with speaking(language):

@@ -68,12 +68,15 @@ def find(name: str, out: Path) -> Path:
 
 def asked(path: Path, given: Asked) -> Asked:
     """How the run was asked for; what was `given` on this command line, if anything was, counts instead."""
+    from benchkit.records.opening import content
+    from benchkit.records.reading import MOST_BYTES
+
     file = path / "asked.json"
     try:
-        kept = json.loads(file.read_text("utf-8"))
+        kept = json.loads(content(file, MOST_BYTES))
         before = Asked(str(kept["scenario"]), tuple(kept["sets"]), tuple(kept["only"]), bool(kept["quick"]))
         hidden = set(kept["hidden"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if given.scenario:
             return given
         raise RecordError(

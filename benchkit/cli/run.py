@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -76,6 +76,9 @@ def scenario_options(command: F) -> F:
     help="Then say what a change would buy: predictions, and trials with phases slowed.",
 )
 @click.option("--confirm", is_flag=True, help="Of --what-if: make the changes that can be made, and compare.")
+@click.option(
+    "--faults", is_flag=True, help="Then make things go wrong: the scenario's faults, or kill and stop all."
+)
 @click.option("--no-floors", is_flag=True, help="Do not measure what this machine can do at best.")
 @click.option("--soak", metavar="TIME", help="Measure for so long, e.g. 2h, in as many rounds as fit.")
 @click.option(
@@ -92,7 +95,7 @@ def scenario_options(command: F) -> F:
 )
 def run(
     scenarios: tuple[Path, ...], sets: tuple[str, ...], only: tuple[str, ...], quick: bool, out: Path, as_json: bool,
-    profile: bool, quiet: bool, dry_run: bool, what_if: bool, confirm: bool, no_floors: bool,
+    profile: bool, quiet: bool, dry_run: bool, what_if: bool, confirm: bool, faults: bool, no_floors: bool,
     soak: str | None, resume: str | None, checkpoint: str,
 ) -> int:  # fmt: skip
     """Measure one or more scenarios."""
@@ -103,6 +106,8 @@ def run(
         sets = (*sets, f"blocks.soak={soak}")
     if what_if:
         sets = (*sets, "what_if.run=true")
+    if faults:
+        sets = (*sets, "faults.run=true")
     if confirm:
         sets = (*sets, "what_if.confirm=true")
     if resume is not None:
@@ -143,6 +148,8 @@ class How:
     """Measure the machine's."""
     echo: bool = True
     """Print the documents where `--json` asks for them."""
+    saved: list[Path] = field(default_factory=list)
+    """The run directories, in the order of the documents, as they are written."""
 
 
 def seconds(option: str, text: str) -> float:
@@ -192,33 +199,41 @@ def _measure(
     plan: Plan, how: How, interrupts: Interrupts, recording: Recording, before: Run | None
 ) -> dict[str, Any]:
     """Run one plan, save it, print the tables and the answer; returns the document."""
-    from benchkit.analysis.document import document
     from benchkit.cli.alerting import alerted
     from benchkit.cli.console import out, progress
     from benchkit.engine.runner import Runner
-    from benchkit.report import terminal
 
     screen = out(err=True)
     with progress(quiet=how.quiet, console=screen) as watch:
         with alerted(plan.alerts, screen) as alerts:
             runner = Runner(
                 plan, watch, profile=how.profile, recording=recording, before=before, floors=how.floors,
-                alerts=alerts,
+                meanwhile=_import_what_tells, alerts=alerts,
             )  # fmt: skip
             measured = runner.run()
         # With what became of the last notices.
         measured.alerts = runner.alerts()
+    from benchkit.analysis.document import document
+    from benchkit.report import terminal
+
     folder: Path | None = None
     with interrupts.held():
         made = document(measured)
         try:
             folder = recording.finish(measured, made)
+            how.saved.append(folder)
         finally:
             # Also where the disk is full: a minute of measuring is worth reading.
             console = out(err=how.as_json)
             console.print(terminal.report(made, folder))
             _mention_unfinished(console, how.out)
     return made
+
+
+def _import_what_tells() -> None:
+    """What is needed once everything is measured; most of half a second."""
+    import benchkit.analysis.document
+    import benchkit.report.terminal  # noqa: F401
 
 
 def _mention_unfinished(console: Console, out_folder: Path) -> None:

@@ -13,6 +13,8 @@ import msgpack
 
 _LENGTH = struct.Struct("<Q")
 _MAX_BYTES = 8 << 30
+_STEP_BYTES = 1 << 20
+"""Memory is taken as bytes come, not as a length promises them."""
 
 
 class Channel:
@@ -37,23 +39,32 @@ class Channel:
         (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
         if length > _MAX_BYTES:
             raise EOFError(f"a control message of {length} bytes is none")
-        message = msgpack.unpackb(self._exactly(length), strict_map_key=False, max_bin_len=_MAX_BYTES)
+        try:
+            message = msgpack.unpackb(
+                self._exactly(length), strict_map_key=False, max_bin_len=_MAX_BYTES, max_ext_len=0
+            )
+        except (ValueError, TypeError, msgpack.UnpackException) as error:
+            raise EOFError(f"a control message is not msgpack: {error}") from error
         if not isinstance(message, dict):
             raise EOFError("a control message is a mapping")  # noqa: TRY004  (one error: the channel is at its end)
         return message
 
     def _exactly(self, nbytes: int) -> bytearray:
-        data = bytearray(nbytes)
-        view = memoryview(data)
-        while view.nbytes:
-            try:
-                got = self._sock.recv_into(view)
-            except (ConnectionError, TimeoutError):
-                got = 0
-            if not got:
-                raise EOFError("the other end is gone")
-            view = view[got:]
-        return data
+        data = bytearray(min(nbytes, _STEP_BYTES))
+        filled = 0
+        while True:
+            with memoryview(data) as whole:
+                while filled < len(data):
+                    try:
+                        got = self._sock.recv_into(whole[filled:])
+                    except (ConnectionError, TimeoutError):
+                        got = 0
+                    if not got:
+                        raise EOFError("the other end is gone")
+                    filled += got
+            if filled == nbytes:
+                return data
+            data.extend(bytes(min(nbytes - filled, filled)))
 
     def close(self) -> None:
         """Close this end."""

@@ -7,17 +7,17 @@ import os
 import selectors
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from benchkit.engine.channel import Channel
 from benchkit.errors import BY_NAME, BenchkitError, PartyError
-from benchkit.runtime.child import end
+from benchkit.hiding import hidden, hide
+from benchkit.runtime.child import end, module, module_environment
 
 _MID_MESSAGE_S = 20.0
 _MOST_SAID = 64
@@ -43,7 +43,8 @@ class Party:
             fd = theirs.fileno()
             pinned = [",".join(map(str, cores))] if cores else []
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "benchkit.engine.host", str(fd), str(os.getpid()), role, *pinned],
+                module("benchkit.engine.host", str(fd), str(os.getpid()), role, *pinned),
+                env=module_environment(),
                 pass_fds=[fd],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -81,12 +82,24 @@ class Party:
         """The last line that the process printed: why it died, often."""
         with suppress(OSError):
             lines = self._log.read_text(errors="replace").strip().splitlines()
-            return lines[-1][:300] if lines else ""
+            return hide(lines[-1])[:300] if lines else ""
         return ""
 
     def forget(self, number: int) -> None:
         """Drop the events of a command that is over."""
         self.events.pop(number, None)
+
+
+def _event(message: dict[str, Any]) -> dict[str, Any]:
+    """A party's process runs plug-ins: what it says is looked at before it is believed. Raises EOFError."""
+    if type(message.get("id")) is int and isinstance(message.get("event"), str):
+        return message
+    raise EOFError("an event of a party says what it is of and what it is")
+
+
+def _public(event: dict[str, Any]) -> dict[str, Any]:
+    """What a party tells may quote what it was told: the address of a transport is for others and stays as it is."""
+    return event if event.get("event") == "ready" else cast("dict[str, Any]", hidden(event))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +135,10 @@ class Crew:
         self._selector.register(party.channel, selectors.EVENT_READ, party)
         return party
 
+    def pids(self) -> dict[str, int]:
+        """The processes that live, by role."""
+        return {role: party.process.pid for role, party in self._parties.items() if not party.dead}
+
     def pump(self, timeout_s: float) -> None:
         """Take in what the parties say, waiting at most `timeout_s` for something."""
         if self._pulse is None:
@@ -151,11 +168,11 @@ class Crew:
         for key, _ in found:
             party: Party = key.data
             try:
-                event = party.channel.recv()
+                event = _event(party.channel.recv())
             except (EOFError, ValueError):
                 self._bury(party)
             else:
-                party.hear(event)
+                party.hear(_public(event))
         return bool(found)
 
     def wait(self, done: Callable[[], bool], timeout_s: float) -> bool:

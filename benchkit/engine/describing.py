@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from benchkit.engine import ready_chain
 from benchkit.engine.linking import asked_link
+from benchkit.load import base as load
 from benchkit.load.base import Arrival
 from benchkit.load.search import Backlog, Capacity
-from benchkit.plugins import Plugin
-from benchkit.records.run import Cell
+from benchkit.plugins import Plugin, Registry
+from benchkit.records.run import Cell, PluginUsed
 from benchkit.records.run import Search as Sought
 from benchkit.scenario.plan import PlannedCell
 from benchkit.scenario.redact import recorded
+from benchkit.sources import base as sources
+from benchkit.stages import base as stages
+from benchkit.tensors.codecs import base as codecs
+from benchkit.transports import base as transports
+
+_SEAMS: tuple[tuple[Registry[Any], type[Plugin]], ...] = (
+    (transports.registry, transports.Transport), (codecs.registry, codecs.Codec), (sources.registry, sources.Source),
+    (stages.registry, stages.Stage), (load.registry, load.Arrival),
+)  # fmt: skip
 
 
 def flow_of(cell: PlannedCell) -> dict[str, Any] | None:
@@ -36,6 +47,27 @@ def asked_of(load: Arrival) -> Sought | None:
             "capacity", load.slo.given(), load.precision, load.arrival == "poisson", load.start or 0.0, load.max_rate
         )  # fmt: skip
     return Sought("backlog") if isinstance(load, Backlog) else None
+
+
+def plugins_of(cells: Iterable[PlannedCell]) -> tuple[PluginUsed, ...]:
+    """Whose code these cells run, each once."""
+    found: dict[PluginUsed, None] = {}
+    for cell in cells:
+        own = (cell.source, cell.codec, cell.transport, cell.stage, cell.load)
+        hops = (each for hop in cell.hops for each in (hop.codec, hop.transport, hop.stage))
+        for plugin in (*own, *hops):
+            found[_used(plugin)] = None
+    return tuple(sorted(found, key=lambda each: (each.seam, each.kind)))
+
+
+def _used(plugin: Plugin) -> PluginUsed:
+    registry = next(each for each, base in _SEAMS if isinstance(plugin, base))
+    entry = registry.entries().get(plugin.kind)
+    if entry is None:  # made by hand, as tests of plug-ins do
+        return PluginUsed(
+            registry.noun, plugin.kind, f"{type(plugin).__module__}:{type(plugin).__qualname__}", "?"
+        )
+    return PluginUsed(registry.noun, entry.kind, entry.target, entry.distribution, entry.version)
 
 
 def describe(cell: PlannedCell) -> Cell:

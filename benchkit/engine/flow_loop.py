@@ -143,7 +143,7 @@ class FlowLoop(Producer, ABC):
         while (due := self._dues.next_ns) is not None:
             if due >= self._measured_from_ns:
                 self._measured_from_ns = FOREVER_NS
-                self._mark()
+                self.spending.mark()
             if due > now or not self._waiting.room:
                 return
             assert self._ahead is not None  # noqa: S101  (there is one as long as there is a due moment)

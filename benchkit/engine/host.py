@@ -17,6 +17,7 @@ from typing import Any
 
 from benchkit.engine.channel import Channel
 from benchkit.engine.work import Work, describe
+from benchkit.hiding import notice_data, notice_environment
 from benchkit.runtime.guard import die_with_parent
 
 
@@ -41,6 +42,8 @@ class Host:
                 command = self._channel.recv()
             except EOFError:
                 return
+            # What this party says may be cut off: nothing of a secret must be left before that.
+            notice_data(command)
             self._obey(command)
 
     def _obey(self, command: dict[str, Any]) -> None:
@@ -86,6 +89,7 @@ def main() -> None:
     fd, parent_pid = int(sys.argv[1]), int(sys.argv[2])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent(parent_pid)
+    notice_environment(os.environ)
     if len(sys.argv) > 4 and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, [int(core) for core in sys.argv[4].split(",")])
     from benchkit.engine.handlers import HANDLERS

@@ -9,7 +9,6 @@ part of the places in flight. Its messages carry the numbers first_seq + p, + p 
 
 from __future__ import annotations
 
-import os
 import time
 from array import array
 from bisect import bisect_left
@@ -20,12 +19,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchkit.engine import usage
-from benchkit.engine.account import Account, SoFar
 from benchkit.engine.counters import Counters
 from benchkit.engine.feed import Feed, Prepared
 from benchkit.engine.oracle import close_enough
 from benchkit.engine.pacing import NO_STAMP, SPIN_NS, sharpen_timers
+from benchkit.engine.spending import Spending
 from benchkit.engine.task import Task
 from benchkit.engine.underway import quiet_s
 from benchkit.errors import MessageError, Rejected
@@ -95,16 +93,12 @@ class Producer:
         self.outstanding = 0
         self.last_seen_ns = 0
         """When the last reply was seen."""
-        self.spun_cpu_ns = 0
         self.warmup_messages = 0
         self.source_ended = False
-        self._cpu_from_ns = 0
-        self._spun_from_ns = 0
-        self._waited_from_s = 0.0
         self.started_ns = 0
         self.seen_in_flight = 0
         """Messages under way, by counting them, summed over the moments at which it turned to another one."""
-        self._account = Account(shares_process=task.one_process)
+        self.spending = Spending(feed, sender, self._turned, one_process=task.one_process)
         self._left = 0
         """Messages that were due and never sent."""
 
@@ -221,9 +215,7 @@ class Producer:
         An open load comes as its schedule, drawn before this: of a long one that takes longer than the lead.
         """
         sharpen_timers()
-        usage.reset_peak(os.getpid())
-        self._account.begin(self._so_far())
-        self._mark()
+        self.spending.begin()
         self.started_ns = self._task.start_ns or self._clock() + _LEAD_NS
         give_up_ns = self._closed_loop(load) if isinstance(load, ClosedArrival) else self._open_loop(load)
         if self._task.replies:
@@ -244,7 +236,7 @@ class Producer:
                 self._leave(dues[position:])
                 break
             if position == self.warmup_messages:
-                self._mark()
+                self.spending.mark()
             self._wait(due)
             if self._stopped() or self._clock() > give_up_ns:
                 self._leave(dues[position:])
@@ -282,7 +274,7 @@ class Producer:
                 break
             if not measuring and due >= first_measured:
                 measuring = True
-                self._mark()
+                self.spending.mark()
             self.warmup_messages += not measuring
             self._wait(due)
             if not self._send(due, prepared, give_up_ns, warmup=not measuring):
@@ -329,7 +321,7 @@ class Producer:
                 # Taking a reply in is work, whenever it comes; only looking in vain is pacing.
                 self._see(seen, clock())
                 worked += cpu() - before
-        self.spun_cpu_ns += cpu() - began - worked
+        self.spending.spun_cpu_ns += cpu() - began - worked
 
     def _drain(self, give_up_ns: int) -> None:
         since_ns = self._clock()
@@ -366,31 +358,12 @@ class Producer:
         """Messages given to the transport so far, the one in hand included; read by the control thread."""
         return len(self.due) - self._left - sum(self.counters.rejections.values())
 
-    def _mark(self) -> None:
-        self._cpu_from_ns = self._cpu_ns()
-        self._spun_from_ns = self.spun_cpu_ns
-        self._waited_from_s = self._sender.spun_s()
-        self._account.mark(self._so_far())
-
-    def _so_far(self) -> SoFar:
-        spin_ns = int(self._sender.spun_s() * 1e9)
-        return SoFar(self._turned(), self._cpu_ns() - self.spun_cpu_ns, spin_ns, self.spun_cpu_ns)
-
     def _turned(self) -> int:
         """Messages that it turned to; those that were due and never sent are not among them."""
         return int(np.count_nonzero(np.frombuffer(self.taken, np.int64))) if self.taken else 0
 
-    def _cpu_ns(self) -> int:
-        """CPU time of producing: this thread's alone where two parties share a process."""
-        if self._task.one_process:
-            return usage.own_cpu_ns(one_process=True)
-        # Making messages anew is the source's work, not the price of moving them.
-        return usage.own_cpu_ns(one_process=False) - self._feed.cpu_ns
-
     def result(self) -> dict[str, Any]:
         """Columns and counters as plain data."""
-        cpu_ns = self._cpu_ns() - self._cpu_from_ns
-        spun_ns = self.spun_cpu_ns - self._spun_from_ns
         counters = self.counters
         return {
             "columns": {
@@ -405,14 +378,8 @@ class Producer:
             "last_seen_ns": self.last_seen_ns,
             "warmup_messages": min(self.warmup_messages, len(self.due)),
             "starved": self._feed.starved,
-            "cpu_ns": cpu_ns - spun_ns,
-            "pacing_cpu_ns": spun_ns,
-            "spin_ns": int((self._sender.spun_s() - self._waited_from_s) * 1e9),
-            "account": self._account.told(self._so_far()),
-            "turned": self._turned(),
+            **self.spending.told(),
             "seen_in_flight": self.seen_in_flight,
-            "peak_rss_bytes": usage.peak_rss_bytes(os.getpid()),
-            "rss_bytes": usage.rss_bytes(os.getpid()),
             "unexpected": counters.unexpected,
             "duplicated": counters.duplicated,
             "checked_replies": counters.checked_replies,

@@ -129,7 +129,9 @@ class ReadyCell:
             pids = (leg.broker_pid for leg in self._legs)
             address = replace(address, broker_pid=next((pid for pid in pids if pid is not None), None))
         self.address = address
-        self.record = replace(self.record, path=address.path)
+        self.record = replace(
+            self.record, path=address.path, level=address.level or self.record.level
+        )  # fmt: skip
         return address
 
     def _later(self, site: Site) -> Iterator[Address]:

@@ -74,6 +74,7 @@ def promised(cell: PlannedCell) -> dict[str, Any]:
         "durability": min((each.durability for each in every), key=_DURABILITIES.index),
         "ordering": min((each.ordering for each in every), key=_ORDERINGS.index),
         "zero_copy": all(each.zero_copy for each in every),
+        "level": " | ".join(dict.fromkeys(each.level for each in every if each.level)),
     }
 
 

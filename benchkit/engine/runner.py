@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
@@ -17,7 +18,10 @@ from benchkit.engine.alerted.live import Live, Watched
 from benchkit.engine.block import run_block
 from benchkit.engine.canary import Canary, Look
 from benchkit.engine.crew import Crew, crew
-from benchkit.engine.describing import describe
+from benchkit.engine.describing import describe, plugins_of
+from benchkit.engine.faulted import lane
+from benchkit.engine.garbage import Collecting
+from benchkit.engine.holdings import Holdings
 from benchkit.engine.profiling import profiled
 from benchkit.engine.ready import ReadyCell, make_ready
 from benchkit.engine.search import Searches, Turn
@@ -26,10 +30,14 @@ from benchkit.engine.underway import Place, Watching
 from benchkit.engine.whatif import Tools, Trials
 from benchkit.engine.work import describe as describe_error
 from benchkit.errors import BenchkitError, StorageError, UsageError
+from benchkit.hiding import hide
 from benchkit.records.environment import environment
+from benchkit.records.faults import Trial
+from benchkit.records.operations import Operations
 from benchkit.records.recording import Recording
 from benchkit.records.run import Block, Cell, Failure, Resumption, Run
 from benchkit.records.samples import Samples
+from benchkit.records.seen import Holding
 from benchkit.runtime.folders import run_folder
 from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan, PlannedCell
@@ -64,15 +72,18 @@ class Runner:
         recording: Recording | None = None,
         before: Run | None = None,
         floors: bool = True,
+        meanwhile: Callable[[], None] = lambda: None,
         alerts: Alerting | None = None,
     ) -> None:
         """`recording` takes finished blocks (default: in memory); `before` is the header of a run to resume.
 
-        Without `floors` the machine's are not measured. `alerts` are fed while blocks are measured.
+        Without `floors` the machine's are not measured. `meanwhile` is called while the parties' processes start:
+        what is imported there costs no time of its own. `alerts` are fed while blocks are measured.
         """
         self._live = None if alerts is None else Live(alerts, plan.slo)
         self._alerts_before = (before.alerts or []) if before else []
         self._floors = floors
+        self._meanwhile = meanwhile
         self._plan = plan
         self._watch = watch
         self._profile = profile
@@ -85,6 +96,8 @@ class Runner:
         self._ready: dict[int, ReadyCell] = {}
         self._failures = self._header.failures
         self._canary = Canary()
+        self._holdings = Holdings()
+        self._collecting = Collecting()
         self._cores: dict[str, tuple[int, ...]] = {}
         self._unloaded_s: dict[int, float] = {}
         """How long a message of each cell took when it was alone, of its last block."""
@@ -137,6 +150,7 @@ class Runner:
         first = chain.stage_roles(self._plan.cells[0])[:1]
         for role in (*fan_in.roles(producers), *first, "oracle"):
             members.get(role)
+        self._meanwhile()
         for index in range(len(self._plan.cells)):
             self._watch(Progress("making messages", 0, total, self._plan.cells[index].id))
             self._make_ready(members, site, index)
@@ -148,6 +162,7 @@ class Runner:
         measured = self._rounds(members, site)
         measured = self._search(members, site, measured)
         measured = self._what_if(members, site, measured)
+        self._faults(site)
         if self._profile:
             for index, ready in self._ready.items():
                 self._watch(Progress("profiling", index, len(self._plan.cells), ready.cell.id))
@@ -221,6 +236,20 @@ class Runner:
         trials = Trials(self._plan, self._plan.what_if, self._ready, tools, self._unloaded_s)
         return trials.run(self._header, position)
 
+    def _faults(self, site: Site) -> None:
+        """Trials in which something goes wrong; they have parties of their own."""
+
+        def tell(doing: str, done: int, total: int, cell: str) -> None:
+            self._watch(Progress(doing, done, total, cell))
+
+        def keep(trial: Trial, operations: Operations) -> None:
+            self._recording.keep_trial(self.header(), trial, operations)
+
+        before = self._recording.trials
+        left, errors = lane.run(self._plan, site, before.all if before else (), keep, tell)
+        self._header.not_faulted = tuple(left)
+        self._failures += [_failure("faults", error) for error in errors]
+
     def _tell(self, doing: str, done: int, total: int) -> None:
         self._watch(Progress(doing, done, total))
 
@@ -291,7 +320,7 @@ class Runner:
             before = self._canary.look()
             block, samples = run_block(members, task, place, ready.hosts)
             block = self._surroundings(block, before, address)
-            block = replace(block, hop_claims=ready.hop_claims)
+            block = replace(block, hop_claims=ready.hop_claims, held=self._held(members, ready, address))
             if ready.linking is not None:
                 block = replace(block, links=ready.linking.seen())
         except BenchkitError as error:
@@ -312,6 +341,7 @@ class Runner:
         if self._plan.what_if is not None:
             self._unloaded_s[index] = unloaded_ns(samples) / 1e9
         ready.count_on(self._recording.next_seq[block.cell])
+        self._collecting.between()
         return block, samples
 
     def _watching(self, cell: PlannedCell, address: Address, turn: Turn | None) -> Watching:
@@ -332,6 +362,11 @@ class Runner:
         core = placement.ran_on(address.broker_pid) if address.broker_pid is not None else None
         ran_on = block.ran_on if core is None else {**block.ran_on, "broker": core}
         return replace(block, disturbance=disturbance, ran_on=ran_on, claimed=dict(address.claim))
+
+    def _held(self, members: Crew, ready: ReadyCell, address: Address) -> dict[str, Holding]:
+        broker = {} if address.broker_pid is None else {"broker": address.broker_pid}
+        link = {} if ready.linking is None else {"link": ready.linking.pid}
+        return self._holdings.look({"runner": os.getpid(), **members.pids(), **broker, **link})
 
     def _take_down(self, ready: ReadyCell) -> None:
         try:
@@ -356,7 +391,7 @@ class Runner:
         record = self._records[index]
         # What was measured of it before the runner died stays.
         if record.id not in self._recording.rows:
-            self._records[index] = replace(record, skipped=_told(error), skipped_remedy=error.remedy)
+            self._records[index] = replace(record, skipped=_told(error), skipped_remedy=hide(error.remedy))
         self._failures.append(_failure(record.id, error))
 
 
@@ -380,6 +415,7 @@ def _fresh(plan: Plan) -> Run:
             stream.name.lower(): seed_for(plan.seed, stream)
             for stream in (Stream.ORDER, Stream.PAYLOAD, Stream.STAGE, Stream.LINK)
         },
+        plugins=plugins_of(plan.cells),
     )
 
 
@@ -394,7 +430,7 @@ def _taken_up(before: Run, recording: Recording) -> Run:
 
 
 def _told(error: BenchkitError) -> str:
-    return f"{error.where}: {error.what}" if error.where else error.what
+    return hide(f"{error.where}: {error.what}" if error.where else error.what)
 
 
 def _refused(error: OSError) -> BenchkitError:
@@ -409,5 +445,5 @@ def _refused(error: OSError) -> BenchkitError:
 def _failure(where: str, error: Exception) -> Failure:
     told = describe_error(error)
     what = f"{told['where']}: {told['what']}" if told["where"] else told["what"]
-    notes = "\n".join(getattr(error, "__notes__", []))
+    notes = hide("\n".join(getattr(error, "__notes__", [])))
     return Failure(where, told["type"], what, told["remedy"], notes or told["traceback"])

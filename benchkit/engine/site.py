@@ -41,6 +41,12 @@ class Site:
         if address.broker_pid is not None:
             self._brokers.add(address.broker_pid)
 
+    def replaced(self, before: int | None, now: int | None) -> None:
+        """A broker that was shared was started anew where it was (`Transport.revive`): it is still the one shared."""
+        if now is not None and before in self._brokers:
+            self._brokers.discard(before)
+            self._brokers.add(now)
+
     def look(self) -> None:
         """After a broker's death, what was shared is made anew."""
         dead = {pid for pid in self._brokers if not usage.lives(pid)}

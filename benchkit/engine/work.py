@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from benchkit.errors import BenchkitError
-from benchkit.scenario.redact import redact, redact_lines
+from benchkit.hiding import hide
+from benchkit.scenario.redact import redact_lines
 
 
 class Work:
@@ -42,12 +43,12 @@ class Work:
 
 def describe(error: BaseException) -> dict[str, Any]:
     """An error as plain data; the runner raises it again by its name."""
+    what = error.what if isinstance(error, BenchkitError) else f"{type(error).__name__}: {error}"
     return {
         "type": type(error).__name__,
-        "what": error.what
-        if isinstance(error, BenchkitError)
-        else redact(f"{type(error).__name__}: {error}"),
-        "where": getattr(error, "where", ""),
-        "remedy": getattr(error, "remedy", ""),
+        # Errors of ours are raised by plug-ins too, with whatever they hold.
+        "what": redact_lines(str(what)),
+        "where": hide(str(getattr(error, "where", ""))),
+        "remedy": hide(str(getattr(error, "remedy", ""))),
         "traceback": redact_lines("".join(traceback.format_exception(error))),
     }

@@ -22,7 +22,7 @@ from benchkit.engine.account import Account, SoFar
 from benchkit.engine.pacing import NO_STAMP, sharpen_timers
 from benchkit.engine.task import Task
 from benchkit.errors import BenchkitError, MessageError, Rejected
-from benchkit.scenario.redact import redact, redact_lines
+from benchkit.scenario.redact import redact_lines
 from benchkit.stages.base import OpenStage
 from benchkit.tensors import integrity
 from benchkit.tensors.codecs.base import Coder
@@ -298,7 +298,7 @@ class Worker:
 
 
 def _in_words(error: BaseException) -> str:
-    return error.what if isinstance(error, BenchkitError) else redact(str(error))
+    return redact_lines(error.what if isinstance(error, BenchkitError) else str(error))
 
 
 def _release(held: Held) -> None:

@@ -142,11 +142,23 @@ def _install(python: Path, wanted: str, told: str) -> list[str]:
         for dist in metadata.distributions(path=[str(own)])
         if dist.name not in project
     )
+    _refuse_another_benchkit(own, told)
     names = ", ".join(f"{name} {version}" for name, version in project.items())
     shared = (
         f"with dependencies of its own: {', '.join(beside)}" if beside else "over the present environment"
     )
     return [f"{names} {how}", shared]
+
+
+def _refuse_another_benchkit(own: Path, told: str) -> None:
+    """A package index may have a project of somebody else's under this one's name."""
+    for dist in metadata.distributions(path=[str(own)]):
+        ours = any(entry.group == "benchkit.transports" for entry in dist.entry_points)
+        if dist.name == "benchkit" and not ours:
+            raise BuildError(
+                f"{told} is another project of the name benchkit ({dist.version})",
+                remedy="give a git ref, a wheel or a directory of this one",
+            )
 
 
 def _pip(python: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

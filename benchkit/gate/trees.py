@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchkit.errors import StorageError, UsageError
+from benchkit.errors import BenchkitError, StorageError, UsageError
 from benchkit.gate.bases import git, toplevel
 
 _LEFT_OUT: Final = frozenset(
@@ -39,19 +40,57 @@ def checkout(repository: Path, commit: str, target: Path) -> None:
     """The commit's files under `target`; the repository keeps no trace of it (unlike `git worktree`)."""
     target.mkdir(parents=True)
     # An index of its own; filters (LFS) run as for any checkout.
-    env = {**os.environ, "GIT_INDEX_FILE": str(target.parent / "index")}
-    git(repository, "read-tree", commit, env=env)
-    git(repository, "checkout-index", "--all", "--force", f"--prefix={target}/", env=env)
-    (target.parent / "index").unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix="benchkit-index-") as folder:
+        env = {**os.environ, "GIT_INDEX_FILE": str(Path(folder) / "index")}
+        git(repository, "read-tree", commit, env=env)
+        git(repository, "checkout-index", "--all", "--force", f"--prefix={target}/", env=env)
+    for path, pinned in _submodules(repository, commit):
+        _checkout_submodule(repository / path, pinned, target / path)
+
+
+def _checkout_submodule(module: Path, commit: str, target: Path) -> None:
+    """One that is not initialised here is an empty folder, as it is in the working tree."""
+    if not _is_submodule(module):
+        return
+    try:
+        git(module, "cat-file", "-e", f"{commit}^{{commit}}")
+    except BenchkitError:
+        raise UsageError(
+            f"its commit {commit[:8]}, which the base has there, is not in this clone", where=str(module),
+            remedy=f"git -C {module} fetch origin {commit}",
+        ) from None  # fmt: skip
+    if target.is_dir():
+        target.rmdir()
+    checkout(module, commit, target)
+
+
+def _submodules(repository: Path, commit: str) -> Iterator[tuple[Path, str]]:
+    """Where a commit has one, relative to the repository, and at which commit."""
+    for entry in git(repository, "ls-tree", "-r", "-z", commit).split("\0"):
+        about, _, name = entry.partition("\t")
+        if " commit " in about:
+            yield Path(name), about.rpartition(" ")[2]
+
+
+def _is_submodule(folder: Path) -> bool:
+    return folder.is_dir() and toplevel(folder) == folder.resolve()
 
 
 def files(root: Path) -> list[Path]:
     """What belongs to a folder, relative to it, sorted: what git would not ignore, or all but caches."""
     if toplevel(root) is not None:
-        names = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
-        # Deleted files are still in the index; submodules are folders.
-        return sorted(path for name in names.split("\0") if name and (root / (path := Path(name))).is_file())
+        return sorted(_listed(root))
     return sorted(_walked(root))
+
+
+def _listed(root: Path) -> Iterator[Path]:
+    names = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
+    for path in (Path(name) for name in names.split("\0") if name):
+        # Deleted files are still in the index.
+        if (root / path).is_file():
+            yield path
+        elif _is_submodule(root / path):
+            yield from (path / below for below in _listed(root / path))
 
 
 def below(root: Path) -> list[Path]:

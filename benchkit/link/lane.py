@@ -28,14 +28,26 @@ class Lane:
 
     def __init__(self, asked: Impairment, seed: str) -> None:
         """Draws for delays and for losses are independent streams of `seed`."""
-        self.asked = asked
-        self.nothing = asked.nothing
         self.tally = Tally()
-        self.draw = drawer(asked, Random(f"{seed}/delay"))  # noqa: S311  (a simulation)
-        chances = Random(f"{seed}/loss")  # noqa: S311  (a simulation)
-        self.chance = chances.random
+        self._delays = Random(f"{seed}/delay")  # noqa: S311  (a simulation)
+        self._chances = Random(f"{seed}/loss")  # noqa: S311  (a simulation)
+        self.chance = self._chances.random
+        self._blackouts: list[Blackout] = list(asked.blackouts)
+        self._began_ns = 0
+        self.held_bytes = 0
+        self.paused: dict[Callable[[], None], None] = {}
+        """What to call when there is room again, in the order in which it was held back."""
+        self.become(asked)
+
+    def become(self, asked: Impairment) -> None:
+        """Another impairment from now on; what is held keeps its moment, and blackouts stay as they are."""
+        self.asked = asked
+        self.nothing = asked.nothing and not self._blackouts
+        self.draw = drawer(asked, self._delays)
         self.losses = (
-            GilbertElliott(asked.loss, asked.loss_burst, asked.loss_in_bad, chances) if asked.loss else None
+            GilbertElliott(asked.loss, asked.loss_burst, asked.loss_in_bad, self._chances)
+            if asked.loss
+            else None
         )
         self.shaper = Shaper(asked.rate_bytes_per_s, asked.burst_bytes)
         rate = asked.rate_bytes_per_s
@@ -47,11 +59,6 @@ class Lane:
         self.slow = 0 < rate < _SLOW_BYTES_PER_S
         """A fast lane needs the large windows that the kernel finds by itself."""
         self.limit_bytes = asked.held_bytes
-        self.held_bytes = 0
-        self.paused: dict[Callable[[], None], None] = {}
-        """What to call when there is room again, in the order in which it was held back."""
-        self._blackouts: list[Blackout] = list(asked.blackouts)
-        self._began_ns = 0
         self._drawn_ns = 0
         self._delay_ns = 0
 

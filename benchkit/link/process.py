@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,7 +13,9 @@ from typing import Any, Literal
 
 from benchkit.errors import PartyError
 from benchkit.link.plan import Endpoint, Impairment
-from benchkit.runtime.child import child
+from benchkit.runtime.child import child, module
+
+Way = Literal["up", "down", "both"]
 
 _ANSWER_S = 20.0
 _ROOT = Path(__file__).parents[2]
@@ -23,8 +24,10 @@ _ROOT = Path(__file__).parents[2]
 class OpenLink:
     """One link in the proxy. All that is led through it shares its rate and its queue."""
 
-    def __init__(self, process: LinkProcess, number: int) -> None:
+    def __init__(self, process: LinkProcess, number: int, asked: tuple[Impairment, Impairment]) -> None:
         self._process, self._number = process, number
+        self.asked = asked
+        """What `open` was told, up and down."""
 
     def lead(self, upstream: Endpoint, protocol: Literal["tcp", "udp"] | None = None) -> int:
         """The port of 127.0.0.1 to go to instead of `upstream`, over its protocol; raises PartyError."""
@@ -46,9 +49,20 @@ class OpenLink:
         """Reset all connections; new ones are taken. How many there were."""
         return int(self._ask("reset")["connections"])
 
-    def half_open(self) -> int:
-        """From now on neither end of any connection hears of the other; new ones work. How many there were."""
-        return int(self._ask("half-open")["connections"])
+    def half_open(self, way: Way = "both") -> int:
+        """From now on nothing crosses any open connection this way; new ones work. How many there were.
+
+        Nobody is told: what is sent that way fills the kernel's buffers. `up` is towards the server.
+        """
+        return int(self._ask("half-open", way=way)["connections"])
+
+    def end_half_open(self) -> int:
+        """Reset the connections that `half_open` left dead; how many are left of them."""
+        return int(self._ask("reset", silent=True)["connections"])
+
+    def impair(self, up: Impairment, down: Impairment) -> None:
+        """Other impairments from now on; blackouts stay as they are."""
+        self._ask("impair", up=up.plain(), down=down.plain())
 
     def black_out(self, lasts_s: float) -> None:
         """Deliver nothing for so long, in either direction."""
@@ -65,7 +79,8 @@ class LinkProcess:
 
     def open(self, up: Impairment, down: Impairment, seed: str) -> OpenLink:
         """A new link; raises PartyError. `up` is towards the servers that will be behind it."""
-        return OpenLink(self, self.ask("open", up=up.plain(), down=down.plain(), seed=seed)["link"])
+        number = self.ask("open", up=up.plain(), down=down.plain(), seed=seed)["link"]
+        return OpenLink(self, number, (up, down))
 
     def ask(self, do: str, **data: Any) -> dict[str, Any]:
         """A command and its answer; raises PartyError when it fails or the proxy is gone."""
@@ -97,7 +112,7 @@ def link_process() -> Iterator[LinkProcess]:
     ours, theirs = socket.socketpair()
     with ours:
         fd = theirs.fileno()
-        argv = [sys.executable, "-m", "benchkit.link.serve", str(fd)]
+        argv = module("benchkit.link.serve", str(fd))
         paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         with theirs, child(argv, env={"PYTHONPATH": os.pathsep.join(paths)}, pass_fds=[fd]) as process:
             theirs.close()

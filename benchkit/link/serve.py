@@ -13,7 +13,7 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,8 +49,11 @@ class Server:
             "lead": self._lead,
             "stats": lambda said: _stats(self._links[said["link"]]),
             "close": self._close,
-            "reset": lambda said: {"connections": sum(way.reset() for way in self._ways(said))},
-            "half-open": lambda said: {"connections": sum(way.half_open() for way in self._ways(said))},
+            "impair": self._impair,
+            "reset": lambda said: _many(
+                way.reset(silent=said.get("silent", False)) for way in self._ways(said)
+            ),
+            "half-open": lambda said: _many(way.half_open(said["way"]) for way in self._ways(said)),
             "blackout": self._black_out,
         }
         self._loop.watch(channel.fileno(), READ, self._hear)
@@ -98,11 +101,21 @@ class Server:
             way.close()
         return found
 
+    def _impair(self, said: dict[str, Any]) -> dict[str, Any]:
+        link = self._links[said["link"]]
+        for name, lane in (("up", link.up), ("down", link.down)):
+            lane.become(Impairment.of(said[name]))
+        return {}
+
     def _black_out(self, said: dict[str, Any]) -> dict[str, Any]:
         link, now_ns = self._links[said["link"]], time.monotonic_ns()
         for lane in (link.up, link.down):
             lane.black_out(now_ns, said["lasts_ns"])
         return {}
+
+
+def _many(counts: Iterable[int]) -> dict[str, Any]:
+    return {"connections": sum(counts)}
 
 
 def _stats(link: Link) -> dict[str, Any]:

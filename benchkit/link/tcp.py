@@ -29,6 +29,8 @@ class Connection:
         self.far: End | None = None
         self._up: Pipe | None = None
         self._down: Pipe | None = None
+        self.silent = False
+        """A direction of it is dead, and nobody was told."""
 
     def connect(self) -> None:
         """Begin to connect to the server; the client is reset where that fails."""
@@ -100,14 +102,19 @@ class Connection:
         if self.far is not None:
             self.far.close(hard=hard)
 
-    def silence(self) -> None:
-        """Half-open: neither end hears of the other any more, not even that it has closed."""
-        for pipe in (self._up, self._down):
-            if pipe is not None:
-                pipe.abandon()
-        self.near.drop(READ | WRITE)
-        if self.far is not None:
-            self.far.drop(READ | WRITE)
+    def silence(self, way: str) -> None:
+        """Half-open: nothing crosses it any more this way (`up`, `down`, `both`), not even that an end has closed."""
+        self.silent = True
+        for name, pipe, ends in (
+            ("up", self._up, (self.near, self.far)),
+            ("down", self._down, (self.far, self.near)),
+        ):
+            if way in (name, "both"):
+                if pipe is not None:
+                    pipe.abandon()
+                for end, mask in zip(ends, (READ, WRITE), strict=True):
+                    if end is not None:
+                        end.drop(mask)
 
 
 class TcpLink:
@@ -155,17 +162,17 @@ class TcpLink:
         if self._listener.fileno() >= 0:
             self.loop.watch(self._listener.fileno(), READ, self._accept)
 
-    def reset(self) -> int:
-        """Reset every connection; how many there were."""
-        found = list(self.connections)
+    def reset(self, *, silent: bool = False) -> int:
+        """Reset every connection, or those that are half-open; how many there were."""
+        found = [each for each in self.connections if each.silent or not silent]
         for connection in found:
             connection.close(hard=True)
         return len(found)
 
-    def half_open(self) -> int:
-        """Leave every connection open and dead; how many there were."""
+    def half_open(self, way: str) -> int:
+        """Leave every connection open and dead in a direction; how many there were."""
         for connection in self.connections:
-            connection.silence()
+            connection.silence(way)
         return len(self.connections)
 
     def facts(self) -> dict[str, Any]:

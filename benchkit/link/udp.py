@@ -221,11 +221,11 @@ class UdpLink:
         self.loop.watch(far.sock.fileno(), READ, from_server)
         return far
 
-    def reset(self) -> int:
+    def reset(self, *, silent: bool = False) -> int:  # noqa: ARG002  (as TcpLink has it)
         """Nothing is connected."""
         return 0
 
-    def half_open(self) -> int:
+    def half_open(self, way: str) -> int:  # noqa: ARG002  (as TcpLink has it)
         """Nothing is connected."""
         return 0
 

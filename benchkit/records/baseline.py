@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchkit.errors import RecordError
-from benchkit.records import writing
+from benchkit.records import opening, writing
 
 SCHEMA: Final = "benchkit.baseline/1"
 _VERSION: Final = re.compile(r"benchkit\.baseline/([0-9]{1,4})")
@@ -62,9 +62,7 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
 def read(path: Path) -> Content:
     """A baseline whose digest is right; raises RecordError with what is wrong and the remedy."""
     try:
-        if path.stat().st_size > _LARGEST_BYTES:
-            raise _damaged(path, "too large for a baseline")
-        text = path.read_text("utf-8")
+        text = opening.content(path.resolve(), _LARGEST_BYTES).decode("utf-8")
     except OSError as error:
         raise RecordError(
             f"cannot be read: {error.strerror}", where=str(path),

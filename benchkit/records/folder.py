@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchkit.errors import RecordError
-from benchkit.records import reading
+from benchkit.records import faults, reading
 from benchkit.records.names import PARTIAL, SCHEMA, sample_file
 from benchkit.records.recording import save
 from benchkit.records.run import Run
@@ -29,6 +29,11 @@ def load(path: Path) -> Run:
     if not path.exists() or (path != folder and path.name != "run.json"):
         raise RecordError("no run here", where=str(path), remedy="name a run directory or its run.json")
     growing = folder.resolve().name.endswith(PARTIAL)
+    if growing and not (folder / "record.json").exists():
+        raise RecordError(
+            "nothing was measured: its runner has no block yet, or died before it had one", where=str(folder),
+            remedy="once it is dead, remove the folder",
+        )  # fmt: skip
     if not growing:
         read_document(folder)
     record = reading.record(folder)
@@ -37,6 +42,7 @@ def load(path: Path) -> Run:
     run.samples = {
         cell: reading.samples(folder, cell, rows, growing=growing) for cell, rows in record.rows.items()
     }
+    run.faults = faults.kept(folder)
     return run
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from benchkit.hiding import hide
+
 
 def storable(value: Any) -> Any:
     """Plain data: None for NaN and infinity, mended text, dataclasses as mappings, strangers as text.
@@ -20,7 +22,7 @@ def storable(value: Any) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()  # lone surrogates, which UTF-8 cannot carry
+        return hide(value.encode("utf-8", "replace").decode())  # lone surrogates, which UTF-8 cannot carry
     if isinstance(value, np.generic):
         return storable(value.item())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -18,12 +18,16 @@ import numpy as np
 from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
 
 from benchkit.errors import RecordError
+from benchkit.records import opening
 from benchkit.records.names import SCHEMA, sample_file
 from benchkit.records.plain import storable
 from benchkit.records.run import Block, Run
 from benchkit.records.samples import SAMPLE, Samples
 
 _VERSION: Final = re.compile(r"benchkit\.run/([0-9]{1,4})")
+MOST_BYTES: Final = 256 << 20
+"""Of a run.json: a hundred times that of a large run."""
+_LONGEST_LINE: Final = 64 << 20
 _MAPPED_BYTES: Final = 64 << 20
 """Samples of this size and above are mapped: a long run need not fit in memory."""
 
@@ -57,7 +61,7 @@ def header(run: Run, rows: dict[str, int], blocks_bytes: int) -> dict[str, Any]:
 
 
 def _plain_fields() -> list[dataclasses.Field[Any]]:
-    return [field for field in dataclasses.fields(Run) if field.name != "samples"]
+    return [field for field in dataclasses.fields(Run) if field.name not in ("samples", "faults")]
 
 
 @cache
@@ -101,15 +105,22 @@ def _first(error: ValidationError) -> str:
     return f"{place}: {first['msg']}"
 
 
+@cache
+def _block() -> TypeAdapter[Block]:
+    return TypeAdapter(Block)
+
+
 def blocks(folder: Path, size: int) -> Iterator[Block]:
     """The blocks in the first `size` bytes of blocks.jsonl; raises RecordError."""
     file = folder / "blocks.jsonl"
-    adapter = TypeAdapter(Block)
+    adapter = _block()
     with _opened(file, folder) as opened:
         read = 0
-        for line in opened:
+        while line := opened.readline(_LONGEST_LINE + 1):
             if read == size:
                 return
+            if len(line) > _LONGEST_LINE:
+                raise damaged(file, f"a line of more than {_LONGEST_LINE >> 20} MiB")
             read += len(line)
             try:
                 yield adapter.validate_json(line, strict=True)
@@ -131,7 +142,8 @@ def samples(folder: Path, cell: str, rows: int, *, growing: bool = False) -> Sam
             if np.lib.format.read_magic(opened) != (1, 0):
                 raise damaged(file, "not a sample file of this schema")
             shape, _, dtype = np.lib.format.read_array_header_1_0(opened)
-        except (ValueError, TypeError, SyntaxError, TokenError) as error:  # numpy parses the head as Python
+        except (ValueError, TypeError, SyntaxError, TokenError, RecursionError, MemoryError) as error:
+            # numpy parses the head as Python.
             raise damaged(file, "not a sample file") from error
         if dtype != SAMPLE or len(shape) != 1:
             raise damaged(file, "its columns are not those of this schema")
@@ -167,7 +179,7 @@ def damaged(file: Path, what: str) -> RecordError:
 
 def _opened(file: Path, folder: Path) -> IO[bytes]:
     try:
-        return confined(file, folder).open("rb")
+        return opening.opened(confined(file, folder))
     except OSError as error:
         raise _unreadable(file, error, "copy the whole run directory, samples included") from error
 
@@ -179,7 +191,7 @@ def _unreadable(file: Path, error: OSError, remedy: str) -> RecordError:
 def read_text(file: Path, folder: Path) -> str:
     """A text file of a run; raises RecordError."""
     try:
-        return confined(file, folder).read_text("utf-8")
+        return opening.content(confined(file, folder), MOST_BYTES).decode("utf-8")
     except OSError as error:
         raise _unreadable(file, error, "name a whole run directory or its run.json") from error
     except ValueError as error:
@@ -205,3 +217,14 @@ def check_schema(text: str, file: Path) -> dict[str, Any]:
             remedy="pip install --upgrade benchkit",
         )
     return dict(content)
+
+
+def plain_json(text: str, file: Path, schema: str) -> dict[str, Any]:
+    """The content of a JSON file of exactly this schema; raises RecordError."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise damaged(file, "not whole JSON") from error
+    if not isinstance(content, dict) or content.get("schema") != schema:
+        raise damaged(file, f"its schema is not {schema}")
+    return content

@@ -25,9 +25,11 @@ from typing import IO, Any, Final
 
 import numpy as np
 
-from benchkit.errors import StorageError, UsageError
-from benchkit.records import reading, writing
+from benchkit.errors import RecordError, StorageError, UsageError
+from benchkit.records import faults, opening, reading, writing
+from benchkit.records.faults import Trial, Trials
 from benchkit.records.names import PARTIAL, run_name, sample_file
+from benchkit.records.operations import Operations
 from benchkit.records.plain import storable
 from benchkit.records.run import Block, Run
 from benchkit.records.samples import SAMPLE, Samples, next_seq
@@ -65,6 +67,8 @@ class Recording:
         self._held: list[tuple[Block, Samples]] = []
         self._held_bytes = 0
         self._refused: OSError | None = None
+        self._trials: dict[int, tuple[Trial, Operations]] = {}
+        """Of faults, by number: those that are not on the disk."""
 
     @classmethod
     def resume(cls, path: Path, *, checkpoint_s: float = CHECKPOINT_S) -> tuple[Recording, Run]:
@@ -78,6 +82,7 @@ class Recording:
             raise UsageError("its runner still lives", where=str(path), remedy="wait for its end")
         self._lock = lock
         try:
+            _no_links(path)
             record = reading.record(path)
             header = record.run()
             last = {block.cell: block for block in record.blocks(path)}
@@ -154,8 +159,38 @@ class Recording:
             return False
         file = self._folder(run) / name
         file.parent.mkdir(exist_ok=True)
-        file.write_bytes(content)
+        _no_links(file.parent)
+        with opening.made(file) as opened:
+            opened.write(content)
         return True
+
+    def keep_trial(self, run: Run, trial: Trial, operations: Operations) -> None:
+        """Add a trial of a fault; without a folder, or where the disk refuses, it stays in memory."""
+        if self.out is not None and self._refused is None:
+            try:
+                faults.add(self._folder(run), trial, operations)
+            except OSError as error:
+                self._refused = error
+            else:
+                return
+        self._trials[trial.number] = trial, operations
+
+    @property
+    def trials(self) -> Trials | None:
+        """Those that are kept, on disk and in memory; None where there are none. Raises RecordError."""
+        written = faults.kept(self.path) if self.path is not None else None
+        held = self._trials
+        if not held:
+            return written
+
+        def read(trial: Trial) -> Operations:
+            if trial.number in held:
+                return held[trial.number][1]
+            assert written is not None  # noqa: S101  (it is one of those that were written)
+            return written.read(trial)
+
+        before = written.all if written else ()
+        return Trials((*before, *(trial for trial, _ in held.values())), read)
 
     def _append(self, run: Run, block: Block, samples: Samples) -> None:
         rows = self._write_samples(run, block.cell, samples)
@@ -168,7 +203,7 @@ class Recording:
         file, rows = self._folder(run) / sample_file(cell), self._marks.rows.get(cell)
         if rows is None:
             rows = 0
-            with file.open("wb") as opened:
+            with opening.made(file) as opened:
                 _write_head(opened, 0)
         content = np.ascontiguousarray(samples, SAMPLE).view(np.uint8).data
         writing.append(file, _HEAD_BYTES + rows * SAMPLE.itemsize, content)
@@ -187,6 +222,8 @@ class Recording:
             self._marks = replace(self._marks, rows={**self._marks.rows, cell: rows})
         for block in run.blocks:
             self._marks = replace(self._marks, blocks_bytes=self._write_block(run, block))
+        for trial in run.faults.all if run.faults else ():
+            faults.add(self._folder(run), trial, run.faults.read(trial))  # type: ignore[union-attr]  # there are some
 
     def _hold(self, block: Block, samples: Samples) -> None:
         self._held.append((block, samples))
@@ -233,6 +270,7 @@ class Recording:
         for cell, held in parts.items():
             samples[cell] = np.concatenate([samples[cell], *held] if cell in samples else held)
         run.blocks, run.samples = blocks, samples
+        run.faults = self.trials
         return run
 
     def finish(self, run: Run, document: dict[str, Any]) -> Path:
@@ -268,7 +306,7 @@ class Recording:
 
     def _close_files(self, path: Path) -> None:
         for cell, rows in self._marks.rows.items():
-            with (path / sample_file(cell)).open("r+b") as file:
+            with opening.changed(path / sample_file(cell)) as file:
                 file.truncate(_HEAD_BYTES + rows * SAMPLE.itemsize)
                 _write_head(file, rows)
                 file.flush()
@@ -330,12 +368,21 @@ def unfinished(out: Path) -> list[Path]:
     """Partial folders under `out` whose runner is gone and that can be resumed, the latest last."""
     found = []
     for record in out.glob(f".*{PARTIAL}/record.json"):
+        if record.parent.is_symlink():
+            continue
         with suppress(OSError):
             handle = _locked(record.parent)
             if handle is not None:
                 os.close(handle)
                 found.append((record.stat().st_mtime_ns, record.parent))
     return [path for _, path in sorted(found)]
+
+
+def _no_links(folder: Path) -> None:
+    """Nothing in a folder that is written on leads out of it; raises RecordError."""
+    for path in (folder, *folder.rglob("*")):
+        if path.is_symlink():
+            raise RecordError("a link where a run is written", where=str(path), remedy="remove the link")
 
 
 def save(run: Run, document: dict[str, Any], out: Path) -> Path:

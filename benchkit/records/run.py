@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from benchkit.records.faults import LeftOut, Trials
 from benchkit.records.profile import Profile
 from benchkit.records.samples import Samples
 from benchkit.records.seen import (
     BrokerCounts,
     Disturbance,
     Event,
+    Holding,
     InFlight,
     LinkSeen,
     ServerTimes,
@@ -111,6 +113,9 @@ class Block:
     """What traffic control did; None where none was asked for."""
     hop_claims: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """As `claimed`, of the ends of a pipeline's later hops, by what `paths` calls them."""
+    held: Mapping[str, Holding] = field(default_factory=dict)
+    """By process (`runner`, `producer`, `stage-0`, ..., `broker`, `link`): what it held after the block. Empty where
+    the block before was looked at less than a second ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +246,9 @@ class Cell:
     hops: tuple[Hop, ...] = ()
     """Of a pipeline, each after the one that feeds it; `transport`, `codec`, `stage` and `workers` are then those
     of the first. None where there is one stage."""
+    level: str = ""
+    """How durable its messages are, in the transport's words ("AOF everysec"); empty where it says no more than
+    `durability` does."""
 
     @property
     def all_workers(self) -> int:
@@ -288,6 +296,19 @@ class Resumption:
     """The machine or the software is not the one on which the run began."""
 
 
+@dataclass(frozen=True, slots=True)
+class PluginUsed:
+    """A plug-in that the scenario named, and where it comes from."""
+
+    seam: str
+    """transport, codec, source, stage, arrival."""
+    kind: str
+    target: str
+    """`module:class`."""
+    distribution: str
+    version: str = ""
+
+
 @dataclass(slots=True)
 class Run:
     """A whole run: the header, the cells, the blocks; `samples` by cell id."""
@@ -322,6 +343,12 @@ class Run:
     """What was asked for them; None where nothing was."""
     budgets: tuple[str, ...] = ()
     """Further promises of the scenario, as benchkit.budgets reads them."""
+    faults: Trials | None = None
+    """Of `--faults`, in files of their own; None where no fault was done."""
+    not_faulted: tuple[LeftOut, ...] = ()
+    """Of `--faults`: what could not be done to which cell."""
     alerts: list[dict[str, Any]] | None = None
     """What the rules said while it was measured, in order: a Notice each, `delivered` with what became of it at each
     sink; None where no rules were set."""
+    plugins: tuple[PluginUsed, ...] = ()
+    """Whose code ran: what the scenario named, and nothing else was loaded to measure it."""

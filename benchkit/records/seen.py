@@ -184,3 +184,16 @@ class Traffic:
     """The most messages that ever waited in one producer."""
     limit: Mapping[str, float] = field(default_factory=dict)
     """`least`, `mean`, `last` of a limit in flight that adapts; of several producers the smallest and the means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a process held when a block was over and its ends were closed; None is what the system did not say."""
+
+    rss_bytes: int | None = None
+    anonymous_bytes: int | None = None
+    """Resident memory of no file and shared with nobody by name: the heap and the stacks, where leaks are."""
+    pss_bytes: int | None = None
+    """Resident memory, of what several processes share each its part."""
+    descriptors: int | None = None
+    threads: int | None = None

@@ -10,11 +10,10 @@ from typing import Any, Final
 from benchkit.errors import BenchkitError, RecordError
 from benchkit.records.folder import read_document
 from benchkit.records.names import PARTIAL
+from benchkit.records.reading import MOST_BYTES
 
 COMPARED: Final = "compared-"
 """Beginning of the name of a folder that holds a report over several runs."""
-_LARGEST_BYTES: Final = 256 << 20
-"""Of a run.json: a hundred times that of a large run."""
 _OURS: Final = frozenset({"index.html", "index.md", ".gitkeep", ".gitignore"})
 
 
@@ -48,6 +47,11 @@ def is_run(path: Path) -> bool:
             (path / name).exists() for name in ("run.json", "record.json")
         )
     return path.name == "run.json" or not path.exists()
+
+
+def is_empty(path: Path) -> bool:
+    """A run whose runner died before it had kept its first block: there is nothing to read."""
+    return path.resolve().name.endswith(PARTIAL) and not (path / "record.json").exists()
 
 
 def is_ours(path: Path) -> bool:
@@ -103,7 +107,7 @@ def documents(runs: tuple[Path, ...]) -> Iterator[tuple[Path, dict[str, Any] | L
     for path in runs:
         try:
             size = (path / "run.json").stat().st_size
-            if size > _LARGEST_BYTES:
+            if size > MOST_BYTES:
                 raise RecordError(f"run.json of {size >> 20} MiB is not read", where=str(path))
             yield path, read_document(path)
         except BenchkitError as error:

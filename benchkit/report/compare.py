@@ -11,6 +11,7 @@ from benchkit.analysis.compare import compare as differences
 from benchkit.analysis.unlike import NOT_PAIRED, unlike
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.report.bar import PHASES, PhaseBar, legend
+from benchkit.report.compare_faults import faults_side_by_side
 from benchkit.report.ratio_bar import RatioBar, span_of
 from benchkit.report.several.side import sentence
 from benchkit.report.terminal import View
@@ -57,6 +58,7 @@ def _pieces(documents: Sequence[Entry], width: int) -> Iterator[RenderableType]:
             yield text("no cell in common")
         yield from _alone(documents, number - 1)
         yield text("")
+    yield from faults_side_by_side(documents)
     yield text("In words", "bold")
     for number in range(2, len(documents) + 1):
         yield text(f"* {sentence(number, found, documents)}")

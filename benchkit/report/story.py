@@ -10,15 +10,17 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from benchkit.analysis.budgets import read
+from benchkit.analysis.guarantees import durability
 from benchkit.analysis.live_sets import policies_compared
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.records.run import Run
 from benchkit.report import freshness, promised
-from benchkit.report.charts.gallery import Chart, gallery, overview
+from benchkit.report.charts.gallery import Chart, fault_charts, gallery, overview
 from benchkit.report.decision import Record, record
 from benchkit.report.evidence import Evidence, evidence
 from benchkit.report.excerpt import excerpt
 from benchkit.report.facts import Fact, as_yaml, failures, of_cell, of_machine, of_run
+from benchkit.report.faults import Faults, faults
 from benchkit.report.grid import Grid, grid
 from benchkit.report.groups import Entry, Group, Row, groups
 from benchkit.report.lead import Claim, cells_named, crossings, lead
@@ -32,6 +34,8 @@ COLUMNS: Final = (
     "cell", "p50", "p90", "p99", "p99.9", "rate", "CPU/message", "to the best", "bottleneck", "guarantee",
 )  # fmt: skip
 _MOST_LINES: Final = 60
+_APART: Final = ("freshness", "faults", "outages")
+"""Charts of the whole run that stand in a section of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +130,13 @@ class Story:
     """What report.md says as a decision record beyond all that."""
     fresh: tuple[freshness.Part, ...]
     """Freshness and goodput, bulk work: where there is something to tell."""
+    faults: Faults | None
+    """What fault trials came to; None where no fault was done."""
 
     @property
     def over_all(self) -> tuple[tuple[str, Chart], ...]:
         """Charts of the whole run, without those that have a section of their own."""
-        return tuple((name, chart) for name, chart in self.overview if chart.kind != "freshness")
+        return tuple((name, chart) for name, chart in self.overview if chart.kind not in _APART)
 
     @property
     def files(self) -> list[str]:
@@ -163,10 +169,12 @@ def story(run: Run, document: Entry) -> Story:
         lead=lead(document, found),
         grid=grid(found),
         overview=tuple(
-            (f"all-{at}-{chart.kind}", chart) for at, chart in enumerate(overview(found, document), 1)
+            (f"all-{at}-{chart.kind}", chart)
+            for at, chart in enumerate((*overview(found, document), *fault_charts(document, run.faults)), 1)
         ),
         record=record(document, found),
         fresh=tuple(freshness.parts(document["cells"])),
+        faults=faults(document),
     )
 
 
@@ -235,7 +243,7 @@ def _line(row: Row) -> Line:
         show_us(cpu_us(entry["cost"])),
         _against_best(row.place),
         f"{named(verdict['bottleneck'])}{resource}" if row.valid else "-",
-        excerpt(f"{guarantee['delivery']}, {guarantee['durability']}", 60),
+        excerpt(f"{guarantee['delivery']}, {durability(guarantee)}", 90),
     )
     best = row.place is not None and row.place["ratio_ci95"] == [1.0, 1.0]
     return Line(row.number, row.label, row.valid, best, figures, row.codes)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from benchkit.analysis.drift import in_words
+from benchkit.analysis.guarantees import durability
 from benchkit.analysis.quantiles import PERCENTILES, minimum_samples
 from benchkit.analysis.search_words import is_search
 from benchkit.analysis.words import times, times_with_interval
@@ -23,6 +24,7 @@ from benchkit.report.hops import hop_tables
 from benchkit.report.limits import of_run
 from benchkit.report.link_words import link_lines
 from benchkit.report.profiles import brief
+from benchkit.report.terminal_faults import fault_parts
 from benchkit.report.terminal_search import search_footnotes, search_table
 from benchkit.report.terminal_whatif import what_if
 from benchkit.report.text import ascii_twin, cpu_us, rate, text, within
@@ -83,6 +85,7 @@ def report(document: Entry, folder: Path | None = None) -> View:
         yield from _verdicts(document)
         yield from _limits(document)
         yield from what_if(document)
+        yield from fault_parts(document)
         yield from _invalid(document)
         yield from _notes(document)
         yield from _drift(document)
@@ -156,7 +159,7 @@ def _row(cell: Entry, place: Entry | None, wide: bool) -> Iterator[RenderableTyp
         verdict = cell["verdict"]
         whose = verdict.get("stage") or verdict["resource"]
         yield text(verdict["bottleneck"] + ("" if verdict["resource"] == "none" else f" ({whose})"))
-        yield text(f"{cell['guarantee']['delivery']}, {cell['guarantee']['durability']}")
+        yield text(f"{cell['guarantee']['delivery']}, {durability(cell['guarantee'])}")
     if cell["validity"]["valid"]:
         yield PhaseBar({name: phase["share"] for name, phase in cell["phases_us"].items()})
     else:
@@ -207,7 +210,7 @@ def _footnotes(document: Entry, width: int) -> Pieces:
     for cell in document["cells"]:
         if cell["guarantee"]["delivery"] == "unknown":
             continue
-        kind = f"{cell['guarantee']['delivery']}, held in {cell['guarantee']['durability']}"
+        kind = f"{cell['guarantee']['delivery']}, held in {durability(cell['guarantee'])}"
         kinds.setdefault(kind, []).append(cell["transport"])
     if kinds and width < _WIDE:
         each = "; ".join(f"{', '.join(dict.fromkeys(names))}: {kind}" for kind, names in kinds.items())

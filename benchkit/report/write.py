@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from benchkit.analysis.document import document
@@ -82,13 +82,19 @@ def _files(told: Story, how: tuple[str, ...], folder: Path, painted: Story | Non
         with speaking(ENGLISH):
             drawn = {name: (drawn[name][0], each.png()) for name, each in _charts(painted).items()}
     new_folder(folder / "charts")
-    kept = [file for file in told.files if (folder / file).is_file()]
+    kept = [file for file in told.files if _is_within(file) and (folder / file).is_file()]
     page = html(told, {name: vectors.inline for name, (vectors, _) in drawn.items()}, how, kept)
     yield written_to(folder / "report.html", page)
     yield written_to(folder / "report.md", markdown(told, stems, how))
     for name, (vectors, png) in drawn.items():
         yield written_to(folder / f"{stems[name]}.svg", vectors.alone)
         yield written_to(folder / f"{stems[name]}.png", png)
+
+
+def _is_within(file: str) -> bool:
+    """A name out of a record is a place beneath the page, or no link is made of it."""
+    path = PurePosixPath(file)
+    return not path.is_absolute() and ".." not in path.parts and file.isprintable()
 
 
 def _charts(told: Story) -> dict[str, Chart]:

@@ -11,6 +11,23 @@ from pathlib import Path
 from typing import IO
 
 _GUARD = Path(__file__).with_name("guard.py")
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def module(name: str, *arguments: str) -> list[str]:
+    """The command that runs a module of benchkit, found where this process found benchkit.
+
+    `-P`: nothing is imported from the folder in which somebody happens to stand, where a file may be called json.py.
+    """
+    return [sys.executable, "-P", "-m", name, *arguments]
+
+
+def module_environment() -> dict[str, str]:
+    """For `module`: where benchkit itself was imported from the present folder, that is said and nothing else."""
+    if Path.cwd() != _ROOT:
+        return dict(os.environ)
+    paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TypeVar
 
-from benchkit.scenario import gating, options, pipeline, select
+from benchkit.scenario import faulting, gating, options, pipeline, select
 from benchkit.scenario.alerting import alerts
 from benchkit.scenario.budgets import budgets
 from benchkit.scenario.model import (
@@ -48,6 +48,7 @@ def build(root: Map, problems: Problems, *, overridden: bool) -> Scenario | None
     slo = _whole(Slo, "slo", root, problems)
     what_if = _whole(WhatIfOptions, "what_if", root, problems) if "what_if" in root.entries else None
     gate = _whole(GateOptions, "gate", root, problems) if "gate" in root.entries else None
+    going_wrong = faulting.faulting(root, problems)
     promised = budgets(root.entries.get("promises"), problems)
     groups = _groups(root, problems)
     rules = select.rules(root.entries.get("exclude"), problems)
@@ -59,6 +60,7 @@ def build(root: Map, problems: Problems, *, overridden: bool) -> Scenario | None
         gate,
         gating.rules(root, problems),
         budgets=promised,
+        faulting=going_wrong if going_wrong and going_wrong.options.run else None,
         alerts=alerts(root, problems),
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import SecretBytes, SecretStr
 
 from benchkit.flow.options import FlowOptions
+from benchkit.hiding import is_secret_name
 from benchkit.link.options import LinkOptions, Numbers
 from benchkit.link.profiles import NONE
 from benchkit.load.base import Arrival
@@ -135,7 +136,8 @@ def _values(cell: Cell, keys: Iterable[tuple[str, str]]) -> dict[str, str]:
                 else option
             )
             key = f"{axis}.{option}" if key in found else key
-            found[safe(key)] = safe(_text(getattr(choice.value, option), clear=False))
+            value = "hidden" if is_secret_name(option) else _text(getattr(choice.value, option), clear=False)
+            found[safe(key)] = safe(value)
     return found
 
 

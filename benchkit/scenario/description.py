@@ -84,13 +84,21 @@ def _sentence(plan: Plan) -> str:
         )
     return (
         f"{_count(len(plan.cells), 'cell')}, {_count(blocks.rounds, 'round')}: "
-        f"{_count(plan.total or 0, 'block')} of {each}{_searches(plan)}{_trials(plan)}"
+        f"{_count(plan.total or 0, 'block')} of {each}{_searches(plan)}{_trials(plan)}{_faults(plan)}"
     )
 
 
 def _trials(plan: Plan) -> str:
     asked = plan.what_if
     return "" if asked is None else f"; then what-if trials, {asked.longest:.0f} s at most"
+
+
+def _faults(plan: Plan) -> str:
+    given = plan.faulting
+    if given is None:
+        return ""
+    faults = _count(len(given.faults), "fault") if given.faults else "each party killed and stopped"
+    return f"; then {faults} in each cell, about {given.expected_s(len(plan.cells)):.0f} s"
 
 
 def _searches(plan: Plan) -> str:

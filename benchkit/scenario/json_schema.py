@@ -8,9 +8,9 @@ from pydantic import BaseModel
 
 from benchkit.alerts.options import AlertOptions
 from benchkit.errors import BenchkitError
-from benchkit.scenario import fieldtypes
+from benchkit.scenario import faulting, fieldtypes
 from benchkit.scenario.hops import MAX_HOPS
-from benchkit.scenario.model import AXES, WHOLE, Axis, Header, tag_of
+from benchkit.scenario.model import AXES, WHOLE, Axis, FaultOptions, Header, tag_of
 from benchkit.scenario.pipeline import PLUGINS, HopOptions
 from benchkit.scenario.select import KEYS as MATCHED
 
@@ -37,6 +37,7 @@ def schema() -> Schema:
             **header["properties"],
             **axes,
             **whole,
+            "faults": _faults(definitions),
             "promises": _promises(),
             "exclude": _list_or_one(
                 {"type": "object", "properties": exclude, "additionalProperties": False, "minProperties": 1},
@@ -64,6 +65,16 @@ def _promises() -> Schema:
     }
 
 
+def _faults(definitions: Schema) -> Schema:
+    """A list of faults, or a mapping with the list and how long the parts of a trial last."""
+    definitions["fault"] = _plugins(faulting.AXIS, definitions, partial=False)
+    # A fault without options has no meaning of its own, so its name alone is none.
+    definitions["fault"] = {"oneOf": definitions["fault"]["oneOf"][1:]}
+    faults = {"type": "array", "items": {"$ref": "#/$defs/fault"}}
+    asked = _options(FaultOptions, "faults", definitions, sweep=False)
+    asked["properties"][faulting.INJECT] = {"description": "what goes wrong, one after the other", **faults}
+    about = "what goes wrong in trials of their own: benchkit run --faults"
+    return {"description": about, "anyOf": [faults, asked, {"type": "null"}]}
 def _alerts(definitions: Schema) -> Schema:
     """`default`, or rules and sinks, each by its name or as a mapping with its options."""
     properties: Schema = {"heartbeat": AlertOptions.model_json_schema()["properties"]["heartbeat"]}

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from benchkit.alerts.options import AlertOptions
+from benchkit.faults.base import Fault
 from benchkit.flow.options import FlowOptions
 from benchkit.link.options import LinkOptions
 from benchkit.load import base as load_base
@@ -21,7 +22,7 @@ from benchkit.sources import base as source_base
 from benchkit.stages import base as stage_base
 from benchkit.tensors.codecs import base as codec_base
 from benchkit.transports import base as transport_base
-from benchkit.units import Seconds, Share
+from benchkit.units import PerSecond, Seconds, Share
 
 MAX_CELLS = 1000
 """Cells of a plan before `exclude` and `--only`."""
@@ -154,6 +155,28 @@ class WhatIfOptions(Section):
     batch: tuple[Least1, ...] = Field((), description="batch sizes to ask about")
 
 
+class FaultOptions(Section):
+    """How long the parts of a trial last in which something goes wrong, and what load the cell has meanwhile."""
+
+    run: bool = Field(False, description="do it; `benchkit run --faults` sets it")
+    warmup: Seconds = Field(0.3, le=600, description="load before anything is counted")
+    before: Positive = Field(1.0, le=600, description="load before the fault: the control band")
+    after: Positive = Field(2.0, le=3600, description="load after the fault was undone")
+    window: Positive = Field(0.1, le=60, description="stretches in which recovery is looked for")
+    spread: Seconds = Field(0.5, le=600, description="a moment that is not scripted falls within so long")
+    patience: Positive = Field(
+        10.0, le=3600, description="how long messages may take to come to rest at the end"
+    )
+    times: int = Field(
+        1, ge=1, le=1000, description="trials of each fault in each cell, each with its own seed"
+    )
+    rate: PerSecond | None = Field(
+        None,
+        le=100_000,
+        description="messages per second; by default the cell's own, and half of what it can where its load has none",
+    )
+
+
 GATE_METRICS: Final = ("p50", "p99", "throughput")
 
 
@@ -241,7 +264,7 @@ WHOLE: dict[str, type[BaseModel]] = {
 }  # fmt: skip
 """Sections of one value for the whole scenario."""
 
-KEYS: tuple[str, ...] = (*Header.model_fields, *AXES, *WHOLE, "promises", "exclude", "include")
+KEYS: tuple[str, ...] = (*Header.model_fields, *AXES, *WHOLE, "faults", "promises", "exclude", "include")
 """What may stand at the top of a scenario."""
 
 
@@ -299,6 +322,23 @@ class GateRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Faulting:
+    """What goes wrong in trials of their own, after the blocks."""
+
+    options: FaultOptions
+    faults: tuple[Fault, ...]
+    """None: each party is killed, and stopped."""
+
+    def expected_s(self, cells: int) -> float:
+        """About how long it takes: each fault in each cell, and once nothing."""
+        asked = self.options
+        each_s = asked.warmup + asked.before + asked.after + asked.spread + 1.0
+        faults = self.faults or (None,) * 6
+        lasting_s = sum(fault.lasting if fault else 0.5 for fault in faults)
+        return cells * asked.times * ((len(faults) + 1) * each_s + lasting_s)
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A scenario, validated."""
 
@@ -318,5 +358,6 @@ class Scenario:
     gate_rules: tuple[GateRule, ...] = ()
     budgets: tuple[str, ...] = ()
     """The sentences of `promises`."""
+    faulting: Faulting | None = None
     alerts: AlertOptions | None = None
     """None where the section is not written."""

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 from pydantic_core import ErrorDetails, to_jsonable_python
 
+from benchkit.hiding import HIDDEN, is_secret_name, notice_option
 from benchkit.scenario import fieldtypes, words
 from benchkit.scenario.model import MAX_CELLS
 from benchkit.scenario.nodes import Entry, Items, Leaf, Map, Node, Where, plain
 from benchkit.scenario.problems import Problems, nearest
-from benchkit.scenario.redact import HIDDEN, redact, show
+from benchkit.scenario.redact import redact, show
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -89,6 +90,8 @@ def validate(model: type[M], entries: Mapping[str, Entry], place: Place, problem
     for name, entry in entries.items():
         field = model.model_fields.get(name)
         data[name] = plain(entry.node)
+        for text in _texts(entry.node):
+            notice_option(name, str(text), secret=bool(field and fieldtypes.is_secret(field)))
         if field is None:
             continue
         if fieldtypes.is_path(field):
@@ -149,7 +152,9 @@ def _spot(
         else:
             continue
         where = node.where
-    return _Spot(where, name, node, secret=bool(field and fieldtypes.is_secret(field)))
+    return _Spot(
+        where, name, node, secret=bool(field and fieldtypes.is_secret(field)) or is_secret_name(name)
+    )
 
 
 def _explain(
@@ -237,7 +242,7 @@ def _secrets(model: type[BaseModel], entries: Mapping[str, Entry]) -> Iterable[s
     found = []
     for name, entry in entries.items():
         field = model.model_fields.get(name)
-        if field is None or fieldtypes.is_secret(field):
+        if field is None or fieldtypes.is_secret(field) or is_secret_name(name):
             found += [str(text) for text in _texts(entry.node) if len(str(text)) > 2]
     return sorted(found, key=len, reverse=True)
 

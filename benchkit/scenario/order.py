@@ -27,6 +27,7 @@ class Stream(IntEnum):
     STAGE = 3
     WHAT_IF = 4
     LINK = 5
+    FAULTS = 6
 
 
 # What `--quick` cuts a scenario to: seconds in all, every cell kept, too little for a verdict in the tails.

@@ -10,12 +10,13 @@ from typing import Final
 from pydantic import BaseModel
 
 from benchkit.errors import BenchkitError
+from benchkit.hiding import HIDDEN, is_secret_name, notice
 from benchkit.scenario import fieldtypes
 from benchkit.scenario.model import AXES, KEYS, WHOLE, Axis
 from benchkit.scenario.nodes import Entry, Items, Leaf, Map, Node, Where
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.reader import parse
-from benchkit.scenario.redact import HIDDEN, redact, show
+from benchkit.scenario.redact import redact, show
 
 _NAMES: Final = ("kind", "arrival", "find")
 """The keys that name a plug-in."""
@@ -43,6 +44,7 @@ def _names_plugin(path: tuple[str, ...]) -> bool:
 
 
 def _parsed(text: str, problems: Problems) -> tuple[tuple[str, ...], Node] | None:
+    notice(text)
     key, equals, value = text.partition("=")
     path = tuple(key.strip().split("."))
     if not equals or not all(path):
@@ -68,6 +70,8 @@ def _is_public(path: tuple[str, ...]) -> bool:
         return _is_public_in_hop(head[2:] if head[1].isdecimal() else head[1:])
     if len(head) == 1:
         return head[0] in KEYS
+    if head[0] == "faults":
+        return True
     if head[0] in WHOLE:
         return head[1] in WHOLE[head[0]].model_fields
     axis = AXES.get(head[0])
@@ -89,7 +93,7 @@ def _is_public_option(axis: Axis, name: str) -> bool:
         except BenchkitError:
             continue
     fields = [model.model_fields[name] for model in models if name in model.model_fields]
-    return bool(fields) and not any(map(fieldtypes.is_secret, fields))
+    return bool(fields) and not is_secret_name(name) and not any(map(fieldtypes.is_secret, fields))
 
 
 def _placed(node: Node, path: tuple[str, ...], value: Node, done: int, problems: Problems) -> Node:

@@ -12,7 +12,7 @@ from benchkit.link.options import LinkOptions
 from benchkit.load.base import Arrival
 from benchkit.load.search import Capacity
 from benchkit.scenario.hops import Pipeline
-from benchkit.scenario.model import WhatIfOptions
+from benchkit.scenario.model import Faulting, WhatIfOptions
 from benchkit.sources.base import Source
 from benchkit.stages.base import Stage
 from benchkit.tensors.codecs.base import Codec
@@ -137,6 +137,8 @@ class Plan:
     """Trials after the blocks; None: none."""
     budgets: tuple[str, ...] = ()
     """Promises beside `slo`, each as benchkit.budgets reads it."""
+    faulting: Faulting | None = None
+    """None: nothing goes wrong on purpose."""
     alerts: AlertOptions | None = None
     """Rules that are evaluated while the blocks are measured; None: none are."""
 
@@ -144,6 +146,7 @@ class Plan:
     def expected_s(self) -> float:
         """About how long it takes: blocks, warm-up, and what starting and preparing was seen to cost."""
         trials_s = self.what_if.longest if self.what_if else 0.0
+        trials_s += self.faulting.expected_s(len(self.cells)) if self.faulting else 0.0
         if self.blocks.soak_s is not None:
             return 3.0 + self.blocks.soak_s + trials_s
         per_block = self.blocks.duration_s + self.blocks.warmup_s + 0.15

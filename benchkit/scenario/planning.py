@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from benchkit.errors import BenchkitError
 from benchkit.load.search import Capacity
-from benchkit.scenario import gating, overrides, select
+from benchkit.scenario import faulting, gating, overrides, select
 from benchkit.scenario.build import build
 from benchkit.scenario.cells import Cell, cells
 from benchkit.scenario.model import AXES, GateOptions, Rule, Scenario
@@ -36,7 +36,7 @@ def load(path: Path, *, sets: Sequence[str], only: Sequence[str], quick: bool) -
     root = read_file(path, problems)
     if root is None:
         problems.raise_if_any()
-    root = overrides.apply(cast("Map", root), sets, problems)
+    root = overrides.apply(faulting.opened(cast("Map", root)), sets, problems)
     scenario = build(root, problems, overridden=bool(sets))
     filters = select.only(only, root.where, problems)
     kept = [] if scenario is None else _kept(scenario, filters, _place(root, "blocks"), problems)
@@ -101,6 +101,9 @@ def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
     blocks = quickened(scenario.blocks) if quick else scenario.blocks
     header = scenario.header
     what_if = quickened_trials(scenario.what_if) if quick and scenario.what_if else scenario.what_if
+    going_wrong = scenario.faulting
+    if quick and going_wrong is not None:
+        going_wrong = faulting.quickened(going_wrong)
     return Plan(
         name=header.name,
         seed=header.seed,
@@ -119,10 +122,11 @@ def _plan(scenario: Scenario, kept: Sequence[Cell], *, quick: bool) -> Plan:
         check_replies=scenario.checks.replies,
         on_error=header.on_error,
         slo={name: float(value) for name, value in scenario.slo if value is not None},
-        resolved=resolved(replace(scenario, what_if=what_if), blocks),
+        resolved=resolved(replace(scenario, what_if=what_if, faulting=going_wrong), blocks),
         what_if=what_if,
         gate=_gate(scenario, kept),
         budgets=scenario.budgets,
+        faulting=going_wrong,
         alerts=scenario.alerts,
     )
 

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from yaml.reader import ReaderError
 
+from benchkit.hiding import notice
 from benchkit.scenario.nodes import Atom, Entry, Items, Leaf, Map, Node, Where
 from benchkit.scenario.problems import Problems, nearest
 from benchkit.scenario.redact import redact, show
@@ -123,7 +124,9 @@ def _text(path: Path, problems: Problems) -> str | None:
             if len(data) > MAX_FILE_BYTES:
                 problems.add(name, f"is larger than {MAX_FILE_BYTES // 1000} kB", "is it a scenario?")
                 return None
-            return data.decode("utf-8-sig")
+            text = data.decode("utf-8-sig")
+            notice(text)
+            return text
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         column = error.start - error.object.rfind(b"\n", 0, error.start)
@@ -254,9 +257,15 @@ def _atom(kind: str, text: str) -> Atom:
         case "bool":
             return text.lower() == "true"
         case "int" if len(text) <= _MAX_DIGITS:
-            return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+            try:
+                return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+            except ValueError:  # its tag was written, and is not what the text is
+                raise ValueError(f"not a whole number: {text}", _REMEDY) from None
         case "float" if len(text) <= _MAX_DIGITS:
-            number = math.inf if text[-1].isalpha() else float(text)
+            try:
+                number = math.inf if text[-1:].isalpha() else float(text)
+            except ValueError:  # likewise
+                raise ValueError(f"not a number: {text}", _REMEDY) from None
             if not math.isfinite(number):
                 raise ValueError(f"not a finite number: {text}", _REMEDY)
             return number

@@ -12,11 +12,12 @@ from urllib.parse import unquote
 from pydantic import SecretBytes, SecretStr
 from pydantic_core import to_jsonable_python
 
-HIDDEN = "***"
+from benchkit.hiding import HIDDEN, hide, is_secret_name
+
 _LAYERS = 8
 _MAX_CHARACTERS = 4096
 # Up to the last @ of the run: a password may hold / : @ itself, and hiding too much is the safe mistake.
-_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:/{1,2})[^\s'\"]*@")
+_USERINFO = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:/{1,2})\S*@")
 _PARAMETER = re.compile(
     r"((?:^|[?&;,\s])(?:password|passwd|pwd|pass|token|secret|api[_-]?key|access[_-]?key|auth)=)[^&;,\s'\"]+",
     re.IGNORECASE,
@@ -25,6 +26,7 @@ _PARAMETER = re.compile(
 
 def redact(text: str) -> str:
     """`redis://user:pw@host` -> `redis://***@host`; also where it is percent-encoded, several times over."""
+    text = hide(text)
     if len(text) > _MAX_CHARACTERS:
         return f"{HIDDEN} ({len(text)} characters)"
     layer = text
@@ -68,7 +70,7 @@ def recorded(value: Any, folder: Path) -> Any:
         case SecretStr() | SecretBytes():
             return HIDDEN
         case Mapping():
-            return {redact(str(key)): recorded(item, folder) for key, item in value.items()}
+            return {redact(str(key)): _recorded(str(key), item, folder) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():
             return [recorded(item, folder) for item in value]
         case Path():
@@ -77,6 +79,11 @@ def recorded(value: Any, folder: Path) -> Any:
             return redact(_without_home(value))
         case _:
             return to_jsonable_python(value, fallback=str)
+
+
+def _recorded(key: str, item: Any, folder: Path) -> Any:
+    # A plug-in may have taken a password as plain text.
+    return HIDDEN if isinstance(item, str) and item and is_secret_name(key) else recorded(item, folder)
 
 
 def seen_from(path: Path, folder: Path) -> str:

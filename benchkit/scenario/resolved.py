@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from benchkit.flow.options import FlowOptions
+from benchkit.hiding import hidden
 from benchkit.link.options import LinkOptions
-from benchkit.scenario import alerting, gating
+from benchkit.scenario import alerting, faulting, gating
 from benchkit.scenario.hops import Hop, Pipeline
 from benchkit.scenario.model import BlockOptions, Choice, Group, Rule, Scenario, tag_of
 from benchkit.scenario.redact import recorded
@@ -36,6 +37,8 @@ def resolved(scenario: Scenario, blocks: BlockOptions) -> dict[str, object]:
         whole["gate"] = recorded(gating.plain(scenario.gate, scenario.gate_rules), folder)
     if scenario.what_if is not None:
         whole["what_if"] = recorded(scenario.what_if.model_dump(exclude_none=True), folder)
+    if scenario.faulting is not None:
+        whole["faults"] = recorded(faulting.plain(scenario.faulting), folder)
     if scenario.alerts is not None:
         whole["alerts"] = alerting.given(scenario.alerts, folder)
     found = {**header, **base, **whole}
@@ -45,7 +48,7 @@ def resolved(scenario: Scenario, blocks: BlockOptions) -> dict[str, object]:
         found["exclude"] = [_rule(rule) for rule in scenario.exclude]
     if others:
         found["include"] = others
-    return found
+    return cast("dict[str, object]", hidden(found))
 
 
 def _axes(group: Group, folder: Path) -> dict[str, Any]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from benchkit.sources._texture import Frame
 
 _JPEG = frozenset({".jpeg", ".jpg"})
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""What a file may be, by its content: whatever the suffix, Pillow knows others, and runs Ghostscript for EPS."""
+_MOST_FILE_BYTES = 1 << 28
 _SUFFIXES = _JPEG | {".bmp", ".gif", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
 
@@ -108,12 +111,18 @@ class Images(Source):
                     where=str(file),
                     remedy="copy the file into the folder",
                 )
+            if not file.is_file() or file.stat().st_size > _MOST_FILE_BYTES:
+                raise UsageError(
+                    f"is no file, or one of more than {show_bytes(_MOST_FILE_BYTES)}",
+                    where=str(file),
+                    remedy="take it out of the folder",
+                )
         return files
 
     def _decoded(self, file: Path | io.BytesIO, where: str) -> Frame:
         from PIL import Image
 
-        with _readable(where), Image.open(file) as picture:
+        with _readable(where), Image.open(file, formats=_FORMATS) as picture:
             picture.draft("RGB", self.size)
             whole = picture.convert("RGB")
         if self.size is not None and whole.size != self.size:

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
     from benchkit.sources._texture import Frame
 
+_MOST_PIXELS = 1 << 26
+_CONFINED = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,avi,flv,ogg,asf,nut,ivf,h264,hevc,"
+    "av1,obu,mjpeg,m4v,gif,y4m,yuv4mpegpipe,rawvideo,mxf,dv,wav,mp3,flac,aac",
+}
+"""FFmpeg's demuxers of files that hold their frames themselves; hls, dash, concat and image2 open others by name."""
 _REMEDY = "set the source's path to a video file; `ffprobe FILE` shows what is in it"
 
 
@@ -60,16 +67,28 @@ class Video(Source):
 
         try:
             # A plain path, so that `http:` or `concat:` in a name opens a file and nothing else.
-            with av.open(f"file:{self.path}", mode="r") as container:
+            # No playlist either: what such a file names would be opened as well.
+            with av.open(f"file:{self.path}", mode="r", options=_CONFINED) as container:
                 if not container.streams.video:
                     raise UsageError("has no video stream", where=str(self.path), remedy=_REMEDY)
-                for frame in container.decode(container.streams.video[0]):
+                stream = container.streams.video[0]
+                self._bounded(stream.width, stream.height)
+                for frame in container.decode(stream):
+                    self._bounded(frame.width, frame.height)
                     yield Item({"frame": self._pixels(frame)}, metadata=_stamp(frame))
         except (av.FFmpegError, OSError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise UsageError(
                 f"cannot be read as a video: {reason}", where=str(self.path), remedy=_REMEDY
             ) from None
+
+    def _bounded(self, width: int, height: int) -> None:
+        if width * height > _MOST_PIXELS:
+            raise UsageError(
+                f"has frames of {width} x {height}: more pixels than are decoded",
+                where=str(self.path),
+                remedy=_REMEDY,
+            )
 
     def _pixels(self, frame: Any) -> Frame:
         width, height = self.size or (frame.width, frame.height)

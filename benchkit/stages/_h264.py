@@ -8,6 +8,7 @@ _START: Final = b"\x00\x00\x01"
 _TYPE: Final = 0x1F
 _IDR, _SLICE = 5, 1
 """Kinds of NAL unit that hold a picture (ITU-T H.264, table 7-1)."""
+_MOST_PIXELS: Final = 1 << 26
 _LOW_DELAY: Final = 0x80000
 """AV_CODEC_FLAG_LOW_DELAY: hand a picture over when it is decoded, not when its turn to be shown is certain."""
 EARLY_MOST: Final = 16
@@ -39,6 +40,8 @@ class Decoder:
         self._packet = av.Packet
         self._refused: tuple[type[Exception], ...] = (av.FFmpegError,)
         self._codec: Any = av.CodecContext.create("h264", "r")
+        # A header may promise a picture of any size.
+        self._codec.options = {"max_pixels": str(_MOST_PIXELS)}
         # More threads would each hold a frame back.
         self._codec.thread_count = 1
         self._codec.flags |= _LOW_DELAY

@@ -182,7 +182,7 @@ def _parse(path: Path, content: bytes, *, running: bool) -> Traced:
         raise _Damaged(f"{len(content) - size} bytes too many at byte {size}")
     described = _description(content)
     ring = _ring(content, MARKS, records_at, places)
-    good = _sound(ring.records)
+    good = sound(ring.records)
     damaged = ring.lost + int(np.count_nonzero(~good))
     at = ring.lost_at
     if not good.all():
@@ -270,7 +270,7 @@ def _ring(content: bytes, dtype: np.dtype[np.void], first: int, places: int) -> 
     return _Ring(found[np.argsort(found["n"], kind="stable")], made, int(np.count_nonzero(lost)), lost_at)
 
 
-def _sound(marks: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
+def sound(marks: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
     """Marks that a process may have made."""
     length = marks["length"]
     named = ((length > 0) & (length <= ID_BYTES)) | (length == DIGESTED)

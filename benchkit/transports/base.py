@@ -25,9 +25,11 @@ from pydantic import Field
 from benchkit.errors import UsageError
 from benchkit.link.plan import Endpoint
 from benchkit.plugins import Plugin, Registry
+from benchkit.runtime.disk import in_memory
 from benchkit.tensors.wire import Buffer
 
 __all__ = [
+    "IN_MEMORY",
     "Address",
     "ArraySpec",
     "Buffer",
@@ -41,9 +43,13 @@ __all__ = [
     "Setup",
     "Slot",
     "Transport",
+    "level_in",
 ]
 
 T = TypeVar("T")
+
+IN_MEMORY = ", on a disk in memory"
+"""Of `Capabilities.level`: its files are on a tmpfs, on which a sync costs nothing and proves nothing."""
 
 Detour = Callable[[Endpoint], int]
 """Where to connect to instead of an endpoint: a port of 127.0.0.1, of whoever passes everything on to it."""
@@ -86,6 +92,19 @@ class Capabilities:
     """The option that would make it so: "socket: tcp"."""
     datagrams: bool = False
     """What goes over them is UDP: a link can lose, double and reorder it."""
+    level: str = ""
+    """How durable a message is that `unconfirmed` no longer counts, in words: "AOF fsynced before each answer"; empty
+    where there is nothing to say beyond `durability`. It is what was asked for: a process that is killed does not
+    prove it, because what was written and not synced is still in the kernel's page cache.
+    """
+    revives: bool = False
+    """`Transport.revive` can start the broker anew: it is one of the run's own."""
+
+
+def level_in(promised: Capabilities, folder: Path) -> str:
+    """`promised.level`, and that the files are in memory where the run's folder turns out to be."""
+    known = promised.durability != "disk" or promised.level.endswith(IN_MEMORY)
+    return promised.level if known or not in_memory(folder) else promised.level + IN_MEMORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +139,10 @@ class Address:
     claim: Mapping[str, str] = field(default_factory=dict)
     """What the ends will find when they look (`Sender.path`): `family` (unix, tcp, tls; memory or threads where
     no socket is used), `server` ("valkey 9.1.2"), and what else names the mechanism. It goes into the record.
+    """
+    level: str = ""
+    """`Capabilities.level` as it turned out: what a server of the user's own told of itself, or that the run's folder
+    is in memory; empty where nothing was looked at.
     """
 
 
@@ -334,6 +357,19 @@ class Transport(Plugin):
         that go straight. A server that is not there yet is named by the file that will hold its port.
         """
         raise UsageError(f"transport {self.kind} has no connection to lead through a link")
+
+    def revive(self, address: Address, setup: Setup, keep_data: bool) -> Address:  # noqa: ARG002  (a hook)
+        """Start the run's own broker anew where it was, with the data that it left on its disk or without any.
+
+        Whatever is left of the old process is ended first. The address is the one that `prepare` gave, but for the
+        process: ends can be opened anew with either, and what they need (a stream, a group, queues) is there again.
+        `prepare`'s clean-up ends the new process too. Called by the thread that called `prepare`, while its context
+        is open. Raises UsageError where there is no broker of the run's own, BrokerError where it does not start.
+        """
+        raise UsageError(
+            f"transport {self.kind} has no broker of the run's own to start anew",
+            remedy="leave its `url` out" if not self.brokerless else "choose a fault of another party",
+        )
 
     def server_times(self, address: Address) -> Mapping[str, int] | None:  # noqa: ARG002  (a hook)
         """What an external stage's own counters say so far: `requests`, `queue_ns`, `compute_ns`; None: nothing."""

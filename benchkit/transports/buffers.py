@@ -7,7 +7,7 @@ transports take their buffers here, so that none is favoured by better memory.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -43,6 +43,24 @@ def gather(parts: Sequence[Buffer], into: memoryview) -> None:
         offset = end
 
 
+_STEP_BYTES = 1 << 20
+
+
+def staged(pool: Pool, nbytes: int, land: Callable[[memoryview, int], None]) -> memoryview:
+    """A slot of `pool` with `nbytes` in its beginning that `land` reads: for what is longer than was announced.
+
+    Memory is taken as bytes come: a length that nothing follows costs one step.
+    """
+    kept = bytearray()
+    while len(kept) < nbytes:
+        step = memoryview(bytearray(min(_STEP_BYTES, nbytes - len(kept))))
+        land(step, step.nbytes)
+        kept += step
+    slot = pool.take(nbytes)
+    slot[:nbytes] = kept
+    return slot
+
+
 BEGINNING_BYTES = 64
 """How much of an unanswered message is kept, to say which one was refused."""
 
@@ -61,10 +79,11 @@ class Pool:
     One thread may take while another gives back.
     """
 
-    __slots__ = ("_free", "nbytes")
+    __slots__ = ("_free", "_touch", "nbytes")
 
     def __init__(self, nbytes: int, ready: int = 0) -> None:
         self.nbytes = nbytes
+        self._touch = True
         self._free = [fresh(nbytes) for _ in range(ready)]
 
     def take(self, nbytes: int = 0) -> memoryview:
@@ -72,10 +91,11 @@ class Pool:
         if nbytes > self.nbytes:
             self.nbytes = nbytes
             self._free.clear()
+            self._touch = False  # what the other side only announces takes no memory before it comes
         try:
             return self._free.pop()
         except IndexError:
-            return fresh(self.nbytes)
+            return fresh(self.nbytes, touch=self._touch)
 
     def give(self, buffer: memoryview) -> None:
         """Take a buffer back that nobody reads any more; one that has become too short is dropped."""

@@ -3,7 +3,8 @@
 `prepare` binds one port per worker and holds it without listening; each worker binds the same port
 (SO_REUSEPORT, which the kernel grants to one user only) and listens. So the address is known before any
 worker is, nobody else can be given the port in between, and a worker that was killed can have it again.
-Requests go to the path that carries the cell's unguessable name; others are answered with 404.
+Requests go to a path that is a random key of the cell's own; others are answered with 404. Its name would not do:
+any user of the machine can read names of sockets (/proc/net/unix) and of segments (/dev/shm).
 
 A message that its worker has not answered is lost with the worker: at most once.
 
@@ -13,6 +14,7 @@ at most `depth` requests in flight on them.
 
 from __future__ import annotations
 
+import secrets
 import socket
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from benchkit.transports._http.server import StageServer
 
 HOST = "127.0.0.1"
+KEY_BYTES = 16
+"""Of what a client must know: any program of this machine may connect to a port."""
 
 
 def bound(port: int) -> socket.socket:
@@ -136,7 +140,7 @@ class Http(SocketOptions, Transport):
             yield Address(
                 {
                     "ports": ",".join(map(str, ports)),
-                    "path": f"/{setup.name}",
+                    "path": f"/{secrets.token_urlsafe(KEY_BYTES)}",
                     "message_bytes": setup.message_bytes,
                     "reply_bytes": setup.reply_bytes,
                     "producers": setup.producers,

@@ -12,6 +12,7 @@ Where the server keeps counters, its own queue and compute times are recorded be
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -22,7 +23,7 @@ from pydantic import ConfigDict, Field, SecretStr, field_validator, model_valida
 
 from benchkit.errors import BenchkitError, UsageError
 from benchkit.transports.base import Address, ArraySpec, Capabilities, Detour, Endpoint, Setup, Transport
-from benchkit.transports.http import HOST, HttpReceiver, bound, ports_through
+from benchkit.transports.http import HOST, KEY_BYTES, HttpReceiver, bound, ports_through
 
 if TYPE_CHECKING:
     from typing import Self
@@ -143,7 +144,7 @@ class KserveHttp(Transport):
         return Address(
             {
                 "ports": ",".join(map(str, ports)),
-                "model": self.model or setup.name,
+                "model": self.model or secrets.token_hex(KEY_BYTES),
                 "message_bytes": setup.message_bytes,
                 "reply_bytes": setup.reply_bytes,
                 "producers": setup.producers,

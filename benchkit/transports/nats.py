@@ -9,13 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, SecretStr, field_validator
+from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from benchkit.errors import BrokerError
-from benchkit.transports.base import Address, Capabilities, Detour, Receiver, Sender, Setup, Transport
-from benchkit.units import Seconds
+from benchkit.transports.base import (
+    IN_MEMORY,
+    Address,
+    Capabilities,
+    Detour,
+    Receiver,
+    Sender,
+    Setup,
+    Transport,
+    level_in,
+)
+from benchkit.units import Bytes, Seconds
+
+if TYPE_CHECKING:
+    from benchkit.transports._nats.place import Server, Stream
 
 
 class Nats(Transport):
@@ -38,6 +51,19 @@ class Nats(Transport):
         "or nats://token@host:port; without it the machine's nats-server is started for the run",
     )
     storage: Literal["memory", "file"] = Field("memory", description="where the stream keeps its messages")
+    sync: Literal["interval", "always"] = Field(
+        "interval",
+        description="when the run's own server syncs a stream in files: now and then (NATS: every two minutes), or "
+        "before it answers (nats-server 2.10 or later); a killed process proves neither, because what is written and "
+        "not synced outlives it in the kernel's memory",
+    )
+    disk: Bytes | None = Field(
+        None,
+        ge=1 << 20,
+        le=64 << 30,
+        description="the files of the run's own server are on a disk of so many bytes of its own, in memory (tmpfs), "
+        "which can be full; for trials of faults",
+    )
     ack: Literal["explicit", "none"] = Field(
         "explicit", description="workers acknowledge each message; none: what was delivered counts as done"
     )
@@ -79,6 +105,16 @@ class Nats(Transport):
                 raise ValueError(f"{error.what}; {error.remedy}") from None
         return url
 
+    @model_validator(mode="after")
+    def _fit_together(self) -> Nats:
+        if self.url is not None and (self.sync != "interval" or self.disk is not None):
+            raise ValueError(
+                "sync and disk are for the run's own server: set sync_interval in your own one's"
+            )
+        if self.sync == "always" and self.storage == "memory":
+            raise ValueError("a stream in memory is never synced; write storage: file")
+        return self
+
     @property
     def _secret_url(self) -> str | None:
         return None if self.url is None else self.url.get_secret_value()
@@ -87,6 +123,8 @@ class Nats(Transport):
     def how(self) -> str:
         """What kind of stream, for people."""
         facts = [f"stream in {'memory' if self.storage == 'memory' else 'files'}"]
+        facts += ["synced always"] if self.sync == "always" else []
+        facts += ["a disk in memory"] if self.disk else []
         facts += ["each publish awaited"] if self.sync_publish else []
         facts += ["no acknowledgements"] if self.ack == "none" else []
         facts += ["full: refuses"] if self.overflow == "reject" else []
@@ -101,7 +139,7 @@ class Nats(Transport):
 
     def capabilities(self) -> Capabilities:
         """At least once, unless nothing is acknowledged; on a disk where the stream is in files."""
-        from benchkit.transports._nats.server import MAX_PAYLOAD_BYTES
+        from benchkit.transports._nats.wire import MAX_PAYLOAD_BYTES
 
         tls = bool(self._secret_url and self._secret_url.startswith("tls://"))
         return Capabilities(
@@ -109,15 +147,43 @@ class Nats(Transport):
             "disk" if self.storage == "file" else "memory", "fifo",
             max_message_bytes=MAX_PAYLOAD_BYTES, limit_name="NATS: max_payload is 64 MB at most",
             many_producers=True, reroutable=not tls, reroutable_with="a url of nats://host:port" if tls else "",
+            level=self._level, revives=self.url is None,
         )  # fmt: skip
+
+    @property
+    def _level(self) -> str:
+        """What a PubAck says of a message."""
+        if self.storage == "memory":
+            return "JetStream memory"
+        synced = "as its server is configured" if self.url is not None else self.sync
+        return f"JetStream file, sync {synced}" + (IN_MEMORY if self.disk else "")
 
     def prepare(self, setup: Setup) -> AbstractContextManager[Address]:
         """The run's own server or a check of the user's, stream and consumer; raises BrokerError."""
-        from benchkit.transports._nats.place import Stream, prepared
+        from benchkit.transports._nats.place import prepared
+
+        return prepared(
+            self._server(), setup, self._stream(setup), self.how, level_in(self.capabilities(), setup.folder)
+        )
+
+    def revive(self, address: Address, setup: Setup, keep_data: bool) -> Address:
+        """The run's own server, at the same port; raises UsageError for a server of the user's own."""
+        from benchkit.transports._nats.place import revived
+
+        if self.url is not None:
+            return super().revive(address, setup, keep_data)
+        return revived(address, setup, self._server(), self._stream(setup), keep_data=keep_data)
+
+    def _server(self) -> Server:
+        from benchkit.transports._nats.place import Server
+
+        return Server(self._secret_url, self.sync, self.disk)
+
+    def _stream(self, setup: Setup) -> Stream:
+        from benchkit.transports._nats.place import Stream
 
         most = self.depth * setup.producers if self.overflow == "reject" else None
-        stream = Stream(self.storage, self.ack == "explicit", most, self.ack_wait, self.max_ack_pending)
-        return prepared(self._secret_url, setup, stream, self.how)
+        return Stream(self.storage, self.ack == "explicit", most, self.ack_wait, self.max_ack_pending)
 
     def through(self, address: Address, detour: Detour) -> Address:
         """The server's host and port."""

@@ -7,12 +7,26 @@ to the next one at once. The server is the machine's own program, started for th
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from benchkit.errors import BrokerError
-from benchkit.transports.base import Address, Capabilities, Detour, Receiver, Sender, Setup, Transport
+from benchkit.transports.base import (
+    IN_MEMORY,
+    Address,
+    Capabilities,
+    Detour,
+    Receiver,
+    Sender,
+    Setup,
+    Transport,
+    level_in,
+)
+from benchkit.units import Bytes
+
+if TYPE_CHECKING:
+    from benchkit.transports._rabbitmq.place import Queue
 
 
 class Rabbitmq(Transport):
@@ -40,7 +54,8 @@ class Rabbitmq(Transport):
     )
     persistent: bool = Field(
         False,
-        description="messages of a classic queue are written to a disk; those of a quorum queue always are",
+        description="messages of a classic queue are written to a disk; those of a quorum queue always are. A killed "
+        "process does not prove it: what is written and not synced outlives it in the kernel's memory",
     )
     confirms: bool = Field(True, description="the broker confirms each message (publisher confirms)")
     window: int = Field(
@@ -68,6 +83,14 @@ class Rabbitmq(Transport):
         description="after so many returns a quorum queue gives a message up (x-delivery-limit)",
     )  # fmt: skip
 
+    disk: Bytes | None = Field(
+        None,
+        ge=1 << 20,
+        le=64 << 30,
+        description="the files of the run's own server are on a disk of so many bytes of its own, in memory (tmpfs), "
+        "which can be full; for trials of faults",
+    )
+
     @field_validator("url")
     @classmethod
     def _is_of_rabbitmq(cls, url: SecretStr | None) -> SecretStr | None:
@@ -85,6 +108,8 @@ class Rabbitmq(Transport):
     def _fit_together(self) -> Rabbitmq:
         if self.delivery_limit is not None and self.queue != "quorum":
             raise ValueError("delivery_limit is of quorum queues; write queue: quorum, or leave it out")
+        if self.url is not None and self.disk is not None:
+            raise ValueError("disk is for the run's own server, not for the one of `url`")
         if self.overflow == "reject-publish" and not self.confirms:
             raise ValueError(
                 "without confirms nobody is told what reject-publish refuses; write confirms: true"
@@ -103,6 +128,7 @@ class Rabbitmq(Transport):
         facts += ["publisher confirms" if self.confirms else "no confirms"]
         facts += [self.overflow] if self.overflow != "block" else []
         facts += ["dead letters"] if self.dead_letter else []
+        facts += ["a disk in memory"] if self.disk else []
         return ", ".join(facts)
 
     @classmethod
@@ -119,24 +145,51 @@ class Rabbitmq(Transport):
 
     def capabilities(self) -> Capabilities:
         """At least once; on a disk where messages are persistent or the queue is a quorum queue."""
-        from benchkit.transports._rabbitmq.server import MAX_MESSAGE_BYTES
+        from benchkit.transports._rabbitmq.methods import MAX_MESSAGE_BYTES
 
         tls = bool(self._secret_url and self._secret_url.startswith("amqps://"))
         return Capabilities(
             "at-least-once", "disk" if self.persistent or self.queue == "quorum" else "memory", "fifo",
             max_message_bytes=MAX_MESSAGE_BYTES, limit_name="RabbitMQ: 512 MB per message",
             many_producers=True, reroutable=not tls, reroutable_with="a url of amqp://host:port" if tls else "",
+            level=self._level, revives=self.url is None,
         )  # fmt: skip
+
+    @property
+    def _level(self) -> str:
+        """What a confirm says of a message (https://www.rabbitmq.com/docs/confirms#when-publishes-are-confirmed)."""
+        kept = "transient messages"
+        if self.queue == "quorum":
+            kept = "Raft log of one node"
+        elif self.persistent:
+            kept = "persistent messages"
+        kept += ", confirms" if self.confirms else ", no confirms"
+        return kept + (IN_MEMORY if self.disk else "")
 
     def prepare(self, setup: Setup) -> AbstractContextManager[Address]:
         """The run's own server or a check of the user's, and the cell's queues; raises BrokerError."""
         from benchkit.transports._rabbitmq.connect import library
-        from benchkit.transports._rabbitmq.place import Queue, prepared
+        from benchkit.transports._rabbitmq.place import Server, prepared
 
         library()
+        return prepared(
+            Server(self._secret_url, self.disk), setup, self._queue(setup), self.how,
+            level_in(self.capabilities(), setup.folder),
+        )  # fmt: skip
+
+    def revive(self, address: Address, setup: Setup, keep_data: bool) -> Address:
+        """The run's own server, at the same port; raises UsageError for a server of the user's own."""
+        from benchkit.transports._rabbitmq.place import Server, revived
+
+        if self.url is not None:
+            return super().revive(address, setup, keep_data)
+        return revived(address, setup, Server(None, self.disk), self._queue(setup), keep_data=keep_data)
+
+    def _queue(self, setup: Setup) -> Queue:
+        from benchkit.transports._rabbitmq.place import Queue
+
         most = self.depth * setup.producers
-        queue = Queue(self.queue, self.overflow, most, self.dead_letter, self.delivery_limit)
-        return prepared(self._secret_url, setup, queue, self.how)
+        return Queue(self.queue, self.overflow, most, self.dead_letter, self.delivery_limit)
 
     def through(self, address: Address, detour: Detour) -> Address:
         """The server's host and port."""

@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, ClassVar
 
 from benchkit.transports._redis.options import RedisTransport
-from benchkit.transports.base import Address, Receiver, Sender, Setup
+from benchkit.transports.base import Address, Receiver, Sender, Setup, level_in
 
 if TYPE_CHECKING:
     from benchkit.transports._redis.place import Place
@@ -45,8 +45,8 @@ class RedisList(RedisTransport):
 
         claims = self.layout == "claim-check"
         return prepared(
-            self.secret_url, self.socket, setup, claims=claims, how=self.how,
-            sockets=self.sockets, output_buffer=self.output_buffer,
+            self.server, setup, self.first(setup), claims=claims, how=self.how, sockets=self.sockets,
+            level=level_in(self.capabilities(), setup.folder),
         )  # fmt: skip
 
     def sender(self, address: Address) -> Sender:

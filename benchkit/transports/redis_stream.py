@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from benchkit.transports._redis.options import RedisTransport
-from benchkit.transports.base import Address, Receiver, Sender, Setup
+from benchkit.transports._redis.resp import Commands
+from benchkit.transports.base import Address, Receiver, Sender, Setup, level_in
 from benchkit.units import Seconds
 
 if TYPE_CHECKING:
@@ -46,14 +47,19 @@ class RedisStream(RedisTransport):
 
     def prepare(self, setup: Setup) -> AbstractContextManager[Address]:
         """The embedded broker or a check of the user's, clean keys, stream and group; raises BrokerError."""
-        from benchkit.transports._redis.place import GROUP, prepared
+        from benchkit.transports._redis.place import prepared
 
-        first = ("XGROUP", "CREATE", f"{setup.name}:q", GROUP, 0, "MKSTREAM")
         claims = self.layout == "claim-check"
         return prepared(
-            self.secret_url, self.socket, setup, (first,), claims=claims, how=self.how,
-            sockets=self.sockets, output_buffer=self.output_buffer,
+            self.server, setup, self.first(setup), claims=claims, how=self.how, sockets=self.sockets,
+            level=level_in(self.capabilities(), setup.folder),
         )  # fmt: skip
+
+    def first(self, setup: Setup) -> Commands:
+        """The stream and its group."""
+        from benchkit.transports._redis.place import GROUP
+
+        return (("XGROUP", "CREATE", f"{setup.name}:q", GROUP, 0, "MKSTREAM"),)
 
     def sender(self, address: Address) -> Sender:
         """XADD, and XLEN in the same write: acknowledged messages are deleted, so it counts the rest."""

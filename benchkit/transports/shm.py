@@ -6,11 +6,13 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field
 
 from benchkit.errors import BrokerError, Rejected, UsageError
+from benchkit.runtime.disk import disk
 from benchkit.tensors.wire import total_bytes
 from benchkit.transports._shm.layout import SENDER_PARTY, Layout
 from benchkit.transports._shm.party import Party
@@ -28,7 +30,7 @@ from benchkit.transports.base import (
     Slot,
     Transport,
 )
-from benchkit.units import Seconds, show_bytes
+from benchkit.units import Bytes, Seconds, show_bytes
 
 _LARGE_BYTES = 1 << 16
 """From here on copying costs more than taking the lock once more."""
@@ -50,6 +52,13 @@ class Shm(Transport):
         description="messages stand in the slots before they are due, as those of a camera or a decoder that writes "
         "into shared memory by itself: sending one costs its envelope and no copy",
     )
+    segment_disk: Bytes | None = Field(
+        None,
+        ge=1 << 20,
+        le=64 << 30,
+        description="the segment is in a shared memory of so many bytes of its own (tmpfs) and not under /dev/shm, so "
+        "that it can be full; for trials of faults",
+    )
 
     def capabilities(self) -> Capabilities:
         """At least once; outlives both ends, not the machine."""
@@ -66,7 +75,10 @@ class Shm(Transport):
         """The segment, sized for the cell; raises StorageError with needed and free bytes."""
         layout = Layout.fitting(self.depth, setup.message_bytes, setup.reply_bytes, setup.workers)
         wake = "futex" if futex_works() else "fifo"
-        with created(setup.name, setup.folder, layout, fifos=wake == "fifo") as path:
+        with (
+            self._place(setup) as place,
+            created(setup.name, setup.folder, layout, fifos=wake == "fifo", place=place) as path,
+        ):
             where: dict[str, str | int] = {
                 "path": str(path), "stem": str(setup.folder / setup.name), "wake": wake,
                 "depth": layout.depth, "slot_bytes": layout.slot_bytes,
@@ -76,7 +88,20 @@ class Shm(Transport):
             claim = {
                 "family": "memory", "segment": str(path), "bytes": str(layout.total_bytes), "wake": wake,
             }  # fmt: skip
+            if place is not None:
+                # Its name as the kernel tells it is that of another mount namespace.
+                del claim["segment"]
             yield Address(where, f"{path.parent} file, {slots}, {wake} wake-up", claim=claim)
+
+    @contextmanager
+    def _place(self, setup: Setup) -> Iterator[Path | None]:
+        if self.segment_disk is None:
+            yield None
+            return
+        folder = setup.folder / "segments"
+        folder.mkdir(mode=0o700)
+        with disk(folder, self.segment_disk) as place:
+            yield place
 
     def sender(self, address: Address) -> ShmSender:
         """Raises BrokerError when the segment is gone or has a living sender."""

@@ -94,7 +94,7 @@ def test_a_command_that_is_none_is_wrong_use() -> None:
 
 def test_list_shows_what_is_installed_and_from_where() -> None:
     found = json.loads(plain("list", "--json").stdout)
-    assert set(found) == {"transports", "stages", "sources", "codecs", "arrivals", "links"}
+    assert set(found) == {"transports", "stages", "sources", "codecs", "arrivals", "faults", "links"}
     kinds = {row["kind"] for row in found["transports"]}
     assert {"http", "inproc", "redis-list", "redis-stream", "shm", "unix"} <= kinds
     assert all(row["what"] and row["from"] for rows in found.values() for row in rows)

@@ -175,11 +175,11 @@ class Costly(Source):
 def test_making_messages_anew_is_not_the_producers_cpu_time():
     feed = Stream(Costly(distinct=0), Raw(), 0)
     made = Producer(task(), feed, Raw(), Answering(), {}, lambda: False)
-    before = made._cpu_ns()
+    made.spending.begin()
     while feed.take() is not None:
         pass
     feed.close()
-    assert made._cpu_ns() - before < feed.cpu_ns / 4
+    assert made.spending.told()["cpu_ns"] < feed.cpu_ns / 4
 
 
 class Clock:
@@ -222,7 +222,7 @@ def paced(monkeypatch, sender=None, **changes):
 @pytest.mark.parametrize("one_process", [False, True])
 def test_the_last_stretch_is_spun_also_beside_a_worker_that_has_nothing_to_do(monkeypatch, one_process):
     made, late_ns = paced(monkeypatch, one_process=one_process)
-    assert made.spun_cpu_ns > 0
+    assert made.spending.spun_cpu_ns > 0
     assert late_ns < 20_000
 
 
@@ -232,6 +232,6 @@ def test_nobody_spins_beside_a_worker_of_the_same_process_that_may_be_busy(monke
     apart, _ = paced(monkeypatch, Unanswering)
     assert asked.outstanding == len(asked.due)
     # Before the first message nothing is under way; after it something always is.
-    assert asked.spun_cpu_ns <= SPIN_NS
-    assert unasked.spun_cpu_ns == 0
-    assert apart.spun_cpu_ns > SPIN_NS
+    assert asked.spending.spun_cpu_ns <= SPIN_NS
+    assert unasked.spending.spun_cpu_ns == 0
+    assert apart.spending.spun_cpu_ns > SPIN_NS

@@ -17,12 +17,13 @@ def check(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     return subprocess.run(
         [sys.executable, "-m", "benchkit", "check", "s.yaml", *arguments],
-        cwd=folder, capture_output=True, text=True, check=False, timeout=110, env={**os.environ, "PYTHONPATH": path},
+        cwd=folder, capture_output=True, text=True, check=False, timeout=280, env={**os.environ, "PYTHONPATH": path},
     )  # fmt: skip
 
 
 @pytest.mark.quiet
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_slower_stage_fails_with_its_cell(repository: Path) -> None:
     stage = repository / "stage.py"
     stage.write_text(stage.read_text("utf-8").replace("8: 1_000_000", "8: 4_000_000"), "utf-8")

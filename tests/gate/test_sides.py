@@ -64,6 +64,53 @@ def test_a_shallow_clone_is_told_to_fetch(repository: Path, tmp_path: Path) -> N
     assert "fetch-depth" in caught.value.remedy
 
 
+def test_a_submodule_comes_with_either_side_as_it_was_there(repository: Path, tmp_path: Path) -> None:
+    module = tmp_path / "module"
+    module.mkdir()
+    git(module, "init", "-q", "-b", "main")
+    (module / "part.py").write_text("old", "utf-8")
+    git(module, "add", "-A")
+    git(module, "commit", "-q", "-m", "old")
+    git(repository, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(module), "libs/part")
+    git(repository, "commit", "-q", "-m", "with a submodule")
+    base = git(repository, "rev-parse", "HEAD")
+    (repository / "libs/part/part.py").write_text("new", "utf-8")
+    trees.checkout(repository, base, tmp_path / "base" / "tree")
+    trees.copy(repository, trees.files(repository), tmp_path / "own")
+    assert (tmp_path / "base/tree/libs/part/part.py").read_text("utf-8") == "old"
+    assert (tmp_path / "own/libs/part/part.py").read_text("utf-8") == "new"
+    elsewhere = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", str(repository), "clone")
+    trees.checkout(elsewhere, base, tmp_path / "without" / "tree")
+    assert not list((tmp_path / "without/tree/libs/part").glob("*"))
+
+
+def test_a_submodule_s_commit_that_is_not_here_is_told(repository: Path, tmp_path: Path) -> None:
+    git(repository, "init", "-q", "-b", "main", "part")
+    git(repository / "part", "commit", "-q", "--allow-empty", "-m", "x")
+    git(repository, "update-index", "--add", "--cacheinfo", f"160000,{'ab' * 20},part")
+    git(repository, "commit", "-q", "-m", "of a commit that nobody has")
+    with pytest.raises(UsageError, match="abababab") as caught:
+        trees.checkout(repository, git(repository, "rev-parse", "HEAD"), tmp_path / "tree")
+    assert "fetch" in caught.value.remedy
+
+
+def test_somebody_else_s_package_of_our_name_is_refused(tmp_path: Path) -> None:
+    foreign = tmp_path / "project"
+    (foreign / "benchkit").mkdir(parents=True)
+    (foreign / "benchkit" / "__init__.py").touch()
+    (foreign / "pyproject.toml").write_text(
+        PROJECT.format(version="9").replace("toy-of-a-test", "benchkit").replace('["toy"]', '["benchkit"]'),
+        "utf-8",
+    )
+    with pytest.raises(BuildError, match="another project"):
+        environments.build(origin_of(foreign), bases.place(foreign / "s.yaml", foreign), "base")
+
+
+def origin_of(folder: Path) -> bases.Origin:
+    return bases.Origin("directory", folder.name, folder)
+
+
 def test_a_commit_s_files_and_a_working_tree_s(repository: Path, tmp_path: Path) -> None:
     (repository / ".gitignore").write_text("ignored\n", "utf-8")
     (repository / "ignored").write_text("x", "utf-8")

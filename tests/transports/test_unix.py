@@ -80,14 +80,23 @@ def test_a_sender_without_workers_says_so(ends: Ends) -> None:
         ends.sender()
 
 
-def test_a_longer_frame_than_announced_allocates_nothing(folder: Path, ends: Ends) -> None:
+@pytest.mark.parametrize(
+    ("kind", "length"), [(0, 1 << 60), (1, 8), (2, 8), (3, 8)], ids=["too long", "a reply", "an ack", "unknown"]
+)
+def test_who_sends_what_no_producer_does_is_sent_away_and_the_next_is_heard(
+    folder: Path, ends: Ends, kind: int, length: int
+) -> None:
     receiver = ends.receiver()
     (path,) = folder.iterdir()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stranger:
         stranger.connect(str(path))
-        stranger.sendall((0).to_bytes(8, "little") + (1 << 60).to_bytes(8, "little"))
-        with pytest.raises(BrokerError, match="announced"):
-            receiver.receive(PATIENCE_S)
+        stranger.sendall(kind.to_bytes(8, "little") + length.to_bytes(8, "little") + bytes(8))
+        assert receiver.receive(0.05) is None
+        stranger.settimeout(PATIENCE_S)
+        assert stranger.recv(1) == b""
+    sender = ends.sender()
+    assert sender.send([b"fits"], PATIENCE_S)
+    assert bytes(_taken(receiver).view) == b"fits"
 
 
 def test_the_least_loaded_worker_gets_the_next_message(ends: Ends) -> None:

@@ -29,7 +29,7 @@ class RequestsNear(Near):
 
     def exchange(self, payload: bytes) -> None:
         """One POST."""
-        answer = self._session.post(self._url, data=payload, timeout=PATIENCE_S)
+        answer = self._session.post(self._url, data=payload, timeout=PATIENCE_S, allow_redirects=False)
         _check(answer.status_code, answer.content)
 
     def close(self) -> None:
@@ -45,7 +45,7 @@ class HttpxNear(Near):
             import httpx
         except ImportError:
             raise MissingLibrary("the recipe needs httpx", remedy=INSTALL) from None
-        self._client = httpx.Client(trust_env=False, timeout=PATIENCE_S)
+        self._client = httpx.Client(trust_env=False, timeout=PATIENCE_S, follow_redirects=False)
         self._url = _url(spot)
 
     def exchange(self, payload: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ def npy_stamps(path: Path, layout: Layout) -> Stamps:
     """The stamps of a flat array of integers or floats."""
     try:
         values: npt.NDArray[Any] = np.asarray(np.lib.format.open_memmap(path, mode="r"))
-    except (ValueError, EOFError, TypeError):
+    except (ValueError, EOFError, TypeError, SyntaxError, TokenError, RecursionError, MemoryError):
+        # numpy parses the head as Python.
         raise UsageError(
             "is no npy file of numbers", where=path.name, remedy="write it with numpy.save"
         ) from None

@@ -129,7 +129,7 @@ def _jsonl_cells(path: Path, key: str | None) -> Iterator[tuple[int, Any]]:
                 continue
             try:
                 value = json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=Decimal)
-            except (ValueError, RecursionError):
+            except (ValueError, RecursionError, InvalidOperation):  # the last of a number's exponent
                 raise bad(path, line, "is not JSON", "write one JSON value a line") from None
             if isinstance(value, dict):
                 if key is None or key not in value:

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from benchkit.analysis.search_words import is_search
 from benchkit.analysis.trend import Track
+from benchkit.records.faults import Trials
 from benchkit.report.charts import (
     capacity,
     cost,
     crossing,
+    faults,
     floors,
     forest,
     fresh,
+    outage,
     percentiles,
     phases,
     scaling,
@@ -95,6 +98,14 @@ def overview(groups: Sequence[Group], document: Entry) -> Iterator[Chart]:
         yield Chart("freshness", ages.words, partial(fresh.draw, ages))
     if (laws := scaling.scaling(document)) is not None:
         yield Chart("scaling", laws.words, partial(scaling.draw, laws))
+
+
+def fault_charts(document: Entry, trials: Trials | None) -> Iterator[Chart]:
+    """The charts of a run's fault trials."""
+    if (found := faults.fault_matrix(document)) is not None:
+        yield Chart("faults", found.words, partial(faults.draw, found))
+    if (around := outage.outages(document, trials)) is not None:
+        yield Chart("outages", around.words, partial(outage.draw, around))
 
 
 def trend_charts(title: str, tracks: Sequence[Track]) -> Iterator[Chart]:

@@ -15,7 +15,7 @@ def export(source: Figures) -> Iterator[str]:
     """A head and the rows (RFC 4180)."""
     yield _line([field.name for field in fields(Measure)])
     for each in measures(source):
-        yield _line([_safe(value) for value in astuple(each)])
+        yield _line([safe(value) for value in astuple(each)])
 
 
 def _line(values: list[object]) -> str:
@@ -24,7 +24,7 @@ def _line(values: list[object]) -> str:
     return told.getvalue()
 
 
-def _safe(value: object) -> object:
+def safe(value: object) -> object:
     """A text that a spreadsheet would take for a formula is told apart (OWASP, CSV injection)."""
     if value is None:
         return ""

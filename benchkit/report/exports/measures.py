@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from benchkit.report.exports import Figures
+from benchkit.report.exports.fault_rows import fault_rows
 
 Entry = Mapping[str, Any]
 ROLES: Final = ("producer", "stage", "broker")
@@ -23,7 +24,7 @@ class Measure:
     valid: bool
     metric: str
     """`latency`, `phase`, `throughput`, `cpu`, `memory`, `wire`, `loss`, `age`, `staleness`, `goodput`, `freezes`,
-    `backlog`, `drain`."""
+    `backlog`, `drain`; of fault trials `detect`, `first success`, `recover`, `lost`, `duplicated`, ..."""
     of: str
     """`p50`, `mean`, ... of a latency or an age; the phase; the role; `most` of a backlog; else empty."""
     unit: str
@@ -50,6 +51,9 @@ def measures(source: Figures) -> Iterator[Measure]:
                     low, high = interval or (None, None)
                     valid = bool(cell["validity"]["valid"])
                     yield Measure(*head, cell["id"], valid, metric, of, unit, float(value), low, high, better)
+        for name, valid, (metric, of, unit, value, interval) in fault_rows(run):
+            low, high = interval or (None, None)
+            yield Measure(*head, name, valid, metric, of, unit, value, low, high, "smaller")
 
 
 def valid_only(source: Figures) -> Iterator[Measure]:

@@ -30,6 +30,8 @@ STALL_S = 2.0
 OK, NO_CONTENT, CONTENT_TOO_LARGE, SERVICE_UNAVAILABLE = 200, 204, 413, 503
 
 _CONNECT_S = 2.0
+_MOST_DIGITS = 19
+_NO_LENGTH = -1
 _CLOSE = "Connection: close\r\n"
 _IOV_MAX = 512
 _TOUCH_REPLY_BYTES = 1 << 20
@@ -76,6 +78,10 @@ class Head:
         length = 0 if status == NO_CONTENT else self.length
         if status in _REDIRECTS:
             raise BrokerError(f"the stage's HTTP server answered {status}: redirects are refused")
+        if self.header_bytes == _NO_LENGTH:
+            raise BrokerError(
+                "the stage's HTTP server sent an Inference-Header-Content-Length that is no length"
+            )
         if status not in known or length < 0:
             raise BrokerError(
                 f"the stage's HTTP server answered {status}"
@@ -88,8 +94,10 @@ class Head:
         if name == b"content-length":
             self.length = int(value)
         elif name == b"inference-header-content-length":
-            self.header_bytes = int(value)
-        elif name == b"retry-after" and value.isdigit():  # else a date, which no server of ours sends
+            # int() would take signs, underscores and spaces.
+            self.header_bytes = int(value) if value.isdigit() and len(value) < _MOST_DIGITS else _NO_LENGTH
+        elif name == b"retry-after" and value.isdigit() and len(value) < _MOST_DIGITS:
+            # Else a date, which no server of ours sends.
             self.retry_after_s = float(value)
 
 

@@ -14,6 +14,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import suppress
+from hmac import compare_digest
 from typing import TYPE_CHECKING, Any
 
 import httptools
@@ -65,7 +66,8 @@ class App:
         self, method: bytes, url: bytes, headers: Headers, answer: asyncio.Future[Answer]
     ) -> Incoming | None:
         """Room for the message of a request, from its head alone; else its answer is set."""
-        if url != self.url:
+        # In a time that does not tell how much of it was right.
+        if not compare_digest(url, self.url):
             answer.set_result((_NOT_FOUND, b""))
         elif method != b"POST":
             answer.set_result((_METHOD_NOT_ALLOWED, b""))

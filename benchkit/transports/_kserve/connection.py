@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from benchkit.errors import BenchkitError, BrokerError, MessageError
+from benchkit.hiding import hide
 from benchkit.tensors.wire import FAILED, REPLY, Buffer, Envelope, pack, unpack_envelope
 from benchkit.transports._http.connection import (
     CONTENT_TOO_LARGE,
@@ -133,7 +134,8 @@ class KserveConnection(Connection):
 
     def _failed(self, what: str) -> tuple[int, memoryview]:
         sent = unpack_envelope(self.message_start)
-        text = what[:_LONGEST_ERROR].encode(errors="replace")
+        # A server may quote the token that it refuses.
+        text = hide(what)[:_LONGEST_ERROR].encode(errors="replace")
         envelope = pack(Envelope(sent.seq, len(text), REPLY | FAILED, item=sent.item))
         return OK, memoryview(envelope + text)
 

@@ -62,8 +62,11 @@ class Landing:
         """Where the bytes behind the first `filled` belong."""
         if self.error is None:
             if self._header_bytes is None or filled < self._header_bytes:
-                if not self._header:
-                    self._header = bytearray(self._header_bytes or 0)
+                if filled >= len(self._header):
+                    # As bytes come and not as a length promises them; a new one, as somebody may hold the old.
+                    more = max(_SINK_BYTES, len(self._header))
+                    size = min(self._header_bytes or 0, len(self._header) + more)
+                    self._header = bytearray(self._header) + bytes(size - len(self._header))
                 return memoryview(self._header)[filled:]
             if self._into is None:
                 self._open(filled)

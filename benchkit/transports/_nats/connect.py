@@ -86,6 +86,8 @@ def _greeted(sock: socket.socket, to: Target, where: str) -> Wire:
         if not line.startswith(b"INFO "):
             raise stranger
         info = json.loads(line[5:])
+        if not isinstance(info, dict):
+            raise stranger
         if to.scheme == "tls":
             sock = ssl.create_default_context().wrap_socket(sock, server_hostname=to.host)
         elif info.get("tls_required"):
@@ -100,7 +102,7 @@ def _greeted(sock: socket.socket, to: Target, where: str) -> Wire:
             f"cannot connect to the broker: {what}", where=where,
             remedy="name its authority's certificate in SSL_CERT_FILE, or use nats://",
         ) from None  # fmt: skip
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise stranger from None
     if b"Authorization Violation" in answer or b"Authentication" in answer:
         given = (

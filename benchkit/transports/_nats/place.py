@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from benchkit.errors import BrokerError, Rejected
 from benchkit.transports._nats.connect import FAMILIES, PORT, SCHEMES, connect, shown
-from benchkit.transports._nats.server import MAX_PAYLOAD_BYTES, Private, private
-from benchkit.transports._nats.wire import Refused, Wire
+from benchkit.transports._nats.server import Private, Sync, private
+from benchkit.transports._nats.wire import MAX_PAYLOAD_BYTES, Refused, Wire
 from benchkit.transports.base import Address, Detour, Endpoint, Setup
 
 CONSUMER = "g"
@@ -112,27 +112,51 @@ def led(address: Address, detour: Detour) -> Address:
     return replace(address, where={**address.where, "url": url})
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Which server the cell wants."""
+
+    url: str | None
+    """Of the user's own; None: one of the run's own, which the rest is about."""
+    sync: Sync = "interval"
+    disk_bytes: int | None = None
+
+    def private(self, setup: Setup) -> Private:
+        """The run's own server of this kind."""
+        kind = "nats"
+        if self.sync != "interval" or self.disk_bytes is not None:
+            kind += f"-{self.sync}-{self.disk_bytes or 0}"
+        return setup.share(kind, lambda: private(setup.folder, self.sync, self.disk_bytes))
+
+
+def revived(address: Address, setup: Setup, asked: Server, stream: Stream, *, keep_data: bool) -> Address:
+    """The run's own server once more, stream and consumer there; raises BrokerError."""
+    server = asked.private(setup)
+    server.revive(keep_data=keep_data)
+    _made(place_of(address), stream)
+    return replace(address, broker_pid=server.pid)
+
+
 @contextmanager
-def prepared(url: str | None, setup: Setup, stream: Stream, how: str) -> Iterator[Address]:
+def prepared(asked: Server, setup: Setup, stream: Stream, how: str, level: str) -> Iterator[Address]:
     """A server that answers, the cell's stream made; afterwards it is deleted.
 
-    `url` None is the run's own server; `how` goes into the path that people read. Raises BrokerError, Rejected.
+    `how` goes into the path that people read. Raises BrokerError, Rejected.
     """
-    server: Private | None = None
-    if url is None:
-        server = setup.share("nats", lambda: private(setup.folder))
-        url = server.url
+    server = None if asked.url else asked.private(setup)
+    url = server.url if server else str(asked.url)
     place = Place(url, setup.name, setup.message_bytes, setup.reply_bytes, setup.workers, setup.producers)
     version = _made(place, stream)
     where: dict[str, str | int] = {
         "url": url, "name": place.name, "message_bytes": place.message_bytes, "reply_bytes": place.reply_bytes,
         "workers": place.workers, "producers": place.producers, "observer": server.observer_url if server else "",
+        "data": str(server.data) if server else "",
     }  # fmt: skip
     scheme = url.partition(":")[0]
     try:
         yield Address(
             where, f"{version} over {SCHEMES[scheme]}, {how}", server.pid if server else None,
-            {"family": FAMILIES[scheme], "server": version},
+            {"family": FAMILIES[scheme], "server": version}, level,
         )  # fmt: skip
     finally:
         # A server that has gone took the stream with it, or cannot be reached: nothing more can be done.

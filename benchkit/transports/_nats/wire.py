@@ -13,10 +13,12 @@ from typing import Any
 
 from benchkit.errors import BrokerError
 from benchkit.tensors.wire import Buffer
-from benchkit.transports.buffers import Pool
+from benchkit.transports.buffers import Pool, staged
 from benchkit.transports.links import Link
 
 CRLF = b"\r\n"
+MAX_PAYLOAD_BYTES = 64 << 20
+"""The most that a NATS server's `max_payload` may be."""
 _SCRATCH_BYTES = 16 << 10
 _SHORT_BYTES = 16 << 20
 _WORDS_WITHOUT_REPLY = {b"MSG": 4, b"HMSG": 5}
@@ -27,7 +29,8 @@ class Refused(Exception):
 
     def __init__(self, error: Mapping[str, Any]) -> None:
         super().__init__(str(error.get("description", "no reason given")))
-        self.code = int(error.get("err_code", 0))
+        code = error.get("err_code")
+        self.code = code if isinstance(code, int) else 0
 
 
 @dataclass(slots=True)
@@ -68,7 +71,8 @@ class Wire:
     @property
     def max_payload(self) -> int:
         """The longest message that this server takes."""
-        return int(self.info.get("max_payload", 1 << 20))
+        told = self.info.get("max_payload")
+        return told if isinstance(told, int) else 1 << 20
 
     @property
     def server(self) -> str:
@@ -96,9 +100,12 @@ class Wire:
             try:
                 reply = words[3] if len(words) > short else b""
                 nbytes = int(words[-1])
-                return Message(words[1], words[2], reply, int(words[-2]) if verb == b"HMSG" else 0, nbytes)
+                header_bytes = int(words[-2]) if verb == b"HMSG" else 0
             except (IndexError, ValueError):
                 raise self._stranger(line) from None
+            if not 0 <= header_bytes <= nbytes <= MAX_PAYLOAD_BYTES:
+                raise self._stranger(line)
+            return Message(words[1], words[2], reply, header_bytes, nbytes)
         if verb == b"PING":
             self.write(b"PONG\r\n")
         elif verb == b"-ERR":
@@ -114,7 +121,14 @@ class Wire:
 
     def landed(self, message: Message, pool: Pool) -> memoryview:
         """The message's bytes in a slot of the pool."""
+        if message.nbytes > self.max_payload:
+            raise BrokerError(
+                f"the broker announces {message.nbytes} bytes; it takes no more than {self.max_payload}",
+                where=self.where,
+            )
         nbytes = message.nbytes + len(CRLF)
+        if nbytes > pool.nbytes:
+            return staged(pool, nbytes, self._land)
         slot = pool.take(nbytes)
         self._land(slot, nbytes)
         return slot
@@ -159,12 +173,14 @@ class Wire:
         """An answer of the JetStream API; raises Refused, or BrokerError where it is none."""
         try:
             answer = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
-        if not isinstance(answer, dict):
+        error = answer.get("error", {}) if isinstance(answer, dict) else None
+        if not isinstance(answer, dict) or not isinstance(error, dict):
             raise self._stranger(text)
         if "error" in answer:
-            raise Refused(answer["error"])
+            error = answer["error"]
+            raise Refused(error if isinstance(error, dict) else {})
         return answer
 
     def _land(self, memory: memoryview, nbytes: int) -> None:

@@ -26,6 +26,7 @@ from benchkit.transports._rabbitmq.methods import (
     FRAME,
     HEADER,
     HEARTBEAT,
+    MAX_MESSAGE_BYTES,
     METHOD,
     RETURN,
     Route,
@@ -41,6 +42,12 @@ BETWEEN_BYTES = 8
 _SCRATCH_BYTES = 16 << 10
 _SHORT_BYTES = 16 << 20
 _TOO_LARGE = ("message size", "larger than")
+
+
+def _longer(memory: memoryview, kept: int, nbytes: int) -> memoryview:
+    longer = memoryview(bytearray(nbytes))
+    longer[:kept] = memory[:kept]
+    return longer
 
 
 class Frames:
@@ -142,13 +149,18 @@ class Frames:
         if kind != HEADER:
             raise self._stranger(f"a frame of type {kind} where a content header was expected")
         nbytes = int.from_bytes(header[4:12], "big")
-        slot = pool.take(nbytes + BETWEEN_BYTES)
+        if nbytes > MAX_MESSAGE_BYTES:
+            raise self._stranger(f"a message of {nbytes} bytes; none has more than {MAX_MESSAGE_BYTES}")
+        # A longer one than was announced gets its memory as it comes.
+        slot = pool.take(min(nbytes + BETWEEN_BYTES, pool.nbytes))
         at = 0
         piece = self._body_head(self._bytes(FRAME.size)) if nbytes else 0
         while at < nbytes:
             end = at + piece
-            if not piece or end > nbytes:
+            if not 0 < piece <= self._piece_bytes or end > nbytes:
                 raise self._stranger("a body of another length than was announced")
+            if end + BETWEEN_BYTES > slot.nbytes:
+                slot = _longer(slot, at, max(end, min(nbytes, 2 * slot.nbytes)) + BETWEEN_BYTES)
             last = end == nbytes
             self._land(slot[at:], piece + (1 if last else BETWEEN_BYTES))
             if slot[end] != END_BYTE:

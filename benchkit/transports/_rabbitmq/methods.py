@@ -20,6 +20,8 @@ END_BYTE = 0xCE
 FRAME = struct.Struct(">BHI")
 """Before each frame's payload: its type, channel and length. One END follows."""
 CHANNEL = 1
+MAX_MESSAGE_BYTES = 512 << 20
+"""The most that RabbitMQ's `max_message_size` may be set to."""
 CONTENT_BYTES = 14
 """Of a content header before its properties: class, weight, length of the body, which properties follow."""
 

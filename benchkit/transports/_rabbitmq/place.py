@@ -117,16 +117,37 @@ def led(address: Address, detour: Detour) -> Address:
     return replace(address, where={**address.where, "url": url})
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Which server the cell wants."""
+
+    url: str | None
+    """Of the user's own; None: one of the run's own."""
+    disk_bytes: int | None = None
+    """Of the run's own."""
+
+    def private(self, setup: Setup) -> Private:
+        """The run's own server of this kind."""
+        kind = "rabbitmq" if self.disk_bytes is None else f"rabbitmq-{self.disk_bytes}"
+        return setup.share(kind, lambda: private(setup.folder, self.disk_bytes))
+
+
+def revived(address: Address, setup: Setup, asked: Server, queue: Queue, *, keep_data: bool) -> Address:
+    """The run's own server once more, all queues there; raises BrokerError."""
+    server = asked.private(setup)
+    server.revive(keep_data=keep_data)
+    _declare(place_of(address), queue)
+    return replace(address, broker_pid=server.pid)
+
+
 @contextmanager
-def prepared(url: str | None, setup: Setup, queue: Queue, how: str) -> Iterator[Address]:
+def prepared(asked: Server, setup: Setup, queue: Queue, how: str, level: str) -> Iterator[Address]:
     """A server that answers, the cell's queues declared; afterwards they are deleted.
 
-    `url` None is the run's own server; `how` goes into the path that people read. Raises BrokerError, Rejected.
+    `how` goes into the path that people read. Raises BrokerError, Rejected.
     """
-    server: Private | None = None
-    if url is None:
-        server = setup.share("rabbitmq", lambda: private(setup.folder))
-        url = server.url
+    server = None if asked.url else asked.private(setup)
+    url = server.url if server else str(asked.url)
     place = Place(url, setup.name, setup.message_bytes, setup.reply_bytes, setup.producers)
     try:
         version = _declare(place, queue)
@@ -134,9 +155,10 @@ def prepared(url: str | None, setup: Setup, queue: Queue, how: str) -> Iterator[
             _try_size(place)
         scheme = url.partition(":")[0]
         where = {key: value for key, value in asdict(place).items() if key != "producer"}
+        where["data"] = str(server.data) if server else ""
         claim = {"family": FAMILIES[scheme], "server": version}
         path = f"{version} over {SCHEMES[scheme]}, {how}"
-        yield Address(where, path, server.pid if server else None, claim)
+        yield Address(where, path, server.pid if server else None, claim, level)
     finally:
         # A server that has gone took the queues with it, or cannot be reached: nothing more can be done.
         with suppress(BrokerError):

@@ -22,6 +22,7 @@ from benchkit.transports._rabbitmq.frames import BETWEEN_BYTES
 from benchkit.transports._rabbitmq.methods import (
     ACK,
     DELIVER,
+    MAX_MESSAGE_BYTES,
     NACK,
     QUEUE_DECLARED,
     Route,
@@ -32,7 +33,6 @@ from benchkit.transports._rabbitmq.methods import (
     waiting,
 )
 from benchkit.transports._rabbitmq.place import Place
-from benchkit.transports._rabbitmq.server import MAX_MESSAGE_BYTES
 from benchkit.transports.base import Reply, Sender
 from benchkit.transports.buffers import Pool, beginning
 

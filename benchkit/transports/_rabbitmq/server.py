@@ -13,17 +13,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchkit.errors import BrokerError
 from benchkit.runtime.child import child
+from benchkit.runtime.disk import disk
 from benchkit.transports._rabbitmq.connect import opened, target
+from benchkit.transports._rabbitmq.methods import MAX_MESSAGE_BYTES
 
 INSTALL = "brew install rabbitmq" if sys.platform == "darwin" else "apt-get install rabbitmq-server"
-MAX_MESSAGE_BYTES = 512 << 20
-"""The most that RabbitMQ's `max_message_size` may be set to."""
 START_S = 60.0
 _STEP_S = 0.1
 _ATTEMPTS = 3
@@ -35,12 +34,71 @@ _WRAPPER = "rabbitmq-script-wrapper"
 """What Debian calls `rabbitmq-server`: it runs the server beside it as a user of its own, with that user's files."""
 
 
-@dataclass(frozen=True, slots=True)
-class Private:
-    """A running server of the run's own, seen from the runner."""
+class _Taken(BrokerError):
+    """A port that was free is not any more."""
 
-    url: str
-    pid: int
+
+class Private:
+    """The RabbitMQ server of a run, seen from the runner: started, and started anew after its death."""
+
+    def __init__(self, script: Path, home: Path, data: Path) -> None:
+        """`home` is private, `data` holds what is persisted; nothing runs yet."""
+        self._script, self._home = script, home
+        self.data = data
+        """What it persists is here."""
+        self._ports = _free_ports(3)
+        self._password = secrets.token_hex(16)
+        self._running = ExitStack()
+        self.pid = 0
+
+    @property
+    def url(self) -> str:
+        """With the password."""
+        return f"amqp://{_USER}:{self._password}@127.0.0.1:{self._ports[0]}"
+
+    def prepare(self, undo: ExitStack) -> None:
+        """Its files, and Erlang's port mapper, which outlives the server; raises BrokerError."""
+        contents = {
+            "rabbitmq.conf": _configuration(self._ports[0], self._password),
+            ".erlang.cookie": secrets.token_hex(20),
+            "plugins": "[].\n",
+        }
+        for name, content in contents.items():
+            path = self._home / name
+            path.touch(mode=0o600)
+            path.write_text(content, encoding="utf-8")
+        (self._home / ".erlang.cookie").chmod(0o400)
+        name = f"benchkit-{secrets.token_hex(6)}"
+        self._env = _environment(self._home, self.data, name, self._ports[1], self._ports[2])
+        output = undo.enter_context((self._home / "mapper").open("wb"))
+        mapper = [str(_mapper()), "-address", "127.0.0.1", "-port", str(self._ports[1])]
+        undo.enter_context(child(mapper, output=output))
+
+    def start(self) -> None:
+        """It answers when this returns; raises BrokerError with the end of its log."""
+        log = self._home / "output"
+        with ExitStack() as opened:
+            output = opened.enter_context(log.open("wb"))
+            # What it would write on a polite end is removed with the folder.
+            running = child(
+                [str(self._script)], env=self._env, output=output, grace_s=0.0, cwd=self._home
+            )  # fmt: skip
+            process = opened.enter_context(running)
+            _await(process, self.url, log)
+            self.pid = process.pid
+            self._running = opened.pop_all()
+
+    def revive(self, *, keep_data: bool) -> None:
+        """End what is left of it and start it anew at the same port; raises BrokerError."""
+        self.close()
+        if not keep_data:
+            for path in (*self.data.iterdir(), self._home / "schema", self._home / "flags"):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        self.start()
+
+    def close(self) -> None:
+        """End the process; again does nothing."""
+        self._running.close()
 
 
 def program() -> Path | None:
@@ -95,7 +153,7 @@ def _configuration(port: int, password: str) -> str:
     )
 
 
-def _environment(home: Path, name: str, mapper_port: int, node_port: int) -> dict[str, str]:
+def _environment(home: Path, data: Path, name: str, mapper_port: int, node_port: int) -> dict[str, str]:
     return {
         "HOME": str(home),  # the cookie
         "ERL_EPMD_ADDRESS": "127.0.0.1",
@@ -108,9 +166,9 @@ def _environment(home: Path, name: str, mapper_port: int, node_port: int) -> dic
         "RABBITMQ_CONFIG_FILES": str(home / "none"),
         "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "none"),
         "RABBITMQ_GENERATED_CONFIG_DIR": str(home / "generated"),
-        "RABBITMQ_MNESIA_BASE": str(home / "data"),
+        "RABBITMQ_MNESIA_BASE": str(data),
         "RABBITMQ_SCHEMA_DIR": str(home / "schema"),
-        "RABBITMQ_QUORUM_DIR": str(home / "data" / "quorum"),
+        "RABBITMQ_QUORUM_DIR": str(data / "quorum"),
         "RABBITMQ_LOG_BASE": str(home / "log"),
         "RABBITMQ_LOGS": "-",
         "RABBITMQ_PID_FILE": str(home / "pid"),
@@ -123,59 +181,36 @@ def _environment(home: Path, name: str, mapper_port: int, node_port: int) -> dic
 
 
 @contextmanager
-def private(folder: Path) -> Iterator[Private]:
+def private(folder: Path, disk_bytes: int | None = None) -> Iterator[Private]:
     """A server of the run's own in `folder` (0700); ends with the context, or with the process.
 
-    Raises BrokerError, where it does not start with the end of the server's log.
+    With `disk_bytes` what it persists is on a disk of that size of its own. Raises StorageError, or BrokerError,
+    where it does not start with the end of the server's log.
     """
     script = program()
     if script is None:
         raise missing()
-    mapper = _mapper()
     home = folder / "rabbitmq"
     for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            with _attempt(script, mapper, home) as server:
-                yield server
-                return
-        except _Taken:
-            # Between looking for free ports and taking them somebody else was faster.
-            if attempt == _ATTEMPTS:
-                raise
-        finally:
-            shutil.rmtree(home, ignore_errors=True)
-
-
-class _Taken(BrokerError):
-    """A port that was free is not any more."""
-
-
-@contextmanager
-def _attempt(script: Path, mapper: Path, home: Path) -> Iterator[Private]:
-    home.mkdir(mode=0o700)
-    port, mapper_port, node_port = _free_ports(3)
-    password = secrets.token_hex(16)
-    contents = {
-        "rabbitmq.conf": _configuration(port, password),
-        ".erlang.cookie": secrets.token_hex(20),
-        "plugins": "[].\n",
-    }
-    for name, content in contents.items():
-        path = home / name
-        path.touch(mode=0o600)
-        path.write_text(content, encoding="utf-8")
-    (home / ".erlang.cookie").chmod(0o400)
-    env = _environment(home, f"benchkit-{secrets.token_hex(6)}", mapper_port, node_port)
-    log = home / "output"
-    url = f"amqp://{_USER}:{password}@127.0.0.1:{port}"
-    with (
-        log.open("wb") as output,
-        child([str(mapper), "-address", "127.0.0.1", "-port", str(mapper_port)], output=output),
-        # What it would write on a polite end is removed with the folder.
-        child([str(script)], env=env, output=output, grace_s=0.0, cwd=home) as process,
-    ):
-        _await(process, url, log)
-        yield Private(url, process.pid)
+        with ExitStack() as undo:
+            home.mkdir(mode=0o700)
+            undo.callback(shutil.rmtree, home, ignore_errors=True)
+            data = home / "data"
+            data.mkdir(mode=0o700)
+            if disk_bytes is not None:
+                data = undo.enter_context(disk(data, disk_bytes))
+            server = Private(script, home, data)
+            server.prepare(undo)
+            undo.callback(server.close)
+            try:
+                server.start()
+            except _Taken:
+                # Between looking for free ports and taking them somebody else was faster.
+                if attempt == _ATTEMPTS:
+                    raise
+                continue
+            yield server
+            return
 
 
 def _await(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

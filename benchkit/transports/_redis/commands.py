@@ -48,6 +48,9 @@ SINCE: dict[str, tuple[int, int]] = {
     "xreadgroup": (5, 0),
 }
 
+OPTIONAL: dict[str, tuple[int, int]] = {"config|get": (2, 0)}
+"""What a server of the user's own is asked about itself; it may refuse that."""
+
 
 def rights(prefix: str = "benchkit-") -> tuple[str, ...]:
     """The rules of a user for `ACL SETUSER name on >password ...`: these commands, keys of this prefix."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 
-from benchkit.transports._redis.place import PRODUCER_BYTES, Place
+from benchkit.transports._redis.place import PRODUCER_BYTES, Place, client_in, registered
 from benchkit.transports._redis.resp import Refused, command
 from benchkit.transports._redis.worker import RedisDelivery, RedisReceiver
 
@@ -28,7 +28,7 @@ class ListReceiver(RedisReceiver):
 
     def join(self) -> bytes:
         """Register, put back what earlier workers left."""
-        self.ask("HSET", self.place.register, self._list, self.client)
+        self.ask("HSET", self.place.register, self._list, registered(self.client, self.life))
         self._take_over(same_number=True)
         return command("BLMOVE", self.place.queue, self._list, "LEFT", "RIGHT", 0)
 
@@ -72,19 +72,22 @@ class ListReceiver(RedisReceiver):
         found = self.ask("HGETALL", self.place.register)
         words = found if isinstance(found, list) else []
         clients = {
-            key.decode(): int(client)
+            key.decode(): client_in(client, self.life)
             for key, client in zip(words[::2], words[1::2], strict=True)
             if isinstance(key, bytes) and isinstance(client, bytes) and key.decode() != self._list
         }
         if not clients:
             return
         mine = self.place.taken(self.worker, "")
-        alive = self._alive(list(clients.values()))
+        alive = self._alive([client for client in clients.values() if client])
         for key, client in clients.items():
-            if (same_number and key.startswith(mine) and self.end_client(client)) or client not in alive:
+            ended = client in alive and same_number and key.startswith(mine) and self.end_client(client)
+            if ended or client not in alive:
                 self._put_back(key)
 
     def _alive(self, clients: list[int]) -> set[int]:
+        if not clients:
+            return set()
         try:
             text = self.ask("CLIENT", "LIST", "ID", *clients)
         except Refused:

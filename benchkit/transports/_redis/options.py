@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from benchkit.errors import BrokerError
 from benchkit.transports._redis.connect import check
-from benchkit.transports._redis.resp import MAX_VALUE_BYTES
-from benchkit.transports.base import Address, Capabilities, Detour, Transport
+from benchkit.transports._redis.persistence import LEVELS, UNTOLD, Persistence
+from benchkit.transports._redis.resp import MAX_VALUE_BYTES, Commands
+from benchkit.transports.base import IN_MEMORY, Address, Capabilities, Detour, Setup, Transport
 from benchkit.transports.sockets import Buffer, SocketOptions
+from benchkit.units import Bytes
+
+if TYPE_CHECKING:
+    from benchkit.transports._redis.place import Server
 
 
 class RedisTransport(SocketOptions, Transport):
@@ -57,6 +62,20 @@ class RedisTransport(SocketOptions, Transport):
         "(client-output-buffer-limit, hard; default: any number)",
     )
 
+    persistence: Persistence = Field(
+        "none",
+        description="what the embedded broker keeps in files of the run's folder: nothing, or each command in an "
+        "append-only file, synced every second or before it is answered; a killed process proves neither, because what "
+        "is written and not synced outlives it in the kernel's memory",
+    )
+    disk: Bytes | None = Field(
+        None,
+        ge=1 << 20,
+        le=64 << 30,
+        description="the embedded broker's files are on a disk of so many bytes of its own, in memory (tmpfs), which "
+        "can be full; for trials of faults",
+    )
+
     @model_validator(mode="after")
     def _is_one_of_a_kind(self) -> Self:
         if self.client == "plain":
@@ -69,6 +88,11 @@ class RedisTransport(SocketOptions, Transport):
         if self.output_buffer is not None and self.url is not None:
             raise ValueError(
                 "output_buffer is for the embedded broker: set it in your own server's configuration"
+            )
+        if self.url is not None and (self.persistence != "none" or self.disk is not None):
+            raise ValueError(
+                "persistence and disk are for the embedded broker: set appendonly and appendfsync in your own "
+                "server's configuration; it is read, and told where the server allows CONFIG GET"
             )
         if self.maxlen is not None:
             if self.maxlen >= self.depth:
@@ -100,15 +124,42 @@ class RedisTransport(SocketOptions, Transport):
         return None if self.url is None else self.url.get_secret_value()
 
     def capabilities(self) -> Capabilities:
-        """At least once, first in first out; unacknowledged messages are in the server's memory."""
+        """At least once, first in first out; unacknowledged messages are where `persistence` keeps them."""
         tcp = self.secret_url.startswith("redis://") if self.secret_url else self.socket == "tcp"
         other = "a url of redis://host:port" if self.url else "socket: tcp"
         return Capabilities(
-            "at-least-once", "memory", "fifo", max_message_bytes=MAX_VALUE_BYTES,
-            limit_name="Redis: 512 MB per value", many_producers=True, refuses=True,
+            "at-least-once", "memory" if self.persistence == "none" else "disk", "fifo",
+            max_message_bytes=MAX_VALUE_BYTES, limit_name="Redis: 512 MB per value", many_producers=True, refuses=True,
             drops="" if self.maxlen is None else "maxlen",
-            reroutable=tcp, reroutable_with="" if tcp else other,
+            reroutable=tcp, reroutable_with="" if tcp else other, revives=self.url is None,
+            level=self._level,
         )  # fmt: skip
+
+    def revive(self, address: Address, setup: Setup, keep_data: bool) -> Address:
+        """The embedded broker, at the same socket and port; raises UsageError for a server of the user's own."""
+        from benchkit.transports._redis.place import revived
+
+        if self.url is not None:
+            return super().revive(address, setup, keep_data)
+        return revived(address, setup, self.server, self.first(setup), keep_data=keep_data)
+
+    @property
+    def _level(self) -> str:
+        """What an answer says of a message."""
+        if self.url is not None:
+            return UNTOLD
+        return LEVELS[self.persistence] + (IN_MEMORY if self.disk and self.persistence != "none" else "")
+
+    @property
+    def server(self) -> Server:
+        """Which server, and what it must be told."""
+        from benchkit.transports._redis.place import Server
+
+        return Server(self.secret_url, self.socket, self.persistence, self.disk, self.output_buffer)
+
+    def first(self, setup: Setup) -> Commands:  # noqa: ARG002  (a hook)
+        """What must be there before the ends: commands, the server's keys being absent."""
+        return ()
 
     def through(self, address: Address, detour: Detour) -> Address:
         """The server's host and port."""

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from benchkit.errors import BrokerError
 from benchkit.transports._redis.connect import FAMILIES, SCHEMES, connect, inspect, shown
-from benchkit.transports._redis.resp import Refused, Resp
+from benchkit.transports._redis.persistence import LEVELS, Persistence, told
+from benchkit.transports._redis.resp import Commands, Refused, Resp
 from benchkit.transports._redis.valkey import Embedded, embedded
 from benchkit.transports.base import Address, Detour, Endpoint, Setup
 from benchkit.transports.sockets import Sockets
@@ -76,7 +77,7 @@ class Place:
 
     @property
     def register(self) -> str:
-        """A hash of the receivers that opened, with the client id of the connection that takes messages."""
+        """A hash of the receivers that opened, with the connection that takes messages (`registered`)."""
         return f"{self.name}:w"
 
     @property
@@ -87,6 +88,17 @@ class Place:
     def taken(self, worker: int, token: str) -> str:
         """The processing list of one opening of worker number `worker`."""
         return f"{self.name}:p:{worker}:{token}"
+
+
+def registered(client: int, life: str) -> str:
+    """A connection as the register has it. A server that was started anew, maybe with its data, counts from 1 again."""
+    return f"{client}@{life}"
+
+
+def client_in(value: bytes, life: str) -> int:
+    """The client id of a registered connection; 0 where it was to an earlier life of the server, and is dead."""
+    client, _, own = value.decode().partition("@")
+    return int(client) if own == life else 0
 
 
 def place_of(address: Address) -> Place:
@@ -114,38 +126,93 @@ def led(address: Address, detour: Detour) -> Address:
     return replace(address, where={**address.where, "url": url})
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Which server the cell wants."""
+
+    url: str | None
+    """Of the user's own; None: the run's embedded broker, which the rest is about."""
+    socket: Literal["unix", "tcp"] = "unix"
+    persistence: Persistence = "none"
+    disk_bytes: int | None = None
+    output_buffer: int | None = None
+    """Bytes of answers that may wait for one client; None: any number."""
+
+    def broker(self, setup: Setup) -> Embedded:
+        """The run's embedded broker of this kind."""
+        kind = "valkey"
+        if self.persistence != "none" or self.disk_bytes is not None:
+            kind += f"-{self.persistence}-{self.disk_bytes or 0}"
+        return setup.share(kind, lambda: embedded(setup.folder, self.persistence, self.disk_bytes))
+
+    def told(self, resp: Resp, first: Commands) -> None:
+        """What the embedded broker is set to, then `first`; raises Refused."""
+        if self.url is None:
+            limit = f"normal {self.output_buffer or 0} 0 0"
+            resp.call("CONFIG", "SET", "client-output-buffer-limit", limit)
+            # A cell before may have been broken off in the middle of a fault.
+            resp.call("CONFIG", "SET", "maxmemory", 0)
+        for words in first:
+            resp.call(*words)
+
+    @property
+    def how(self) -> str:
+        """What of it differs from the defaults, for people."""
+        kept = f", {LEVELS[self.persistence]}" if self.persistence != "none" else ""
+        return kept + (" on a disk in memory" if self.disk_bytes else "")
+
+
+def revived(address: Address, setup: Setup, asked: Server, first: Commands, *, keep_data: bool) -> Address:
+    """The embedded broker once more, ready for the cell's ends; raises BrokerError."""
+    broker = asked.broker(setup)
+    broker.revive(keep_data=keep_data)
+    url = str(address.where["url"])
+    resp = connect(url)
+    try:
+        with suppress_kept():
+            asked.told(resp, first)
+        return replace(address, broker_pid=inspect(resp, url).pid)
+    finally:
+        resp.close()
+
+
+@contextmanager
+def suppress_kept() -> Iterator[None]:
+    """The group is there already where the data was kept."""
+    try:
+        yield
+    except Refused as error:
+        if not str(error).startswith("BUSYGROUP"):
+            raise BrokerError(f"the broker refuses what this transport needs: {error}") from None
+
+
 @contextmanager
 def prepared(
-    url: str | None,
-    socket: Literal["unix", "tcp"],
+    asked: Server,
     setup: Setup,
-    first: Sequence[tuple[str | int, ...]] = (),
+    first: Commands = (),
     *,
     claims: bool = False,
     how: str = "",
     sockets: Sockets = Sockets(),  # noqa: B008  (immutable)
-    output_buffer: int | None = None,
+    level: str = "",
 ) -> Iterator[Address]:
     """A server that answers, the cell's keys absent, `first` done; afterwards the keys are gone.
 
-    `url` None is the run's embedded broker, whose clients may have `output_buffer` bytes of answers waiting (None:
-    any number); `how` goes into the path that people read. Raises BrokerError.
+    `how` goes into the path that people read; `level` is how durable the embedded broker is. Raises BrokerError.
     """
-    broker: Embedded | None = None
-    if url is None:
-        broker = setup.share("valkey", lambda: embedded(setup.folder))
-        url = broker.url(socket)
+    broker = None if asked.url else asked.broker(setup)
+    url = broker.url(asked.socket) if broker else str(asked.url)
     place = Place(
         url, setup.name, setup.message_bytes, setup.reply_bytes, setup.workers, setup.producers, claims=claims
     )
     resp = connect(url)
     try:
         server = inspect(resp, url)
-        if broker is not None:
-            resp.call("CONFIG", "SET", "client-output-buffer-limit", f"normal {output_buffer or 0} 0 0")
+        if broker is None:
+            level = told(resp)
         _remove(resp, place)
-        for words in first:
-            resp.call(*words)
+        asked.told(resp, first)
     except Refused as error:
         raise BrokerError(
             f"the broker refuses what this transport needs: {error}",
@@ -162,12 +229,14 @@ def prepared(
         "workers": place.workers,
         "producers": place.producers,
         "claims": int(claims),
+        "data": str(broker.data) if broker else "",
         **sockets.plain(),
     }
     scheme, version = url.partition(":")[0], f"{server.name} {server.version}"
     claim = {"family": FAMILIES[scheme], "server": version}
     try:
-        yield Address(where, f"{version} over {SCHEMES[scheme]}{how}", server.pid if broker else None, claim)
+        path = f"{version} over {SCHEMES[scheme]}{asked.how}{how}"
+        yield Address(where, path, server.pid if broker else None, claim, level)
     finally:
         # A server that has gone took the keys with it, or cannot be reached: nothing more can be done.
         with suppress(BrokerError, Refused):

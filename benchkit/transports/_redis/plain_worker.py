@@ -10,7 +10,7 @@ from typing import Any
 
 from benchkit.errors import BenchkitError
 from benchkit.tensors.wire import Buffer
-from benchkit.transports._redis.place import GROUP, KEEP_S, KEPT_S, Place
+from benchkit.transports._redis.place import GROUP, KEEP_S, KEPT_S, Place, client_in, registered
 from benchkit.transports._redis.plain import BLOCK_S, LEAST_BLOCK_S, client_of, errors, fetched, path_of
 from benchkit.transports.base import Delivery, Receiver
 
@@ -49,6 +49,7 @@ class PlainReceiver(Receiver):
         self.client = client_of(place.url)
         self._looked_s = monotonic()
         with errors(place.url):
+            self.life = str(self.client.info("server").get("run_id", ""))
             self.join(self.client.client_id())
             self._keep()
 
@@ -128,7 +129,7 @@ class PlainListReceiver(PlainReceiver):
     def join(self, client: int) -> None:
         """Register, put back what earlier workers left."""
         self._list = self.place.taken(self.worker, secrets.token_hex(4))
-        self.client.hset(self.place.register, self._list, client)
+        self.client.hset(self.place.register, self._list, registered(client, self.life))
         self._take_over(self.place.taken(self.worker, ""))
 
     def take(self, timeout: float) -> tuple[bytes, bytes] | None:
@@ -154,10 +155,13 @@ class PlainListReceiver(PlainReceiver):
 
     def _take_over(self, mine: str | None) -> None:
         found = self.client.hgetall(self.place.register)
-        others = {key.decode(): int(client) for key, client in found.items() if key.decode() != self._list}
-        if not others:
-            return
-        alive = {int(each["id"]) for each in self.client.client_list(client_id=list(others.values()))}
+        others = {
+            key.decode(): client_in(client, self.life)
+            for key, client in found.items()
+            if key.decode() != self._list
+        }
+        known = [client for client in others.values() if client]
+        alive = {int(each["id"]) for each in self.client.client_list(client_id=known)} if known else set()
         for key, client in others.items():
             if mine is not None and key.startswith(mine) and client in alive:
                 self.end_client(client)
@@ -186,9 +190,9 @@ class PlainStreamReceiver(PlainReceiver):
     def join(self, client: int) -> None:
         """End the predecessor, register."""
         before = self.client.hget(self.place.register, self._consumer)
-        if before is not None:
-            self.end_client(int(before))
-        self.client.hset(self.place.register, self._consumer, client)
+        if before is not None and (own := client_in(before, self.life)):
+            self.end_client(own)
+        self.client.hset(self.place.register, self._consumer, registered(client, self.life))
 
     def take(self, timeout: float) -> tuple[bytes, bytes] | None:
         """What was pending, what was claimed, what is new."""

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from benchkit.errors import BrokerError
 from benchkit.tensors.wire import Buffer
-from benchkit.transports.buffers import Pool
+from benchkit.transports.buffers import Pool, staged
 from benchkit.transports.links import Link
 
 CRLF = b"\r\n"
@@ -20,6 +20,10 @@ MAX_VALUE_BYTES = 512 << 20
 """proto-max-bulk-len of an unchanged server: the longest value that it takes."""
 _SCRATCH_BYTES = 16 << 10
 _SHORT_BYTES = 16 << 20
+_MOST_DEPTH = 8
+_MOST_PARTS = 1 << 16
+"""Of one list: a thousand claims at a time are asked for, with a few parts each."""
+_MOST_DIGITS = 20
 _BULK, _VERBATIM, _ERROR, _ARRAY, _SET, _MAP, _PUSH, _ATTRIBUTE, _NULL = b"$=!*~%>|_"
 _MANY = {_ARRAY: 1, _SET: 1, _MAP: 2}
 
@@ -28,6 +32,7 @@ class Refused(Exception):
     """The server's error to one command."""
 
 
+Commands: TypeAlias = Sequence[tuple[str | int, ...]]
 Answer: TypeAlias = "int | bool | float | bytes | Refused | list[Answer] | None"
 
 
@@ -59,7 +64,7 @@ def opening(count: int, *words: bytes | str | int) -> bytes:
 class Resp:
     """One connection: commands out, answers in, in order."""
 
-    __slots__ = ("_close", "_end", "_link", "_memory", "_start", "_view", "send", "sock")
+    __slots__ = ("_close", "_depth", "_end", "_link", "_memory", "_start", "_view", "send", "sock")
 
     def __init__(self, link: Link, close: Callable[[], None], sock: socket.socket | None = None) -> None:
         self._link = link
@@ -68,7 +73,7 @@ class Resp:
         self._close = close
         self._memory = bytearray(_SCRATCH_BYTES)
         self._view = memoryview(self._memory)
-        self._start = self._end = 0
+        self._start = self._end = self._depth = 0
         self.send: Callable[[Sequence[Buffer], int], None] = link.write
 
     def write(self, data: bytes) -> None:
@@ -100,7 +105,10 @@ class Resp:
         kind = line[0]
         simple = _SIMPLE.get(kind)
         if simple is not None:
-            return simple(bytes(line[1:]))
+            try:
+                return simple(bytes(line[1:]))
+            except ValueError:
+                raise self._stranger(line) from None
         count = self._count(line)
         if count < 0:
             return None
@@ -109,8 +117,18 @@ class Resp:
         if kind == _ERROR:
             return Refused(self._bulk(count).decode(errors="replace"))
         if kind in _MANY:
-            return [self.read() for _ in range(count * _MANY[kind])]
+            return self._several(line, count * _MANY[kind])
         raise self._stranger(line)
+
+    def _several(self, line: bytearray, count: int) -> list[Answer]:
+        """The parts of an answer; what is nested deeper, or has more parts, than any answer here is refused."""
+        self._depth += 1
+        try:
+            if self._depth > _MOST_DEPTH or count > _MOST_PARTS:
+                raise self._stranger(line)
+            return [self.read() for _ in range(count)]
+        finally:
+            self._depth -= 1
 
     def header(self) -> tuple[bool, int]:
         """Whether a map begins, and how many items (pairs) the next array or map has; -1 for null."""
@@ -136,8 +154,11 @@ class Resp:
             raise BrokerError(
                 f"the broker announces a value of {nbytes} bytes; none has more than {MAX_VALUE_BYTES}"
             )
-        slot = pool.take(nbytes + len(CRLF))
-        self._land(slot, nbytes + 2)
+        whole = nbytes + len(CRLF)
+        if whole > pool.nbytes:
+            return staged(pool, whole, self._land), nbytes
+        slot = pool.take(whole)
+        self._land(slot, whole)
         return slot, nbytes
 
     def _land(self, memory: memoryview, nbytes: int) -> None:
@@ -170,14 +191,14 @@ class Resp:
             if line[0] != _PUSH and line[0] != _ATTRIBUTE:
                 return line
             # What the server says unasked: nothing here listens to it.
-            for _ in range(self._count(line) * (2 if line[0] == _ATTRIBUTE else 1)):
-                self.read()
+            self._several(line, self._count(line) * (2 if line[0] == _ATTRIBUTE else 1))
 
     def _count(self, line: bytearray) -> int:
-        try:
-            return int(line[1:])
-        except ValueError:
-            raise self._stranger(line) from None
+        digits = line[1:]
+        # int() would take underscores and spaces.
+        if len(digits) > _MOST_DIGITS or not digits.removeprefix(b"-").isdigit():
+            raise self._stranger(line)
+        return int(digits)
 
     def _more(self) -> None:
         rest = self._end - self._start

@@ -33,8 +33,8 @@ _BLPOPS_LOW = 2
 _PAUSE_S = 50e-6
 _PAUSE_MOST_S = 500e-6
 _REFUSAL_S = 0.02
-_FULL = ("OOM", "EXECABORT")
-"""How an error begins that means no memory; what else spoils a transaction is told before EXECABORT."""
+_FULL = ("OOM", "MISCONF", "EXECABORT")
+"""How an error begins that means no memory or no disk; what else spoils a transaction is told before EXECABORT."""
 
 
 class RedisSender(Sender):
@@ -140,7 +140,7 @@ class RedisSender(Sender):
         return answer
 
     def reply(self, timeout: float) -> Reply | None:
-        """The next reply; a message that the broker had no memory for comes back as `rejected`."""
+        """The next reply; a message that the broker had no memory or disk for comes back as `rejected`."""
         if self._slot is not None:
             self._pool.give(self._slot)
             self._slot = None

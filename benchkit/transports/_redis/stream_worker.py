@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from time import monotonic
 
-from benchkit.transports._redis.place import GROUP, Place
+from benchkit.transports._redis.place import GROUP, Place, client_in, registered
 from benchkit.transports._redis.resp import Resp, command
 from benchkit.transports._redis.worker import RedisDelivery, RedisReceiver
 
@@ -32,9 +32,9 @@ class StreamReceiver(RedisReceiver):
         """End the predecessor; register."""
         register = self.place.register
         before = self.ask("HGET", register, self._consumer)
-        if isinstance(before, bytes):
-            self.end_client(int(before))
-        self.ask("HSET", register, self._consumer, self.client)
+        if isinstance(before, bytes) and (client := client_in(before, self.life)):
+            self.end_client(client)
+        self.ask("HSET", register, self._consumer, registered(self.client, self.life))
         self.behind = True
         return self._read(">", "BLOCK", 0)
 

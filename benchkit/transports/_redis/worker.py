@@ -14,7 +14,7 @@ from time import monotonic
 from benchkit.errors import BrokerError
 from benchkit.tensors.wire import Buffer, total_bytes
 from benchkit.transports._redis.claims import producer_of
-from benchkit.transports._redis.connect import connect, path, shown
+from benchkit.transports._redis.connect import connect, info, path, shown
 from benchkit.transports._redis.place import KEEP_S, KEPT_S, PRODUCER_BYTES, Place
 from benchkit.transports._redis.resp import CRLF, Answer, Refused, Resp, command, opening
 from benchkit.transports.base import Delivery, Receiver
@@ -79,8 +79,13 @@ class RedisReceiver(Receiver):
             raise
         try:
             self.client = self._own_id()
+            self.life = info(self.gives, place.url, "server").get("run_id", "")
             self._request = self.join()
             self._keep()
+        except Refused as error:
+            self.takes.close()
+            self.gives.close()
+            raise self.refused(error) from None
         except BaseException:
             self.takes.close()
             self.gives.close()
@@ -162,11 +167,15 @@ class RedisReceiver(Receiver):
             answer = self.gives.read()
             self._unread -= 1
             if isinstance(answer, Refused):
-                raise BrokerError(
-                    f"the broker refuses a reply or an acknowledgement: {answer}",
-                    where=self.where,
-                    remedy="raise its maxmemory" if str(answer).startswith("OOM") else "see its log",
-                )
+                raise self.refused(answer)
+
+    def refused(self, error: Refused) -> BrokerError:
+        """What this end does beside taking messages, and the server would not have."""
+        return BrokerError(
+            f"the broker refuses a reply or an acknowledgement: {error}",
+            where=self.where,
+            remedy="raise its maxmemory" if str(error).startswith("OOM") else "see its log",
+        )
 
     def ask(self, *words: bytes | str | int) -> Answer:
         """One command on the second connection and its answer; raises Refused."""

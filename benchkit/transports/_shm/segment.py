@@ -106,12 +106,15 @@ class Segment:
 
 
 @contextmanager
-def created(name: str, folder: Path, layout: Layout, *, fifos: bool) -> Iterator[Path]:
+def created(
+    name: str, folder: Path, layout: Layout, *, fifos: bool, place: Path | None = None
+) -> Iterator[Path]:
     """The segment's path, with a lock file (and a FIFO) per party beside it; all removed on exit.
 
-    Raises StorageError with needed and free bytes when there is no room.
+    It is in `place`, else where the machine keeps shared memory. Raises StorageError with needed and free bytes when
+    there is no room.
     """
-    place = SEGMENTS if SEGMENTS.is_dir() else folder
+    place = place or (SEGMENTS if SEGMENTS.is_dir() else folder)
     path, stem = place / name, folder / name
     _check_room(place, layout)
     with ExitStack() as undo:

@@ -8,7 +8,7 @@ from select import select
 from time import monotonic  # deadlines of waits that are woken early; nothing is stamped
 
 from benchkit.transports._unix.link import Frame, Link
-from benchkit.transports._unix.worker import UnixDelivery, UnixReceiver
+from benchkit.transports._unix.worker import UnixDelivery, UnixReceiver, checked
 from benchkit.transports.base import Address, Delivery
 
 
@@ -77,7 +77,7 @@ class FanInReceiver(UnixReceiver):
 
     def _frame(self, link: Link) -> Frame | None:
         try:
-            return link.frame()
+            return checked(link.frame())
         except OSError:  # that producer is gone; what it has not finished is nobody's
             link.close()
             self._links.remove(link)

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from select import select
 from typing import NamedTuple
 
-from benchkit.errors import BrokerError
 from benchkit.tensors.wire import Buffer
 from benchkit.transports.buffers import Pool
 
@@ -99,7 +98,9 @@ class Link:
     def _begin(self, length: int) -> None:
         """Take memory for a body of `length` bytes and move into it what was read ahead."""
         if length > self._limit:
-            raise BrokerError(f"a frame of {length} bytes where {self._limit} were announced", where="unix")
+            raise ConnectionAbortedError(f"a frame of {length} bytes where {self._limit} were announced")
+        if self._head[0] not in (MESSAGE, REPLY):
+            raise ConnectionAbortedError(f"a frame of kind {self._head[0]}")
         start = self._start
         here = min(length, self._end - start)
         body = self._pool.take(length)

@@ -111,7 +111,7 @@ class UnixSender(Sender):
                 continue
             try:
                 while (frame := peer.link.frame()) is not None:
-                    done = frame.length if frame.kind == ACK else 1
+                    done = min(frame.length, peer.in_flight) if frame.kind == ACK else 1
                     peer.in_flight -= done
                     self._in_flight -= done
                     if frame.kind == REPLY:

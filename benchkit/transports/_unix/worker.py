@@ -11,7 +11,7 @@ from time import monotonic  # deadlines of waits that are woken early; nothing i
 
 from benchkit.errors import Rejected, StorageError
 from benchkit.tensors.wire import total_bytes
-from benchkit.transports._unix.link import Frame, Link
+from benchkit.transports._unix.link import MESSAGE, Frame, Link
 from benchkit.transports.base import Address, Buffer, Delivery, Receiver
 from benchkit.transports.buffers import Pool
 from benchkit.transports.family import family
@@ -49,6 +49,13 @@ class UnixDelivery(Delivery):
     def release(self) -> None:
         """The buffer takes the next message."""
         self._receiver.pool.give(self._buffer)
+
+
+def checked(frame: Frame | None) -> Frame | None:
+    """A frame that a producer may send; another one ends its connection as a broken one does."""
+    if frame is not None and frame.kind != MESSAGE:
+        raise ConnectionAbortedError(f"no producer sends frames of kind {frame.kind}")
+    return frame
 
 
 class UnixReceiver(Receiver):
@@ -95,7 +102,7 @@ class UnixReceiver(Receiver):
                 self._link = Link(sock, self.pool, self._limit_bytes)
             try:
                 self._link.ack(0)
-                return self._link.frame()
+                return checked(self._link.frame())
             except OSError:
                 self._link.close()
                 self._link = None

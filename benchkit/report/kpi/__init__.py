@@ -1,0 +1,1 @@
+"""The team's figures as people and other programs read them: tables, a chart, CSV."""
