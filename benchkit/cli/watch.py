@@ -27,11 +27,17 @@ LEAST_EVERY_S = 0.1
 @click.command(short_help="Live queues and traced programs, read-only, with alerts.")
 @click.argument("targets", nargs=-1, metavar="TARGET...")
 @click.option("--list", "lists", multiple=True, metavar="KEY", help="A Redis list. Repeatable.")
-@click.option("--stream", "streams", multiple=True, metavar="NAME", help="A Redis or JetStream stream. Repeatable.")
-@click.option("--group", "groups", multiple=True, metavar="NAME", help="Of a Redis stream; default: all. Repeatable.")
+@click.option(
+    "--stream", "streams", multiple=True, metavar="NAME", help="A Redis or JetStream stream. Repeatable."
+)
+@click.option(
+    "--group", "groups", multiple=True, metavar="NAME", help="Of a Redis stream; default: all. Repeatable."
+)
 @click.option("--queue", "queues", multiple=True, metavar="NAME", help="A RabbitMQ queue. Repeatable.")
 @click.option("--management", metavar="URL", help="RabbitMQ's management API: unacknowledged, rates, age.")
-@click.option("--consumer", "consumers", multiple=True, metavar="NAME", help="Of JetStream; default: all. Repeatable.")
+@click.option(
+    "--consumer", "consumers", multiple=True, metavar="NAME", help="Of JetStream; default: all. Repeatable."
+)
 @click.option(
     "--rules", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Alert rules and sinks, as the `alerts:` of a scenario. Default: the default rules.",
@@ -39,7 +45,9 @@ LEAST_EVERY_S = 0.1
 @click.option("--every", default="1s", metavar="TIME", show_default=True, help="How often to look.")
 @click.option("--for", "lasting", default="", metavar="TIME", help="End after so long; default: at Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON a round on standard output.")
-@click.option("--webhook", multiple=True, metavar="URL", help="Notices as JSON, as Slack takes it. Repeatable.")
+@click.option(
+    "--webhook", multiple=True, metavar="URL", help="Notices as JSON, as Slack takes it. Repeatable."
+)
 @click.option("--alertmanager", multiple=True, metavar="URL", help="Notices to an Alertmanager. Repeatable.")
 @click.option(
     "--prometheus", type=click.IntRange(0, 65535), metavar="PORT",
@@ -64,7 +72,7 @@ def watch(
 
     Nothing is taken, acknowledged or written. A ? is something that the server does not tell; >12 s: it has waited
     for so long at least.
-    """  # noqa: D301  (click's mark for a paragraph that is not wrapped)
+    """
     from benchkit.cli.run import seconds
     from benchkit.errors import UsageError
 
@@ -74,7 +82,9 @@ def watch(
         click.echo(dashboard(), nl=False)
         return DONE
     if not targets:
-        raise UsageError("nothing to watch", where="TARGET", remedy="`benchkit watch --help` shows what can be")
+        raise UsageError(
+            "nothing to watch", where="TARGET", remedy="`benchkit watch --help` shows what can be"
+        )
     every_s = seconds("--every", every)
     if every_s < LEAST_EVERY_S:
         raise UsageError(f"{every} is more often than every 100 ms", where="--every")
@@ -177,7 +187,10 @@ def _view(*, as_json: bool, every_s: float) -> Iterator[tuple[Say, Callable[[Ale
         def line(now: Round) -> None:
             click.echo(json.dumps(now.plain(began_ns), allow_nan=False))
 
-        yield lambda text, style: errors.print(text, style=style, markup=False, soft_wrap=True), lambda _: line
+        yield (
+            lambda text, style: errors.print(text, style=style, markup=False, soft_wrap=True),
+            lambda _: line,
+        )
         return
     console = out()
     if not console.is_terminal:

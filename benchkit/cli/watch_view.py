@@ -125,7 +125,9 @@ def lines(now: Round, since_s: float) -> Iterator[str]:
             yield f"{head} {name} {_plain(queue.name)}: " + ", ".join(f"{name} {cell}" for name, cell in told)
         for party in target.look.parties:
             if party.alive is False:
-                yield f"{head} {name} {_plain(party.name)}: GONE" + (f", {_plain(party.note)}" if party.note else "")
+                yield f"{head} {name} {_plain(party.name)}: GONE" + (
+                    f", {_plain(party.note)}" if party.note else ""
+                )
 
 
 def _plain(text: str) -> str:

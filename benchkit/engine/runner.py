@@ -246,7 +246,8 @@ class Runner:
             self._recording.keep_trial(self.header(), trial, operations)
 
         before = self._recording.trials
-        left, errors = lane.run(self._plan, site, before.all if before else (), keep, tell)
+        alerts = None if self._live is None else self._live.alerting
+        left, errors = lane.run(self._plan, site, before.all if before else (), keep, tell, alerts)
         self._header.not_faulted = tuple(left)
         self._failures += [_failure("faults", error) for error in errors]
 

@@ -69,6 +69,8 @@ class Trial:
     notes: tuple[str, ...] = ()
     wall_s: float = 0.0
     """What the trial took, from preparing to cleaning up."""
+    alerts: tuple[Mapping[str, Any], ...] = ()
+    """What the rules said of it, as `Run.alerts` holds it; deliveries that came later stand there alone."""
 
     @property
     def control(self) -> bool:
@@ -111,7 +113,7 @@ def trial_of(line: Mapping[str, Any]) -> Trial:
     """From a line; what a later release added is left out. Raises RecordError for one that is none."""
     known = {each.name for each in fields(Trial)}
     kept = {name: value for name, value in line.items() if name in known}
-    for name in ("detections", "deaths", "restarts", "errors", "notes"):
+    for name in ("detections", "deaths", "restarts", "errors", "notes", "alerts"):
         if name in kept:
             kept[name] = tuple(kept[name])
     try:

@@ -117,7 +117,9 @@ class Nats:
         told = self._ask(f"CONSUMER.LIST.{stream}", _NO_STREAM) or {}
         found = [each for each in told.get("consumers") or [] if isinstance(each, dict)]
         if len(found) > MOST_CONSUMERS or (whole(told.get("total")) or 0) > len(found):
-            notes.append(f"{stream} has more than {len(found)} consumers: name those to watch with --consumer")
+            notes.append(
+                f"{stream} has more than {len(found)} consumers: name those to watch with --consumer"
+            )
         return found[:MOST_CONSUMERS]
 
     def _consumer(

@@ -39,9 +39,7 @@ class Observing:
             if value is not None
         ]
         known = {(each.metric, key_of(each.labels)): each.labels for each in found}
-        ended = [
-            over(at_ns, key[0], labels) for key, labels in self._known.items() if key not in known
-        ]
+        ended = [over(at_ns, key[0], labels) for key, labels in self._known.items() if key not in known]
         self._known = known
         return found + ended
 

@@ -68,7 +68,9 @@ class Rabbitmq:
         notes: list[str] = []
         for name in self._queues:
             counts = self._declared(name)
-            parties.append(Party(f"queue {name}", counts is not None, note="" if counts else "there is no such queue"))
+            parties.append(
+                Party(f"queue {name}", counts is not None, note="" if counts else "there is no such queue")
+            )
             if counts is None:
                 continue
             told = self._told(name, parties, notes)

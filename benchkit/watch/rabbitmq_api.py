@@ -45,7 +45,9 @@ class Management:
 
     def queue(self, name: str) -> dict[str, Any]:
         """What is known of one queue; raises BrokerError."""
-        path = f"{self._base}/api/queues/{quote(self._vhost, safe='')}/{quote(name, safe='')}?columns={_COLUMNS}"
+        path = (
+            f"{self._base}/api/queues/{quote(self._vhost, safe='')}/{quote(name, safe='')}?columns={_COLUMNS}"
+        )
         made = http.client.HTTPSConnection if self._https else http.client.HTTPConnection
         connection = made(self._host, self._port, timeout=ANSWER_S)
         try:

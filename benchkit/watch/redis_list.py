@@ -16,8 +16,8 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from benchkit.tensors.wire import ENVELOPE_BYTES, due_of, unpack_envelope
 from benchkit.errors import MessageError
+from benchkit.tensors.wire import ENVELOPE_BYTES, due_of, unpack_envelope
 from benchkit.watch.base import Queue
 from benchkit.watch.redis_server import NoScripts, Server, digest
 

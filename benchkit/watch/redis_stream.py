@@ -94,7 +94,10 @@ class RedisStream:
             queues.append(self._group(server, name, group, stream, now_ms))
             parties += self._consumers(server, name)
         absent = set(self._wanted) - {text(each.get("name")) for each in groups}
-        parties += [Party(f"group {self.name}/{name}", False, note="there is no such group") for name in sorted(absent)]
+        parties += [
+            Party(f"group {self.name}/{name}", False, note="there is no such group")
+            for name in sorted(absent)
+        ]
         return Look(tuple(queues), tuple(parties))
 
     def _told(self, server: Server) -> _Stream:
@@ -104,7 +107,9 @@ class RedisStream:
             length = whole(server.ask("XLEN", self.name)) or 0
             return _Stream(length, self._next(server, "-", length), None)
         return _Stream(
-            whole(told.get("length")) or 0, text(told.get("first-entry", "")), whole(told.get("entries-added"))
+            whole(told.get("length")) or 0,
+            text(told.get("first-entry", "")),
+            whole(told.get("entries-added")),
         )
 
     def _next(self, server: Server, start: str, length: int) -> str:

@@ -65,7 +65,9 @@ class Trace:
         self._hops.take(marks, horizon)
         now_ns = self._clock()
         parties = [party for name in sorted(self._places) if (party := self._seen(name, now_ns))]
-        return Look(tuple(self._hops.queues(now_ns)), (Party(self.party, True), *parties), tuple(self._notes.values()))
+        return Look(
+            tuple(self._hops.queues(now_ns)), (Party(self.party, True), *parties), tuple(self._notes.values())
+        )
 
     def _names(self) -> list[str]:
         try:
