@@ -56,6 +56,8 @@ class _Grown(Judge):
 
     def _finding(self, seen: Observation, since: int, grown: int | None, now_ns: int) -> Finding:
         holds = grown is not None and now_ns - grown <= self._window_s * 1e9
-        count = f"{seen.value:.0f} {'message' if seen.value == 1 else 'messages'} lost"
-        words = count if holds else f"none lost for {show_seconds(self._window_s)}; {count} in all"
+        count = f"{seen.value:.0f}"
+        words = f"none lost for {show_seconds(self._window_s)}; {count} lost in all"
+        if holds:
+            words = "1 message lost" if seen.value == 1 else f"{count} messages lost"
         return Finding(seen.labels, holds, not holds, seen.value, since if holds else 0, words)
