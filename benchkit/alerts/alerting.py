@@ -75,10 +75,15 @@ class Alerting:
             if entry := self._entries.get(id(notice)):
                 entry["delivered"].append(asdict(delivered))
 
-    def log(self) -> list[dict[str, Any]]:
-        """Every notice so far with what became of it, as plain data."""
+    @property
+    def said(self) -> int:
+        """How many notices the log holds."""
+        return len(self._log)
+
+    def log(self, first: int = 0) -> list[dict[str, Any]]:
+        """Every notice so far, from number `first` on, with what became of it, as plain data."""
         with self._changing:
-            return [{**entry, "delivered": list(entry["delivered"])} for entry in self._log]
+            return [{**entry, "delivered": list(entry["delivered"])} for entry in self._log[first:]]
 
     def close(self, timeout_s: float = _CLOSING_S) -> None:
         """Give the sinks a last moment to deliver what waits."""

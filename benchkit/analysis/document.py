@@ -7,7 +7,18 @@ from dataclasses import asdict, replace
 from typing import Any, Final
 
 from benchkit import __version__
-from benchkit.analysis import external, growth, link, noise, profiles, recovery, told, traffic, verdict
+from benchkit.analysis import (
+    alerting,
+    external,
+    growth,
+    link,
+    noise,
+    profiles,
+    recovery,
+    told,
+    traffic,
+    verdict,
+)
 from benchkit.analysis.analysed import Analysed, analyse, promises_of
 from benchkit.analysis.answer import answer
 from benchkit.analysis.backlog import as_document as backlog_document
@@ -94,7 +105,7 @@ def document(run: Run) -> dict[str, Any]:
         ],
         "failures": _failures(run.failures),
         **_faults(run),
-        **({} if run.alerts is None else {"alerts": run.alerts}),
+        **alerting.as_document(run),
     }
     plain: dict[str, Any] = storable(whole)
     return plain

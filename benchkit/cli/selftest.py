@@ -68,7 +68,14 @@ def selftest(
         from benchkit.cli import selftest_kills
 
         return selftest_kills.kills(
-            seeds=seeds, only=only, shard=shard, merge=merge, out=out, as_json=as_json, quiet=quiet, quick=quick
+            seeds=seeds,
+            only=only,
+            shard=shard,
+            merge=merge,
+            out=out,
+            as_json=as_json,
+            quiet=quiet,
+            quick=quick,
         )
     if gate:
         from benchkit.cli import selftest_gate

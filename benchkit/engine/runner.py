@@ -29,7 +29,7 @@ from benchkit.engine.site import Site
 from benchkit.engine.underway import Place, Watching
 from benchkit.engine.whatif import Tools, Trials
 from benchkit.engine.work import describe as describe_error
-from benchkit.errors import BenchkitError, StorageError, UsageError
+from benchkit.errors import BenchkitError, PartyError, StorageError, UsageError
 from benchkit.hiding import hide
 from benchkit.records.environment import environment
 from benchkit.records.faults import Trial
@@ -246,7 +246,8 @@ class Runner:
             self._recording.keep_trial(self.header(), trial, operations)
 
         before = self._recording.trials
-        left, errors = lane.run(self._plan, site, before.all if before else (), keep, tell)
+        alerts = None if self._live is None else self._live.alerting
+        left, errors = lane.run(self._plan, site, before.all if before else (), keep, tell, alerts)
         self._header.not_faulted = tuple(left)
         self._failures += [_failure("faults", error) for error in errors]
 
@@ -381,6 +382,8 @@ class Runner:
         """A block that could not even start: a cell without any block is skipped, another one goes on."""
         ready = self._ready[index]
         self._take_down(ready)
+        if self._live is not None and isinstance(error, PartyError):
+            self._live.died(ready.cell.id, error.where)
         if ready.kept:
             self._failures.append(_failure(ready.cell.id, error))
         else:

@@ -71,6 +71,8 @@ class Trial:
     notes: tuple[str, ...] = ()
     wall_s: float = 0.0
     """What the trial took, from preparing to cleaning up."""
+    alerts: tuple[Mapping[str, Any], ...] = ()
+    """What the rules said of it, as `Run.alerts` holds it; deliveries that came later stand there alone."""
 
     @property
     def control(self) -> bool:

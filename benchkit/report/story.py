@@ -15,6 +15,7 @@ from benchkit.analysis.live_sets import policies_compared
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.records.run import Run
 from benchkit.report import freshness, promised
+from benchkit.report.alerts import Alerts, alerts
 from benchkit.report.charts.gallery import Chart, fault_charts, gallery, overview
 from benchkit.report.decision import Record, record
 from benchkit.report.evidence import Evidence, evidence
@@ -132,6 +133,8 @@ class Story:
     """Freshness and goodput, bulk work: where there is something to tell."""
     faults: Faults | None
     """What fault trials came to; None where no fault was done."""
+    alerts: Alerts | None
+    """What rules told while it was measured; None where none were set."""
 
     @property
     def over_all(self) -> tuple[tuple[str, Chart], ...]:
@@ -175,6 +178,7 @@ def story(run: Run, document: Entry) -> Story:
         record=record(document, found),
         fresh=tuple(freshness.parts(document["cells"])),
         faults=faults(document),
+        alerts=alerts(document),
     )
 
 

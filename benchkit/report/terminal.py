@@ -17,6 +17,7 @@ from benchkit.analysis.quantiles import PERCENTILES, minimum_samples
 from benchkit.analysis.search_words import is_search
 from benchkit.analysis.words import times, times_with_interval
 from benchkit.report import promised
+from benchkit.report.alerts import claims as alert_claims
 from benchkit.report.bar import PHASES, PhaseBar, legend
 from benchkit.report.codecs import codec_table
 from benchkit.report.freshness import terminal_parts
@@ -86,6 +87,7 @@ def report(document: Entry, folder: Path | None = None) -> View:
         yield from _limits(document)
         yield from what_if(document)
         yield from fault_parts(document)
+        yield from _alerts(document)
         yield from _invalid(document)
         yield from _notes(document)
         yield from _drift(document)
@@ -322,6 +324,14 @@ def _notes(document: Entry) -> Pieces:
         yield _entry("-", f"{where}: {first['message']} [{code}]; {first['remedy']}")
     for warning in warnings:
         yield _entry("-", warning)
+
+
+def _alerts(document: Entry) -> Pieces:
+    """Their lines came when they were told; here is what they come to."""
+    if document.get("alerts"):
+        yield from _heading("Alerts")
+        for words in alert_claims(document):
+            yield _entry("*", words)
 
 
 def _drift(document: Entry) -> Pieces:

@@ -75,6 +75,8 @@ def _faults(definitions: Schema) -> Schema:
     asked["properties"][faulting.INJECT] = {"description": "what goes wrong, one after the other", **faults}
     about = "what goes wrong in trials of their own: benchkit run --faults"
     return {"description": about, "anyOf": [faults, asked, {"type": "null"}]}
+
+
 def _alerts(definitions: Schema) -> Schema:
     """`default`, or rules and sinks, each by its name or as a mapping with its options."""
     properties: Schema = {"heartbeat": AlertOptions.model_json_schema()["properties"]["heartbeat"]}

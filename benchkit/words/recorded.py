@@ -44,6 +44,25 @@ TEMPLATES: Final = (
     # What ended a block.
     word("the broker died and was replaced by a new one"),
     word("see what ended it: the system's log, a limit on memory, another user"),
+    # What alerts say.
+    word("{who} has not been heard of for {silent}"),
+    word("{who} is gone"),
+    word("{who} is heard of"),
+    word("{who} is up"),
+    word("{count} wait in {name} and none was handled for {still}"),
+    word("{name} moves again"),
+    word("nothing waits"),
+    word("{count} wait, {slope} more each second over {window}"),
+    word("{count} wait, and it does not grow"),
+    word("{name} burns its error budget {rate} times as fast as it may, over {long} and {short}"),
+    word("{name} is kept again"),
+    word("none lost for {window}; {count} lost in all"),
+    word("{count} messages lost"),
+    word("1 message lost"),
+    word("benchkit_{metric} is {value}, above {limit}"),
+    word("benchkit_{metric} is {value}, below {limit}"),
+    word("benchkit_{metric} is {value}"),
+    word("it is observed no more"),
 )
 _LONGEST: Final = 2000
 

@@ -147,21 +147,18 @@ class _Burning(Judge):
 
     def _finding(self, promise: _Promise, now_ns: int) -> Finding:
         budget = 1.0 - self._objective(promise.labels)
-        worst, worst_pair, calm = 0.0, self._pairs[0], True
+        worst, worst_pair = 0.0, self._pairs[0]
         for pair, histories in zip(self._pairs, promise.histories, strict=True):
             # Back from what was seen last: where little is sent, the short window may hold no moment of its own.
             stale = now_ns - promise.at_ns > pair.long * 1e9
-            long, short = (
-                0.0 if stale else self._burn(promise, histories, seconds, budget)
-                for seconds in (pair.long, pair.short_s)
-            )
+            long = 0.0 if stale else self._burn(promise, histories, pair.long, budget, whole=True)
+            short = 0.0 if stale else self._burn(promise, histories, pair.short_s, budget)
             if min(long, short) / pair.factor > worst:
                 worst, worst_pair = min(long, short) / pair.factor, pair
-            calm &= short < pair.factor
         name = promise.labels.get("promise", "the promise")
         rate = worst * worst_pair.factor
         if worst < 1:
-            return Finding(promise.labels, False, calm, rate, 0, f"{name} is kept again")
+            return Finding(promise.labels, False, True, rate, 0, f"{name} is kept again")
         words = (
             f"{name} burns its error budget {rate:.3g} times as fast as it may, "
             f"over {show_seconds(worst_pair.long)} and {show_seconds(worst_pair.short_s)}"
@@ -169,9 +166,18 @@ class _Burning(Judge):
         return Finding(promise.labels, True, False, rate, 0, words)
 
     def _burn(
-        self, promise: _Promise, histories: tuple[History, History], window_s: float, budget: float
+        self,
+        promise: _Promise,
+        histories: tuple[History, History],
+        window_s: float,
+        budget: float,
+        *,
+        whole: bool = False,
     ) -> float:
-        """Share of bad messages in the window over the share that is allowed; 0 where too few are known."""
+        """Share of bad messages in the window over the share that is allowed; 0 where too few are known.
+
+        Of a `whole` window, what was not seen counts as kept: a quarter of an hour says nothing of three days.
+        """
         from_ns = promise.at_ns - int(window_s * 1e9)
         was_good, was_total = (history.at(from_ns) for history in histories)
         if was_good is None or was_total is None:
@@ -180,7 +186,8 @@ class _Burning(Judge):
         if told < self._rule.least:
             return 0.0
         bad = told - (promise.total("benchkit_slo_good_total") - was_good[1])
-        return bad / told / budget
+        seen = min(1.0, (promise.at_ns - was_total[0]) / 1e9 / window_s) if whole else 1.0
+        return bad / told / budget * seen
 
     def _objective(self, labels: Mapping[str, str]) -> float:
         if self._rule.objective is not None:

@@ -35,7 +35,7 @@ class Loss(Rule):
 class _Grown(Judge):
     def __init__(self, window_s: float) -> None:
         self._window_s = window_s
-        self._last: dict[Key, tuple[Observation, int, int]] = {}
+        self._last: dict[Key, tuple[Observation, int, int | None]] = {}
         """Of each series: the last value, since when messages are being lost, and when it last grew."""
 
     def take(self, seen: Observation) -> None:
@@ -43,19 +43,21 @@ class _Grown(Judge):
         if math.isnan(seen.value):
             self._last.pop(key, None)
             return
-        before, since, grown = self._last.get(key, (None, 0, 0))
+        before, since, grown = self._last.get(key, (None, 0, None))
         # A counter that fell began anew: what it holds was lost since.
         known = before.value if before and before.value <= seen.value else 0.0
         if seen.value > known:
-            calm = not grown or seen.at_ns - grown > self._window_s * 1e9
+            calm = grown is None or seen.at_ns - grown > self._window_s * 1e9
             since, grown = seen.at_ns if calm else since, seen.at_ns
         self._last[key] = (seen, since, grown)
 
     def findings(self, now_ns: int) -> list[Finding]:
         return [self._finding(*known, now_ns) for known in self._last.values()]
 
-    def _finding(self, seen: Observation, since: int, grown: int, now_ns: int) -> Finding:
-        holds = bool(grown) and now_ns - grown <= self._window_s * 1e9
-        count = f"{seen.value:.0f} {'message' if seen.value == 1 else 'messages'} lost"
-        words = count if holds else f"none lost for {show_seconds(self._window_s)}; {count} in all"
+    def _finding(self, seen: Observation, since: int, grown: int | None, now_ns: int) -> Finding:
+        holds = grown is not None and now_ns - grown <= self._window_s * 1e9
+        count = f"{seen.value:.0f}"
+        words = f"none lost for {show_seconds(self._window_s)}; {count} lost in all"
+        if holds:
+            words = "1 message lost" if seen.value == 1 else f"{count} messages lost"
         return Finding(seen.labels, holds, not holds, seen.value, since if holds else 0, words)

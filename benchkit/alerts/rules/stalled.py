@@ -39,8 +39,8 @@ class Stalled(Rule):
 class _Queue:
     labels: Labels
     depth: float
-    waiting_ns: int
-    """Since when something waits without a break; 0: nothing does."""
+    waiting_ns: int | None = None
+    """Since when something waits without a break; None: nothing does."""
     seen_ns: int = 0
 
 
@@ -67,9 +67,12 @@ class _Standstill(Judge):
         if math.isnan(seen.value):
             mine.pop(key, None)
         elif seen.metric == "benchkit_queue_depth":
-            queue = self._queues.setdefault(key, _Queue(seen.labels, 0.0, 0))
+            queue = self._queues.setdefault(key, _Queue(seen.labels, 0.0))
             queue.depth, queue.seen_ns = seen.value, seen.at_ns
-            queue.waiting_ns = (queue.waiting_ns or seen.at_ns) if seen.value > 0 else 0
+            if seen.value <= 0:
+                queue.waiting_ns = None
+            elif queue.waiting_ns is None:
+                queue.waiting_ns = seen.at_ns
         else:
             handled = self._handled.setdefault(key, _Handled(seen.labels, seen.value, seen.at_ns, seen.at_ns))
             if seen.value != handled.count:
@@ -85,9 +88,9 @@ class _Standstill(Judge):
         ]
 
     def _finding(self, queue: _Queue, workers: list[_Handled]) -> Finding:
-        if not workers or not queue.waiting_ns:
+        if not workers or queue.waiting_ns is None:
             # Nobody tells what is handled, or nothing waits.
-            return Finding(queue.labels, False, not queue.waiting_ns, queue.depth, 0, "nothing waits")
+            return Finding(queue.labels, False, queue.waiting_ns is None, queue.depth, 0, "nothing waits")
         moved_ns = max(each.moved_ns for each in workers)
         since = max(moved_ns, queue.waiting_ns)
         # Up to the last time that all of them answered: who is silent may well be working.

@@ -92,12 +92,22 @@ class Beyond(Judge):
 
     def findings(self, now_ns: int) -> list[Finding]:  # noqa: ARG002  (the seam's signature)
         """One for each series."""
-        than = "above" if self._above else "below"
         return [
             Finding(
-                seen.labels, self._holds(seen.value), self._well(seen.value), seen.value, since,
-                f"{self._metric} is {seen.value:.4g}, {than} {self._limit:g}"
-                if since else f"{self._metric} is {seen.value:.4g}",
+                seen.labels,
+                self._holds(seen.value),
+                self._well(seen.value),
+                seen.value,
+                since,
+                self._summary(seen.value),
             )
             for seen, since in self._last.values()
-        ]  # fmt: skip
+        ]
+
+    def _summary(self, value: float) -> str:
+        name = self._metric.removeprefix("benchkit_")
+        if not self._holds(value):
+            return f"benchkit_{name} is {value:.4g}"
+        if self._above:
+            return f"benchkit_{name} is {value:.4g}, above {self._limit:g}"
+        return f"benchkit_{name} is {value:.4g}, below {self._limit:g}"

@@ -164,7 +164,8 @@ def _exchange(address: Address, path: str, body: bytes, timeout_s: float) -> str
     if address.authorization:
         headers["Authorization"] = address.authorization
     # A server that sends a byte now and then keeps every single time-out: this is for all of it together.
-    limit = threading.Timer(timeout_s, _hang_up, [connection])
+    over = threading.Event()
+    limit = threading.Timer(timeout_s, _hang_up, [connection, over])
     limit.daemon = True
     limit.start()
     try:
@@ -177,17 +178,18 @@ def _exchange(address: Address, path: str, body: bytes, timeout_s: float) -> str
     except ssl.SSLError as error:
         raise _NotTakenError(f"TLS failed: {error.reason or 'no reason given'}", again=False) from None
     except OSError as error:
-        why = f"no answer within {timeout_s:g} s" if limit.finished.is_set() else _refusal(error)
+        why = f"no answer within {timeout_s:g} s" if over.is_set() else _refusal(error)
         raise _NotTakenError(why, again=True) from None
     except (http.client.HTTPException, ValueError):
-        why = f"no answer within {timeout_s:g} s" if limit.finished.is_set() else "its answer is not HTTP"
+        why = f"no answer within {timeout_s:g} s" if over.is_set() else "its answer is not HTTP"
         raise _NotTakenError(why, again=True) from None
     finally:
         limit.cancel()
         connection.close()
 
 
-def _hang_up(connection: http.client.HTTPConnection) -> None:
+def _hang_up(connection: http.client.HTTPConnection, over: threading.Event) -> None:
+    over.set()
     with suppress(OSError, AttributeError):
         connection.sock.shutdown(socket.SHUT_RDWR)
 

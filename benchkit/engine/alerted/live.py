@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import psutil
 
 from benchkit.alerts.alerting import Alerting
-from benchkit.alerts.observation import key_of
+from benchkit.alerts.observation import Observation, key_of
 from benchkit.engine.alerted.outcome import Outcomes
 from benchkit.engine.alerted.pulse import Pulse
 from benchkit.engine.crew import Crew
@@ -75,6 +75,12 @@ class Live:
         now = time.monotonic_ns()
         if outcomes := self._outcomes.get(block.cell):
             self.alerting.feed(outcomes.after(block, messages, now), now)
+
+    def died(self, pipeline: str, party: str) -> None:
+        """A party was found dead before a block began; it is well when one of its name is seen again."""
+        labels = {"pipeline": pipeline, "party": party}
+        self._gone[key_of(labels)] = labels
+        self.alerting.feed([Observation(time.monotonic_ns(), "benchkit_up", labels, 0.0)])
 
     def close(self) -> None:
         """The run is over: nobody is watched any more, also those who are gone."""

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from benchkit.alerts.alerting import Alerting
+from benchkit.engine.alerted.trials import Accounts
 from benchkit.engine.faulted.able import MOST_PER_S, load_of, rate_of, refusal
 from benchkit.engine.faulted.nursery import Nursery, nursery
 from benchkit.engine.faulted.terms import Loaded, Terms
@@ -81,8 +83,12 @@ def terms_of(options: FaultOptions) -> Terms:
 class Lane:
     """Runs trials one after the other. One thread."""
 
-    def __init__(self, site: Site, starter: Nursery, given: Faulting, seed: int) -> None:
+    def __init__(
+        self, site: Site, starter: Nursery, given: Faulting, seed: int, alerts: Alerting | None = None
+    ) -> None:
         """`seed` is the plan's, of which the messages' content comes."""
+        self._alerts = alerts
+        self._accounts = None if alerts is None else Accounts(alerts)
         self._site = site
         self._nursery = starter
         self._given = given
@@ -95,7 +101,7 @@ class Lane:
         terms = self._terms
         if one.fault is not None:
             terms = replace(terms, slack_s=terms.slack_s + one.fault.lasting)
-        return run_trial(
+        trial, rows = run_trial(
             self._nursery,
             self._site,
             self._cell(one.cell),
@@ -103,7 +109,9 @@ class Lane:
             terms,
             number=one.number,
             seed=one.seed,
+            alerts=self._alerts,
         )
+        return (trial if self._accounts is None else self._accounts.add(trial, rows)), rows
 
     def _cell(self, cell: PlannedCell) -> Loaded:
         if cell.id not in self._loaded:
@@ -129,7 +137,7 @@ class Lane:
 
 
 def run(
-    plan: Plan, site: Site, done: Sequence[Trial], keep: Keep, tell: Tell
+    plan: Plan, site: Site, done: Sequence[Trial], keep: Keep, tell: Tell, alerts: Alerting | None = None
 ) -> tuple[list[LeftOut], list[BenchkitError]]:
     """Run what is not `done`; what cannot be done to which cell, and the errors of cells that failed.
 
@@ -144,7 +152,7 @@ def run(
         return left, errors
     tell("preparing the faults", 0, len(trials), "")
     with nursery(site.folder) as starter:
-        lane = Lane(site, starter, plan.faulting, plan.seed)
+        lane = Lane(site, starter, plan.faulting, plan.seed, alerts)
         for at, one in enumerate(trials):
             if one.number in have:
                 continue

@@ -51,6 +51,8 @@ class Supervisor:
         self.detections: list[dict[str, Any]] = []
         self.restarts: list[dict[str, Any]] = []
         self.errors: list[str] = []
+        self.watcher: Callable[[int], None] | None = None
+        """Called with the moment of each look, while somebody wants to know."""
         self._due: dict[str, int] = {}
         self._hung: set[str] = set()
         self._forks = 0
@@ -134,6 +136,8 @@ class Supervisor:
         self.broker_ended()
         for life in self.now():
             self._ponder(life, now_ns)
+        if self.watcher is not None:
+            self.watcher(now_ns)
         for restart in self.restarts:
             if not restart["ready_ns"]:
                 self._mark_ready(restart)

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from benchkit.alerts.alerting import Alerting
+from benchkit.engine.alerted.trials import watching
 from benchkit.engine.faulted import board, moments
 from benchkit.engine.faulted.board import Board
 from benchkit.engine.faulted.collecting import Written, in_flight, operations, torn_beyond_number
@@ -64,9 +66,13 @@ class _Happened:
 
 
 def run_trial(
-    nursery: Nursery, site: Site, loaded: Loaded, fault: Fault | None, terms: Terms, *, number: int, seed: int
-) -> tuple[Trial, Operations]:
-    """The trial and its operations; raises BenchkitError where the cell could not even begin."""
+    nursery: Nursery, site: Site, loaded: Loaded, fault: Fault | None, terms: Terms, *, number: int, seed: int,
+    alerts: Alerting | None = None,
+) -> tuple[Trial, Operations]:  # fmt: skip
+    """The trial and its operations; raises BenchkitError where the cell could not even begin.
+
+    `alerts` are fed while the cell is under load.
+    """
     began_s = time.monotonic()
     transport = loaded.cell.transport if fault is None else fault.arranged(loaded.cell.transport)
     happened = _Happened()
@@ -75,7 +81,8 @@ def run_trial(
         try:
             if fault is not None:
                 fault.arrange(scene)
-            _load(scene, fault, terms, happened, seed)
+            with watching(alerts, loaded.cell.id, scene.supervisor) as told:
+                _load(scene, fault, terms, happened, seed)
         finally:
             scene.cont_all()
             scene.supervisor.leave(_LEAVE_S)
@@ -85,7 +92,7 @@ def run_trial(
             for party in ("producer", "stage")
         }  # fmt: skip
         rows = operations([*journals["producer"], *journals["stage"]])
-        trial = _trial(scene, loaded, fault, terms, happened, rows, number, seed)
+        trial = replace(_trial(scene, loaded, fault, terms, happened, rows, number, seed), alerts=told())
         trial = replace(trial, torn=torn_beyond_number([*journals["producer"], *journals["stage"]]))
     return replace(trial, wall_s=time.monotonic() - began_s), rows
 
