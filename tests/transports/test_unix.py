@@ -81,7 +81,9 @@ def test_a_sender_without_workers_says_so(ends: Ends) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "length"), [(0, 1 << 60), (1, 8), (2, 8), (3, 8)], ids=["too long", "a reply", "an ack", "unknown"]
+    ("kind", "length"),
+    [(0, 1 << 60), (1, 8), (2, 8), (3, 8)],
+    ids=["too long", "a reply", "an ack", "unknown"],
 )
 def test_who_sends_what_no_producer_does_is_sent_away_and_the_next_is_heard(
     folder: Path, ends: Ends, kind: int, length: int
