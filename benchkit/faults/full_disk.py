@@ -22,6 +22,9 @@ _STILL_S: Final = 0.1
 """A broker that has messages for an idle worker and hands out none of them for so long is stuck."""
 
 
+_Seen = tuple[int, int, int, int]
+
+
 class FullDisk(Fault):
     """Fill the disk on which the broker of the run's own keeps its files, for `lasting`
 
@@ -62,10 +65,10 @@ class FullDisk(Fault):
         kept = scene.memory.get(self)
         if kept is None or kept[2] is not None:
             return
-        kept[2] = _seen(scene)
-        if not _who(kept[1], kept[2]):
-            kept[3] = stuck(scene)
-            kept[2] = _seen(scene)
+        after = _seen(scene)
+        if not _who(kept[1], after):
+            kept[3], after = stuck(scene), _seen(scene)
+        kept[2] = after
         kept[0].empty()
         before = scene.count("RECEIVED")
         if not scene.pids("broker"):
@@ -89,12 +92,12 @@ class FullDisk(Fault):
         return f"{show_bytes(kept[0].nbytes)} were written until ENOSPC; meanwhile {who}" if who else ""
 
 
-def _who(before: tuple[int, int, int], after: tuple[int, int, int]) -> str:
+def _who(before: _Seen, after: _Seen) -> str:
     """Who noticed, by what parties did themselves."""
-    noted, sent, unconfirmed = (now - then for now, then in zip(after, before, strict=True))
+    noted, sent, unconfirmed, _ = (now - then for now, then in zip(after, before, strict=True))
     if noted:
         return f"{noted} times a party was refused or lost its broker"
-    if not sent:
+    if not sent and after[3]:
         return "nothing could be sent"
     if unconfirmed >= _UNCONFIRMED:
         return f"nobody confirmed {unconfirmed} of the messages that were sent"
@@ -116,10 +119,11 @@ def stuck(scene: Scene) -> int:
     return max(0, scene.count("SENT") - scene.count("RECEIVED"))
 
 
-def _seen(scene: Scene) -> tuple[int, int, int]:
-    """What parties noticed, what was sent, and how much of that nobody has confirmed."""
-    sent = scene.count("SENT")
-    return scene.count(*_NOTED), sent, sent - scene.count("CONFIRMED")
+def _seen(scene: Scene) -> _Seen:
+    """What parties noticed, what was sent, how much of that nobody has confirmed, and what could not be sent so far."""
+    noted, sent = scene.count(*_NOTED), scene.count("SENT")
+    held = scene.count("TAKEN") - sent - scene.count("UNSENT", "REJECTED")
+    return noted, sent, sent - scene.count("CONFIRMED"), max(0, held)
 
 
 def _all_ready(scene: Scene) -> bool:
