@@ -94,7 +94,7 @@ def _mttr(by_transport: Mapping[str, Entry]) -> str:
     count, faults = sum(n for _, n in known), sum(each["n"] for each in by_transport.values())
     if not faults:
         return "-"
-    mean = show_seconds(sum(mean * n for mean, n in known) / count) if count else say("not recovered")
+    mean = show_seconds(sum(mean * n for mean, n in known) / count) if count else say("never")
     return f"{mean} ({count}/{faults})"
 
 
@@ -110,7 +110,7 @@ def _recoveries(groups: Sequence[Entry]) -> Table:
         say("mean"),
         say("median"),
         say("longest"),
-        say("not recovered"),
+        say("never"),
     )
     for group in groups[:-1]:
         for transport, times in group["mttr_s"].items():
