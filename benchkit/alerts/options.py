@@ -142,4 +142,5 @@ def _one(item: Any, name: str, at: int) -> Any:
 def _first(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(part) for part in first["loc"])
-    return f"{place}: {first['msg']}" if place else first["msg"]
+    what = first["msg"].removeprefix("Value error, ")
+    return f"{place}: {what}" if place else what
