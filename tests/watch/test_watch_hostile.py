@@ -15,6 +15,7 @@ from benchkit.alerts import Notice
 from benchkit.alerts.sinks.base import Around
 from benchkit.alerts.sinks.webhook import slack
 from benchkit.errors import BrokerError, UsageError
+from benchkit.transports._redis.connect import connect, inspect
 from benchkit.watch.base import Look, whole
 from benchkit.watch.observing import Observing
 from benchkit.watch.rabbitmq import _queue
@@ -66,6 +67,15 @@ def test_what_is_no_answer_of_a_server_ends_the_look(serve: Serve, answer: bytes
     with pytest.raises(BrokerError, match="not an answer"):
         probe.look()
     probe.close()
+
+
+@pytest.mark.parametrize("line", ["redis_version:x.y", "redis_version:7.2\r\nprocess_id:-9"])
+def test_a_server_without_a_version_is_no_broker(serve: Serve, line: str) -> None:
+    url = serve({b"INFO": b"$%d\r\n%s\r\n" % (len(line), line.encode())})
+    resp = connect(url)
+    with pytest.raises(BrokerError, match="no version"):
+        inspect(resp, url)
+    resp.close()
 
 
 def test_a_length_that_no_list_has_is_none(serve: Serve) -> None:
