@@ -39,6 +39,8 @@ _ASSIGNED: Final = re.compile(
 )
 _ESCAPED: Final = re.compile(r"[^\s\"'<>]*%[0-9A-Fa-f]{2}[^\s\"'<>]*")
 _LAYERS: Final = 8
+_PATH_WORD: Final = re.compile(r"(?=[^/?&=]*[0-9A-Z])[^/?&=]+")
+"""Between the marks of a path and its query; one of small letters alone is a word of a language."""
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}:/{1,2}(?P<rest>\S{1,1024})")
 
 CONFIDED: Final = "env:"
@@ -89,9 +91,10 @@ def notice_option(name: str, value: str, *, secret: bool = False) -> None:
     if rest:
         _notice_userinfo(rest)
         if secret:
-            # Of a webhook the path is the password.
+            # Of a webhook the path is the password: all of it, or the long words in it that nobody can guess.
             path = rest.rpartition("@")[2].partition("/")[2]
-            remember(path if len(path) >= _PLAIN_LEAST else "")
+            for word in (path, path.partition("?")[0], *_PATH_WORD.findall(path)):
+                remember(word if len(word) >= _PLAIN_LEAST else "")
     elif secret or is_secret_name(name):
         remember(value)
     notice(value)

@@ -60,7 +60,7 @@ def _bar(console: Console | None = None) -> Iterator[Callable[[Progress], None]]
         bars.BarColumn(bar_width=24),
         bars.TextColumn("{task.completed:.0f}/{task.total:.0f}"),
         bars.TimeRemainingColumn(),
-        bars.TextColumn("{task.description}"),
+        bars.TextColumn("{task.description}", markup=False),
     )
     # Twice a second is enough for eyes and next to nothing for the cores that are being measured.
     with bars.Progress(

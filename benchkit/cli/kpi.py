@@ -42,6 +42,7 @@ def kpi(
     from benchkit.cli.console import out
     from benchkit.errors import RecordError, UsageError
     from benchkit.report.kpi.terminal import kpi as render
+    from benchkit.report.text import clean
     from benchkit.words import speaking
 
     if chart_file is not None and chart_file.suffix not in (".svg", ".png"):
@@ -51,7 +52,7 @@ def kpi(
         told = figures(found.entries, by, left=found.left, never_ended=found.never_ended)
         if not found.entries:
             for each in found.left:
-                click.echo(f"left out: {each.name}: {each.why}", err=True)
+                click.echo(f"left out: {clean(each.name)}: {clean(each.why)}", err=True)
             raise RecordError("no run here that can be read", remedy="name a folder of runs, such as results")
         if as_json:
             click.echo(json.dumps(told, indent=1))

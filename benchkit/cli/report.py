@@ -152,6 +152,7 @@ def _index(
 
 def _own_reports(runs: Sequence[Ran], language: str) -> Iterator[Path]:
     """Made where missing, one run in memory at a time; a run that cannot be read is named and left."""
+    from benchkit.cli.console import printable
     from benchkit.errors import BenchkitError
     from benchkit.records.folder import load
     from benchkit.records.reading import coherent
@@ -166,7 +167,7 @@ def _own_reports(runs: Sequence[Ran], language: str) -> Iterator[Path]:
                 made = write(load(ran.path), ran.path)[0]
             yield made
         except BenchkitError as error:
-            click.echo(f"left out: {error}", err=True)
+            click.echo(printable(f"left out: {error}"), err=True)
 
 
 def _say_left(left: Left) -> None:

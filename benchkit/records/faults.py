@@ -6,6 +6,7 @@ line finds the operations, and a line that a kill cut in two is no trial.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -132,6 +133,8 @@ def add(folder: Path, trial: Trial, operations: Operations) -> None:
     """Keep a trial in a run directory; raises OSError."""
     below = folder / FOLDER
     below.mkdir(exist_ok=True)
+    if below.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(below))
     whole = below / f"{trial.number}.npy"
     partial = below / f".{trial.number}.new"
     with opening.made(partial) as file:

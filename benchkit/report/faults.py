@@ -144,10 +144,10 @@ def claims(found: Entry) -> Iterator[str]:
             say(
                 "{cell} does not keep what it declares ({declared}) under {fault}, {moment}: {breaches}",
                 cell=cell_name(each, rows),
-                declared=found["alike"][each["alike"]],
-                fault=each["fault"],
+                declared=excerpt(found["alike"][each["alike"]], 100),
+                fault=excerpt(each["fault"], 60),
                 moment=moments_words(each),
-                breaches="; ".join(each["breaches"]),
+                breaches=excerpt("; ".join(each["breaches"])),
             )
         )
     if len(broken) > _MOST_CLAIMS:
@@ -289,7 +289,7 @@ def trials_named(trials: Sequence[Entry]) -> str:
 def _not_valid(found: Entry) -> Table | None:
     columns = (say("why"), named("message"), say("remedy"), say("trials"))
     values = [
-        (code, excerpt(message), excerpt(remedy), trials_named(trials))
+        (excerpt(code, 60), excerpt(message), excerpt(remedy), trials_named(trials))
         for code, message, remedy, trials in reasons(found)
     ]
     return _table(say("What speaks against trials"), columns, values, words=4)

@@ -94,5 +94,5 @@ def text(word: object) -> str:
 
 
 def whole(value: object) -> int | None:
-    """A number that a server told, 0 or more; anything else is unknown."""
-    return value if type(value) is int and value >= 0 else None
+    """A number that a server told, 0 or more, and no larger than servers count; anything else is unknown."""
+    return value if type(value) is int and 0 <= value < 1 << 64 else None

@@ -114,8 +114,9 @@ class Nats:
 
     def _all(self, stream: str, notes: list[str]) -> list[Mapping[str, Any]]:
         told = self._ask(f"CONSUMER.LIST.{stream}", _NO_STREAM) or {}
+        listed = told.get("consumers")
         found: list[Mapping[str, Any]] = [
-            each for each in told.get("consumers") or [] if isinstance(each, dict)
+            each for each in (listed if isinstance(listed, list) else ()) if isinstance(each, dict)
         ]
         if len(found) > MOST_CONSUMERS or (whole(told.get("total")) or 0) > len(found):
             notes.append(

@@ -133,7 +133,8 @@ def _rate(stats: Mapping[str, Any], *names: str) -> float:
     for name in names:
         details = stats.get(f"{name}_details")
         rate = details.get("rate") if isinstance(details, dict) else None
-        found += float(rate) if isinstance(rate, int | float) else 0.0
+        # JSON as Python reads it has NaN and Infinity, and whole numbers that no float holds.
+        found += float(rate) if isinstance(rate, int | float) and 0 <= rate < 1e18 else 0.0
     return found
 
 
@@ -141,6 +142,6 @@ def _age_s(told: Mapping[str, Any]) -> float | None:
     import time
 
     stamp = told.get("head_message_timestamp")
-    if type(stamp) is not int or stamp <= 0:
+    if type(stamp) is not int or not 0 < stamp < 1 << 40:
         return None
     return max(0.0, time.time() - stamp)

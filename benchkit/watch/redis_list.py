@@ -18,7 +18,7 @@ from typing import Final
 
 from benchkit.errors import MessageError
 from benchkit.tensors.wire import ENVELOPE_BYTES, due_of, unpack_envelope
-from benchkit.watch.base import Queue
+from benchkit.watch.base import Queue, whole
 from benchkit.watch.redis_server import NoScripts, Server, digest
 
 _WHOLE_BYTES: Final = 65536
@@ -104,14 +104,14 @@ class RedisList:
         except NoScripts:
             return self._fetched(server)
         words = found if isinstance(found, list) else [0]
-        depth = words[0] if isinstance(words[0], int) else 0
+        depth = (whole(words[0]) if words else None) or 0
         kept = [word for word in words[1:] if isinstance(word, bytes)]
         return depth, [(kept[0], kept[1]), (kept[2], kept[3])] if len(kept) == 4 else None
 
     def _fetched(self, server: Server) -> tuple[int, list[tuple[bytes, bytes]] | None]:
-        depth = server.ask("LLEN", self.name)
-        if not isinstance(depth, int) or not depth or not server.affordable(self.name, depth):
-            return depth if isinstance(depth, int) else 0, None
+        depth = whole(server.ask("LLEN", self.name)) or 0
+        if not depth or not server.affordable(self.name, depth):
+            return depth, None
         values = [server.ask("LINDEX", self.name, place) for place in (0, -1)]
         ends = [(digest(each), each[:ENVELOPE_BYTES]) for each in values if isinstance(each, bytes)]
         # Between the questions it may have been emptied.

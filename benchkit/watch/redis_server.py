@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from benchkit.errors import BrokerError, UsageError
+from benchkit.watch.base import text
 
 if TYPE_CHECKING:
     from benchkit.transports._redis.resp import Answer, Resp
@@ -82,7 +83,7 @@ class Server:
         except BrokerError as error:
             raise BrokerError(error.what, where=self.where, remedy=error.remedy) from None
 
-    def script(self, text: str, key: str, *more: Word) -> Answer:
+    def script(self, lines: str, key: str, *more: Word) -> Answer:
         """What a script says that cannot write; raises NoScripts where this server or user has none."""
         if not self._scripts:
             raise NoScripts
@@ -90,7 +91,7 @@ class Server:
 
         assert self._resp is not None  # noqa: S101  (opened)
         try:
-            return self._resp.call("EVAL_RO", text, 1, key, *more)
+            return self._resp.call("EVAL_RO", lines, 1, key, *more)
         except Refused as error:
             if str(error).startswith(("NOPERM", "ERR unknown command")):
                 self._scripts = False
@@ -104,7 +105,7 @@ class Server:
         if found == b"none":
             return False
         if found != kind.encode():
-            held = found.decode() if isinstance(found, bytes) else "?"
+            held = text(found) if isinstance(found, bytes) else "?"
             other = f"watch it with --{held}" if held in ("list", "stream") else "name another key"
             raise UsageError(f"{key!r} is no {kind} but a {held}", where=self.where, remedy=other)
         return True

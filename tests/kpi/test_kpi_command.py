@@ -104,6 +104,16 @@ def test_wrong_use_has_a_remedy(results: Path, tmp_path: Path) -> None:
         assert found.remedy
 
 
+def test_a_folder_s_name_does_nothing_to_the_terminal(tmp_path: Path) -> None:
+    evil = tmp_path / "a\x1b]0;title\x07"
+    evil.mkdir()
+    (evil / "run.json").write_text('{"schema": "benchkit.run/1", "cells": 5}')
+    told = CliRunner().invoke(kpi, [str(tmp_path)])
+    assert isinstance(told.exception, RecordError)
+    assert "left out: a?]0;title?: damaged" in told.output
+    assert "\x1b" not in told.output
+
+
 def test_hundreds_of_runs_are_read_without_their_samples(results: Path, tmp_path: Path) -> None:
     (path,) = [each for each in results.iterdir() if each.is_dir()]
     run = load(path)

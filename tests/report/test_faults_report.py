@@ -8,6 +8,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from drawn import outside, overlapping, says, words
@@ -254,13 +255,23 @@ def test_page_and_record_say_what_was_broken_and_what_killing_does_not_prove(
     assert "| kill stage | backlog | unix |" in record
 
 
-def test_hostile_names_are_words_only(run: Run) -> None:
-    evil = "<script>alert(1)</script>\x1b[31m"
+def test_hostile_names_are_words_only() -> None:
+    evil = "<script>alert(1)</script>\x1b[31m\u202e]]>"
     every = trials(1)
     run = dam()
     run.faults = kept.Trials(
         tuple(
-            replace(each, transport=evil, fault={**each.fault, "kind": evil} if each.fault else {})
+            replace(
+                each,
+                transport=each.transport + evil,
+                fault={**each.fault, "party": each.fault["party"] + evil} if each.fault else {},
+                moment={**each.moment, "asked": f"{each.moment.get('asked')}{evil}"},
+                capabilities={**each.capabilities, "level": evil},
+                detections=tuple({**told, "by": evil} for told in each.detections),
+                proof=each.proof and each.proof + evil,
+                errors=(evil,) if each.transport == "shm" else (),
+                notes=(evil,),
+            )
             for each in every.all
         ),
         lambda trial: every.read(next(each for each in every.all if each.number == trial.number)),
@@ -268,9 +279,16 @@ def test_hostile_names_are_words_only(run: Run) -> None:
     found = document(run)
     assert "\x1b" not in shown(terminal.report(found))
     told = story(run, found)
-    charts = {name: "<svg></svg>" for name, _ in told.overview}
-    charts |= {name: "<svg></svg>" for section in told.sections for name, _ in section.charts}
-    assert "<script>alert" not in html(told, charts, ())
+    drawn = [chart.svg("x").inline for chart in fault_charts(found, run.faults)]
+    for svg in drawn:
+        ET.fromstring(svg)  # noqa: S314  (drawn here)
+    names = [name for name, _ in told.overview] + [name for each in told.sections for name, _ in each.charts]
+    page = html(told, dict.fromkeys(names, drawn[-1]), ())
+    record = markdown(told, dict.fromkeys(names, "charts/x"), ())
+    assert "does not keep what it declares" in page
+    assert "<script>alert" not in page
+    for made in (*drawn, page, record):
+        assert not {"\x1b", "\u202e"} & set(made)
 
 
 # Charts -------------------------------------------------------------------------------------------------

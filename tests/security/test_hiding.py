@@ -116,6 +116,24 @@ def test_a_text_is_searched_for_secrets_before_it_is_understood(text: str, secre
     assert secret not in hide(f"x {secret} y")
 
 
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        "/services/T0AB/B0CD/x9Kd82mQz7Lp?ttl=3",
+        "/services/T0AB/B0CD/x9Kd82mQz7Lp",
+        "x9Kd82mQz7Lp",
+        "q7Wm41nBv0Xc",
+    ],
+)
+def test_a_webhook_s_address_is_hidden_by_its_pieces_too(quoted: str) -> None:
+    url = "https://hooks.example/services/T0AB/B0CD/x9Kd82mQz7Lp?key=q7Wm41nBv0Xc"
+    notice_option("url", url, secret=True)
+    shown = hide(f"no service {quoted} here, see monitoring-services")
+    assert "x9Kd82mQz7Lp" not in shown
+    assert "q7Wm41nBv0Xc" not in shown
+    assert shown.endswith("here, see monitoring-services")
+
+
 def test_a_url_in_an_option_may_have_blanks_in_its_password() -> None:
     notice_option("url", "redis://me:my h0rse'\" battery@host:6379/0")
     assert hide("tried my h0rse'\" battery twice") == "tried *** twice"

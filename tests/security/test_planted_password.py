@@ -32,6 +32,8 @@ PLANTED = "pl4nt:ed/s3c%r@t'\"q<&>ü"
 TOKEN = "t0ken%3A'pl4nted\"<&>"  # noqa: S105  (made up for this test)
 ENVIRONMENT = "3nv/pl4nted:w%rd@<&>"
 IN_URL = quote(PLANTED, safe="")
+HOOK = f"services/h00k-pl4nted/{IN_URL}?key=k3y-pl4nted"
+"""Of a webhook the path is the password."""
 WORD = "pl4nted"
 """Of every other secret here, so that half of one is found too."""
 
@@ -44,7 +46,7 @@ def leaks(content: str) -> list[str]:
             at = content.find(form)
             if at >= 0:
                 found.append(f"{name}: {content[max(0, at - 40) : at + len(form) + 40]!r}")
-    for half in ("pl4nt", "s3c%r", "s3c%25", "pl4nted", "3nv/pl4"):
+    for half in ("pl4nt", "s3c%r", "s3c%25", "pl4nted", "3nv/pl4", "h00k", "k3y-"):
         at = content.find(half)
         if at >= 0:
             found.append(f"a half: {content[max(0, at - 60) : at + 60]!r}")
@@ -55,6 +57,13 @@ class _Echo(http.server.BaseHTTPRequestHandler):
     """An inference server that quotes the token that it refuses."""
 
     def _answer(self) -> None:
+        if "services" in self.path:
+            # Whoever sends alerts is told its own address, in every place that an answer has.
+            self.send_response(307 if "moved" in self.path else 403, self.path)
+            self.send_header("Location", f"http://localhost:1{self.path}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         told = json.dumps({"error": f"no such token: {self.headers['Authorization']}"}).encode()
         self.send_response(500)
         self.send_header("Content-Length", str(len(told)))
@@ -123,6 +132,13 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Left]:
             "transport": transports, "stage": {"kind": "python", "target": "stage:run", "path": "."},
             "load": {"arrival": "constant", "rate": "100/s"},
             "blocks": {"rounds": 1, "duration": "100ms", "warmup": "10ms", "warmup_max": "10ms", "drain": "500ms"},
+            "alerts": {"rules": [{"rule": "loss"}, {"rule": "threshold", "metric": "benchkit_up", "above": 0.5}], "sinks": [
+                "terminal",
+                {"sink": "webhook", "url": f"http://me:{IN_URL}@{web[7:]}/{HOOK}"},
+                {"sink": "webhook", "form": "plain", "url": f"{web}/moved/{HOOK}"},
+                {"sink": "alertmanager", "url": f"http://me:{IN_URL}@{at}/{HOOK}", "attempts": 1},
+                {"sink": "prometheus", "port": 0, "token": TOKEN},
+            ]},
         }  # fmt: skip
         (folder / "planted.yaml").write_text(yaml.safe_dump(made, allow_unicode=True))
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PLANTED_TOKEN": ENVIRONMENT}
@@ -147,6 +163,9 @@ def test_the_run_failed_in_every_way_and_says_so_without_a_secret(left: Left) ->
     ):
         assert words in said, words
     assert said.count(HIDDEN) >= 5
+    for words in ("it answered 403", "it redirects elsewhere (307)", "Connection refused"):
+        assert words in json.dumps(document["alerts"]), words
+    assert "alerts do not reach webhook at http://127.0.0.1:" in left.said
     assert leaks(left.said) == []
     assert leaks(left.everything) == []
 
@@ -156,6 +175,20 @@ COMMANDS = {
     "report --json": ("report", "{run}", "--json"),
     "report of a folder": ("report", "{results}"),
     "compare": ("compare", "{run}", "{run}"),
+    "kpi": ("kpi", "{results}"),
+    "kpi --json": ("kpi", "{results}", "--json"),
+    "watch": ("watch", f"redis://me:{IN_URL}@127.0.0.1:1", "--list", "q", "--for", "1s"),
+    "watch AMQP": (
+        "watch", f"amqp://me:{IN_URL}@127.0.0.1:1", "--queue", "q", "--management", f"http://me:{IN_URL}@127.0.0.1:1",
+    ),
+    "watch what is no management": (
+        "watch", f"amqp://me:{IN_URL}@127.0.0.1:1", "--queue", "q", "--management", f"htp://me:{PLANTED}@h",
+    ),
+    "watch NATS": ("watch", f"nats://{IN_URL}@127.0.0.1:1", "--stream", "s"),
+    "watch what is no target": ("watch", f"x=redus://me:{PLANTED}@h", "--list", "q"),
+    "watch a folder that is none": ("watch", f"trace:/password={PLANTED}"),
+    "watch with a wrong webhook": ("watch", "trace:{results}", "--webhook", f"htp://h/{HOOK}"),
+    "watch with wrong rules": ("watch", "trace:{results}", "--rules", "{rules}"),
     "list": ("list",),
     "list --json": ("list", "transports", "--json"),
     "schema": ("schema",),
@@ -180,8 +213,16 @@ def test_no_command_tells(
     monkeypatch.setattr(hiding, "_forms", [])
     monkeypatch.setenv("PLANTED_TOKEN", ENVIRONMENT)
     monkeypatch.chdir(left.folder.parent.parent)
-    places = {"run": left.folder, "results": left.folder.parent, "scenario": "planted.yaml"}
-    words = [word.format(**places) if word.startswith("{") else word for word in COMMANDS[name]]
+    places = {
+        "run": left.folder,
+        "results": left.folder.parent,
+        "scenario": "planted.yaml",
+        "rules": "rules.yaml",
+    }
+    Path("rules.yaml").write_text(
+        f"sinks: [{{sink: prometheus, token: '{TOKEN}', adress: x}}, {{sink: webhook, url: 'htp://h/{HOOK}'}}]"
+    )
+    words = [word.format(**places) if word.startswith(("{", "trace:{")) else word for word in COMMANDS[name]]
     monkeypatch.setattr(sys, "argv", ["benchkit", *words])
     monkeypatch.setattr(sys, "stdout", sys.stdout)
     monkeypatch.setattr(sys, "stderr", sys.stderr)

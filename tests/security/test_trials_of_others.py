@@ -90,3 +90,13 @@ def test_nothing_is_written_through_a_link(name: str, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="symbolic"):
         faults.add(folder, faults.Trial(**LINE), blank(1))
     assert victim.read_text() == "mine\n"
+
+
+def test_nothing_is_written_into_a_folder_behind_a_link(tmp_path: Path) -> None:
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "run"
+    elsewhere.mkdir()
+    folder.mkdir()
+    (folder / faults.FOLDER).symlink_to(elsewhere)
+    with pytest.raises(OSError, match="symbolic"):
+        faults.add(folder, faults.Trial(**LINE), blank(1))
+    assert list(elsewhere.iterdir()) == []

@@ -104,7 +104,8 @@ class _Endpoint(Sink):
             ) from error
         self.port = self._server.server_port
         if options.port == 0:
-            around.say(f"metrics on http://{options.address}:{self.port}/metrics", "")
+            host = f"[{options.address}]" if ":" in options.address else options.address
+            around.say(f"metrics on http://{host}:{self.port}/metrics", "")
         threading.Thread(target=self._server.serve_forever, name="alerts-prometheus", daemon=True).start()
 
     def take(self, notice: Notice) -> None:

@@ -39,20 +39,25 @@ def _json(content: dict[str, Any]) -> bytes:
     return json.dumps(content, ensure_ascii=True, allow_nan=False).encode("ascii")
 
 
-def _text(notice: Notice) -> str:
-    # Slack reads <...> and & as its own marks ("Formatting text for app surfaces", Escaping text).
-    return line(notice).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _escaped(text: str) -> str:
+    # Slack reads <...> and & as its own marks ("Formatting text for app surfaces", Escaping text): a consumer may
+    # call itself <!channel>.
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def slack(notice: Notice, around: Around) -> dict[str, Any]:
     """A message with one attachment: coloured, the labels as its fields."""
-    fields = [{"title": name, "value": value, "short": True} for name, value in notice.labels.items()]
+    text = _escaped(line(notice))
+    fields = [
+        {"title": _escaped(name), "value": _escaped(value), "short": True}
+        for name, value in notice.labels.items()
+    ]
     return {
-        "text": _text(notice),
+        "text": text,
         "attachments": [
             {
                 "color": _colour(notice),
-                "fallback": _text(notice),
+                "fallback": text,
                 "fields": [
                     {"title": "state", "value": notice.state, "short": True},
                     {"title": "severity", "value": notice.severity, "short": True},

@@ -15,7 +15,7 @@ from benchkit.report.charts.canvas import WIDTH_IN, figure, heading, heading_in,
 from benchkit.report.charts.chart import Words, left_out
 from benchkit.report.charts.letters import width_in
 from benchkit.report.charts.palette import ALARM, GRID, INK, QUIET, SHADE, Look, looks
-from benchkit.report.excerpt import excerpt
+from benchkit.report.excerpt import excerpt, short
 from benchkit.report.faults import cell_name, outcome, seconds
 from benchkit.report.text import rate
 from benchkit.units import show_us
@@ -97,7 +97,7 @@ def outages(document: Entry, trials: Trials | None) -> Outages | None:
         )
         for each, number in chosen[:MOST_TRIALS]
     )
-    left = [f"{each['fault']}, {each['cell']}" for each, _ in chosen[MOST_TRIALS:]]
+    left = [f"{excerpt(each['fault'], 60)}, {short(each['cell'], 44)}" for each, _ in chosen[MOST_TRIALS:]]
     return Outages(_words(tracks, [told[number] for _, number in chosen[:MOST_TRIALS]], left), tracks)
 
 
@@ -121,7 +121,7 @@ def _track(trial: Trial, told: Entry, read: Callable[[Trial], Any], look: Look, 
     return Track(
         title=say(
             "{fault}, {moment}, {cell}: trial {number}, {count} messages",
-            fault=excerpt(told["label"], 50), moment=told["moment"], cell=name, number=trial.number,
+            fault=excerpt(told["label"], 50), moment=excerpt(told["moment"], 30), cell=name, number=trial.number,
             count=told["account"]["attempted"],
         ),
         look=look,

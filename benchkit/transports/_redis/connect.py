@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from benchkit.transports.sockets import Sockets
 
 CONNECT_S = 5.0
 _OTHER_SERVER = "see that host and port are those of a Redis or Valkey, and that only TLS has rediss://"
+_VERSION = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?")
+_NUMBER = re.compile(r"\d{1,18}")
 OLDEST = (6, 2)
 """BLMOVE, XAUTOCLAIM and CLIENT LIST ID came with Redis 6.2."""
 
@@ -175,14 +178,17 @@ def inspect(resp: Resp, url: str) -> Server:
     facts = info(resp, url, "server")
     redis_version = facts.get("redis_version", "0.0")
     name = facts.get("server_name", "redis")
-    major, minor = (int(part) for part in (redis_version + ".0").split(".")[:2])
-    if (major, minor) < OLDEST:
+    told = _VERSION.match(redis_version)
+    process = facts.get("process_id", "0")
+    if told is None or not _NUMBER.fullmatch(process):
+        raise BrokerError("INFO tells no version and process", where=shown(url), remedy=_OTHER_SERVER)
+    if (int(told[1]), int(told[2] or 0)) < OLDEST:
         raise BrokerError(
             f"{name} {redis_version} is too old",
             where=shown(url),
             remedy="use Redis 6.2 or later, or any Valkey",
         )
-    return Server(name, facts.get(f"{name}_version", redis_version), int(facts.get("process_id", 0)))
+    return Server(name, facts.get(f"{name}_version", redis_version), int(process))
 
 
 def path(connections: Sequence[Resp], url: str, sockets: Sockets) -> dict[str, str]:

@@ -23,6 +23,8 @@ _SHORT_BYTES = 16 << 20
 _MOST_DEPTH = 32
 _MOST_PARTS = 1 << 16
 """Of one list: a thousand claims at a time are asked for, with a few parts each."""
+_MOST_PARTS_IN_ALL = 1 << 20
+"""Of one answer with all lists in it: 32 lists in each other would have room for any number."""
 _MOST_DIGITS = 20
 _BULK, _VERBATIM, _ERROR, _ARRAY, _SET, _MAP, _PUSH, _ATTRIBUTE, _NULL = b"$=!*~%>|_"
 _MANY = {_ARRAY: 1, _SET: 1, _MAP: 2}
@@ -36,8 +38,14 @@ Commands: TypeAlias = Sequence[tuple[str | int, ...]]
 Answer: TypeAlias = "int | bool | float | bytes | Refused | list[Answer] | None"
 
 
+def _whole(digits: bytes) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError
+    return int(digits)
+
+
 _SIMPLE: dict[int, Callable[[bytes], Answer]] = {
-    ord(":"): int,
+    ord(":"): _whole,
     ord("("): int,
     ord("+"): bytes,
     ord(","): float,
@@ -64,7 +72,7 @@ def opening(count: int, *words: bytes | str | int) -> bytes:
 class Resp:
     """One connection: commands out, answers in, in order."""
 
-    __slots__ = ("_close", "_depth", "_end", "_link", "_memory", "_start", "_view", "send", "sock")
+    __slots__ = ("_close", "_depth", "_end", "_link", "_memory", "_parts", "_start", "_view", "send", "sock")
 
     def __init__(self, link: Link, close: Callable[[], None], sock: socket.socket | None = None) -> None:
         self._link = link
@@ -73,7 +81,7 @@ class Resp:
         self._close = close
         self._memory = bytearray(_SCRATCH_BYTES)
         self._view = memoryview(self._memory)
-        self._start = self._end = self._depth = 0
+        self._start = self._end = self._depth = self._parts = 0
         self.send: Callable[[Sequence[Buffer], int], None] = link.write
 
     def write(self, data: bytes) -> None:
@@ -122,9 +130,10 @@ class Resp:
 
     def _several(self, line: bytearray, count: int) -> list[Answer]:
         """The parts of an answer; what is nested deeper, or has more parts, than any answer here is refused."""
+        self._parts = count if not self._depth else self._parts + count
         self._depth += 1
         try:
-            if self._depth > _MOST_DEPTH or count > _MOST_PARTS:
+            if self._depth > _MOST_DEPTH or count > _MOST_PARTS or self._parts > _MOST_PARTS_IN_ALL:
                 raise self._stranger(line)
             return [self.read() for _ in range(count)]
         finally:

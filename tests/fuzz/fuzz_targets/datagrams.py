@@ -113,7 +113,11 @@ def worker(data: bytes) -> None:
 
 def producer(data: bytes) -> None:
     """A producer with two messages under way takes all of it in."""
-    with mock.patch.object(sending, "Datagrams", FedDatagrams), mock.patch.object(sending, "port_of", _one):
+    with (
+        mock.patch.object(sending, "Datagrams", FedDatagrams),
+        mock.patch.object(sending, "port_of", _one),
+        mock.patch.object(sending, "announced", _always),
+    ):
         end = sending.UdpSender(_ADDRESS, WAYS[bool(data) and data[0] & 1])
         for _ in range(2):
             assert end.send((bytes(100),), 0.0)
@@ -133,6 +137,10 @@ def _nothing(*_: Any) -> None:
 
 def _one(*_: Any) -> int:
     return 1
+
+
+def _always(*_: Any) -> tuple[int, int]:
+    return 1, 1
 
 
 _ADDRESS = Address(WHERE)
