@@ -224,6 +224,15 @@ def test_what_could_not_be_done_is_told_once_for_each_reason() -> None:
     ]
 
 
+def test_where_no_fault_could_be_done_only_that_is_told() -> None:
+    left = {"cell": "inproc/raw", "fault": "", "why": "its parties die together"}
+    nothing = {"trials": [], "matrix": [], "alike": [], "notes": ["n"], "left_out": [left]}
+    printed = "".join(shown(piece) for piece in fault_parts({"cells": [], "faults": nothing}))
+    assert "any fault could not be done to inproc/raw: its parties die together" in printed
+    assert "declares" not in printed
+    assert "0 trials" not in printed
+
+
 def test_a_cell_that_cannot_hold_its_load_is_told_so() -> None:
     run = dam()
     calm, one = control(before_s=0.3, after_s=0.1), simulated([(0.0, 0.1)], before_s=0.3, after_s=0.1)
