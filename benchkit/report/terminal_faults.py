@@ -43,6 +43,14 @@ def fault_parts(document: Entry) -> Iterator[RenderableType]:
         return
     yield text("")
     yield text("What faults did, and what each guarantee kept", "bold")
+    if found["matrix"]:
+        yield from _done(document, found)
+    names = {each["id"]: _row(each["labels"]) for each in document["cells"]}
+    for fault, why, cells in left_out(found, names):
+        yield _lines("-", [f"{fault} could not be done to {cells}: {why}"], "dim")
+
+
+def _done(document: Entry, found: Entry) -> Iterator[RenderableType]:
     for title, rows in _groups(document["cells"], over_moments(found["matrix"])):
         if title:
             yield text(title)
@@ -53,9 +61,6 @@ def fault_parts(document: Entry) -> Iterator[RenderableType]:
     yield _lines("*", list(claims(found)))
     for code, message, remedy, trials in reasons(found):
         yield _lines("!", [f"{trials_named(trials)}: {message} [{code}]; {remedy}"])
-    names = {each["id"]: _row(each["labels"]) for each in document["cells"]}
-    for fault, why, cells in left_out(found, names):
-        yield _lines("-", [f"{fault} could not be done to {cells}: {why}"], "dim")
 
 
 _NAMES: Final = 20

@@ -24,6 +24,7 @@ from benchkit.records import faults as kept
 from benchkit.records.folder import load, save
 from benchkit.records.run import Run
 from benchkit.report import compare, terminal
+from benchkit.report.charts.faults import fault_matrix
 from benchkit.report.charts.gallery import fault_charts
 from benchkit.report.exports import Figures
 from benchkit.report.exports.csv_table import export
@@ -225,6 +226,15 @@ def test_what_could_not_be_done_is_told_once_for_each_reason() -> None:
     ]
 
 
+def test_where_no_fault_could_be_done_only_that_is_told() -> None:
+    left = {"cell": "inproc/raw", "fault": "", "why": "its parties die together"}
+    nothing = {"trials": [], "matrix": [], "alike": [], "notes": ["n"], "left_out": [left]}
+    printed = "".join(shown(piece) for piece in fault_parts({"cells": [], "faults": nothing}))
+    assert "any fault could not be done to inproc/raw: its parties die together" in printed
+    assert "declares" not in printed
+    assert "0 trials" not in printed
+
+
 def test_a_cell_that_cannot_hold_its_load_is_told_so() -> None:
     run = dam()
     calm, one = control(before_s=0.3, after_s=0.1), simulated([(0.0, 0.1)], before_s=0.3, after_s=0.1)
@@ -308,6 +318,21 @@ def test_charts_hold_every_square_and_moment_and_no_words_collide(run: Run, foun
         assert outside(chart.figure) == []
         assert DURABILITY in " ".join(words(matrix.figure))
         chart.svg("x")
+
+
+def test_never_has_the_deepest_colour(found: dict[str, Any]) -> None:
+    several = json.loads(json.dumps(found))
+    never = next(each for each in several["faults"]["matrix"] if outcome(each).code == "kept")
+    never["mttr_s"] |= {"never": never["mttr_s"]["n"], "median_s": None, "mean_s": None, "ci95_s": None}
+    drawn = fault_matrix(several)
+    assert drawn is not None
+    depths = {
+        square.words.splitlines()[0]: square.depth
+        for square in drawn.squares
+        if square.outcome.code == "kept"
+    }
+    assert depths["never"] == pytest.approx(max(depths.values()))
+    assert depths["never"] > min(depths.values()) + 0.01
 
 
 def test_the_trials_in_which_something_broke_are_drawn_first(run: Run, found: dict[str, Any]) -> None:

@@ -103,6 +103,8 @@ def _square(each: Entry, row: int, column: int, names: Mapping[str, str], longes
     found, took = outcome(each), each["mttr_s"]["median_s"]
     low, high = _DEPTH
     depth = low + (high - low) * math.sqrt((took or 0.0) / longest) if longest else low
+    if took is None and each["mttr_s"]["n"]:
+        depth = high  # never is longer than anything
     said = say(
         "{row}, {cell}: {outcome}; lost {lost}, duplicated {duplicated}; noticed after {detect}, steady after {steady}",
         row=_row(each),
