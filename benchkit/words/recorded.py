@@ -62,6 +62,7 @@ TEMPLATES: Final = (
     word("benchkit_{metric} is {value}, above {limit}"),
     word("benchkit_{metric} is {value}, below {limit}"),
     word("benchkit_{metric} is {value}"),
+    word("the newest frame that was worked on is {age} old"),
     word("it is observed no more"),
 )
 _LONGEST: Final = 2000

@@ -134,6 +134,7 @@ def test_frames_must_be_old_for_a_while():
     notices = each(FrameAge(above=2, lasting=5), [seen(at, "frame_age_seconds", age) for at, age in ages])
     assert states(notices) == [("firing", 9.0), ("resolved", 12.0)]
     assert notices[0].since_ns == 4 * S
+    assert notices[0].summary == "the newest frame that was worked on is 3 s old"
 
 
 def test_between_the_limit_and_what_is_well_nothing_changes():

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from benchkit.alerts.rules.base import Judge, Positive, Rule
 from benchkit.alerts.rules.threshold import Beyond
-from benchkit.units import Seconds
+from benchkit.units import Seconds, show_seconds
 
 
 class FrameAge(Rule):
@@ -26,4 +26,10 @@ class FrameAge(Rule):
 
     def judge(self) -> Judge:
         """Compares the last age."""
-        return Beyond("benchkit_frame_age_seconds", self.above)
+        return _Age("benchkit_frame_age_seconds", self.above)
+
+
+class _Age(Beyond):
+    def summary(self, value: float) -> str:
+        """In words for whoever looks at the pictures."""
+        return f"the newest frame that was worked on is {show_seconds(value)} old"

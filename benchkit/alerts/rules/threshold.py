@@ -99,12 +99,13 @@ class Beyond(Judge):
                 self._well(seen.value),
                 seen.value,
                 since,
-                self._summary(seen.value),
+                self.summary(seen.value),
             )
             for seen, since in self._last.values()
         ]
 
-    def _summary(self, value: float) -> str:
+    def summary(self, value: float) -> str:
+        """One line for people."""
         name = self._metric.removeprefix("benchkit_")
         if not self._holds(value):
             return f"benchkit_{name} is {value:.4g}"
