@@ -43,6 +43,9 @@ _PATH_WORD: Final = re.compile(r"(?=[^/?&=]*[0-9A-Z])[^/?&=]+")
 """Between the marks of a path and its query; one of small letters alone is a word of a language."""
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,31}:/{1,2}(?P<rest>\S{1,1024})")
 
+CONFIDED: Final = "env:"
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+
 _known: set[str] = set()
 _forms: list[str] = []
 """Of all of them, the longest first."""
@@ -95,6 +98,24 @@ def notice_option(name: str, value: str, *, secret: bool = False) -> None:
     elif secret or is_secret_name(name):
         remember(value)
     notice(value)
+
+
+def confided(written: str) -> str:
+    """Of `env:NAME` what that variable of the environment holds, a secret from here on; anything else is itself.
+
+    So that a URL with a password is in no file and in no list of processes. Raises ValueError in words for people,
+    without the value.
+    """
+    if not written.startswith(CONFIDED):
+        return written
+    name = written.removeprefix(CONFIDED)
+    if not _VARIABLE.fullmatch(name):
+        raise ValueError("behind `env:` stands the name of a variable of the environment")
+    value = os.environ.get(name, "")
+    if not value:
+        raise ValueError(f"the environment has no {name}, or an empty one")
+    notice_option("", value, secret=True)
+    return value
 
 
 def _notice_userinfo(rest: str) -> None:

@@ -9,6 +9,11 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How fast examples are made says how busy the machine is and nothing of the code.
+settings.register_profile("here", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("here")
 
 # A shell starts jobs in the background with the interrupt ignored, and so would every process started here.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

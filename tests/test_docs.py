@@ -33,13 +33,17 @@ def test_the_readme_opens_with_two_lines_to_paste():
 
 
 def test_its_scenario_is_one(tmp_path):
-    (text,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    faults, text = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
     (tmp_path / "service.py").write_text("def infer(arrays):\n    return {}\n")
     path = tmp_path / "my-service.yaml"
     path.write_text(text)
     plan = scenario.load(path)
     # Two codecs over three transports, as the comment beside the lists says.
     assert len(plan.cells) == 6
+    path.write_text(text + faults)
+    faulted = scenario.load(path, sets=("faults.run=true",)).faulting
+    assert faulted is not None
+    assert len(faulted.faults) == 5
 
 
 @pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["readme", "contributing"])
@@ -73,3 +77,37 @@ def test_the_map_of_the_code_shows_every_room():
 def test_the_continuous_integration_calls_the_same_script():
     steps = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]["run"]["steps"]
     assert any(step.get("run") == ".ci/run" for step in steps)
+
+
+def test_the_table_of_killed_parties_is_the_one_that_was_measured():
+    measured = (ROOT / "results/truth/kills.md").read_text("utf-8")
+    head, *parties = re.split(r"^## (producer|stage|broker)\n", measured, flags=re.MULTILINE)
+    expected: dict[str, list[str]] = {}
+    for place, text in enumerate(parties[1::2]):
+        for name, *cells in _rows(text.split("\n## ")[0]):
+            expected.setdefault(name, ["-"] * 6)[2 * place : 2 * place + 2] = (
+                _together(cells[:3]),
+                _together(cells[3:]),
+            )
+    shown = README.split("| transport | producer killed |")[1].split("\n\n")[0]
+    assert {name: cells for name, *cells in _rows(shown)} == expected
+    day, trials = re.search(
+        r"^(\S+), AMD EPYC.*\n(\d+) trials, 0 of them invalid, every", head, re.MULTILINE
+    ).groups()
+    assert f"{day} on a two-core virtual machine (AMD EPYC): {int(trials):,} trials, none invalid" in README
+
+
+def _rows(table: str) -> list[list[str]]:
+    found = re.findall(r"^\| ([^|-].*) \|$", table, re.MULTILINE)
+    return [row.split(" | ") for row in found if not row.startswith("transport")]
+
+
+def _together(cells: list[str]) -> str:
+    """`10/10, 2 lost` of three moments in one."""
+    counts = re.findall(r"(\d+)(/\d+| lost| twice)", " ".join(cells))
+    kept, lost, twice = (
+        sum(int(count) for count, what in counts if what.startswith(which))
+        for which in ("/", " lost", " twice")
+    )
+    of = sum(int(what[1:]) for _, what in counts if what.startswith("/"))
+    return f"{kept}/{of}" + (f", {lost} lost" if lost else "") + (f", {twice} twice" if twice else "")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from benchkit.alerts.notice import Notice
+from benchkit.alerts.notice import UNSEEN, Notice
 from benchkit.alerts.observation import Key, Observation, key_of
 from benchkit.alerts.rules.base import Finding, Judge, Rule
 from benchkit.errors import UsageError
@@ -102,7 +102,7 @@ class Evaluator:
         """Nothing is known of it any more: what was said must not stand for ever."""
         if thing.told is None:
             return []
-        return [_resolved(thing.told, thing.told.value, self._now_ns, self._now_ns, "it is observed no more")]
+        return [_resolved(thing.told, thing.told.value, self._now_ns, self._now_ns, UNSEEN)]
 
 
 def _resolved(told: Notice, value: float, since_ns: int, now_ns: int, summary: str) -> Notice:

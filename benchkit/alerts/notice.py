@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from benchkit.alerts.observation import Key, Labels, key_of
 
 Severity = Literal["info", "warning", "critical"]
+UNSEEN: Final = "it is observed no more"
+"""Why a notice ends that nothing made well: its party was dismissed, its queue is gone, the run is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,11 @@ class Notice:
     def key(self) -> tuple[str, Key]:
         """The same for every notice about one thing."""
         return self.rule, key_of(self.labels)
+
+    @property
+    def well(self) -> bool:
+        """It is over because what it told of is well; not because nobody looks at it any more."""
+        return self.state == "resolved" and self.summary != UNSEEN
 
     def plain(self) -> dict[str, Any]:
         """For the record."""

@@ -44,7 +44,7 @@ class Asked:
 def find(name: str, out: Path) -> Path:
     """The partial folder that `--resume` means; raises UsageError."""
     from benchkit.records.names import PARTIAL
-    from benchkit.records.recording import unfinished
+    from benchkit.records.unfinished import unfinished
 
     if name == "last":
         found = unfinished(out)

@@ -238,7 +238,7 @@ def _import_what_tells() -> None:
 
 def _mention_unfinished(console: Console, out_folder: Path) -> None:
     """Nobody else says that they are there, and nobody removes them."""
-    from benchkit.records.recording import unfinished
+    from benchkit.records.unfinished import unfinished
 
     left = unfinished(out_folder)
     if left:

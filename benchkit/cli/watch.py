@@ -69,6 +69,8 @@ def watch(
       amqp://host:5672/vhost  amqps://               with --queue
       nats://host:4222  tls://                       with --stream
       trace:FOLDER, or a folder's path               of BENCHKIT_TRACE
+    or env:NAME, as every URL here may be: what that variable of the
+    environment holds, so that a password stays out of the list of processes.
 
     Nothing is taken, acknowledged or written. A ? is something that the server does not tell; >12 s: it has waited
     for so long at least.

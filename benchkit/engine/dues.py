@@ -6,6 +6,22 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
+from benchkit.engine.task import Task
+from benchkit.load.base import ClosedArrival, OpenArrival
+
+Schedule = npt.NDArray[np.int64]
+"""Due moments of a block's messages, all producers together: ns from its start, ascending, shape (n,)."""
+
+
+def drawn(load: OpenArrival | ClosedArrival, task: Task) -> Schedule | ClosedArrival:
+    """What a producer runs: the schedule of an open load, a closed one as it is."""
+    if isinstance(load, ClosedArrival):
+        return load
+    return load.offsets_ns(task.warmup_s + task.duration_s, task.schedule_seed)
+
 
 class Dues(Protocol):
     """Due moments one after the other, ns of the stamps' clock."""

@@ -14,10 +14,10 @@ from bisect import bisect_left
 from collections import deque
 from typing import Any, Final
 
-from benchkit.engine.dues import Dues, Places, Scheduled
+from benchkit.engine.dues import Dues, Places, Schedule, Scheduled
 from benchkit.engine.feed import Prepared
 from benchkit.engine.pacing import SPIN_NS
-from benchkit.engine.producer import Producer, Schedule
+from benchkit.engine.producer import Producer
 from benchkit.flow.adapting import Limit
 from benchkit.flow.bucket import TokenBucket
 from benchkit.flow.options import FlowOptions

@@ -16,13 +16,14 @@ from typing import Any, TypeVar
 
 from benchkit.engine import counting, ends, oracle, paths, placement, profile_phases
 from benchkit.engine.dropping import DroppingWorker
+from benchkit.engine.dues import drawn
 from benchkit.engine.feed import Feed, Pool, Prepared, Stream, first_items, prepare
 from benchkit.engine.filling import Filling
 from benchkit.engine.flowing import FlowingProducer
 from benchkit.engine.foresee_chain import foresee_chain
 from benchkit.engine.forwarding import DroppingForwarding, Forwarding, Way, ways
 from benchkit.engine.in_place import InPlace
-from benchkit.engine.producer import Producer, drawn
+from benchkit.engine.producer import Producer
 from benchkit.engine.profile import Watch
 from benchkit.engine.slowing import slowed_coder, slowed_receiver, slowed_sender, slowed_stage
 from benchkit.engine.specs import specs

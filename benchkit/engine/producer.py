@@ -17,9 +17,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from benchkit.engine.counters import Counters
+from benchkit.engine.dues import Schedule
 from benchkit.engine.feed import Feed, Prepared
 from benchkit.engine.oracle import close_enough
 from benchkit.engine.pacing import NO_STAMP, SPIN_NS, sharpen_timers
@@ -27,7 +27,7 @@ from benchkit.engine.spending import Spending
 from benchkit.engine.task import Task
 from benchkit.engine.underway import quiet_s
 from benchkit.errors import MessageError, Rejected
-from benchkit.load.base import ClosedArrival, OpenArrival
+from benchkit.load.base import ClosedArrival
 from benchkit.load.share import share
 from benchkit.tensors.codecs.base import Coder
 from benchkit.tensors.wire import (
@@ -47,17 +47,6 @@ _LEAD_NS = 2_000_000
 _SLICE_S = 0.02
 """How long one `send` may wait for room before replies are looked at again."""
 _MAX_KEPT_REPLIES = 256
-
-
-Schedule = npt.NDArray[np.int64]
-"""Due moments of a block's messages, all producers together: ns from its start, ascending, shape (n,)."""
-
-
-def drawn(load: OpenArrival | ClosedArrival, task: Task) -> Schedule | ClosedArrival:
-    """What a producer runs: the schedule of an open load, a closed one as it is."""
-    if isinstance(load, ClosedArrival):
-        return load
-    return load.offsets_ns(task.warmup_s + task.duration_s, task.schedule_seed)
 
 
 class Producer:

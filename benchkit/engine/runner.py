@@ -7,18 +7,17 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from benchkit.alerts.alerting import Alerting
 from benchkit.analysis.hops import messages_of
 from benchkit.analysis.whatif.figures import unloaded_ns
-from benchkit.engine import chain, fan_in, floors, placement
+from benchkit.engine import chain, fan_in, floors, heading, placement
 from benchkit.engine.alerted.live import Live, Watched
 from benchkit.engine.block import run_block
 from benchkit.engine.canary import Canary, Look
 from benchkit.engine.crew import Crew, crew
-from benchkit.engine.describing import describe, plugins_of
+from benchkit.engine.describing import describe
 from benchkit.engine.faulted import lane
 from benchkit.engine.garbage import Collecting
 from benchkit.engine.holdings import Holdings
@@ -28,18 +27,16 @@ from benchkit.engine.search import Searches, Turn
 from benchkit.engine.site import Site
 from benchkit.engine.underway import Place, Watching
 from benchkit.engine.whatif import Tools, Trials
-from benchkit.engine.work import describe as describe_error
-from benchkit.errors import BenchkitError, PartyError, StorageError, UsageError
+from benchkit.errors import BenchkitError, PartyError, UsageError
 from benchkit.hiding import hide
 from benchkit.records.environment import environment
 from benchkit.records.faults import Trial
 from benchkit.records.operations import Operations
 from benchkit.records.recording import Recording
-from benchkit.records.run import Block, Cell, Failure, Resumption, Run
+from benchkit.records.run import Block, Cell, Failure, Run
 from benchkit.records.samples import Samples
 from benchkit.records.seen import Holding
 from benchkit.runtime.folders import run_folder
-from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan, PlannedCell
 from benchkit.transports.base import Address
 
@@ -88,7 +85,7 @@ class Runner:
         self._watch = watch
         self._profile = profile
         self._recording = recording or Recording()
-        self._header = _taken_up(before, self._recording) if before else _fresh(plan)
+        self._header = heading.taken_up(before, self._recording) if before else heading.fresh(plan)
         known = {cell.id: cell for cell in self._header.cells}
         self._records: dict[int, Cell] = {
             index: known[cell.id] for index, cell in enumerate(plan.cells) if cell.id in known
@@ -120,9 +117,9 @@ class Runner:
             # Whatever it is, it does not undo what was measured before.
             if not self._recording.rows:
                 if isinstance(error, OSError):
-                    raise _refused(error) from error
+                    raise heading.refused(error) from error
                 raise
-            self._failures.append(_failure("runner", error))
+            self._failures.append(heading.failure("runner", error))
         if self._live is not None:
             self._live.close()
         self._header.environment = environment()
@@ -137,7 +134,7 @@ class Runner:
         now = time.monotonic()
         header = self._header
         header.duration_s = self._spent_before_s + now - self._began_s
-        header.written_utc = _utc()
+        header.written_utc = heading.utc()
         header.cells = [self._records[index] for index in sorted(self._records)]
         header.alerts = self.alerts()
         return header
@@ -249,7 +246,7 @@ class Runner:
         alerts = None if self._live is None else self._live.alerting
         left, errors = lane.run(self._plan, site, before.all if before else (), keep, tell, alerts)
         self._header.not_faulted = tuple(left)
-        self._failures += [_failure("faults", error) for error in errors]
+        self._failures += [heading.failure("faults", error) for error in errors]
 
     def _tell(self, doing: str, done: int, total: int) -> None:
         self._watch(Progress(doing, done, total))
@@ -331,7 +328,7 @@ class Runner:
             self._give_up(index, error)
             return None
         except OSError as error:
-            self._give_up(index, _refused(error))
+            self._give_up(index, heading.refused(error))
             return None
         # Every block gets a fresh transport: what is left inside one must not reach the next, and only one
         # cell at a time takes shared memory.
@@ -373,7 +370,7 @@ class Runner:
         try:
             ready.close()
         except BenchkitError as error:
-            self._failures.append(_failure(ready.cell.id, error))
+            self._failures.append(heading.failure(ready.cell.id, error))
 
     def _attach(self, name: str, content: bytes) -> bool:
         return self._recording.attach(self.header(), name, content)
@@ -385,7 +382,7 @@ class Runner:
         if self._live is not None and isinstance(error, PartyError):
             self._live.died(ready.cell.id, error.where)
         if ready.kept:
-            self._failures.append(_failure(ready.cell.id, error))
+            self._failures.append(heading.failure(ready.cell.id, error))
         else:
             del self._ready[index]
             self._skip(index, error)
@@ -394,59 +391,7 @@ class Runner:
         record = self._records[index]
         # What was measured of it before the runner died stays.
         if record.id not in self._recording.rows:
-            self._records[index] = replace(record, skipped=_told(error), skipped_remedy=hide(error.remedy))
-        self._failures.append(_failure(record.id, error))
-
-
-def _utc() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _fresh(plan: Plan) -> Run:
-    return Run(
-        started_utc=_utc(),
-        duration_s=0.0,
-        seed=plan.seed,
-        quick=plan.quick,
-        scenario=dict(plan.resolved),
-        environment=environment(),
-        floor=None,
-        placement={},
-        slo=plan.slo,
-        budgets=plan.budgets,
-        seeds={
-            stream.name.lower(): seed_for(plan.seed, stream)
-            for stream in (Stream.ORDER, Stream.PAYLOAD, Stream.STAGE, Stream.LINK)
-        },
-        plugins=plugins_of(plan.cells),
-    )
-
-
-def _taken_up(before: Run, recording: Recording) -> Run:
-    """The header of a run whose runner died; the blocks from here on come after a new start of all parties."""
-    now = environment()
-    changed = now.get("fingerprint") != before.environment.get("fingerprint")
-    again = Resumption(recording.next_block, before.written_utc, _utc(), changed)
-    return replace(
-        before, interrupted=False, environment=now, resumed=[*before.resumed, again], blocks=[], samples={}
-    )
-
-
-def _told(error: BenchkitError) -> str:
-    return hide(f"{error.where}: {error.what}" if error.where else error.what)
-
-
-def _refused(error: OSError) -> BenchkitError:
-    """The system's refusals (no space, no more files or processes) in the words of the others."""
-    return StorageError(
-        f"the system refused: {error.strerror or error}",
-        where=str(error.filename or ""),
-        remedy="free some space, or raise the limits that `ulimit -a` shows",
-    )
-
-
-def _failure(where: str, error: Exception) -> Failure:
-    told = describe_error(error)
-    what = f"{told['where']}: {told['what']}" if told["where"] else told["what"]
-    notes = hide("\n".join(getattr(error, "__notes__", [])))
-    return Failure(where, told["type"], what, told["remedy"], notes or told["traceback"])
+            self._records[index] = replace(
+                record, skipped=heading.told(error), skipped_remedy=hide(error.remedy)
+            )
+        self._failures.append(heading.failure(record.id, error))

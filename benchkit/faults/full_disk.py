@@ -18,6 +18,11 @@ _PATIENCE_S: Final = 2.0
 _UNCONFIRMED: Final = 3
 """More of them than may be under way to a broker that has room."""
 _NOTED: Final = ("REJECTED", "BROKEN", "UNSENT")
+_STILL_S: Final = 0.1
+"""A broker that has messages for an idle worker and hands out none of them for so long is stuck."""
+
+
+_Seen = tuple[int, int, int, int]
 
 
 class FullDisk(Fault):
@@ -53,14 +58,17 @@ class FullDisk(Fault):
         before = _seen(scene)
         filler = Filler(folder)
         scene.undo.callback(filler.empty)
-        scene.memory[self] = [filler, before, None]
+        scene.memory[self] = [filler, before, None, 0]
 
     def heal(self, scene: Scene) -> None:
         """Make room; then the broker must come back, by itself or by being started anew."""
         kept = scene.memory.get(self)
         if kept is None or kept[2] is not None:
             return
-        kept[2] = _seen(scene)
+        after = _seen(scene)
+        if not _who(kept[1], after):
+            kept[3], after = stuck(scene), _seen(scene)
+        kept[2] = after
         kept[0].empty()
         before = scene.count("RECEIVED")
         if not scene.pids("broker"):
@@ -78,22 +86,44 @@ class FullDisk(Fault):
         kept = scene.memory.get(self)
         if kept is None or kept[2] is None:
             return ""
-        noted, sent, unconfirmed = (now - then for now, then in zip(kept[2], kept[1], strict=True))
-        if noted:
-            who = f"{noted} times a party was refused or lost its broker"
-        elif not sent:
-            who = "nothing could be sent"
-        elif unconfirmed >= _UNCONFIRMED:
-            who = f"nobody confirmed {unconfirmed} of the messages that were sent"
-        else:
-            return ""
-        return f"{show_bytes(kept[0].nbytes)} were written until ENOSPC; meanwhile {who}"
+        who = _who(kept[1], kept[2])
+        if not who and kept[3]:
+            who = f"{kept[3]} messages waited and no worker was given one"
+        return f"{show_bytes(kept[0].nbytes)} were written until ENOSPC; meanwhile {who}" if who else ""
 
 
-def _seen(scene: Scene) -> tuple[int, int, int]:
-    """What parties noticed, what was sent, and how much of that nobody has confirmed."""
-    sent = scene.count("SENT")
-    return scene.count(*_NOTED), sent, sent - scene.count("CONFIRMED")
+def _who(before: _Seen, after: _Seen) -> str:
+    """Who noticed, by what parties did themselves."""
+    noted, sent, unconfirmed, _ = (now - then for now, then in zip(after, before, strict=True))
+    if noted:
+        return f"{noted} times a party was refused or lost its broker"
+    if not sent and after[3]:
+        return "nothing could be sent"
+    if unconfirmed >= _UNCONFIRMED:
+        return f"nobody confirmed {unconfirmed} of the messages that were sent"
+    return ""
+
+
+def stuck(scene: Scene) -> int:
+    """Messages that wait in a broker which neither takes nor gives any while no worker has one; 0 where it serves.
+
+    A producer that found its queue full says nothing: it waits. So this is looked for where nobody was refused.
+    """
+
+    def moved() -> int:
+        return scene.count("SENT", "CONFIRMED", "RECEIVED", "ACKED", *_NOTED)
+
+    before = moved()
+    if scene.wait(_STILL_S, lambda: moved() > before) or scene.count("RECEIVED") != scene.count("ACKED"):
+        return 0
+    return max(0, scene.count("SENT") - scene.count("RECEIVED"))
+
+
+def _seen(scene: Scene) -> _Seen:
+    """What parties noticed, what was sent, how much of that nobody has confirmed, and what could not be sent so far."""
+    noted, sent = scene.count(*_NOTED), scene.count("SENT")
+    held = scene.count("TAKEN") - sent - scene.count("UNSENT", "REJECTED")
+    return noted, sent, sent - scene.count("CONFIRMED"), max(0, held)
 
 
 def _all_ready(scene: Scene) -> bool:

@@ -13,7 +13,6 @@ The folder is locked while its runner lives. Where the disk refuses, blocks are 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -25,7 +24,7 @@ from typing import IO, Any, Final
 
 import numpy as np
 
-from benchkit.errors import RecordError, StorageError, UsageError
+from benchkit.errors import StorageError, UsageError
 from benchkit.records import faults, opening, reading, writing
 from benchkit.records.faults import Trial, Trials
 from benchkit.records.names import PARTIAL, run_name, sample_file
@@ -33,6 +32,7 @@ from benchkit.records.operations import Operations
 from benchkit.records.plain import storable
 from benchkit.records.run import Block, Run
 from benchkit.records.samples import SAMPLE, Samples, next_seq
+from benchkit.records.unfinished import locked, no_links
 
 CHECKPOINT_S: Final = 60.0
 _HELD_BYTES: Final = 256 << 20
@@ -77,12 +77,12 @@ class Recording:
         Raises UsageError when its runner still lives, RecordError when it cannot be read.
         """
         self = cls(path.parent, checkpoint_s=checkpoint_s)
-        lock = _locked(path)
+        lock = locked(path)
         if lock is None:
             raise UsageError("its runner still lives", where=str(path), remedy="wait for its end")
         self._lock = lock
         try:
-            _no_links(path)
+            no_links(path)
             record = reading.record(path)
             header = record.run()
             last = {block.cell: block for block in record.blocks(path)}
@@ -159,7 +159,7 @@ class Recording:
             return False
         file = self._folder(run) / name
         file.parent.mkdir(exist_ok=True)
-        _no_links(file.parent)
+        no_links(file.parent)
         with opening.made(file) as opened:
             opened.write(content)
         return True
@@ -245,7 +245,7 @@ class Recording:
         path = root / f".{name}{PARTIAL}"
         path.mkdir(mode=0o700)
         self.path = path  # known from here on, so that a failure below can take it down
-        self._lock = _locked(path)
+        self._lock = locked(path)
         (path / "samples").mkdir()
         (path / "blocks.jsonl").touch()
         writing.write_json(path / "asked.json", storable(self.asked))
@@ -351,38 +351,6 @@ def _head_bytes() -> int:
 
 
 _HEAD_BYTES: Final = _head_bytes()
-
-
-def _locked(path: Path) -> int | None:
-    """A handle that holds the folder's lock, None where another process has it; raises OSError."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        return None
-    return handle
-
-
-def unfinished(out: Path) -> list[Path]:
-    """Partial folders under `out` whose runner is gone and that can be resumed, the latest last."""
-    found = []
-    for record in out.glob(f".*{PARTIAL}/record.json"):
-        if record.parent.is_symlink():
-            continue
-        with suppress(OSError):
-            handle = _locked(record.parent)
-            if handle is not None:
-                os.close(handle)
-                found.append((record.stat().st_mtime_ns, record.parent))
-    return [path for _, path in sorted(found)]
-
-
-def _no_links(folder: Path) -> None:
-    """Nothing in a folder that is written on leads out of it; raises RecordError."""
-    for path in (folder, *folder.rglob("*")):
-        if path.is_symlink():
-            raise RecordError("a link where a run is written", where=str(path), remedy="remove the link")
 
 
 def save(run: Run, document: dict[str, Any], out: Path) -> Path:

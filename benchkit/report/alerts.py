@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 from benchkit.analysis.alerting import times_s
 from benchkit.report.excerpt import excerpt
@@ -14,6 +14,8 @@ from benchkit.units import show_us
 from benchkit.words import retold, say
 
 Entry = Mapping[str, Any]
+_UNSEEN: Final = "it is observed no more"
+"""As benchkit.alerts.notice says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ def claims(document: Entry) -> Iterator[str]:
     if not firing:
         yield say("No rule had anything to tell.")
         return
-    yield say("{count} told, {rules}.", count=firing, rules=_by_rule(found))
+    yield say("Alerts that began to fire: {count} ({rules}).", count=firing, rules=_by_rule(found))
     if times := times_s(found):
         yield say(
             "Time to alert: {median} in the middle, {longest} at the most, over {count}.",
@@ -76,7 +78,7 @@ def _table(found: Any) -> Table:
 def _row(each: Entry) -> tuple[Value, ...]:
     took = each["to_alert_s"] if each["after_injection_s"] is None else each["after_injection_s"]
     firing = each["state"] == "firing"
-    state = say("still firing") if each["repeat"] else say("firing") if firing else say("resolved")
+    state = say("still firing") if each["repeat"] else say("firing") if firing else _over(each)
     return (
         Value(excerpt(each["rule"], 60)),
         Value(state),
@@ -85,6 +87,11 @@ def _row(each: Entry) -> tuple[Value, ...]:
         Value(_seconds(took) if firing and took is not None else "-", number=True),
         Value(_deliveries(each)),
     )
+
+
+def _over(each: Entry) -> str:
+    """Whoever was killed is not well because the run ended with it."""
+    return say("ended") if each["summary"] == _UNSEEN else say("resolved")
 
 
 def _deliveries(each: Entry) -> str:

@@ -5,8 +5,10 @@ Rows stand by fault, and inside a fault by what is declared: nothing here is an 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from benchkit.report.excerpt import excerpt, short
@@ -16,6 +18,7 @@ from benchkit.words import named, say
 
 Entry = Mapping[str, Any]
 _MOST_REASONS: Final = 20
+_FIGURES: Final = re.compile(r"\d+(\.\d+)?")
 _MOST_CLAIMS: Final = 12
 
 
@@ -114,6 +117,8 @@ def typical(repeated: Entry) -> str:
     if not repeated["n"]:
         return "-"
     if repeated["median_s"] is None:
+        if repeated["never"] == repeated["n"]:
+            return say("never")
         return say("never ({never} of {n})", never=repeated["never"], n=repeated["n"])
     never = say(", {never} never", never=repeated["never"]) if repeated["never"] else ""
     return f"{seconds(repeated['median_s'])}{never}"
@@ -246,13 +251,29 @@ def _drain(each: Entry) -> str:
 
 def reasons(found: Entry) -> list[tuple[str, str, str, list[Entry]]]:
     """Code, message and remedy of what speaks against trials, with the trials; what makes them invalid first."""
-    together: dict[tuple[bool, str, str, str], list[Entry]] = {}
+    together: dict[tuple[bool, str, str, str], list[tuple[Entry, str]]] = {}
     for trial in found["trials"]:
         for each in trial["reasons"]:
-            key = (each["severity"] != "invalid", each["code"], each["message"], each["remedy"])
-            together.setdefault(key, []).append(trial)
+            # The same but for its figures is the same.
+            key = (
+                each["severity"] != "invalid",
+                each["code"],
+                _FIGURES.sub("", each["message"]),
+                each["remedy"],
+            )
+            together.setdefault(key, []).append((trial, each["message"]))
     ordered = sorted(together.items(), key=lambda item: item[0][0])
-    return [(code, message, remedy, trials) for (_, code, message, remedy), trials in ordered][:_MOST_REASONS]
+    return [
+        (code, _first(told), remedy, [trial for trial, _ in told]) for (_, code, _, remedy), told in ordered
+    ][:_MOST_REASONS]
+
+
+def _first(told: Sequence[tuple[Entry, str]]) -> str:
+    """The message, which is that of the first where they differ in their figures."""
+    messages = [message for _, message in told]
+    if len(set(messages)) == 1:
+        return messages[0]
+    return say("{message} (the first of them)", message=messages[0])
 
 
 def trials_named(trials: Sequence[Entry]) -> str:
@@ -274,15 +295,20 @@ def _not_valid(found: Entry) -> Table | None:
     return _table(say("What speaks against trials"), columns, values, words=4)
 
 
-def left_out(found: Entry) -> list[tuple[str, str, str]]:
-    """What could not be done, why, and to which cells, each reason once."""
-    together: dict[tuple[str, str], list[str]] = {}
+def left_out(found: Entry, names: Mapping[str, str] = MappingProxyType({})) -> list[tuple[str, str, str]]:
+    """What could not be done, why, and to which cells (by `names`, where there is one), each reason once."""
+    cells_of: dict[tuple[str, str], list[str]] = {}
     for each in found.get("left_out", ()):
-        together.setdefault((each["fault"] or say("any fault"), each["why"]), []).append(each["cell"])
-    return [
-        (excerpt(fault, 60), excerpt(why, 200), excerpt(", ".join(dict.fromkeys(cells)), 200))
-        for (fault, why), cells in together.items()
-    ]
+        own = cells_of.setdefault((each["why"], each["fault"] or say("any fault")), [])
+        own.append(names.get(each["cell"], each["cell"]))
+    together: dict[tuple[str, str], list[str]] = {}
+    for (why, fault), cells in cells_of.items():
+        together.setdefault((why, _listed(cells)), []).append(fault)
+    return [(_listed(faults), excerpt(why, 200), cells) for (why, cells), faults in together.items()]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return excerpt(", ".join(excerpt(name, 60) for name in dict.fromkeys(names)), 200)
 
 
 def _left_out(found: Entry) -> Table | None:

@@ -212,7 +212,8 @@ def _footnotes(document: Entry, width: int) -> Pieces:
     for cell in document["cells"]:
         if cell["guarantee"]["delivery"] == "unknown":
             continue
-        kind = f"{cell['guarantee']['delivery']}, held in {durability(cell['guarantee'])}"
+        where = "on" if cell["guarantee"]["durability"] == "disk" else "in"
+        kind = f"{cell['guarantee']['delivery']}, held {where} {durability(cell['guarantee'])}"
         kinds.setdefault(kind, []).append(cell["transport"])
     if kinds and width < _WIDE:
         each = "; ".join(f"{', '.join(dict.fromkeys(names))}: {kind}" for kind, names in kinds.items())

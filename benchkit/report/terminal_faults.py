@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from benchkit.analysis.recovery.matrix import over_moments
+from benchkit.report.excerpt import excerpt
 from benchkit.report.faults import (
     Outcome,
     alike_words,
@@ -40,46 +41,76 @@ def fault_parts(document: Entry) -> Iterator[RenderableType]:
     found = document.get("faults")
     if not found:
         return
-    rows = over_moments(found["matrix"])
     yield text("")
     yield text("What faults did, and what each guarantee kept", "bold")
-    yield _table(rows)
+    for title, rows in _groups(document["cells"], over_moments(found["matrix"])):
+        if title:
+            yield text(title)
+        yield _table(rows)
+        yield text("")
     yield _lines("-", [f"declares - {'; '.join(alike_words(found))}", _COLUMNS, *found["notes"]], "dim")
     yield text("")
     yield _lines("*", list(claims(found)))
     for code, message, remedy, trials in reasons(found):
         yield _lines("!", [f"{trials_named(trials)}: {message} [{code}]; {remedy}"])
-    for fault, why, cells in left_out(found):
+    names = {each["id"]: _row(each["labels"]) for each in document["cells"]}
+    for fault, why, cells in left_out(found, names):
         yield _lines("-", [f"{fault} could not be done to {cells}: {why}"], "dim")
 
 
+_NAMES: Final = 20
 _COLUMNS: Final = (
-    "noticed, steady: median time from the injection over n trials; twice: deliveries too many; lost n/m: m were under "
-    "way while the fault was on; ?: unknown"
+    "noticed, steady: median time from the injection over n trials, never: not while it was watched; twice: "
+    "deliveries too many; lost n/m: m were under way while the fault was on; ?: unknown"
 )
 
 
-def _table(rows: Sequence[Entry]) -> Table:
+def _groups(
+    cells: Sequence[Entry], entries: Sequence[Entry]
+) -> Iterator[tuple[str, list[tuple[str, Entry]]]]:
+    """A title for cells under the same load and their names with what became of them; no title where all are alike."""
+    labels = {each["id"]: each["labels"] for each in cells}
+    together: dict[str, list[Entry]] = {each["group"]: [] for each in labels.values()}
+    for each in entries:
+        title = labels[each["cell"]]["group"] if each["cell"] in labels else ""
+        together.setdefault(title, []).append(each)
+    used = {title: own for title, own in together.items() if own}
+    for title, own in used.items():
+        names = {each["cell"]: cell_name(each, own) for each in own}
+        unlike = len({each["transport"] for each in own}) == len(names)
+        for cell in () if unlike else names.keys() & labels.keys():
+            names[cell] = _row(labels[cell])
+        yield title if len(used) > 1 else "", [(names[each["cell"]], each) for each in own]
+
+
+def _row(labels: Mapping[str, str]) -> str:
+    """A cell's name in its table; what its options are can be broken between two of them."""
+    return excerpt(labels["row"], 60).replace("/", ", ")
+
+
+def _table(rows: Sequence[tuple[str, Entry]]) -> Table:
+    """A line for each fault, and below it one for each cell: names have the room that figures leave."""
     from rich import box
+    from rich.padding import Padding
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=False, show_edge=False)
-    table.add_column("fault", overflow="fold", min_width=11)
-    table.add_column("cell", overflow="fold", min_width=12)
+    table.add_column("fault, cell", overflow="fold", min_width=_NAMES)
     table.add_column("", no_wrap=True)
     table.add_column("guarantee", no_wrap=True)
     for name in ("lost", "twice", "noticed", "steady", "n"):
-        # "never (3 of 10)" is rare and takes a second line.
+        # "900 ms, 3 never" is rare and takes a second line where there is no room.
         table.add_column(
             name, justify="right", no_wrap=name not in ("noticed", "steady"), min_width=len(name)
         )
     before = None
-    for each in rows:
+    for name, each in rows:
         found = outcome(each)
-        fault = "" if each["fault"] == before else each["fault"]
-        before = each["fault"]
+        if each["fault"] != before:
+            before = each["fault"]
+            table.add_row(text(excerpt(before, 60), "bold"))
         table.add_row(
-            text(fault), text(cell_name(each, rows)), text(letter(each)), text(_kept(found), _STYLES[found.code]),
+            Padding(text(name), (0, 0, 0, 2)), text(letter(each)), text(_kept(found), _STYLES[found.code]),
             text(lost_brief(each)), text(each["duplicated"] if each["valid"] else "-"),
             text(typical(each["detect_s"])), text(typical(each["mttr_s"])),
             text(each["trials"] if each["trials"] == each["valid"] else f"{each['valid']}/{each['trials']}"),

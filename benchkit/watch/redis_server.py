@@ -51,9 +51,9 @@ class Server:
         try:
             resp = connect(self._url)
         except BrokerError as error:
-            raise BrokerError(
-                error.what, where=error.where, remedy="start the server, or correct the URL"
-            ) from None
+            known = "user or password" in error.what
+            remedy = "correct them in the URL" if known else "start the server, or correct the URL"
+            raise BrokerError(error.what, where=error.where, remedy=remedy) from None
         # Servers before 7.2 do not know it.
         with suppress(Refused):
             resp.call("CLIENT", "NO-TOUCH", "ON")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from benchkit.errors import UsageError
+from benchkit.hiding import confided
 from benchkit.watch.base import Probe
 
 REDIS: Final = ("redis", "rediss", "unix")
@@ -37,28 +38,37 @@ class Wanted:
 
 def probes(targets: Sequence[str], wanted: Wanted) -> list[Probe]:
     """A probe for each target, nothing connected yet; raises UsageError, never with a URL's secrets."""
+    if wanted.management is not None:
+        wanted = replace(wanted, management=_confided(wanted.management, "--management"))
     found = [_probe(target, wanted) for target in targets]
     kinds = {type(probe).__name__ for probe in found}
-    for option, given, takers in (
-        ("--list", wanted.lists, {"Redis"}),
-        ("--stream", wanted.streams, {"Redis", "Nats"}),
-        ("--group", wanted.groups, {"Redis"}),
-        ("--queue", wanted.queues, {"Rabbitmq"}),
-        ("--management", wanted.management, {"Rabbitmq"}),
-        ("--consumer", wanted.consumers, {"Nats"}),
+    for option, given, takers, where in (
+        ("--list", wanted.lists, {"Redis"}, "a Redis"),
+        ("--stream", wanted.streams, {"Redis", "Nats"}, "a Redis or a NATS server"),
+        ("--group", wanted.groups, {"Redis"}, "a Redis"),
+        ("--queue", wanted.queues, {"Rabbitmq"}, "a RabbitMQ"),
+        ("--management", wanted.management, {"Rabbitmq"}, "a RabbitMQ"),
+        ("--consumer", wanted.consumers, {"Nats"}, "a NATS server"),
     ):
         if given and not kinds & takers:
-            raise UsageError(f"no target has one: it is for {' and '.join(sorted(takers))}", where=option)
+            raise UsageError(f"no target is {where}, which this is for", where=option)
     return found
 
 
 def _probe(written: str, wanted: Wanted) -> Probe:
     named = _NAMED.fullmatch(written)
     name, target = (named[1], named[2]) if named else ("", written)
-    probe = _made(target, wanted)
+    probe = _made(_confided(target, "TARGET"), wanted)
     if name:
         probe.pipeline = name
     return probe
+
+
+def _confided(written: str, where: str) -> str:
+    try:
+        return confided(written)
+    except ValueError as error:
+        raise UsageError(str(error), where=where, remedy="export NAME=..., and write env:NAME") from None
 
 
 def _made(target: str, wanted: Wanted) -> Probe:

@@ -123,3 +123,20 @@ def test_an_editor_completes_it() -> None:
     rules = section["anyOf"][1]["properties"]["rules"]["anyOf"][0]["anyOf"]
     assert set(rules[0]["enum"]) == ALL | {"threshold", "default"}
     assert {each["properties"]["rule"]["const"] for each in rules[1:]} == ALL | {"threshold"}
+
+
+def test_secrets_of_sinks_may_be_variables_of_the_environment(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("HOOK", "https://hooks.example/services/T0-hunter2-B0")
+    monkeypatch.setenv("SCRAPED", "hunter2-hunter2-hunter2")
+    text = "alerts: {sinks: [{sink: webhook, url: 'env:HOOK'}, {sink: prometheus, token: 'env:SCRAPED'}]}\n"
+    plan = load(tmp_path, text)
+    hook, endpoint = plan.alerts.sinks
+    assert hook.url.get_secret_value().endswith("T0-hunter2-B0")
+    assert endpoint.token.get_secret_value() == "hunter2-hunter2-hunter2"
+    assert "hunter2" not in repr(plan.resolved)
+    monkeypatch.setenv("SCRAPED", "short")
+    with pytest.raises(ScenarioError, match="token: expected at least 16"):
+        load(tmp_path, text)
+    monkeypatch.delenv("HOOK")
+    with pytest.raises(ScenarioError, match="the environment has no HOOK"):
+        load(tmp_path, text)

@@ -9,13 +9,17 @@ import time
 from dataclasses import replace
 
 import pytest
+from alert_cases import S, gone, seen
 from alert_servers import NOTICE, Told, serving, status
 from pydantic import ValidationError
 
+from benchkit.alerts import Evaluator
+from benchkit.alerts.rules.dead import Dead
 from benchkit.alerts.sinks.address import parse
 from benchkit.alerts.sinks.alertmanager import Alertmanager
 from benchkit.alerts.sinks.posting import PLACES
-from benchkit.alerts.sinks.webhook import Webhook
+from benchkit.alerts.sinks.terminal import line
+from benchkit.alerts.sinks.webhook import Webhook, slack
 
 SECRET = "T0000/B0000/geheimgeheim"  # noqa: S105  (a planted one)
 
@@ -46,6 +50,21 @@ def test_slack_is_sent_a_text_and_fields_and_the_moment_of_delivery_is_kept():
     assert delivered.error == ""
     assert delivered.at_ns >= before
     assert told.lines == []
+
+
+def test_what_nobody_looks_at_any_more_is_not_said_to_be_well():
+    """A run that ends with its killed worker, a queue that is gone: over, and no recovery."""
+    evaluator = Evaluator([Dead()])
+    (fires,) = evaluator.feed([seen(1, "up", 0.0, party="stage-0")], S)
+    (ended,) = evaluator.feed([gone(2, "up", party="stage-0")], 2 * S)
+    (_,) = evaluator.feed([seen(3, "up", 0.0, party="stage-0")], 3 * S)
+    (well,) = evaluator.feed([seen(4, "up", 1.0, party="stage-0")], 4 * S)
+    assert (ended.state, well.state) == ("resolved", "resolved")
+    assert [line(each).partition(":")[0] for each in (fires, ended, well)] == [
+        "ALERT dead", "ended dead", "resolved dead"
+    ]  # fmt: skip
+    colours = [slack(each, Told().around)["attachments"][0]["color"] for each in (fires, ended, well)]
+    assert colours == ["danger", "#808080", "good"]
 
 
 def test_slacks_own_marks_are_escaped_and_programs_get_every_field():

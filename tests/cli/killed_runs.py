@@ -40,7 +40,20 @@ LIVES: dict[str, dict[str, Any]] = {
     "link": {"transport": "http", "link": {"delay": "1ms"}},
     "kserve": {"transport": "kserve-http"},
     "pipeline": {"transport": "unix", "workers": 2, "producers": 2},
-}
+    "faulted": {
+        "transport": [{"kind": "redis-list", "socket": "tcp", "persistence": "aof-always"}, "shm"],
+        "faults": {
+            "warmup": "50ms", "before": "200ms", "after": "200ms", "spread": "50ms", "patience": "2s",
+            "inject": [
+                {"kind": "stop", "party": ["stage", "broker"], "lasting": "300ms"},
+                {"kind": "broker-restart", "lasting": "100ms"},
+                {"kind": "link-half-open", "lasting": "100ms"},
+                {"kind": "full-disk", "size": "8MB", "lasting": "100ms"},
+                {"kind": "full-shm", "size": "32MB", "lasting": "100ms"},
+            ],
+        },
+    },
+}  # fmt: skip
 """What runs consist of: every kind of process, socket and segment that a run starts."""
 SIGNALS = [signal.SIGKILL] * 6 + [signal.SIGTERM, signal.SIGINT]
 GONE_S = 15.0
@@ -55,9 +68,11 @@ _SAID = {
     "making messages": "readying",
     "measuring the machine's floors": "floors",
     "measuring": "first",
+    "preparing the faults": "faults",
+    "fault": "faults",
     "done": "writing",
 }
-REACHED = ("imports", *_SAID.values(), "measured", "named")
+REACHED = ("imports", *dict.fromkeys(_SAID.values()), "measured", "named")
 """How far a run came; `first`: its first block, with the start of its broker; `measured`: a block was kept before;
 `named`: it has its name, and is telling what it found."""
 
@@ -127,6 +142,7 @@ class Campaign:
         if not scenario.exists():
             small(self.folder, **FRAMES, **LIVES[life], name=life).rename(scenario)
         told = ["run", str(scenario), "--out", str(self.folder / "out"), "--checkpoint", "20ms"]
+        told += ["--faults"] if "faults" in LIVES[life] else []
         return [sys.executable, str(Path(__file__).with_name("killer.py")), *before, *told]
 
     def calibrate(self, life: str) -> tuple[float, int]:

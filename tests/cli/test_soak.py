@@ -18,8 +18,8 @@ from shell import Done, benchkit, environment, measure, small, start
 
 from benchkit.analysis.account import fates, open_blocks
 from benchkit.records import folder as records
-from benchkit.records.recording import unfinished
 from benchkit.records.samples import Status
+from benchkit.records.unfinished import unfinished
 
 SEEDS = int(os.environ.get("BENCHKIT_SOAK_KILLS", "5"))
 """BENCHKIT_SOAK_KILLS=50 kills as many soaks."""

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchkit.engine import flow_loop, producer
+from benchkit.engine.dues import drawn
 from benchkit.engine.fan_in import together
 from benchkit.engine.feed import Pool, prepare
 from benchkit.engine.flowing import FlowingProducer
 from benchkit.engine.join import join, producer_columns
-from benchkit.engine.producer import drawn
 from benchkit.engine.task import Task
 from benchkit.engine.traffic import traffic_of
 from benchkit.engine.worker import COLUMNS

@@ -7,10 +7,11 @@ import time
 import numpy as np
 import pytest
 
+from benchkit.engine.dues import drawn
 from benchkit.engine.feed import Pool, Stream, prepare
 from benchkit.engine.join import producer_columns
 from benchkit.engine.pacing import SPIN_NS
-from benchkit.engine.producer import Producer, drawn
+from benchkit.engine.producer import Producer
 from benchkit.engine.task import Task
 from benchkit.errors import BrokerError
 from benchkit.load.closed import Closed

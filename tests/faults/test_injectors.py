@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
 from small_trials import Lane, lane
 
+from benchkit.faults import full_disk
 from benchkit.faults.base import registry
 from benchkit.records.operations import Operations
 from benchkit.runtime.disk import why_no_disk
@@ -104,12 +106,50 @@ def test_a_broker_that_dies_of_its_full_disk_comes_back_with_all_that_it_confirm
 
 
 @needs_disk
-def test_a_broker_that_lives_on_a_full_disk_refuses(trials):
+def test_a_broker_that_lives_on_a_full_disk_refuses_or_stands_still(trials):
+    """Which of the two NATS does is a matter of what waits in it when the last byte is taken."""
     cell = {"kind": "nats", "storage": "file"}
     trial, rows = trials.trial(cell, {"kind": "full-disk", "size": "32MB", "lasting": 0.25})
     assert "until ENOSPC" in trial.proof, (trial.errors, trial.notes)
-    assert np.any(rows["rejected"] > 0)
+    stood = any(
+        words in trial.proof for words in ("no worker was given one", "nobody confirmed", "nothing could")
+    )
+    assert stood or np.any(rows["rejected"] > 0)
     assert lost(rows) == 0
+
+
+@dataclass
+class Counted:
+    """A scene of which nothing but the journals' counts is asked; `later` come while somebody waits."""
+
+    counts: dict[str, int]
+    later: dict[str, int] = field(default_factory=dict)
+
+    def count(self, *what: str) -> int:
+        return sum(self.counts.get(name, 0) for name in what)
+
+    def wait(self, seconds: float, until: Callable[[], bool]) -> bool:
+        self.counts |= self.later
+        return until()
+
+
+STANDING = {"SENT": 67, "CONFIRMED": 65, "RECEIVED": 59, "ACKED": 59}
+
+
+@pytest.mark.parametrize(
+    ("counts", "later", "found"),
+    [
+        (STANDING, {}, 8),
+        (STANDING, {"RECEIVED": 60, "ACKED": 60}, 0),
+        (STANDING, {"CONFIRMED": 66}, 0),
+        (STANDING, {"BROKEN": 1}, 0),
+        ({**STANDING, "RECEIVED": 60}, {}, 0),
+        ({"SENT": 59, "CONFIRMED": 59, "RECEIVED": 59, "ACKED": 59}, {}, 0),
+    ],
+    ids=["waits", "serves", "takes", "noticed", "a worker is busy", "nothing waits"],
+)
+def test_a_broker_that_hands_out_nothing_of_what_waits_is_evidence(counts, later, found):
+    assert full_disk.stuck(Counted(dict(counts), later)) == found
 
 
 REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [

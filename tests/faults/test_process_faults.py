@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from small_trials import Lane, lane
 
@@ -80,14 +81,19 @@ def test_an_idle_cell_has_nothing_to_lose(trials: Lane) -> None:
     assert trial.moment["found"] == "nothing under way"
 
 
+def paused_s(trial: Trial, stamps: npt.NDArray[np.int64]) -> float:
+    """The longest time without one that reaches into the fault's."""
+    moments = np.sort(stamps[stamps > 0])
+    before, after = moments[:-1], moments[1:]
+    reaches = (after > trial.injected_ns) & (before < trial.healed_ns)
+    return float((after - before)[reaches].max()) / 1e9
+
+
 def test_a_stopped_worker_does_nothing_until_it_may_go_on(trials: Lane) -> None:
     trial, rows = run(trials, STREAM, kind="stop", party="stage", moment="mid-message", lasting=0.4)
     assert "state T" in trial.proof
     assert trial.deaths == ()
-    within = (rows["finished"] > trial.injected_ns + 50_000_000) & (
-        rows["finished"] < trial.healed_ns - 5_000_000
-    )
-    assert not within.any()
+    assert paused_s(trial, rows["finished"]) >= 0.4
     assert worked_on_after(rows, trial.healed_ns)
     # Nobody tells of it but its heart.
     assert [each["how"] for each in trial.detections if each["by"] == "supervisor"] == ["heartbeat"]
@@ -116,9 +122,7 @@ def test_two_at_once(trials: Lane) -> None:
     trial, rows = run(trials, STREAM, kind="combined", faults=parts, lasting=0.2)
     assert "exit status -9" in trial.proof
     assert "state T" in trial.proof
-    assert not (
-        (rows["taken"] > trial.injected_ns + 100_000_000) & (rows["taken"] < trial.healed_ns - 5_000_000)
-    ).any()
+    assert paused_s(trial, rows["taken"]) >= 0.2
 
 
 def test_nothing_done_is_nothing_lost(trials: Lane) -> None:

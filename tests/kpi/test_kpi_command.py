@@ -91,6 +91,7 @@ def test_table_chart_and_csv(results: Path, tmp_path: Path) -> None:
     assert (tmp_path / "k.csv").read_text().startswith("release,figure,of,value,unit,n")
     assert (tmp_path / "k.svg").read_bytes().startswith(b"<?xml")
     assert "월" in command(results, "--by", "month", "--lang", "ko").output
+    assert " release " not in command(results, "--by", "month").output
 
 
 def test_wrong_use_has_a_remedy(results: Path, tmp_path: Path) -> None:

@@ -202,3 +202,15 @@ def test_the_chart_carries_every_run_and_every_recovery() -> None:
     assert sum("performance" in each for each in words) == 4
     assert chart.png().startswith(b"\x89PNG")
     assert team.team(kpi([])) is None
+
+
+def test_every_transport_that_recovered_is_named_beside_the_chart() -> None:
+    names = [f"t{at:02}" for at in range(20)]
+    rows = [{"transport": name, "held": True, "mttr_s": {"samples_s": [1.0]}} for name in names]
+    for shown, more in ((11, ""), (20, "and 3 more")):
+        own = {"trials": [{}], "matrix": rows[:shown]}
+        found = team.team(kpi([run(faults=own)]))
+        assert found is not None
+        written = {text.get_text() for axes in team.draw(found).axes for text in axes.texts}
+        assert set(names[: min(shown, 17)]) <= written
+        assert not more or more in written

@@ -19,9 +19,10 @@ from benchkit.errors import RecordError, StorageError, UsageError
 from benchkit.records import recording as module
 from benchkit.records import writing
 from benchkit.records.folder import load, save
-from benchkit.records.recording import Recording, unfinished
+from benchkit.records.recording import Recording
 from benchkit.records.run import Block, Run
 from benchkit.records.samples import SAMPLE, Samples
+from benchkit.records.unfinished import unfinished
 
 
 def measured(rounds: int = 6) -> tuple[Run, list[tuple[Block, Samples]]]:

@@ -27,10 +27,11 @@ from benchkit.report import compare, terminal
 from benchkit.report.charts.gallery import fault_charts
 from benchkit.report.exports import Figures
 from benchkit.report.exports.csv_table import export
-from benchkit.report.faults import faults, outcome
+from benchkit.report.faults import faults, left_out, outcome, reasons
 from benchkit.report.html import html
 from benchkit.report.markdown import markdown
 from benchkit.report.story import story
+from benchkit.report.terminal_faults import fault_parts
 
 DURABILITY = "Killing a process does not prove durability"
 
@@ -159,12 +160,82 @@ def test_the_terminal_s_table_fits_80_columns(found: dict[str, Any]) -> None:
     assert max(map(len, printed.splitlines())) <= 80
     part = printed[printed.index("What faults did") :]
     head = next(line for line in part.splitlines() if line.startswith("fault"))
-    assert head.split() == ["fault", "cell", "guarantee", "lost", "twice", "noticed", "steady", "n"]
-    row = next(line for line in part.splitlines() if line.startswith("kill broker"))
-    assert row.split()[2:5] == ["rabbitmq", "A", "broken"]
+    assert head.split() == ["fault,", "cell", "guarantee", "lost", "twice", "noticed", "steady", "n"]
+    # A line for the fault, below it one line for each cell with nothing broken in the middle.
+    after = part[part.index("\nkill broker") :].splitlines()[2:]
+    names = [line.split()[0] for line in after[: len(CELLS)]]
+    assert sorted(names) == sorted(transport for transport, _ in CELLS.values())
+    row = next(line for line in after if line.startswith("  rabbitmq"))
+    assert row.split()[1:4] == ["A", "broken", "4"]
     assert DURABILITY in part
     assert "A: at-least-once, disk (confirms)" in part
     assert "[fault-did-not-bite]" in part
+
+
+def test_cells_of_unlike_loads_have_tables_of_their_own_and_their_rows_names(found: dict[str, Any]) -> None:
+    several = json.loads(json.dumps(found))
+    labels = [
+        {"group": "camera at 20/s", "row": "redis-list raw"},
+        {"group": "camera at 20/s", "row": "redis-list json-base64"},
+        {"group": "camera at 600/s", "row": "redis-list raw"},
+        {"group": "camera at 600/s", "row": "redis-list (socket=unix/persistence=aof-everysec)"},
+    ]
+    ids = [f"redis-list/raw/camera-1920x1080/{at}-per-s" for at in range(4)]
+    several["cells"] = [
+        {**several["cells"][0], "id": cell, "labels": own} for cell, own in zip(ids, labels, strict=True)
+    ]
+    known = dict(zip(CELLS, ids, strict=True))
+    for each in several["faults"]["matrix"]:
+        each["cell"], each["transport"] = known[each["cell"]], "redis-list"
+    printed = "".join(f"{shown(piece)}\n" for piece in fault_parts(several))
+    assert max(map(len, printed.splitlines())) <= 80
+    lines = [line.rstrip() for line in printed.splitlines()]
+    assert [line for line in lines if line.startswith("camera at")] == ["camera at 20/s", "camera at 600/s"]
+    assert "redis-list/raw/camera" not in printed[: printed.index("- declares")]
+    assert sum(line.startswith("  redis-list json-base64 ") for line in lines) == len(FAULTS)
+    assert sum("persistence=aof-everysec)" in line for line in lines) == len(FAULTS)
+
+
+def test_what_differs_in_its_figures_alone_is_told_once(found: dict[str, Any]) -> None:
+    several = json.loads(json.dumps(found))
+    for at, trial in enumerate(several["faults"]["trials"]):
+        reason = {
+            "severity": "note",
+            "code": "watched-too-short",
+            "message": f"not within {at}.5 s",
+            "remedy": "x",
+        }
+        trial["reasons"] = [] if trial["control"] else [reason]
+    (told,) = reasons(several["faults"])
+    assert told[1] == "not within 1.5 s (the first of them)"
+    assert len(told[3]) == sum(not trial["control"] for trial in several["faults"]["trials"])
+
+
+def test_what_could_not_be_done_is_told_once_for_each_reason() -> None:
+    why = "http has no broker"
+    left = [
+        {"cell": cell, "fault": fault, "why": why}
+        for cell in ("a", "b")
+        for fault in ("kill broker", "stop broker")
+    ]
+    left.append({"cell": "a", "fault": "broker-oom", "why": why})
+    assert left_out({"left_out": left}, {"a": "http raw"}) == [
+        ("kill broker, stop broker", why, "http raw, b"),
+        ("broker-oom", why, "http raw"),
+    ]
+
+
+def test_a_cell_that_cannot_hold_its_load_is_told_so() -> None:
+    run = dam()
+    calm, one = control(before_s=0.3, after_s=0.1), simulated([(0.0, 0.1)], before_s=0.3, after_s=0.1)
+    rows = [calm.operations.copy(), one.operations.copy()]
+    for each in rows:
+        each["taken"] += (each["taken"] - each["taken"].min()) * 9
+    short = [replace(each.trial, number=at, window_s=0.2) for at, each in enumerate((calm, one))]
+    run.faults = kept.Trials(tuple(short), lambda trial: rows[trial.number])
+    told = document(run)["faults"]["trials"][1]["reasons"]
+    assert "cannot-hold-load" in {each["code"] for each in told}
+    assert "no-band" not in {each["code"] for each in told}
 
 
 def test_page_and_record_say_what_was_broken_and_what_killing_does_not_prove(

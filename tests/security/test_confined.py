@@ -18,7 +18,8 @@ from benchkit.engine.describing import plugins_of
 from benchkit.errors import BenchkitError, RecordError, UsageError
 from benchkit.records import baseline, folder, opening, writing
 from benchkit.records.names import PARTIAL
-from benchkit.records.recording import Recording, unfinished
+from benchkit.records.recording import Recording
+from benchkit.records.unfinished import unfinished
 from benchkit.report.write import _is_within
 from benchkit.scenario import load
 from benchkit.sources.images import Images

@@ -132,7 +132,8 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Left]:
             "transport": transports, "stage": {"kind": "python", "target": "stage:run", "path": "."},
             "load": {"arrival": "constant", "rate": "100/s"},
             "blocks": {"rounds": 1, "duration": "100ms", "warmup": "10ms", "warmup_max": "10ms", "drain": "500ms"},
-            "alerts": {"rules": {"rule": "threshold", "metric": "benchkit_up", "above": 0.5}, "sinks": [
+            "alerts": {"rules": [{"rule": "loss"}, {"rule": "threshold", "metric": "benchkit_up", "above": 0.5}],
+                       "sinks": [
                 "terminal",
                 {"sink": "webhook", "url": f"http://me:{IN_URL}@{web[7:]}/{HOOK}"},
                 {"sink": "webhook", "form": "plain", "url": f"{web}/moved/{HOOK}"},

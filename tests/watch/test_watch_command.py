@@ -91,6 +91,25 @@ def test_without_a_terminal_lines_are_printed_and_a_quiet_watch_ends_well(url):
     assert url.partition("@")[0].rpartition(":")[2] not in line
 
 
+def test_urls_of_the_environment_are_used_and_shown_nowhere(url, tmp_path, monkeypatch):
+    """`env:NAME` for a target, an option and a sink of a rules file: no password among the processes' words."""
+    monkeypatch.setenv("CAMERAS", url)
+    monkeypatch.setenv("HOOK", "http://127.0.0.1:1/services/T0-hunter2-B0")
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(
+        "rules: [{rule: threshold, name: deep, metric: benchkit_queue_depth, above: 2}]\n"
+        "sinks: [terminal, {sink: webhook, url: 'env:HOOK', attempts: 1}]\n"
+    )
+    done = run(
+        "cameras=env:CAMERAS", "--list", "frames", "--for", "0s", "--rules", rules, "--alertmanager", "env:HOOK"
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "cameras frames: depth 3, " in done.stdout
+    assert "alerts do not reach webhook at http://127.0.0.1:1/***" in done.stdout
+    assert "hunter2" not in done.stdout + done.stderr
+    assert url.partition("@")[0].rpartition(":")[2] not in done.stdout + done.stderr
+
+
 def test_ctrl_c_ends_it_well(tmp_path):
     with subprocess.Popen(
         command(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
@@ -117,8 +136,11 @@ def test_ctrl_c_ends_it_well(tmp_path):
         ((f"nats://u:{SECRET}@h",), 2, "which stream?"),
         ((f"kafka://u:{SECRET}@h", "--list", "x"), 2, "no target that can be watched"),
         ((f"redis://u:{SECRET}/x@h", "--list", "x"), 2, "not a Redis URL"),
+        (("env:NOWHERE_SET", "--list", "x"), 2, "the environment has no NOWHERE_SET"),
+        ((f"env:redis://:{SECRET}@h", "--list", "x"), 2, "the name of a variable"),
+        ((".", "--webhook", "env:NOWHERE_SET"), 2, "url: the environment has no NOWHERE_SET"),
         ((), 2, "nothing to watch"),
-        ((".", "--queue", "x"), 2, "--queue: no target has one"),
+        ((".", "--queue", "x"), 2, "--queue: no target is a RabbitMQ"),
         ((".", "."), 2, "given twice"),
         ((".", "--every", "1ms"), 2, "more often"),
         ((".", "--for", "soon"), 2, "not a duration"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+
+from benchkit.hiding import confided
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +70,11 @@ def _checked(url: SecretStr) -> SecretStr:
     return url
 
 
-Url = Annotated[SecretStr, AfterValidator(_checked)]
-"""An address whose path may be a password: it is shown nowhere."""
+def _confided(written: Any) -> Any:
+    return confided(written) if isinstance(written, str) else written
+
+
+CONFIDED = BeforeValidator(_confided)
+"""Of `env:NAME` a value is what that variable of the environment holds."""
+Url = Annotated[SecretStr, CONFIDED, AfterValidator(_checked)]
+"""An address whose path may be a password."""

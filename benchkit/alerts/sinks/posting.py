@@ -37,7 +37,7 @@ _LONGEST_WAIT_S: Final = 30.0
 class PostingOptions(SinkOptions):
     """What every sink that sends by HTTP can be told."""
 
-    url: Url
+    url: Url = Field(description="env:NAME: what that variable of the environment holds")
     timeout: Positive = Field(5.0, description="of one attempt, from connecting to the answer")
     attempts: int = Field(5, ge=1, le=20, description="how often one notice is sent at the most")
     backoff: Positive = Field(0.5, description="the longest wait after the first attempt; doubled each time")

@@ -11,13 +11,14 @@ import socketserver
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, ClassVar, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from pydantic import Field, SecretStr, model_validator
 
 from benchkit.alerts.notice import Delivered, Notice
 from benchkit.alerts.observation import METRICS, Key, Labels, Observation, key_of
+from benchkit.alerts.sinks.address import CONFIDED
 from benchkit.alerts.sinks.base import Around, Sink, SinkOptions
 from benchkit.errors import UsageError
 
@@ -38,8 +39,9 @@ class Prometheus(SinkOptions):
 
     port: int = Field(9464, ge=0, le=65535, description="0: any free one, which is then told")
     address: str = Field("127.0.0.1", description="of this machine; others than loopback need a token")
-    token: SecretStr | None = Field(
-        None, min_length=16, description="what a scraper must give as `Authorization: Bearer ...`"
+    token: Annotated[SecretStr, Field(min_length=16), CONFIDED] | None = Field(
+        None,
+        description="what a scraper must give as `Authorization: Bearer ...`; env:NAME: of the environment",
     )
 
     @model_validator(mode="after")

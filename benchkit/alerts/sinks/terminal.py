@@ -26,15 +26,16 @@ class _Lines(Sink):
         self._around = around
 
     def take(self, notice: Notice) -> None:
-        resolved = notice.state == "resolved"
-        self._around.say(line(notice), "green" if resolved else _STYLES[notice.severity])
+        style = _STYLES[notice.severity] if notice.state == "firing" else "green" if notice.well else ""
+        self._around.say(line(notice), style)
         self._around.said(notice, Delivered("terminal", self._around.clock()))
 
 
 def line(notice: Notice) -> str:
     """`ALERT dead: stage-0 has not been heard of for 1.6 s (party stage-0, pipeline shm/raw)`."""
     labels = ", ".join(f"{name} {value}" for name, value in notice.labels.items())
-    head = f"ALERT {notice.rule}" if notice.state == "firing" else f"resolved {notice.rule}"
+    state = "ALERT" if notice.state == "firing" else "resolved" if notice.well else "ended"
+    head = f"{state} {notice.rule}"
     after = ""
     if notice.state == "resolved":
         after = f", after {show_seconds((notice.at_ns - notice.fired_ns) / 1e9)}"

@@ -16,6 +16,8 @@ from benchkit.alerts.sinks.posting import Posting, PostingOptions
 from benchkit.alerts.sinks.terminal import line
 
 _COLOURS: Final = {"info": "#439fe0", "warning": "warning", "critical": "danger"}
+_UNKNOWN: Final = "#808080"
+"""Of what ended and is not known to be well."""
 
 
 class Webhook(PostingOptions):
@@ -54,7 +56,7 @@ def slack(notice: Notice, around: Around) -> dict[str, Any]:
         "text": text,
         "attachments": [
             {
-                "color": "good" if notice.state == "resolved" else _COLOURS[notice.severity],
+                "color": _colour(notice),
                 "fallback": text,
                 "fields": [
                     {"title": "state", "value": notice.state, "short": True},
@@ -66,6 +68,12 @@ def slack(notice: Notice, around: Around) -> dict[str, Any]:
             }
         ],
     }
+
+
+def _colour(notice: Notice) -> str:
+    if notice.state == "firing":
+        return _COLOURS[notice.severity]
+    return "good" if notice.well else _UNKNOWN
 
 
 def plain(notice: Notice, around: Around) -> dict[str, Any]:

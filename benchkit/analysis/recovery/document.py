@@ -9,6 +9,7 @@ from typing import Any
 from benchkit.analysis.recovery.account import Accounted, accounted
 from benchkit.analysis.recovery.band import Band, band_of
 from benchkit.analysis.recovery.declared import judged
+from benchkit.analysis.recovery.ends import attempted, due_ns
 from benchkit.analysis.recovery.matrix import classes, matrix
 from benchkit.analysis.recovery.names import declared_of, key_of, labels_of, moment_of
 from benchkit.analysis.recovery.recover import STEADY, Recovery, recovered
@@ -30,15 +31,24 @@ def as_document(trials: Sequence[Trial], read: Read) -> dict[str, Any] | None:
     controls = [each for each in trials if each.control]
     cleans: dict[str, list[bool]] = {}
     parts: dict[str, list[Series]] = {}
+    behind_s: dict[str, float] = {}
     for each in controls:
         rows = read(each)
         account = accounted(each, rows)
         cleans.setdefault(each.cell, []).append(clean(account, judged(each, account)))
         parts.setdefault(each.cell, []).append(series(each, rows))
+        behind_s[each.cell] = max(behind_s.get(each.cell, 0.0), _behind_s(rows))
     bands = {cell: band_of(own) for cell, own in parts.items()}
     names = labels_of(each.fault for each in trials)
     told = [
-        _entry(each, read(each), bands.get(each.cell), cleans.get(each.cell, []), names[key_of(each.fault)])
+        _entry(
+            each,
+            read(each),
+            bands.get(each.cell),
+            cleans.get(each.cell, []),
+            names[key_of(each.fault)],
+            behind_s.get(each.cell, 0.0),
+        )
         for each in trials
     ]
     return {"trials": told, "matrix": matrix(told), "alike": classes(told), "notes": notes(told)}
@@ -49,14 +59,28 @@ def band_for(trials: Iterable[Trial], read: Read, cell: str) -> Band | None:
     return band_of(series(each, read(each)) for each in trials if each.control and each.cell == cell)
 
 
+def _behind_s(rows: Operations) -> float:
+    """How late the last message was turned to."""
+    tried = rows[attempted(rows)]
+    if not len(tried):
+        return 0.0
+    last = int(tried["taken"].argmax())
+    return float(tried["taken"][last] - due_ns(tried)[last]) * 1e-9
+
+
 def _entry(
-    trial: Trial, rows: Operations, band: Band | None, controls: Sequence[bool], label: str
+    trial: Trial,
+    rows: Operations,
+    band: Band | None,
+    controls: Sequence[bool],
+    label: str,
+    behind_s: float,
 ) -> dict[str, Any]:
     way = None if trial.control else recovered(trial, rows, band)
     normal = way.band if way else band
     account = accounted(trial, rows, normal.latency_ns if normal else None)
     verdict = judged(trial, account)
-    why = reasons(trial, account, way, controls)
+    why = reasons(trial, account, way, controls, behind_s)
     valid = is_valid(why)
     return {
         "number": trial.number,

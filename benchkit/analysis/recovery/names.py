@@ -58,7 +58,12 @@ def _told_apart(name: str, key: str, alike: Iterable[str], by_key: Mapping[str, 
         for option in own
         if option not in _WHEN and any(other.get(option) != own[option] for other in others)
     ]
-    return " ".join([name, *(f"{option}={own[option]}" for option in differ)])
+    return " ".join([name, *(f"{option}={_as_written(own[option])}" for option in differ)])
+
+
+def _as_written(value: object) -> str:
+    """As a scenario says it."""
+    return json.dumps(value) if isinstance(value, bool) or value is None else str(value)
 
 
 def declared_of(trial: Trial) -> dict[str, str]:

@@ -9,6 +9,7 @@
 | control-not-clean | invalid | has one that lost, doubled or tore messages by itself |
 | trial-broke-off | invalid | ended with an error |
 | no-band | invalid | has a control too short to say what is normal, and no time before the fault either |
+| cannot-hold-load | invalid | has a control in which the load was sent later and later: nothing is normal |
 | drain-not-ended | note | was given up while messages were missing: they may be lost or late |
 | watched-too-short | note | was not steady again when its load ended |
 | relapsed | note | left the control's band again after it had come back |
@@ -40,6 +41,7 @@ CODES: Final[Mapping[str, Kind]] = {
     "control-not-clean": Kind("invalid", word("mend the transport first: it fails without any fault")),
     "trial-broke-off": Kind("invalid", word("read the trial's errors, and run it again")),
     "no-band": Kind("invalid", word("let the control last for more windows, or make them shorter")),
+    "cannot-hold-load": Kind("invalid", word("lower the trials' load: faults.rate, or the cell's own")),
     "drain-not-ended": Kind("note", word("give the drain more time")),
     "watched-too-short": Kind("note", word("let the load last longer after the fault")),
     "relapsed": Kind("note", word("see the trial's timeline: the service came back and went again")),
@@ -57,10 +59,21 @@ def clean(account: Accounted, verdict: Judged) -> bool:
 
 
 def reasons(
-    trial: Trial, account: Accounted, recovery: Recovery | None, controls: Sequence[bool]
+    trial: Trial,
+    account: Accounted,
+    recovery: Recovery | None,
+    controls: Sequence[bool],
+    behind_s: float = 0.0,
 ) -> list[Reason]:
-    """What speaks against a trial; `controls` tells of each control of its cell whether it is clean."""
-    return [*_of_trial(trial, account), *([] if trial.control else _of_fault(trial, recovery, controls))]
+    """What speaks against a trial.
+
+    `controls` tells of each control of its cell whether it is clean; `behind_s` is how late the last message of the
+    control was turned to.
+    """
+    return [
+        *_of_trial(trial, account),
+        *([] if trial.control else _of_fault(trial, recovery, controls, behind_s)),
+    ]
 
 
 def _of_trial(trial: Trial, account: Accounted) -> Iterator[Reason]:
@@ -78,7 +91,9 @@ def _of_trial(trial: Trial, account: Accounted) -> Iterator[Reason]:
         )
 
 
-def _of_fault(trial: Trial, recovery: Recovery | None, controls: Sequence[bool]) -> Iterator[Reason]:
+def _of_fault(
+    trial: Trial, recovery: Recovery | None, controls: Sequence[bool], behind_s: float
+) -> Iterator[Reason]:
     if not trial.proof or not trial.injected_ns:
         yield _reason("fault-did-not-bite", say("there is no evidence that the fault was done"))
     elif trial.moment.get("reached") is False:
@@ -96,7 +111,16 @@ def _of_fault(trial: Trial, recovery: Recovery | None, controls: Sequence[bool])
         yield _reason("control-not-clean", say("its cell breaks what it declares without any fault"))
     if recovery is None:
         return
-    if recovery.band is None:
+    if recovery.band is None and behind_s > trial.window_s:
+        yield _reason(
+            "cannot-hold-load",
+            say(
+                "its cell cannot hold {rate:.0f}/s: without a fault too, the last message left {behind:.1f} s late",
+                rate=trial.offered_per_s,
+                behind=behind_s,
+            ),
+        )
+    elif recovery.band is None:
         yield _reason("no-band", say("too few windows without a fault to say what is normal"))
     elif recovery.steady_s is None:
         yield _reason(

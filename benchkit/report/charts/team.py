@@ -32,6 +32,8 @@ _COLORS: Final = {
 }
 _KINDS: Final = (("performance", -0.21), ("stability", 0.21))
 _WIDE: Final = 0.36
+_MOST_NAMED: Final = 18
+"""Beside one panel: down to the bottom of the next one, which has nothing there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ def _runs(axes: Axes, groups: Sequence[Entry]) -> None:
                     bar = on.box(axes, corner, _WIDE, count, facecolor=_COLORS[name])
                     mark(bar, f"{group['name']}: {kind}, {name}: {count}")
                     below += count
-    _beside(axes, [(say(name), color) for name, color in _COLORS.items()])
+    _beside(axes, [(say(name), color, "s") for name, color in _COLORS.items()])
 
 
 def _recovery(axes: Axes, groups: Sequence[Entry]) -> None:
@@ -137,7 +139,7 @@ def _recovery(axes: Axes, groups: Sequence[Entry]) -> None:
                 axes, [x], [times["mean"]], marker=look[transport].marker, color=color, linestyle=""
             )
             mark(dot, f"{group['name']}: {transport}: {show_seconds(times['mean'])}, n={times['n']}")
-    _beside(axes, [(name, look[name].hue.light) for name in transports])
+    _beside(axes, [(name, look[name].hue.light, look[name].marker) for name in transports])
 
 
 def _leads(axes: Axes, groups: Sequence[Entry]) -> None:
@@ -157,9 +159,13 @@ def _seconds(top: float) -> list[tuple[float, str]]:
     return [(at, show_seconds(at) if at else "0") for at, _ in on.linear(top, 4)]
 
 
-def _beside(axes: Axes, names: Sequence[tuple[str, str]]) -> None:
-    """What the colours are, at the right of the panel."""
-    for row, (name, color) in enumerate(names[:8]):
-        square = {"transform": axes.transAxes, "color": color, "clip_on": False, "linestyle": ""}
-        on.line(axes, [1.03], [0.9 - 0.13 * row], marker="s", markersize=6, **square)
+def _beside(axes: Axes, names: Sequence[tuple[str, str, str]]) -> None:
+    """What the colours and marks are, at the right of the panel and beneath it."""
+    shown = names if len(names) <= _MOST_NAMED else names[: _MOST_NAMED - 1]
+    for row, (name, color, marker) in enumerate(shown):
+        look = {"transform": axes.transAxes, "color": color, "clip_on": False, "linestyle": ""}
+        on.line(axes, [1.03], [0.9 - 0.13 * row], marker=marker, markersize=6, **look)
         axes.text(1.055, 0.9 - 0.13 * row, short(name, 16), transform=axes.transAxes, size=7.5, va="center")
+    if rest := len(names) - len(shown):
+        more = say("and {rest} more", rest=rest)
+        axes.text(1.055, 0.9 - 0.13 * len(shown), more, transform=axes.transAxes, size=7.5, va="center")

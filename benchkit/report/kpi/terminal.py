@@ -27,15 +27,16 @@ def kpi(told: Entry) -> RenderableType:
 
 def _parts(told: Entry) -> Iterator[RenderableType]:
     groups = [*told["groups"][-MOST_GROUPS:], told["total"]]
-    yield _overview(groups, say("month") if told["by"] == "month" else say("release"))
+    by = say("month") if told["by"] == "month" else say("release")
+    yield _overview(groups, by)
     if (older := len(told["groups"]) - MOST_GROUPS) > 0:
         yield text(
             say("{older} older ones are left out here; --json and --csv have them", older=older), "dim"
         )
     if any(group["mttr_s"] for group in groups):
-        yield from ("", text(say("Time to recover, by transport"), "bold"), _recoveries(groups))
+        yield from ("", text(say("Time to recover, by transport"), "bold"), _recoveries(groups, by))
     if any(group["message_lead_us"] for group in groups):
-        yield from ("", text(say("Lead time of a message, by scenario"), "bold"), _leads(groups))
+        yield from ("", text(say("Lead time of a message, by scenario"), "bold"), _leads(groups, by))
     yield ""
     yield from _notes(told)
 
@@ -102,10 +103,10 @@ def _seconds(value: float | None) -> str:
     return "-" if value is None else show_seconds(value)
 
 
-def _recoveries(groups: Sequence[Entry]) -> Table:
+def _recoveries(groups: Sequence[Entry], by: str) -> Table:
     made = _table(
         say("transport"),
-        say("release"),
+        by,
         say("faults"),
         say("mean"),
         say("median"),
@@ -121,8 +122,8 @@ def _recoveries(groups: Sequence[Entry]) -> Table:
     return made
 
 
-def _leads(groups: Sequence[Entry]) -> Table:
-    made = _table(say("scenario"), say("release"), say("cells"), "p50", "p99")
+def _leads(groups: Sequence[Entry], by: str) -> Table:
+    made = _table(say("scenario"), by, say("cells"), "p50", "p99")
     for group in groups[:-1]:
         for scenario, lead in group["message_lead_us"].items():
             tail = "-" if lead["p99"] is None else show_us(lead["p99"])
