@@ -8,6 +8,9 @@ from typing import Any
 
 from benchkit.engine import ready_chain
 from benchkit.engine.linking import asked_link
+from benchkit.faults import base as injected
+from benchkit.faults.base import Fault
+from benchkit.faults.combined import Combined
 from benchkit.load import base as load
 from benchkit.load.base import Arrival
 from benchkit.load.search import Backlog, Capacity
@@ -23,7 +26,7 @@ from benchkit.transports import base as transports
 
 _SEAMS: tuple[tuple[Registry[Any], type[Plugin]], ...] = (
     (transports.registry, transports.Transport), (codecs.registry, codecs.Codec), (sources.registry, sources.Source),
-    (stages.registry, stages.Stage), (load.registry, load.Arrival),
+    (stages.registry, stages.Stage), (load.registry, load.Arrival), (injected.registry, injected.Fault),
 )  # fmt: skip
 
 
@@ -49,9 +52,12 @@ def asked_of(load: Arrival) -> Sought | None:
     return Sought("backlog") if isinstance(load, Backlog) else None
 
 
-def plugins_of(cells: Iterable[PlannedCell]) -> tuple[PluginUsed, ...]:
-    """Whose code these cells run, each once."""
+def plugins_of(cells: Iterable[PlannedCell], faults: Iterable[Fault] = ()) -> tuple[PluginUsed, ...]:
+    """Whose code these cells run, and these faults with the parts of combined ones, each once."""
     found: dict[PluginUsed, None] = {}
+    for fault in faults:
+        for each in (fault, *(fault.parts if isinstance(fault, Combined) else ())):
+            found[_used(each)] = None
     for cell in cells:
         own = (cell.source, cell.codec, cell.transport, cell.stage, cell.load)
         hops = (each for hop in cell.hops for each in (hop.codec, hop.transport, hop.stage))

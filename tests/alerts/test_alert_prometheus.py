@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import threading
+import time
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -12,6 +15,7 @@ from alert_servers import NOTICE, Told
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
 
+from benchkit.alerts.sinks import prometheus
 from benchkit.alerts.sinks.prometheus import Prometheus
 from benchkit.errors import UsageError
 
@@ -102,6 +106,26 @@ def test_it_is_open_to_others_only_with_a_token(address):
     assert Prometheus(address=address, token=TOKEN).address == address
     with pytest.raises(ValidationError, match="at least 16"):
         Prometheus(address=address, token="short")  # noqa: S106  (a wrong one)
+
+
+def test_many_who_never_end_their_request_take_few_threads_and_no_time(sink, monkeypatch):
+    monkeypatch.setattr(prometheus, "ANSWER_S", 0.5)
+    before = threading.active_count()
+    loris = [socket.create_connection(("127.0.0.1", sink.port)) for _ in range(5 * prometheus.MOST_AT_ONCE)]
+    until = time.monotonic() + 20
+    status = None
+    while status != 200 and time.monotonic() < until:
+        for each in loris:
+            with suppress(OSError):
+                each.sendall(b"G")
+        # A request has a thread and a timer.
+        assert threading.active_count() <= before + 2 * prometheus.MOST_AT_ONCE
+        time.sleep(0.05)
+        with suppress(OSError, http.client.HTTPException):
+            status, _ = scraped(sink.port)
+    for each in loris:
+        each.close()
+    assert status == 200
 
 
 def test_a_port_that_is_taken_is_said_with_the_remedy(sink):

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import fromstring
 
 import pytest
 import yaml
@@ -112,6 +113,19 @@ def test_a_folder_s_name_does_nothing_to_the_terminal(tmp_path: Path) -> None:
     assert isinstance(told.exception, RecordError)
     assert "left out: a?]0;title?: damaged" in told.output
     assert "\x1b" not in told.output
+
+
+def test_what_a_run_calls_itself_is_words_in_the_chart(results: Path, tmp_path: Path) -> None:
+    evil = "\x1b]0;x\x07</svg><script>alert(1)</script>$\\frac{"
+    made = shutil.copytree(results, tmp_path / "results")
+    for file in made.glob("*/run.json"):
+        told = json.loads(file.read_text("utf-8"))
+        told["benchkit"], told["environment"]["git"] = evil, None
+        file.write_text(json.dumps(told))
+    drawn = tmp_path / "kpi.svg"
+    assert command(made, "--chart", drawn).exit_code == 0
+    fromstring(drawn.read_text("utf-8"))  # noqa: S314  (own output)
+    assert "<script" not in drawn.read_text("utf-8")
 
 
 def test_hundreds_of_runs_are_read_without_their_samples(results: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from benchkit.errors import UsageError
 from benchkit.load import trace as trace_module
 from benchkit.load._trace import npy, read, text
+from benchkit.load._trace.layout import Layout
 from benchkit.load.trace import Trace
 
 WANTED = [0, 1, 500_000_000]
@@ -141,3 +142,15 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 def test_reading_is_lazy() -> None:
     """A scenario is validated before its files are read, so that one message says all that is wrong."""
     assert trace_module.Trace(path=Path("/no/such/file.csv")).label() == "trace-file"
+
+
+def test_a_head_that_python_2_wrote_is_read_without_a_warning(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    head = b"{'descr': '<i8', 'fortran_order': False, 'shape': (3L,), }"
+    head += b" " * (-(len(head) + 11) % 64) + b"\n"
+    file = tmp_path / "t.npy"
+    stamps = np.array([0, 5, 9], "<i8").tobytes()
+    file.write_bytes(b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head + stamps)
+    assert read.read(file, Layout(None, None, "s")).tolist() == [0, 5_000_000_000, 9_000_000_000]
+    assert [str(each.message) for each in recwarn] == []

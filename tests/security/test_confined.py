@@ -164,6 +164,17 @@ def test_whose_code_ran_is_on_record(tmp_path: Path) -> None:
     assert used[-1].target == "benchkit.transports.unix:Unix"
 
 
+def test_whose_code_injected_faults_is_on_record_too(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(
+        MADE
+        + "faults: {run: true, inject: [{kind: combined, faults: [{kind: kill, party: stage}, {kind: poison}]}]}\n"
+    )
+    plan = load(tmp_path / "s.yaml")
+    assert plan.faulting is not None
+    used = plugins_of(plan.cells, plan.faulting.faults)
+    assert [each.kind for each in used if each.seam == "fault"] == ["combined", "kill", "poison"]
+
+
 @pytest.mark.parametrize("letter", ["\x1b[2J", "\x07", "\x9b31m", "\u202e", "\r", "\x00"])
 def test_an_error_moves_no_cursor(letter: str) -> None:
     told = printable(f"a{letter}b\nc")

@@ -10,6 +10,7 @@ import socket
 import socketserver
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, ClassVar, Final, Self
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -22,6 +23,10 @@ from benchkit.alerts.sinks.base import Around, Sink, SinkOptions
 from benchkit.errors import UsageError
 
 FIRING: Final = "benchkit_alert_firing"
+ANSWER_S: Final = 5.0
+"""For one request, from connecting to the end of the answer."""
+MOST_AT_ONCE: Final = 16
+"""Requests; nobody who is waited for here has given a token yet."""
 _NAME: Final = re.compile(r"[^a-zA-Z0-9_]")
 
 
@@ -55,16 +60,50 @@ class Prometheus(SinkOptions):
 
 
 class _Handler(WSGIRequestHandler):
-    timeout = 5.0
-    """A scraper that says nothing is hung up on."""
+    timeout = ANSWER_S
+
+    def setup(self) -> None:
+        """One that says nothing, or a byte now and then, is hung up on when its time is over."""
+        super().setup()
+        self._over = threading.Timer(ANSWER_S, _hang_up, [self.connection])
+        self._over.daemon = True
+        self._over.start()
+
+    def finish(self) -> None:
+        """In time."""
+        self._over.cancel()
+        super().finish()
 
     def log_message(self, *_: Any) -> None:  # the base class prints each request
         pass
 
 
+def _hang_up(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
 class _Server(socketserver.ThreadingMixIn, WSGIServer):
     daemon_threads = True
     block_on_close = False
+
+    def __init__(self, *arguments: Any) -> None:
+        self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """On a thread of its own; where there are too many, it is hung up on."""
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """And makes room for the next."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
     def handle_error(self, *_: Any) -> None:  # a scraper that hung up is nobody's business
         pass

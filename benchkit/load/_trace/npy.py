@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +19,10 @@ from benchkit.load._trace.layout import MAX_NS, MAX_STAMPS, NS, Layout, Stamps
 def npy_stamps(path: Path, layout: Layout) -> Stamps:
     """The stamps of a flat array of integers or floats."""
     try:
-        values: npt.NDArray[Any] = np.asarray(np.lib.format.open_memmap(path, mode="r"))
+        with warnings.catch_warnings():
+            # Of heads that Python 2 wrote, and of what else a head's text looks like to Python.
+            warnings.simplefilter("ignore")
+            values: npt.NDArray[Any] = np.asarray(np.lib.format.open_memmap(path, mode="r"))
     except (
         ValueError,
         EOFError,

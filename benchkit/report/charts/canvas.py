@@ -15,6 +15,7 @@ from benchkit.report.charts.chart import Mark
 from benchkit.report.charts.letters import FAMILY, fitted
 from benchkit.report.charts.palette import GRID, GROUND, INK, QUIET, dark_rules
 from benchkit.report.charts.scripts import painter, script
+from benchkit.report.text import clean
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -102,9 +103,9 @@ def place(drawing: Figure, left: float, bottom: float, right: float, top: float)
 
 
 def mark(artist: Artist, words: str) -> None:
-    """The artist carries a value: `words` says which, exactly."""
+    """The artist carries a value: `words` says which, exactly; letters that no XML may hold are shown as `?`."""
     artist.set_gid(_MARK)
-    artist.set_label(words)
+    artist.set_label(clean(words))
 
 
 def marks(drawing: Figure) -> list[Artist]:

@@ -11,6 +11,7 @@ from benchkit.report.charts.canvas import figure, heading, heading_in, mark, pla
 from benchkit.report.charts.chart import Words
 from benchkit.report.charts.palette import ALARM, PHASES, QUIET, looks
 from benchkit.report.excerpt import short
+from benchkit.report.text import clean
 from benchkit.units import show_seconds
 from benchkit.words import say, word
 
@@ -54,7 +55,7 @@ def team(told: Entry) -> Team | None:
         say("Recovery: mean by transport, with the longest above it. Time to a result: the median."),
         *((say("the {older} oldest are left out", older=older),) if older else ()),
     )
-    values = tuple((str(group["name"]), what, value) for group in groups for what, value in _values(group))
+    values = tuple((clean(group["name"]), what, value) for group in groups for what, value in _values(group))
     title = say(
         "Measuring, recovery and lead time, by {by}",
         by=say("month") if told["by"] == "month" else say("release"),
@@ -69,7 +70,7 @@ def _values(group: Entry) -> Iterator[tuple[str, str]]:
     for transport, times in group["mttr_s"].items():
         if times["mean"] is not None:
             yield (
-                f"MTTR {transport}",
+                f"MTTR {clean(transport)}",
                 f"{show_seconds(times['mean'])} (n={times['n']}, never {times['never']})",
             )
     if group["run_lead_s"]["median"] is not None:
