@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchkit.report.faults import cell_name, lost_brief, outcome, typical
+from benchkit.report.faults import cell_names, lost_brief, outcome, typical
 from benchkit.report.text import text
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def faults_side_by_side(documents: Sequence[Entry]) -> Iterator[RenderableType]:
     ]
     yield text("Fault trials side by side", "bold")
     if shared:
-        yield _table(shared, found)
+        cells = [cell for document in documents for cell in document.get("cells", ())]
+        yield _table(shared, found, cell_names(cells, [each for own in found for each in own.values()]))
         yield text(
             "guarantee, lost, median time until steady (n trials); runs are not paired, so a difference in time is one "
             "only where it is larger than the spread of the trials",
@@ -67,7 +68,7 @@ def _unlike(shared: Sequence[Key], documents: Sequence[Entry]) -> Iterator[Rende
             )
 
 
-def _table(shared: Sequence[Key], found: Sequence[Mapping[Key, Entry]]) -> Table:
+def _table(shared: Sequence[Key], found: Sequence[Mapping[Key, Entry]], names: Mapping[str, str]) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -76,12 +77,10 @@ def _table(shared: Sequence[Key], found: Sequence[Mapping[Key, Entry]]) -> Table
     table.add_column("cell", overflow="fold", min_width=9)
     for number in range(1, len(found) + 1):
         table.add_column(f"run {number}", overflow="fold", min_width=14)
-    every = [each for own in found for each in own.values()]
     for key in shared:
-        first = next(own[key] for own in found if key in own)
         table.add_row(
             text(f"{key[0]}, {key[1]}"),
-            text(cell_name(first, every)),
+            text(names[key[2]]),
             *(_square(own.get(key)) for own in found),
         )
     return table

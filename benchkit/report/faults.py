@@ -46,9 +46,12 @@ def faults(document: Entry) -> Faults | None:
     found = document.get("faults")
     if not found:
         return None
-    tables = [_matrix(found), _losses(found), _times(found), _not_valid(found), _left_out(found)]
+    names = cell_names(document["cells"], found["matrix"])
+    tables = [
+        _matrix(found, names), _losses(found, names), _times(found, names), _not_valid(found), _left_out(found),
+    ]  # fmt: skip
     return Faults(
-        tuple(claims(found)), tuple(found["notes"]), tuple(each for each in tables if each is not None)
+        tuple(claims(found, names)), tuple(found["notes"]), tuple(each for each in tables if each is not None)
     )
 
 
@@ -63,10 +66,23 @@ def outcome(each: Entry) -> Outcome:
     return Outcome("allowed", say("kept, with loss")) if each["lost"] else Outcome("kept", named("kept"))
 
 
-def cell_name(each: Entry, entries: Sequence[Entry]) -> str:
-    """The transport where that names one cell alone; else the cell."""
-    alike = {other["cell"] for other in entries if other["transport"] == each["transport"]}
-    return excerpt(each["transport"], 60) if len(alike) == 1 else short(each["cell"], 44)
+def cell_names(cells: Sequence[Entry], entries: Sequence[Entry]) -> dict[str, str]:
+    """Of the matrix' entries by id: the transport where that is enough, else the row in its table, with its load."""
+    if len({each["transport"] for each in entries}) == len({each["cell"] for each in entries}):
+        return {each["cell"]: excerpt(each["transport"], 60) for each in entries}
+    labels = {each["id"]: each["labels"] for each in cells}
+    ids = dict.fromkeys(each["cell"] for each in entries)
+    if not ids.keys() <= labels.keys():
+        return {cell: short(cell, 44) for cell in ids}
+    rows = {cell: row_name(labels[cell]) for cell in ids}
+    if len(set(rows.values())) == len(rows):
+        return rows
+    return {cell: f"{row}, {excerpt(labels[cell]['group'], 60)}" for cell, row in rows.items()}
+
+
+def row_name(labels: Mapping[str, str]) -> str:
+    """A cell's name in its table; what its options are can be broken between two of them."""
+    return excerpt(labels["row"], 60).replace("/", ", ")
 
 
 def letter(each: Entry) -> str:
@@ -135,15 +151,15 @@ def with_interval(repeated: Entry) -> str:
     return f"{told}, n={repeated['n']}"
 
 
-def claims(found: Entry) -> Iterator[str]:
-    """In sentences: what was broken, what could not be told, and what was kept."""
+def claims(found: Entry, names: Mapping[str, str]) -> Iterator[str]:
+    """In sentences: what was broken, what could not be told, and what was kept; `names` are those of cells."""
     rows = found["matrix"]
     broken = [each for each in rows if outcome(each).code == "broken"]
     for each in broken[:_MOST_CLAIMS]:
         yield (
             say(
                 "{cell} does not keep what it declares ({declared}) under {fault}, {moment}: {breaches}",
-                cell=cell_name(each, rows),
+                cell=names[each["cell"]],
                 declared=excerpt(found["alike"][each["alike"]], 100),
                 fault=excerpt(each["fault"], 60),
                 moment=moments_words(each),
@@ -167,7 +183,7 @@ def claims(found: Entry) -> Iterator[str]:
     )
 
 
-def _matrix(found: Entry) -> Table | None:
+def _matrix(found: Entry, names: Mapping[str, str]) -> Table | None:
     rows = found["matrix"]
     columns = (
         say("fault"), say("moment"), named("cell"), say("declares"), say("kept what it declares"), named("lost"),
@@ -175,7 +191,7 @@ def _matrix(found: Entry) -> Table | None:
     )  # fmt: skip
     values = [
         (
-            excerpt(each["fault"], 60), moments_words(each), cell_name(each, rows), letter(each), outcome(each).words,
+            excerpt(each["fault"], 60), moments_words(each), names[each["cell"]], letter(each), outcome(each).words,
             lost_words(each), _count(each, "duplicated"), typical(each["detect_s"]), with_interval(each["mttr_s"]),
             str(each["trials"]) if each["trials"] == each["valid"] else f"{each['valid']}/{each['trials']}",
         )
@@ -188,7 +204,7 @@ def _count(each: Entry, name: str) -> str:
     return str(each[name]) if each["valid"] else "-"
 
 
-def _losses(found: Entry) -> Table | None:
+def _losses(found: Entry, names: Mapping[str, str]) -> Table | None:
     """Where anything but an undisturbed delivery came about."""
     rows = found["matrix"]
     shown = (
@@ -209,7 +225,7 @@ def _losses(found: Entry) -> Table | None:
     )  # fmt: skip
     values = [
         (
-            excerpt(each["fault"], 60), moments_words(each), cell_name(each, rows), str(each["acknowledged"]),
+            excerpt(each["fault"], 60), moments_words(each), names[each["cell"]], str(each["acknowledged"]),
             *(str(each[name]) for name in shown),
         )
         for each in rows
@@ -218,7 +234,7 @@ def _losses(found: Entry) -> Table | None:
     return _table(say("Messages that a fault touched, all trials together"), columns, values, words=3)
 
 
-def _times(found: Entry) -> Table | None:
+def _times(found: Entry, names: Mapping[str, str]) -> Table | None:
     rows = found["matrix"]
     columns = (
         say("fault"), say("moment"), named("cell"), say("noticed by"), say("noticed after"), say("first success after"),
@@ -226,7 +242,7 @@ def _times(found: Entry) -> Table | None:
     )  # fmt: skip
     values = [
         (
-            excerpt(each["fault"], 60), moments_words(each), cell_name(each, rows),
+            excerpt(each["fault"], 60), moments_words(each), names[each["cell"]],
             excerpt(", ".join(each["detected_by"]), 60) or "-", typical(each["detect_s"]),
             typical(each["first_success_s"]), _samples(each["mttr_s"]), _drain(each), str(each["delayed"]),
         )

@@ -10,13 +10,14 @@ from benchkit.report.excerpt import excerpt
 from benchkit.report.faults import (
     Outcome,
     alike_words,
-    cell_name,
+    cell_names,
     claims,
     left_out,
     letter,
     lost_brief,
     outcome,
     reasons,
+    row_name,
     trials_named,
     typical,
 )
@@ -45,7 +46,7 @@ def fault_parts(document: Entry) -> Iterator[RenderableType]:
     yield text("What faults did, and what each guarantee kept", "bold")
     if found["matrix"]:
         yield from _done(document, found)
-    names = {each["id"]: _row(each["labels"]) for each in document["cells"]}
+    names = {each["id"]: row_name(each["labels"]) for each in document["cells"]}
     for fault, why, cells in left_out(found, names):
         yield _lines("-", [f"{fault} could not be done to {cells}: {why}"], "dim")
 
@@ -58,7 +59,7 @@ def _done(document: Entry, found: Entry) -> Iterator[RenderableType]:
         yield text("")
     yield _lines("-", [f"declares - {'; '.join(alike_words(found))}", _COLUMNS, *found["notes"]], "dim")
     yield text("")
-    yield _lines("*", list(claims(found)))
+    yield _lines("*", list(claims(found, cell_names(document["cells"], found["matrix"]))))
     for code, message, remedy, trials in reasons(found):
         yield _lines("!", [f"{trials_named(trials)}: {message} [{code}]; {remedy}"])
 
@@ -81,16 +82,8 @@ def _groups(
         together.setdefault(title, []).append(each)
     used = {title: own for title, own in together.items() if own}
     for title, own in used.items():
-        names = {each["cell"]: cell_name(each, own) for each in own}
-        unlike = len({each["transport"] for each in own}) == len(names)
-        for cell in () if unlike else names.keys() & labels.keys():
-            names[cell] = _row(labels[cell])
+        names = cell_names(cells, own)
         yield title if len(used) > 1 else "", [(names[each["cell"]], each) for each in own]
-
-
-def _row(labels: Mapping[str, str]) -> str:
-    """A cell's name in its table; what its options are can be broken between two of them."""
-    return excerpt(labels["row"], 60).replace("/", ", ")
 
 
 def _table(rows: Sequence[tuple[str, Entry]]) -> Table:

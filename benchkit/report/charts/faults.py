@@ -16,7 +16,7 @@ from benchkit.report.excerpt import excerpt, short
 from benchkit.report.faults import (
     Outcome,
     alike_words,
-    cell_name,
+    cell_names,
     letter,
     lost_words,
     moments_words,
@@ -79,7 +79,7 @@ def fault_matrix(document: Entry) -> Matrix | None:
     entries = found["matrix"]
     rows = list(dict.fromkeys(_row(each) for each in entries))
     columns = sorted({(each["alike"], each["cell"]) for each in entries})
-    names = {each["cell"]: cell_name(each, entries) for each in entries}
+    names = cell_names(document["cells"], entries)
     longest = max((each["mttr_s"]["median_s"] or 0.0 for each in entries), default=0.0)
     squares = tuple(
         _square(each, rows.index(_row(each)), columns.index((each["alike"], each["cell"])), names, longest)
@@ -87,7 +87,7 @@ def fault_matrix(document: Entry) -> Matrix | None:
         if rows.index(_row(each)) < MOST_ROWS and columns.index((each["alike"], each["cell"])) < MOST_COLUMNS
     )
     return Matrix(
-        _words(found, entries, [*rows[MOST_ROWS:], *(names[cell] for _, cell in columns[MOST_COLUMNS:])]),
+        _words(found, names, [*rows[MOST_ROWS:], *(names[cell] for _, cell in columns[MOST_COLUMNS:])]),
         tuple(rows[:MOST_ROWS]),
         tuple(names[cell] for _, cell in columns[:MOST_COLUMNS]),
         tuple(letter({"alike": at}) for at, _ in columns[:MOST_COLUMNS]),
@@ -128,7 +128,7 @@ def _inside(each: Entry, found: Outcome) -> str:
     return f"{sign}{told}" if not each["lost"] else f"{sign}{told}\n{say('lost {lost}', lost=each['lost'])}"
 
 
-def _words(found: Entry, entries: Sequence[Entry], left: Sequence[str]) -> Words:
+def _words(found: Entry, names: Mapping[str, str], left: Sequence[str]) -> Words:
     notes = (
         say(
             "In each square the median time from the injection until steady, and what was lost. The deeper its "
@@ -150,10 +150,10 @@ def _words(found: Entry, entries: Sequence[Entry], left: Sequence[str]) -> Words
     )  # fmt: skip
     values = tuple(
         (
-            _row(each), cell_name(each, entries), excerpt(found["alike"][each["alike"]], 100), outcome(each).words,
+            _row(each), names[each["cell"]], excerpt(found["alike"][each["alike"]], 100), outcome(each).words,
             lost_words(each), str(each["duplicated"]), typical(each["detect_s"]), with_interval(each["mttr_s"]),
         )
-        for each in entries
+        for each in found["matrix"]
     )  # fmt: skip
     return Words(say("Faults by transport: what was kept, and how long it took"), notes, columns, values)
 

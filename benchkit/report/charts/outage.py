@@ -15,8 +15,8 @@ from benchkit.report.charts.canvas import WIDTH_IN, figure, heading, heading_in,
 from benchkit.report.charts.chart import Words, left_out
 from benchkit.report.charts.letters import width_in
 from benchkit.report.charts.palette import ALARM, GRID, INK, QUIET, SHADE, Look, looks
-from benchkit.report.excerpt import excerpt, short
-from benchkit.report.faults import cell_name, outcome, seconds
+from benchkit.report.excerpt import excerpt
+from benchkit.report.faults import cell_names, outcome, seconds
 from benchkit.report.text import rate
 from benchkit.units import show_us
 from benchkit.words import say
@@ -87,17 +87,18 @@ def outages(document: Entry, trials: Trials | None) -> Outages | None:
     if not chosen:
         return None
     look = looks(each["transport"] for each in found["matrix"])
+    names = cell_names(document["cells"], found["matrix"])
     tracks = tuple(
         _track(
             by_number[number],
             told[number],
             trials.read,
             look[each["transport"]],
-            cell_name(each, found["matrix"]),
+            names[each["cell"]],
         )
         for each, number in chosen[:MOST_TRIALS]
     )
-    left = [f"{excerpt(each['fault'], 60)}, {short(each['cell'], 44)}" for each, _ in chosen[MOST_TRIALS:]]
+    left = [f"{excerpt(each['fault'], 60)}, {names[each['cell']]}" for each, _ in chosen[MOST_TRIALS:]]
     return Outages(_words(tracks, [told[number] for _, number in chosen[:MOST_TRIALS]], left), tracks)
 
 
