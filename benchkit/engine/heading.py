@@ -38,7 +38,7 @@ def fresh(plan: Plan) -> Run:
             stream.name.lower(): seed_for(plan.seed, stream)
             for stream in (Stream.ORDER, Stream.PAYLOAD, Stream.STAGE, Stream.LINK)
         },
-        plugins=plugins_of(plan.cells),
+        plugins=plugins_of(plan.cells, plan.faulting.faults if plan.faulting else ()),
     )
 
 
