@@ -35,6 +35,8 @@ Entry = Mapping[str, Any]
 MOST_ROWS: Final = 40
 MOST_COLUMNS: Final = 14
 _ROW_IN: Final = 0.3
+_HEAD_IN: Final = 2.6
+"""For the names of cells above their columns, at the most."""
 _COLORS: Final = {
     "kept": PHASES["decode"].light,
     "allowed": PHASES["encode"].light,
@@ -168,8 +170,8 @@ def _declared(found: Entry) -> list[str]:
 def draw(chart: Matrix) -> Figure:
     """Faults down, transports across."""
     notes = chart.words.notes
-    names = [short(each, 28) for each in chart.columns]
-    above = 0.25 + on.label_width_in(names, 1.5, 8.0)
+    names = [short(each, 48) for each in chart.columns]
+    above = 0.25 + on.label_width_in(names, _HEAD_IN, 8.0)
     drawing = figure(heading_in(notes) + above + _ROW_IN * len(chart.rows) + 0.15)
     top = heading(drawing, chart.words.title, notes) + above
     left = 0.15 + on.label_width_in(chart.rows, 2.4, 8.0)
@@ -194,7 +196,7 @@ def _heads(axes: Axes, names: Sequence[str], letters: Sequence[str]) -> None:
         axes.text(
             at,
             1,
-            fitted(name, 1.5, 8),
+            fitted(name, _HEAD_IN, 8),
             transform=higher,
             ha="center",
             va="bottom",
