@@ -91,7 +91,9 @@ def test_one_broken_guarantee_breaks_the_whole_and_stands_on_the_page() -> None:
     trials = planned([UNIX, STREAM], seeds=1)
     whole = [line(each) for each in trials]
     assert document(whole)["holds"] is True
-    assert "every declared guarantee kept" in page(document(whole))
+    assert "every declared guarantee kept\n" in page(document(whole))
+    part = {**document(whole), "to_go": 7}
+    assert "every declared guarantee kept so far; 7 trials of the matrix are still to be run" in page(part)
     lost = {**whole[0]["account"], "lost": 3}
     whole[-1] = line(trials[-1], held=False, breaches=["3 acknowledged messages lost"], account=lost)
     found = document(whole)

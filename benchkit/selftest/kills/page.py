@@ -109,7 +109,12 @@ def _load(document: Entry) -> str:
 def _kept(document: Entry) -> str:
     if document["broken"]:
         return f"**what is declared was not kept in {len(document['broken'])}**"
-    return f"{len(document['open'])} open" if document["open"] else "every declared guarantee kept"
+    kept = f"{len(document['open'])} open" if document["open"] else "every declared guarantee kept"
+    return (
+        f"{kept} so far; {document['to_go']} trials of the matrix are still to be run"
+        if document["to_go"]
+        else kept
+    )
 
 
 def _left(document: Entry) -> Iterator[str]:

@@ -26,10 +26,14 @@ class Asked:
     only: tuple[str, ...] = ()
     shard: tuple[int, int] = (1, 1)
 
+    def whole(self) -> list[Planned]:
+        """Those of all shards."""
+        chosen, _ = columns(self.only)
+        return planned(chosen, self.seeds)
+
     def trials(self) -> list[Planned]:
         """Those of the shard."""
-        chosen, _ = columns(self.only)
-        return shard(planned(chosen, self.seeds), *self.shard)
+        return shard(self.whole(), *self.shard)
 
 
 def run(asked: Asked, log: Log, show: Show) -> Entry:
@@ -46,7 +50,9 @@ def run(asked: Asked, log: Log, show: Show) -> Entry:
                     log.keep(running.run(trial))
         except KeyboardInterrupt:
             interrupted = True
-    return {**document(log.lines), "seconds": time.monotonic() - began, "interrupted": interrupted}
+    seconds = time.monotonic() - began
+    to_go = len(log.left(asked.whole()))
+    return {**document(log.lines), "to_go": to_go, "seconds": seconds, "interrupted": interrupted}
 
 
 def document(lines: Sequence[Entry]) -> Entry:
@@ -62,6 +68,7 @@ def document(lines: Sequence[Entry]) -> Entry:
         "cells": cells,
         "left_out": left_out,
         "trials": len(lines),
+        "to_go": 0,
         "invalid": sum(not line["valid"] for line in lines),
         "broken": [line["trial"] for line in lines if line["valid"] and line["held"] is False],
         "open": [line["trial"] for line in lines if line["valid"] and line["held"] is None],
