@@ -160,9 +160,13 @@ class FaultOptions(Section):
 
     run: bool = Field(False, description="do it; `benchkit run --faults` sets it")
     warmup: Seconds = Field(0.3, le=600, description="load before anything is counted")
-    before: Positive = Field(1.0, le=600, description="load before the fault: the control band")
-    after: Positive = Field(2.0, le=3600, description="load after the fault was undone")
-    window: Positive = Field(0.1, le=60, description="stretches in which recovery is looked for")
+    before: Positive = Field(
+        1.0, le=600, description="load before the fault: the control band; 8 windows at least"
+    )
+    after: Positive = Field(2.0, le=3600, description="load after the fault was undone; 8 windows at least")
+    window: Positive = Field(
+        0.1, le=60, description="stretches in which recovery is looked for; of 5 messages at least"
+    )
     spread: Seconds = Field(0.5, le=600, description="a moment that is not scripted falls within so long")
     patience: Positive = Field(
         10.0, le=3600, description="how long messages may take to come to rest at the end"

@@ -98,13 +98,14 @@ class Lane:
 
     def run(self, one: Asked) -> tuple[Trial, Operations]:
         """Raises BenchkitError where its cell cannot be brought under load."""
-        terms = self._terms
+        loaded = self._cell(one.cell)
+        terms = loaded.lengthened(self._terms)
         if one.fault is not None:
             terms = replace(terms, slack_s=terms.slack_s + one.fault.lasting)
         trial, rows = run_trial(
             self._nursery,
             self._site,
-            self._cell(one.cell),
+            loaded,
             one.fault,
             terms,
             number=one.number,

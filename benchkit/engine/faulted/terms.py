@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from benchkit.scenario.plan import PlannedCell
 
 LEAST_PER_WINDOW: Final = 5
 """Messages that a window must hold before its throughput means anything."""
+LEAST_WINDOWS: Final = 8
+"""Before the fault and after it: fewer make no band, and who was back would not be seen to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +50,8 @@ class Loaded:
     def window_s(self, terms: Terms) -> float:
         """Long enough for a few messages."""
         return max(terms.window_s, LEAST_PER_WINDOW / self.rate_per_s)
+
+    def lengthened(self, terms: Terms) -> Terms:
+        """With room for windows of this load."""
+        least_s = LEAST_WINDOWS * self.window_s(terms)
+        return replace(terms, before_s=max(terms.before_s, least_s), after_s=max(terms.after_s, least_s))
