@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from benchkit.errors import BrokerError
+from benchkit.transports import own_server
 from benchkit.transports.base import (
     IN_MEMORY,
     Address,
@@ -25,7 +26,7 @@ from benchkit.transports.base import (
     Transport,
     level_in,
 )
-from benchkit.units import Bytes, Seconds
+from benchkit.units import Seconds
 
 if TYPE_CHECKING:
     from benchkit.transports._nats.place import Server, Stream
@@ -57,13 +58,7 @@ class Nats(Transport):
         "before it answers (nats-server 2.10 or later); a killed process proves neither, because what is written and "
         "not synced outlives it in the kernel's memory",
     )
-    disk: Bytes | None = Field(
-        None,
-        ge=1 << 20,
-        le=64 << 30,
-        description="the files of the run's own server are on a disk of so many bytes of its own, in memory (tmpfs), "
-        "which can be full; for trials of faults",
-    )
+    disk: own_server.Disk = None
     ack: Literal["explicit", "none"] = Field(
         "explicit", description="workers acknowledge each message; none: what was delivered counts as done"
     )
@@ -97,13 +92,7 @@ class Nats(Transport):
     def _is_of_nats(cls, url: SecretStr | None) -> SecretStr | None:
         from benchkit.transports._nats.connect import target
 
-        # The ends are built from a dump, in which the URL is masked.
-        if url is not None and str(url) != url.get_secret_value():
-            try:
-                target(url.get_secret_value())
-            except BrokerError as error:
-                raise ValueError(f"{error.what}; {error.remedy}") from None
-        return url
+        return own_server.read(url, target)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Nats:
@@ -114,10 +103,6 @@ class Nats(Transport):
         if self.sync == "always" and self.storage == "memory":
             raise ValueError("a stream in memory is never synced; write storage: file")
         return self
-
-    @property
-    def _secret_url(self) -> str | None:
-        return None if self.url is None else self.url.get_secret_value()
 
     @property
     def how(self) -> str:
@@ -141,7 +126,7 @@ class Nats(Transport):
         """At least once, unless nothing is acknowledged; on a disk where the stream is in files."""
         from benchkit.transports._nats.wire import MAX_PAYLOAD_BYTES
 
-        tls = bool(self._secret_url and self._secret_url.startswith("tls://"))
+        tls = (own_server.in_clear(self.url) or "").startswith("tls://")
         return Capabilities(
             "at-least-once" if self.ack == "explicit" else "at-most-once",
             "disk" if self.storage == "file" else "memory", "fifo",
@@ -177,7 +162,7 @@ class Nats(Transport):
     def _server(self) -> Server:
         from benchkit.transports._nats.place import Server
 
-        return Server(self._secret_url, self.sync, self.disk)
+        return Server(own_server.in_clear(self.url), self.sync, self.disk)
 
     def _stream(self, setup: Setup) -> Stream:
         from benchkit.transports._nats.place import Stream

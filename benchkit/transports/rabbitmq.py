@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from benchkit.errors import BrokerError
+from benchkit.transports import own_server
 from benchkit.transports.base import (
     IN_MEMORY,
     Address,
@@ -23,7 +24,6 @@ from benchkit.transports.base import (
     Transport,
     level_in,
 )
-from benchkit.units import Bytes
 
 if TYPE_CHECKING:
     from benchkit.transports._rabbitmq.place import Queue
@@ -83,26 +83,14 @@ class Rabbitmq(Transport):
         description="after so many returns a quorum queue gives a message up (x-delivery-limit)",
     )  # fmt: skip
 
-    disk: Bytes | None = Field(
-        None,
-        ge=1 << 20,
-        le=64 << 30,
-        description="the files of the run's own server are on a disk of so many bytes of its own, in memory (tmpfs), "
-        "which can be full; for trials of faults",
-    )
+    disk: own_server.Disk = None
 
     @field_validator("url")
     @classmethod
     def _is_of_rabbitmq(cls, url: SecretStr | None) -> SecretStr | None:
         from benchkit.transports._rabbitmq.connect import target
 
-        # The ends are built from a dump, in which the URL is masked.
-        if url is not None and str(url) != url.get_secret_value():
-            try:
-                target(url.get_secret_value())
-            except BrokerError as error:
-                raise ValueError(f"{error.what}; {error.remedy}") from None
-        return url
+        return own_server.read(url, target)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Rabbitmq:
@@ -115,10 +103,6 @@ class Rabbitmq(Transport):
                 "without confirms nobody is told what reject-publish refuses; write confirms: true"
             )
         return self
-
-    @property
-    def _secret_url(self) -> str | None:
-        return None if self.url is None else self.url.get_secret_value()
 
     @property
     def how(self) -> str:
@@ -147,7 +131,7 @@ class Rabbitmq(Transport):
         """At least once; on a disk where messages are persistent or the queue is a quorum queue."""
         from benchkit.transports._rabbitmq.methods import MAX_MESSAGE_BYTES
 
-        tls = bool(self._secret_url and self._secret_url.startswith("amqps://"))
+        tls = (own_server.in_clear(self.url) or "").startswith("amqps://")
         return Capabilities(
             "at-least-once", "disk" if self.persistent or self.queue == "quorum" else "memory", "fifo",
             max_message_bytes=MAX_MESSAGE_BYTES, limit_name="RabbitMQ: 512 MB per message",
@@ -173,7 +157,7 @@ class Rabbitmq(Transport):
 
         library()
         return prepared(
-            Server(self._secret_url, self.disk), setup, self._queue(setup), self.how,
+            Server(own_server.in_clear(self.url), self.disk), setup, self._queue(setup), self.how,
             level_in(self.capabilities(), setup.folder),
         )  # fmt: skip
 

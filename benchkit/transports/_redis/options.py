@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from benchkit.errors import BrokerError
+from benchkit.transports import own_server
 from benchkit.transports._redis.connect import check
 from benchkit.transports._redis.persistence import LEVELS, UNTOLD, Persistence
 from benchkit.transports._redis.resp import MAX_VALUE_BYTES, Commands
 from benchkit.transports.base import IN_MEMORY, Address, Capabilities, Detour, Setup, Transport
 from benchkit.transports.sockets import Buffer, SocketOptions
-from benchkit.units import Bytes
 
 if TYPE_CHECKING:
     from benchkit.transports._redis.place import Server
@@ -68,13 +67,7 @@ class RedisTransport(SocketOptions, Transport):
         "append-only file, synced every second or before it is answered; a killed process proves neither, because what "
         "is written and not synced outlives it in the kernel's memory",
     )
-    disk: Bytes | None = Field(
-        None,
-        ge=1 << 20,
-        le=64 << 30,
-        description="the embedded broker's files are on a disk of so many bytes of its own, in memory (tmpfs), which "
-        "can be full; for trials of faults",
-    )
+    disk: own_server.Disk = None
 
     @model_validator(mode="after")
     def _is_one_of_a_kind(self) -> Self:
@@ -104,13 +97,7 @@ class RedisTransport(SocketOptions, Transport):
     @field_validator("url")
     @classmethod
     def _is_of_redis(cls, url: SecretStr | None) -> SecretStr | None:
-        # The ends are built from a dump, in which the URL is masked.
-        if url is not None and str(url) != url.get_secret_value():
-            try:
-                check(url.get_secret_value())
-            except BrokerError as error:
-                raise ValueError(f"{error.what}; {error.remedy}") from None
-        return url
+        return own_server.read(url, check)
 
     @property
     def how(self) -> str:
@@ -121,7 +108,7 @@ class RedisTransport(SocketOptions, Transport):
     @property
     def secret_url(self) -> str | None:
         """The URL in clear, None for the embedded broker."""
-        return None if self.url is None else self.url.get_secret_value()
+        return own_server.in_clear(self.url)
 
     def capabilities(self) -> Capabilities:
         """At least once, first in first out; unacknowledged messages are where `persistence` keeps them."""
