@@ -48,7 +48,9 @@ def write(folder: Path, work: Path) -> None:
 def page(campaigns: list[dict[str, Any]]) -> str:
     """The Markdown."""
     now_, before = ([each for each in campaigns if each["current"] is current] for current in (True, False))
-    done = {each["target"]: each["inputs"] for each in now_}
+    done: dict[str, int] = {}
+    for each in now_:
+        done[each["target"]] = done.get(each["target"], 0) + each["inputs"]
     missing = ", ".join(f"{name} ({done.get(name, 0):,})" for name in NAMES if done.get(name, 0) < WANTED)
     left = f"Not yet at {WANTED:,} inputs on the code as it is: {missing}.\n" if missing else ""
     listed = "".join(
@@ -103,8 +105,9 @@ def _table(campaigns: list[dict[str, Any]]) -> str:
 def _row(each: dict[str, Any]) -> str:
     features = each["features"]
     first, last = (features[0][1], features[-1][1]) if features else (0, 0)
+    name = each["target"] if each["seed"] == 1 else f"{each['target']}, seed {each['seed']}"
     return (
-        f"| {each['target']} | {each['inputs']:,} | {each['taken'] / max(1, each['inputs']):.1%} | {each['cpu_s']:.0f} "
+        f"| {name} | {each['inputs']:,} | {each['taken'] / max(1, each['inputs']):.1%} | {each['cpu_s']:.0f} "
         f"| {each['per_cpu_s']:,} | {first}, {last} | {each['corpus']}, {each['kept']} | {each['slowest_ms']:.0f} ms "
         f"| {each['growth_mib']:.0f}, {each.get('replay_mib') or 0:.0f} MiB | {len(each['findings'])} |"
     )
