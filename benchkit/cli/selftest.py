@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
-
-from benchkit.cli.exits import BROKEN, DONE, INVALID
 
 
 @click.command(short_help="Plant bottlenecks and count how often they are found.")
@@ -87,38 +84,15 @@ def selftest(
         return selftest_whatif.what_if(
             quick=quick, seed=first_seed or 0, out=out, as_json=as_json, quiet=quiet
         )
-    from benchkit.cli.console import out as console
-    from benchkit.cli.console import progress
-    from benchkit.selftest.log import Log
-    from benchkit.selftest.page import page
-    from benchkit.selftest.run import FIRST_SEED, SEEDS, SHARES, Asked, expected_s, run
-    from benchkit.selftest.table import report
+    from benchkit.cli import selftest_truth
 
-    first = FIRST_SEED if first_seed is None else first_seed
-    asked = Asked(seeds or SEEDS, first, _shares(levels) or SHARES, only, quick)
-    log = Log(out)
-    left = log.left(asked.trials())
-    if not asked.trials():
-        raise click.BadParameter("no kind has such a name", param_hint="--only")
-    if not quiet:
-        click.echo(f"{len(left)} trials, about {expected_s(left):.0f} s on an idle machine", err=True)
-    with progress(quiet=quiet) as show:
-        found = run(asked, log, show)
-    log.keep_page(page(found))
-    if as_json:
-        click.echo(json.dumps(found, indent=1))
-    else:
-        console().print(report(found))
-    return INVALID if found["holds"] is None else DONE if found["holds"] else BROKEN
-
-
-def _shares(levels: str | None) -> tuple[float, ...]:
-    if levels is None:
-        return ()
-    try:
-        shares = tuple(float(each) for each in levels.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{levels!r} are no numbers", param_hint="--levels") from None
-    if not all(0.3 <= share <= 0.9 for share in shares):
-        raise click.BadParameter("shares between 0.3 and 0.9, for example 0.35,0.8", param_hint="--levels")
-    return shares
+    return selftest_truth.truth(
+        seeds=seeds,
+        first_seed=first_seed,
+        levels=levels,
+        only=only,
+        quick=quick,
+        out=out,
+        as_json=as_json,
+        quiet=quiet,
+    )
