@@ -58,6 +58,14 @@ class Entry:
     """Of the distribution; empty where it does not say."""
 
 
+def _name_and_version(of: metadata.Distribution | None) -> tuple[str, str]:
+    """Read once: the file that says it holds the whole README."""
+    if of is None:
+        return "?", ""
+    told = of.metadata
+    return told["Name"] or "?", told["Version"] or ""
+
+
 class Registry(Generic[P]):
     """The plug-ins of one seam; `group` is the entry-point group, `noun` what people call them."""
 
@@ -70,13 +78,9 @@ class Registry(Generic[P]):
     def entries(self) -> dict[str, Entry]:
         """All registered plug-ins by kind, nothing imported."""
         found = metadata.entry_points(group=self.group)
+        of = cache(_name_and_version)  # the entries of a distribution share one object
         return {
-            point.name: Entry(
-                point.name,
-                point.value,
-                point.dist.name if point.dist else "?",
-                point.dist.version if point.dist else "",
-            )
+            point.name: Entry(point.name, point.value, *of(point.dist))
             for point in sorted(found, key=lambda point: point.name)
         }
 

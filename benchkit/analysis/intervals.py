@@ -50,7 +50,7 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import bdtr, bdtrik, stdtr, stdtrit
+import scipy
 
 from benchkit.analysis.ledger import Column
 from benchkit.analysis.quantiles import minimum_samples, quantiles, rank
@@ -104,7 +104,7 @@ def _around(center: float, log_error: float, freedom: float) -> Interval:
 
 def t_interval(center: float, error: float, freedom: float, alpha: float = ALPHA) -> Interval:
     """Student's t interval at level 1 - alpha around `center` with standard error `error`."""
-    half = float(stdtrit(freedom, 1 - alpha / 2)) * error
+    half = float(scipy.special.stdtrit(freedom, 1 - alpha / 2)) * error
     return center - half, center + half
 
 
@@ -112,7 +112,7 @@ def t_p_value(center: float, error: float, freedom: float) -> float:
     """Two-sided p value that the mean is 0, by Student's t."""
     if error == 0:
         return 1.0 if center == 0 else 0.0
-    return float(2 * stdtr(freedom, -abs(center) / error))
+    return float(2 * scipy.special.stdtr(freedom, -abs(center) / error))
 
 
 def mean_error(values: Floats) -> tuple[float, float, float]:
@@ -166,9 +166,9 @@ def order_ranks(count: float, share: Fraction) -> tuple[int, int] | None:
 def _binomial_quantile(level: float, n: int, share: Fraction) -> int:
     """The smallest k with P(Binomial(n, share) <= k) >= level."""
     p = float(share)
-    guess = bdtrik(level, n, p)
+    guess = scipy.special.bdtrik(level, n, p)
     k = max(0, math.ceil(guess) - 1) if math.isfinite(guess) else 0
-    while k < n and bdtr(k, n, p) < level:
+    while k < n and scipy.special.bdtr(k, n, p) < level:
         k += 1
     return k
 
@@ -201,7 +201,7 @@ def _design_effect(parts: Sequence[Column], share: Fraction, estimate: int) -> f
     n = sum(len(part) for part in parts)
     excess = np.array([np.count_nonzero(part <= estimate) - len(part) * float(share) for part in parts])
     variance = float(np.sum(excess**2)) * len(parts) / (len(parts) - 1)
-    few = (float(stdtrit(len(parts) - 1, 0.975)) / _Z) ** 2
+    few = (float(scipy.special.stdtrit(len(parts) - 1, 0.975)) / _Z) ** 2
     return max(1.0, few * variance / (n * float(share * (1 - share))))
 
 

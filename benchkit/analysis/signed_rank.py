@@ -14,7 +14,7 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
+import scipy
 
 from benchkit.analysis.intervals import Interval
 
@@ -69,7 +69,7 @@ def _critical(count: int, level: float) -> int:
     if count <= _EXACT:
         return int(np.count_nonzero(2 * _cumulated(count) <= level)) - 1
     mean, spread = _moments(count)
-    return int(np.count_nonzero(sums + 0.5 <= mean + spread * ndtri(level / 2))) - 1
+    return int(np.count_nonzero(sums + 0.5 <= mean + spread * scipy.special.ndtri(level / 2))) - 1
 
 
 def _at_most(count: int, rank_sum: float) -> float:
@@ -78,7 +78,7 @@ def _at_most(count: int, rank_sum: float) -> float:
         return float(_cumulated(count)[math.ceil(rank_sum)])
     mean, spread = _moments(count)
     # With the continuity correction that `_critical` uses.
-    return float(ndtr((math.ceil(rank_sum) + 0.5 - mean) / spread))
+    return float(scipy.special.ndtr((math.ceil(rank_sum) + 0.5 - mean) / spread))
 
 
 def _moments(count: int) -> tuple[float, float]:

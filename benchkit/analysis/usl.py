@@ -40,7 +40,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit
+import scipy
 
 from benchkit.analysis.intervals import Interval
 
@@ -170,7 +170,7 @@ def _drawn(points: Sequence[Point], reached: Floats) -> Floats:
         or [np.zeros(1)]
     )
     if freedom:
-        apart = apart * float(stdtrit(freedom, 0.975)) / _Z
+        apart = apart * float(scipy.special.stdtrit(freedom, 0.975)) / _Z
     columns = []
     for point, each in zip(points, logs, strict=True):
         if point.interval is not None:

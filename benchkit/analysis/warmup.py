@@ -41,7 +41,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import fdtrc
+import scipy
 
 from benchkit.analysis.ledger import Column, latency_ns
 from benchkit.analysis.ledger import end_ns as ends_of
@@ -136,7 +136,9 @@ def _change(series: Floats, most_memory: float = _MOST_MEMORY) -> int:
 
 def _claimed(bridge: Floats, share: Floats, freedom: float) -> bool:
     peaks = (int(np.argmax(bridge)), int(np.argmin(bridge)))
-    chances = [fdtrc(3, freedom, bridge[at] ** 2 / (3 * share[at] * (1 - share[at]))) for at in peaks]
+    chances = [
+        scipy.special.fdtrc(3, freedom, bridge[at] ** 2 / (3 * share[at] * (1 - share[at]))) for at in peaks
+    ]
     return bool(min(chances) < LEVEL / 4)
 
 

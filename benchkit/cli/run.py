@@ -232,6 +232,8 @@ def _measure(
 
 def _import_what_tells() -> None:
     """What is needed once everything is measured; most of half a second."""
+    import scipy.special  # noqa: F401
+
     import benchkit.analysis.document
     import benchkit.report.terminal  # noqa: F401
 

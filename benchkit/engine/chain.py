@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchkit.engine.fan_in import address_of
 from benchkit.engine.task import Task
-from benchkit.scenario.order import Stream, seed_for
-from benchkit.scenario.plan import PlannedCell, PlannedHop
+from benchkit.scenario.seeds import Stream, seed_for
 from benchkit.transports.base import Address
+
+if TYPE_CHECKING:
+    from benchkit.scenario.plan import PlannedCell, PlannedHop  # parties come here, and know no plan
 
 _SEEDS = 1 << 16
 """Between the seeds of two hops' stages: more than one hop has workers."""

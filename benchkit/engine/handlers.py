@@ -34,7 +34,7 @@ from benchkit.engine.worker import Worker
 from benchkit.errors import BenchkitError
 from benchkit.flow.options import FlowOptions
 from benchkit.load import base as load
-from benchkit.scenario import order
+from benchkit.scenario import seeds
 from benchkit.sources import base as sources
 from benchkit.sources.base import Item
 from benchkit.stages import base as stages
@@ -261,7 +261,7 @@ def do_serve(work: Work) -> dict[str, Any]:
     task = Task(**work.command["task"])
     codec = codecs.registry.build(dict(task.codec))
     # Workers that drew equal service times would be one slow worker, not two.
-    seed = order.seed_for(task.stage_seed, order.Stream.STAGE, work.command["worker"])
+    seed = seeds.seed_for(task.stage_seed, seeds.Stream.STAGE, work.command["worker"])
     stage = SHELF.stage(stages.registry.build(dict(task.stage)), seed)
     transport = transports.registry.build(dict(task.transport))
     before = paths.open_sockets()

@@ -12,8 +12,8 @@ from benchkit.hiding import hide
 from benchkit.records.environment import environment
 from benchkit.records.recording import Recording
 from benchkit.records.run import Failure, Resumption, Run
-from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan
+from benchkit.scenario.seeds import Stream, seed_for
 
 
 def utc() -> str:

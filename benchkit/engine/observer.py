@@ -43,8 +43,8 @@ from benchkit.errors import BenchkitError
 from benchkit.load.closed import Closed
 from benchkit.records.samples import STAMPS, Samples, Status, next_seq
 from benchkit.runtime.folders import run_folder
-from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Blocks, Plan, PlannedCell
+from benchkit.scenario.seeds import Stream, seed_for
 from benchkit.sources.base import Source
 from benchkit.sources.camera import Camera
 from benchkit.sources.sensors import Sensors

@@ -20,8 +20,8 @@ from benchkit.errors import BenchkitError, Rejected
 from benchkit.load.base import OpenArrival
 from benchkit.load.search import Backlog, Search
 from benchkit.records.run import Cell, Psnr
-from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan, PlannedCell
+from benchkit.scenario.seeds import Stream, seed_for
 from benchkit.stages.null import Null
 from benchkit.tensors.codecs.raw import Raw
 from benchkit.tensors.wire import ENVELOPE_BYTES

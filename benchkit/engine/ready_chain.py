@@ -10,8 +10,8 @@ from benchkit.engine.crew import Crew
 from benchkit.engine.leaving import way_label
 from benchkit.plugins import Plugin
 from benchkit.records.run import Hop
-from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan, PlannedCell
+from benchkit.scenario.seeds import Stream, seed_for
 from benchkit.transports.base import Address
 
 _PREPARE_S = 120.0

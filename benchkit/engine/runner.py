@@ -7,18 +7,16 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchkit.alerts.alerting import Alerting
 from benchkit.analysis.hops import messages_of
 from benchkit.analysis.whatif.figures import unloaded_ns
 from benchkit.engine import chain, fan_in, floors, heading, placement
-from benchkit.engine.alerted.live import Live, Watched
 from benchkit.engine.block import run_block
 from benchkit.engine.canary import Canary, Look
 from benchkit.engine.crew import Crew, crew
 from benchkit.engine.describing import describe
-from benchkit.engine.faulted import lane
 from benchkit.engine.garbage import Collecting
 from benchkit.engine.holdings import Holdings
 from benchkit.engine.profiling import profiled
@@ -39,6 +37,9 @@ from benchkit.records.seen import Holding
 from benchkit.runtime.folders import run_folder
 from benchkit.scenario.plan import Plan, PlannedCell
 from benchkit.transports.base import Address
+
+if TYPE_CHECKING:
+    from benchkit.engine.alerted.live import Live
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Runner:
         Without `floors` the machine's are not measured. `meanwhile` is called while the parties' processes start:
         what is imported there costs no time of its own. `alerts` are fed while blocks are measured.
         """
-        self._live = None if alerts is None else Live(alerts, plan.slo)
+        self._live = None if alerts is None else _live(alerts, plan)
         self._alerts_before = (before.alerts or []) if before else []
         self._floors = floors
         self._meanwhile = meanwhile
@@ -235,6 +236,9 @@ class Runner:
 
     def _faults(self, site: Site) -> None:
         """Trials in which something goes wrong; they have parties of their own."""
+        if self._plan.faulting is None:
+            return
+        from benchkit.engine.faulted import lane  # a run without faults starts without it
 
         def tell(doing: str, done: int, total: int, cell: str) -> None:
             self._watch(Progress(doing, done, total, cell))
@@ -346,6 +350,8 @@ class Runner:
         """What looks on while a block of this cell is measured."""
         if self._live is None:
             return lambda _, __: nullcontext()
+        from benchkit.engine.alerted.live import Watched
+
         afters = tuple(hop.after for hop in cell.hops) or (-1,)
         return self._live.watching(Watched(cell.id, address.broker_pid, turn is None, afters, cell.replies))
 
@@ -395,3 +401,9 @@ class Runner:
                 record, skipped=heading.told(error), skipped_remedy=hide(error.remedy)
             )
         self._failures.append(heading.failure(record.id, error))
+
+
+def _live(alerts: Alerting, plan: Plan) -> Live:
+    from benchkit.engine.alerted.live import Live  # a run without alerts starts without it
+
+    return Live(alerts, plan.slo)

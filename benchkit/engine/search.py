@@ -22,8 +22,8 @@ from benchkit.load.closed import Closed
 from benchkit.load.search import Capacity
 from benchkit.records.run import Block, Search
 from benchkit.records.samples import Samples, Status
-from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan, PlannedCell
+from benchkit.scenario.seeds import Stream, seed_for
 
 _OVERHEAD_S: Final = 0.15
 """What a block costs besides its messages."""

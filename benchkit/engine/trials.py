@@ -19,8 +19,8 @@ from benchkit.load.base import ClosedArrival
 from benchkit.load.search import Search
 from benchkit.records.what_if import Slowed
 from benchkit.scenario.model import WhatIfOptions
-from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan, PlannedCell
+from benchkit.scenario.seeds import Stream, seed_for
 from benchkit.tensors.codecs import base as codecs
 from benchkit.transports import base as transports
 from benchkit.units import show_us

@@ -21,7 +21,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
+import scipy
 
 from benchkit.analysis import signed_rank
 from benchkit.analysis.intervals import Interval
@@ -63,7 +63,7 @@ def looks(blocks: int, alpha: float = ALPHA) -> tuple[Look, ...]:
 
 def spending(part: float, alpha: float = ALPHA) -> float:
     """What may be spent when `part` of the blocks is there: 2 - 2 Phi(z / sqrt(part)), `alpha` at 1."""
-    return float(2 - 2 * ndtr(-ndtri(alpha / 2) / math.sqrt(part)))
+    return float(2 - 2 * scipy.special.ndtr(-scipy.special.ndtri(alpha / 2) / math.sqrt(part)))
 
 
 def p_beyond(differences: Floats, delta: float) -> float:

@@ -1,34 +1,15 @@
-"""Seeds and the order of blocks.
-
-All randomness comes from the scenario's `seed` by numpy's SeedSequence, one branch for each purpose, so
-that drawing more for one changes nothing for another. The schedule's seed depends on the round and the
-payload's on nothing, so every cell of a round meets the same moments and the same content: differences
-between cells are then the cells' own (common random numbers).
-"""
+"""The order of blocks, and what `--quick` leaves of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntEnum
 from itertools import count
 
 import numpy as np
 
 from benchkit.scenario.model import BlockOptions, WhatIfOptions
-
-
-class Stream(IntEnum):
-    """What a seed is for; the numbers are part of a run's reproducibility and never change."""
-
-    ORDER = 0
-    SCHEDULE = 1
-    PAYLOAD = 2
-    STAGE = 3
-    WHAT_IF = 4
-    LINK = 5
-    FAULTS = 6
-
+from benchkit.scenario.seeds import Stream, seed_for
 
 # What `--quick` cuts a scenario to: seconds in all, every cell kept, too little for a verdict in the tails.
 QUICK_ROUNDS = 3
@@ -38,12 +19,6 @@ QUICK_DRAIN_S = 0.2
 QUICK_SOAK_S = 3.0
 QUICK_TRIAL_S = 0.1
 QUICK_TRIALS_S = 20.0
-
-
-def seed_for(seed: int, stream: Stream, *index: int) -> int:
-    """An independent 63-bit seed for a purpose and, say, a round or a worker; `index` counts from 0."""
-    sequence = np.random.SeedSequence(seed, spawn_key=(int(stream), *index))
-    return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from benchkit.scenario.build import build
 from benchkit.scenario.cells import Cell, cells
 from benchkit.scenario.model import AXES, GateOptions, Rule, Scenario
 from benchkit.scenario.nodes import Map, Where
-from benchkit.scenario.order import Order, Stream, quickened, quickened_trials, seed_for
+from benchkit.scenario.order import Order, quickened, quickened_trials
 from benchkit.scenario.plan import GATE_RUN_S, Blocks, Gate, Plan, PlannedCell, planned_hops
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.reader import read_file
@@ -28,6 +28,7 @@ from benchkit.scenario.refuse_producers import refuse_producers
 from benchkit.scenario.refuse_search import refuse_search
 from benchkit.scenario.refuse_what_if import refuse_what_if
 from benchkit.scenario.resolved import resolved
+from benchkit.scenario.seeds import Stream, seed_for
 
 
 def load(path: Path, *, sets: Sequence[str], only: Sequence[str], quick: bool) -> Plan:

@@ -15,10 +15,10 @@ from benchkit.samples_needed import PERCENTILES, minimum_samples
 from benchkit.scenario.cells import Cell
 from benchkit.scenario.model import MAX_ROUNDS, BlockOptions, Choice, Scenario
 from benchkit.scenario.nodes import Where
-from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.problems import Problems
 from benchkit.scenario.redact import redact
 from benchkit.scenario.refuse import missing_files
+from benchkit.scenario.seeds import Stream, seed_for
 
 MAX_MESSAGES = 10_000_000
 """Messages of one block: its stamps (about 130 bytes each) have to fit in memory."""

@@ -10,8 +10,9 @@ from typing import Any, Final
 from benchkit.analysis.document import document
 from benchkit.engine.runner import Progress, Runner, Watch
 from benchkit.records.samples import PHASES
-from benchkit.scenario.order import Order, Stream, seed_for
+from benchkit.scenario.order import Order
 from benchkit.scenario.plan import Blocks, Plan
+from benchkit.scenario.seeds import Stream, seed_for
 from benchkit.selftest.kinds import BY_NAME, KINDS
 from benchkit.selftest.recipe import UNLIMITED, Recipe, Spent
 from benchkit.selftest.shapes import Ask, Shaped

@@ -21,8 +21,8 @@ from benchkit.load.closed import Closed
 from benchkit.load.poisson import Poisson
 from benchkit.records.samples import Status
 from benchkit.runtime.folders import PREFIX, SEGMENTS, run_folder
-from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Blocks, Plan, PlannedCell
+from benchkit.scenario.seeds import Stream, seed_for
 from benchkit.sources.sensors import Sensors
 from benchkit.stages.null import Null
 from benchkit.stages.python import Python

@@ -15,8 +15,9 @@ from pydantic import SecretStr
 from benchkit.errors import ScenarioError
 from benchkit.plugins import Entry
 from benchkit.scenario import describe, load
-from benchkit.scenario.order import QUICK_DURATION_S, QUICK_ROUNDS, Order, Stream, seed_for
+from benchkit.scenario.order import QUICK_DURATION_S, QUICK_ROUNDS, Order
 from benchkit.scenario.plan import Plan
+from benchkit.scenario.seeds import Stream, seed_for
 from benchkit.sources import base as source_base
 from benchkit.sources.site import Site
 from benchkit.stages import base as stage_base

@@ -12,8 +12,8 @@ import pytest
 from benchkit.errors import ScenarioError
 from benchkit.load.base import OpenArrival
 from benchkit.samples_needed import PERCENTILES, minimum_samples
-from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan
+from benchkit.scenario.seeds import Stream, seed_for
 
 Planner = Callable[..., Plan]
 BASE = "name: dam\nsource: camera\ntransport: http\n"

@@ -13,8 +13,8 @@ from real import SEED, cell, delivered
 from benchkit.load.poisson import Poisson
 from benchkit.records.run import Run
 from benchkit.records.samples import Samples
-from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Blocks, PlannedCell
+from benchkit.scenario.seeds import Stream, seed_for
 from benchkit.stages.synthetic import Synthetic, service_times_ns
 
 SERVICE_S = 5e-3

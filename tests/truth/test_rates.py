@@ -16,8 +16,8 @@ from real import cell, measured
 from benchkit.analysis.ledger import select_scheduled
 from benchkit.load.constant import Constant
 from benchkit.load.poisson import Poisson
-from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Blocks
+from benchkit.scenario.seeds import Stream, seed_for
 from benchkit.sources.sensors import Sensors
 from benchkit.stages.null import Null
 from benchkit.transports.inproc import Inproc

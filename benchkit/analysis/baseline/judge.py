@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from scipy.special import stdtr
+import scipy
 
 from benchkit.analysis.baseline.figures import HIGHER_IS_BETTER
 from benchkit.analysis.intervals import ALPHA, t_interval
@@ -84,7 +84,7 @@ def _p_value(claim: Claim) -> float:
     above = claim.low - claim.limit
     if claim.error == 0:
         return 0.0 if above > 0 else 1.0
-    return float(stdtr(min(claim.freedom, _ENDLESS), -above / claim.error))
+    return float(scipy.special.stdtr(min(claim.freedom, _ENDLESS), -above / claim.error))
 
 
 def _rejected(p_values: Mapping[int, float]) -> set[int]:

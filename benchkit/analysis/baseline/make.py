@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-from scipy.special import stdtrit
+import scipy
 
 from benchkit import __version__
 from benchkit.analysis.baseline.figures import EXACT, PATH, Figure, figures, floors
@@ -97,7 +97,9 @@ def _stored(values: Sequence[Figure], known: Noise, learned: float | None, *, ex
         return {"value": values[0].value}
     own = float(np.std(logs, ddof=1)) if len(logs) > 1 else None
     spread = learned if learned is not None and (own is None or learned > own) else own
-    half = float(stdtrit(min(known.freedom, 1e9), 0.975)) * known.of(spread) / math.sqrt(len(logs))
+    half = (
+        float(scipy.special.stdtrit(min(known.freedom, 1e9), 0.975)) * known.of(spread) / math.sqrt(len(logs))
+    )
     return {
         "value": exp(center),
         "ci95": [exp(center - half), exp(center + half)],

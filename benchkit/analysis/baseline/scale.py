@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from scipy.special import stdtrit
+import scipy
 
 from benchkit.analysis.baseline.figures import PATH, floors
 from benchkit.analysis.baseline.noise import ASSUMED_LOG_SD, Noise
@@ -80,7 +80,7 @@ def path_ratio(stored: Mapping[str, Any], path_us: float | None) -> float | None
 
 
 def _limit(noise: Noise, log_sd: float | None) -> float:
-    quantile = float(stdtrit(min(noise.freedom, 1e9), 0.975))
+    quantile = float(scipy.special.stdtrit(min(noise.freedom, 1e9), 0.975))
     return max(_LEAST, quantile * noise.of(log_sd) * math.sqrt(1 + 1 / max(1, noise.runs)))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from scipy.special import bdtrc
+import scipy
 
 from benchkit.analysis.measure import LATE_NS
 from benchkit.analysis.traffic import shed
@@ -55,7 +55,7 @@ def offered(facts: Facts) -> Iterator[Reason]:
     slow = kept < 1 - TOLERATED
     if pace.late_share <= TOLERATED and not slow:
         return
-    late_beyond_chance = bdtrc(round(pace.late_share * count) - 1, count, TOLERATED) <= _LATE_P
+    late_beyond_chance = scipy.special.bdtrc(round(pace.late_share * count) - 1, count, TOLERATED) <= _LATE_P
     severity: Severity = "invalid" if late_beyond_chance or (slow and (1 - kept) * count >= 1) else "note"
     if not slow and _beside_latency(facts) <= _NO_MATTER:
         severity = "note"

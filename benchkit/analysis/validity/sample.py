@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Final
 
 import numpy as np
-from scipy.special import fdtrc
+import scipy
 
 from benchkit.analysis.drift import Drift, in_words
 from benchkit.analysis.intervals import LEAST_BLOCKS
@@ -117,4 +117,4 @@ def _anova_p_value(table: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> 
     within = float(np.mean(np.var(table, axis=1, ddof=1)))
     if within == 0:
         return 1.0 if between == 0 else 0.0
-    return float(fdtrc(groups - 1, groups * (each - 1), between / within))
+    return float(scipy.special.fdtrc(groups - 1, groups * (each - 1), between / within))

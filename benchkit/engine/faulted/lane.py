@@ -22,8 +22,8 @@ from benchkit.records.faults import LeftOut, Trial
 from benchkit.records.operations import Operations
 from benchkit.scenario.faulting import standard
 from benchkit.scenario.model import Faulting, FaultOptions
-from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import Plan, PlannedCell
+from benchkit.scenario.seeds import Stream, seed_for
 
 Keep = Callable[[Trial, Operations], None]
 Tell = Callable[[str, int, int, str], None]

@@ -15,7 +15,7 @@ from benchkit.engine.handlers import SHELF
 from benchkit.engine.pacing import sharpen_timers
 from benchkit.errors import BenchkitError
 from benchkit.load import base as load
-from benchkit.scenario import order
+from benchkit.scenario import seeds
 from benchkit.sources import base as sources
 from benchkit.stages import base as stages
 from benchkit.tensors.codecs import base as codecs
@@ -68,7 +68,7 @@ def _produce(role: Role, journal: Journal, board: Board) -> None:
 def _serve(role: Role, journal: Journal, board: Board) -> None:
     codec = codecs.registry.build(dict(role.codec))
     # Workers that drew equal service times would be one slow worker, not two.
-    seed = order.seed_for(role.stage_seed, order.Stream.STAGE, role.number)
+    seed = seeds.seed_for(role.stage_seed, seeds.Stream.STAGE, role.number)
     opened = stages.registry.build(dict(role.stage)).open(seed)
     transport = transports.registry.build(dict(role.transport))
     try:

@@ -38,7 +38,7 @@ from benchkit.faults.base import Fault
 from benchkit.link.options import LinkOptions
 from benchkit.records.faults import Trial
 from benchkit.records.operations import Operations
-from benchkit.scenario.order import Stream, seed_for
+from benchkit.scenario.seeds import Stream, seed_for
 from benchkit.tensors.codecs.raw import Raw
 from benchkit.transports.base import Address, Setup, Transport
 

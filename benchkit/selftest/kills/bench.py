@@ -21,8 +21,8 @@ from benchkit.load.constant import Constant
 from benchkit.records.faults import Trial
 from benchkit.records.operations import Operations
 from benchkit.runtime.folders import run_folder
-from benchkit.scenario.order import Stream, seed_for
 from benchkit.scenario.plan import PlannedCell
+from benchkit.scenario.seeds import Stream, seed_for
 from benchkit.selftest.kills.plan import Column, Planned
 from benchkit.sources import base as sources
 from benchkit.stages import base as stages
