@@ -25,6 +25,8 @@ DURATION_S: Final = 0.8
 WARMUP_S: Final = 0.1
 SERVICE_US: Final = 300.0
 DELTAS: Final = {"p50": 0.03, "p99": 0.10, "throughput": 0.03}
+_NOT_PROMISED: Final = ((True, 0.05), (True, 0.20))
+"""Slow-downs beside hogs, for the page alone."""
 _HOG: Final = Path(__file__).with_name("hog.py")
 _SCENARIO: Final = """\
 name: gate-trial
@@ -61,7 +63,7 @@ def condition(*, hogs: bool) -> str:
 
 def planned(alike: int, alike_hogs: int, slower: int, effects: Sequence[float]) -> list[Trial]:
     """So many with nothing changed, quiet and beside hogs, and `slower` of each effect both ways; mixed, so that a
-    part of them is a fair sample."""
+    part of them is a fair sample. Those of which nothing is promised come last."""
     found = [Trial(number, False, 0.0) for number in range(alike)]
     found += [Trial(number, True, 0.0) for number in range(alike_hogs)]
     found += [
@@ -73,7 +75,12 @@ def planned(alike: int, alike_hogs: int, slower: int, effects: Sequence[float]) 
     totals = {(each.hogs, each.effect): 0 for each in found}
     for each in found:
         totals[each.hogs, each.effect] += 1
-    return sorted(found, key=lambda each: ((each.number + 0.5) / totals[each.hogs, each.effect], each))
+
+    def place(each: Trial) -> tuple[bool, float, Trial]:
+        later = (each.hogs, each.effect) in _NOT_PROMISED
+        return later, (each.number + 0.5) / totals[each.hogs, each.effect], each
+
+    return sorted(found, key=place)
 
 
 def trial_s() -> tuple[float, float]:
