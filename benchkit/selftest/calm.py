@@ -22,14 +22,15 @@ def wait_for_calm(
 
     `busy` takes a while and says which share of all cores was used meanwhile, 0 to 1; nothing of ours runs then.
     """
-    look = busy or _busy
+    look = busy or busy_share
     end, calm = clock() + most_s, 0
     while calm < _CALM_LOOKS and clock() < end:
         calm = calm + 1 if look() <= OTHERS else 0
     return calm == _CALM_LOOKS
 
 
-def _busy() -> float:
+def busy_share() -> float:
+    """Which share of all cores is used now, in half a second, 0 to 1."""
     import psutil
 
     return float(psutil.cpu_percent(_LOOK_S)) / 100

@@ -38,9 +38,13 @@ def test_any_part_of_the_trials_is_a_fair_sample() -> None:
     trials = planned(20, 10, 4, (0.05, 0.10, 0.20))
     assert len(trials) == 20 + 10 + 4 * 2 * 3
     assert len({trial.key for trial in trials}) == len(trials)
-    half = trials[: len(trials) // 2]
+    promised, later = trials[:46], trials[46:]
+    assert {(trial.hogs, trial.effect) for trial in later} == {(True, 0.05), (True, 0.20)}
+    half = promised[: len(promised) // 2]
     assert 8 <= sum(not trial.effect and not trial.hogs for trial in half) <= 12
-    assert {(trial.hogs, trial.effect) for trial in half} == {(trial.hogs, trial.effect) for trial in trials}
+    assert {(trial.hogs, trial.effect) for trial in half} == {
+        (trial.hogs, trial.effect) for trial in promised
+    }
 
 
 def test_simulated_gates_over_quiet_noise_raise_no_alarm_and_find_a_tenth() -> None:

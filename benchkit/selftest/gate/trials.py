@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from benchkit.gate.rows import worst
 from benchkit.gate.runs import Asked, SideRun, run
 from benchkit.gate.sides import BASE, CANDIDATE, Side
 from benchkit.runtime.child import child
+from benchkit.selftest.calm import busy_share
 
 CELL: Final = "unix/raw/sensors-16x4/closed-1"
 BLOCKS: Final = 20
@@ -105,6 +107,7 @@ class Bench:
         sides = self._side(BASE, 0.0), self._side(CANDIDATE, trial.effect)
         asked = Asked(DURATION_S, WARMUP_S, trial_s()[0] / BLOCKS, floors=False)
         wanted = Wanted(asked, (CELL,), {CELL: DELTAS}, BLOCKS, seed)
+        began, others = datetime.now(UTC).isoformat(timespec="seconds"), busy_share()
         with hogs(seed) if trial.hogs else _alone():
             outcome = Measurement(sides, wanted, self._watch, _forget).run()
         if outcome.interrupted:
@@ -121,6 +124,8 @@ class Bench:
             "blocks": outcome.blocks,
             "confirming": sum(each.phase == "confirm" for each in outcome.runs) // 2,
             "seconds": outcome.seconds,
+            "measured_utc": began,
+            "others": others,
             "pairs": pairs(outcome.runs),
         }
 
