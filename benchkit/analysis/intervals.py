@@ -108,6 +108,17 @@ def t_interval(center: float, error: float, freedom: float, alpha: float = ALPHA
     return center - half, center + half
 
 
+def share_interval(count: int, of: int, alpha: float = ALPHA) -> Interval:
+    """Exact interval at level 1 - alpha of a share of which `count` of `of` trials were seen; `of` above 0.
+
+    Clopper and Pearson, "The use of confidence or fiducial limits illustrated in the case of the binomial",
+    Biometrika 26 (1934) 404-413: it covers at least that often, whatever the share is.
+    """
+    low = float(scipy.special.betaincinv(count, of - count + 1, alpha / 2)) if count else 0.0
+    high = float(scipy.special.betaincinv(count + 1, of - count, 1 - alpha / 2)) if count < of else 1.0
+    return low, high
+
+
 def t_p_value(center: float, error: float, freedom: float) -> float:
     """Two-sided p value that the mean is 0, by Student's t."""
     if error == 0:

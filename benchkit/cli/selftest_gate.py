@@ -45,7 +45,9 @@ def _long(
     from benchkit.cli.console import progress
     from benchkit.cli.interrupts import installed
     from benchkit.selftest.gate.log import Log
+    from benchkit.selftest.gate.page import PAGE, page
     from benchkit.selftest.gate.run import Asked, expected_s, run
+    from benchkit.selftest.lines import keep_page
 
     asked = Asked(*trials) if trials else Asked()
     log = Log(out)
@@ -59,6 +61,7 @@ def _long(
         )
     with installed(), progress(quiet=quiet) as show:
         found = run(asked, log, show)
+    keep_page(out, PAGE, page(found))
     _print(found, as_json=as_json, lines=_lines(found))
     if not as_json:
         console().print(_table(found["rates"]))
@@ -81,13 +84,11 @@ def _quick_lines(found: Entry) -> Iterator[str]:
 
 
 def _lines(found: Entry) -> Iterator[str]:
+    from benchkit.selftest.gate.told import bar_line
+
     if found["interrupted"]:
         yield "interrupted: the trials that were done count"
-    for bar in found["bars"]:
-        reached = "not tried" if bar["reached"] is None else f"{100 * bar['reached']:.2f}% of {bar['of']}"
-        sign = "at most" if bar["at_most"] else "at least"
-        word = {True: "holds", False: "BROKEN", None: "-"}[bar["holds"]]
-        yield f"{word:6} {bar['name']}: {reached} ({sign} {100 * bar['limit']:g}%)"
+    yield from map(bar_line, found["bars"])
     for each in found["simulated"]:
         power = ", ".join(
             f"{100 * float(effect):g}%: {100 * share:.0f}%" for effect, share in each["power"].items()
@@ -107,13 +108,14 @@ def _table(rates: list[Entry]) -> Table:
     from rich import box
     from rich.table import Table
 
+    from benchkit.selftest.gate.told import name
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("says FAIL")
     table.add_column("trials", justify="right")
     for rule in rates[0]["rules"] if rates else ():
         table.add_column(rule, justify="right")
     for each in rates:
-        name = "alike" if not each["effect"] else f"{100 * each['effect']:g}% slower"
         shares = ["-" if share is None else f"{100 * share:.0f}%" for share in each["rules"].values()]
-        table.add_row(f"{name}, {each['condition']}", str(each["trials"]), *shares)
+        table.add_row(name(each), str(each["trials"]), *shares)
     return table

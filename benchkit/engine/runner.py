@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchkit.alerts.alerting import Alerting
 from benchkit.analysis.hops import messages_of
 from benchkit.analysis.whatif.figures import unloaded_ns
 from benchkit.engine import chain, fan_in, floors, heading, placement
+from benchkit.engine.alerted.live import Live, Watched
 from benchkit.engine.block import run_block
 from benchkit.engine.canary import Canary, Look
 from benchkit.engine.crew import Crew, crew
@@ -37,9 +38,6 @@ from benchkit.records.seen import Holding
 from benchkit.runtime.folders import run_folder
 from benchkit.scenario.plan import Plan, PlannedCell
 from benchkit.transports.base import Address
-
-if TYPE_CHECKING:
-    from benchkit.engine.alerted.live import Live
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ class Runner:
         Without `floors` the machine's are not measured. `meanwhile` is called while the parties' processes start:
         what is imported there costs no time of its own. `alerts` are fed while blocks are measured.
         """
-        self._live = None if alerts is None else _live(alerts, plan)
+        self._live = None if alerts is None else Live(alerts, plan.slo)
         self._alerts_before = (before.alerts or []) if before else []
         self._floors = floors
         self._meanwhile = meanwhile
@@ -350,8 +348,6 @@ class Runner:
         """What looks on while a block of this cell is measured."""
         if self._live is None:
             return lambda _, __: nullcontext()
-        from benchkit.engine.alerted.live import Watched
-
         afters = tuple(hop.after for hop in cell.hops) or (-1,)
         return self._live.watching(Watched(cell.id, address.broker_pid, turn is None, afters, cell.replies))
 
@@ -401,9 +397,3 @@ class Runner:
                 record, skipped=heading.told(error), skipped_remedy=hide(error.remedy)
             )
         self._failures.append(heading.failure(record.id, error))
-
-
-def _live(alerts: Alerting, plan: Plan) -> Live:
-    from benchkit.engine.alerted.live import Live  # a run without alerts starts without it
-
-    return Live(alerts, plan.slo)

@@ -11,9 +11,9 @@ import numpy as np
 
 from benchkit.engine.runner import Progress
 from benchkit.gate.pairs import Missing, lacking, paired
-from benchkit.gate.rows import Claim, Row, rows, with_confirmation
+from benchkit.gate.rows import Claim, Key, Row, rows, with_confirmation
 from benchkit.gate.runs import Asked, Phase, SideRun, build_error, run
-from benchkit.gate.sequence import CONFIRM, confirmation, course
+from benchkit.gate.sequence import CONFIRM, CONFIRM_LOOKS, confirmation, course
 from benchkit.gate.sides import CANDIDATE, Side
 from benchkit.gate.statistics import ALPHA, Look, looks
 
@@ -37,18 +37,18 @@ class Wanted:
     blocks: int
     seed: int
     fresh: int = CONFIRM
-    """Blocks that a failure is confirmed on; 0: it is said at once, for those who only want to see that it is."""
+    """Blocks that a failure is confirmed on, at each look; 0: it is said at once, for who only wants to see it."""
 
     @property
     def confirming(self) -> int:
-        """Blocks of a confirmation."""
+        """Blocks of a look that confirms."""
         return min(self.fresh, self.blocks)
 
     @property
     def expected_s(self) -> tuple[float, float]:
-        """About how long it takes: with every look used, and with a confirmation on top."""
+        """About how long it takes: with every look used, and with all that may confirm on top."""
         own = 2 * (self.blocks + 1) * self.asked.expected_s
-        return own, own + 2 * self.confirming * self.asked.expected_s
+        return own, own + 2 * CONFIRM_LOOKS * self.confirming * self.asked.expected_s
 
 
 def run_s(cells: int, duration_s: float, warmup_s: float) -> float:
@@ -89,6 +89,8 @@ class Measurement:
         """Cells that ran in both sides at the first try."""
         self._unfit: list[Missing] = []
         self._notes: list[str] = []
+        self._confirmed = 0
+        """Fresh blocks that were measured."""
         self._order = np.random.default_rng([wanted.seed, 0])
         self.outcome = Outcome(looks=looks(wanted.blocks))
 
@@ -163,14 +165,15 @@ class Measurement:
     def _seen(self, found: list[Row]) -> None:
         self.outcome.rows = found
 
-    def _fresh_claims(self, blocks: int) -> list[Claim]:
+    def _fresh_claims(self, blocks: int, keys: frozenset[Key]) -> list[Claim]:
         """Of the cells that would fail, measured by themselves."""
-        cells = dict.fromkeys(row.cell for row in self.outcome.rows if row.verdict == "FAIL")
+        cells = [cell for cell in self._tried if any(cell == key[0] for key in keys)]
         self._asked = replace(self._asked, cells=tuple(cells))
-        for block in range(blocks):
-            self._block("confirm", block, Progress("confirming", block, blocks))
+        while self._confirmed < blocks:
+            self._block("confirm", self._confirmed, Progress("confirming", self._confirmed, blocks))
+            self._confirmed += 1
         own = [each for each in self.outcome.runs if each.phase == "confirm"]
-        return paired(own, cells, self._wanted.deltas).claims
+        return [claim for claim in paired(own, cells, self._wanted.deltas).claims if claim.key in keys]
 
     def _paired(self, phase: Phase) -> list[Claim]:
         """What can be claimed now; cells that turned out to be missing are noted."""

@@ -119,6 +119,11 @@ def decided(found: Iterable[Row]) -> bool:
     )
 
 
+def still_worse(row: Row) -> bool:
+    """By more than its limit, as far as one can see."""
+    return row.estimate is not None and row.estimate > _limit(row)
+
+
 def _limit(row: Row) -> float:
     return Claim(row.cell, row.metric, row.delta, np.empty(0)).limit
 

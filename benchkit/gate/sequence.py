@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from benchkit.gate.rows import Claim, Row, decided, rows, with_confirmation
+from benchkit.gate.rows import Claim, Key, Row, decided, rows, still_worse, with_confirmation
 from benchkit.gate.statistics import ALPHA, Look, looks
 
 CONFIRM: Final = 10
 """Fresh blocks for a failure: seven could decide, and with ten one of them may point the other way."""
+CONFIRM_LOOKS: Final = 2
+"""Where that many do not decide and it still looks worse, as many again: a restless machine hides what is there."""
 
 Draw = Callable[[int], Sequence[Claim]]
 """Claims of the first so many blocks; measures those that are not there yet."""
+Fresh = Callable[[int, frozenset[Key]], Sequence[Claim]]
+"""These claims, of the first so many fresh blocks."""
 
 
 def course(
@@ -28,13 +32,20 @@ def course(
     return seen
 
 
-def confirmation(found: Sequence[Row], draw: Draw, blocks: int) -> list[Row]:
-    """Failures, measured again by themselves; `draw` makes fresh blocks of their cells."""
-    keys = {row.key for row in found if row.verdict == "FAIL"}
-    if not keys:
-        return list(found)
-    claims = [claim for claim in draw(blocks) if claim.key in keys]
-    return with_confirmation(found, {row.key: row for row in rows(claims, ALPHA)})
+def confirmation(found: Sequence[Row], draw: Fresh, blocks: int) -> list[Row]:
+    """Failures, measured again by themselves.
+
+    The looks before have kept what was promised of false failures; each look here only makes fewer of them, so that
+    the second needs no share of the first's.
+    """
+    undecided = frozenset(row.key for row in found if row.verdict == "FAIL")
+    again: dict[Key, Row] = {}
+    for look in range(1, CONFIRM_LOOKS + 1):
+        if undecided:
+            seen = rows(draw(look * blocks, undecided), ALPHA)
+            again |= {row.key: row for row in seen}
+            undecided = frozenset(row.key for row in seen if row.verdict != "FAIL" and still_worse(row))
+    return with_confirmation(found, again)
 
 
 def fewest_blocks(claims: int) -> int:

@@ -3,9 +3,16 @@
 import math
 
 import numpy as np
+import pytest
 from scipy.stats import binom
 
-from benchkit.analysis.intervals import holm_levels, mean_interval, quantile_interval, weighted_mean_interval
+from benchkit.analysis.intervals import (
+    holm_levels,
+    mean_interval,
+    quantile_interval,
+    share_interval,
+    weighted_mean_interval,
+)
 from benchkit.analysis.quantiles import PERCENTILES, median, quantiles
 from benchkit.analysis.ranking import Entrant, rank_group
 
@@ -177,3 +184,15 @@ def test_holm_steps() -> None:
 
 def test_an_empty_group_has_no_places() -> None:
     assert rank_group([]) == []
+
+
+@pytest.mark.parametrize("of", [1, 5, 20, 100])
+def test_the_interval_of_a_share_covers_whatever_the_share_is(of: int) -> None:
+    counts = np.arange(of + 1)
+    intervals = np.array([share_interval(count, of) for count in counts.tolist()])
+    for truth in np.linspace(0, 1, 201):
+        holds = (intervals[:, 0] <= truth) & (truth <= intervals[:, 1])
+        assert binom.pmf(counts[holds], of, truth).sum() >= 0.95 - 1e-9
+    assert (intervals[0, 0], intervals[-1, 1]) == (0.0, 1.0)
+    # None of a hundred: 3.6% may be it.
+    assert share_interval(0, 100)[1] == pytest.approx(0.0362, abs=1e-4)

@@ -18,8 +18,9 @@ from benchkit.sources.base import Item
 from benchkit.tensors import integrity
 from benchkit.tensors.codecs.raw import Raw
 from benchkit.tensors.wire import header, total_bytes, unpack
+from benchkit.transports._shm.receiver import ShmDelivery, ShmReceiver
 from benchkit.transports.base import Setup
-from benchkit.transports.shm import Shm, ShmDelivery, ShmReceiver
+from benchkit.transports.shm import Shm
 
 CODEC = Raw()
 REPLY = header(0, 0)

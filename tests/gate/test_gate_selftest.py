@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from pytest_benchmark.utils import parse_compare_fail
 
 from benchkit.errors import UsageError
 from benchkit.gate.sides import BASE, CANDIDATE
 from benchkit.selftest.gate import quick, rules, simulation
 from benchkit.selftest.gate.log import Log
+from benchkit.selftest.gate.page import page
 from benchkit.selftest.gate.run import Asked, document
 from benchkit.selftest.gate.trials import DELTAS, planned
 
@@ -70,6 +74,35 @@ def test_rules_that_compare_with_another_time_fail_when_only_the_level_moved() -
     assert told[0] == {rules.OURS: False, rules.MEAN: None, rules.STORED: None}
     assert told[1] == {rules.OURS: False, rules.MEAN: True, rules.STORED: True}
     assert told[2] == {rules.OURS: False, rules.MEAN: False, rules.STORED: True}
+
+
+@given(st.floats(1e-3, 1e6), st.floats(0.5, 2.0))
+def test_the_rule_beside_ours_is_the_one_that_pytest_benchmark_applies(saved: float, ratio: float) -> None:
+    assume(abs(ratio - 1.10) > 1e-9)  # there the two divide and multiply in another order
+    theirs = parse_compare_fail("mean:10%").fails({"mean": saved * ratio}, {"mean": saved})
+    before, now = line(0), line(1)
+    before["pairs"][0][BASE]["mean"], now["pairs"][0][CANDIDATE]["mean"] = saved, saved * ratio
+    assert rules.said([before, now])[1][rules.MEAN] is (theirs is not None)
+
+
+def test_the_page_tells_every_figure_of_its_document() -> None:
+    lines = [
+        {**line(number), "measured_utc": f"2026-01-{day}T00:00:00+00:00", "others": 0.01}
+        for number, day in ((0, "02"), (1, "03"), (2, "04"), (3, "04"))
+    ]
+    lines += [line(4, verdict="FAIL"), line(5, 0.10, "FAIL"), line(6, 0.20, "INCONCLUSIVE")]
+    about = {"machine": {"cpu": "a core", "cores": 2, "kernel": "Linux"}, "latency_us": 390.4}
+    told = page({**document(Asked(5, 0, 1, gates=50), lines), **about})
+    assert "2026-01-02 to 2026-01-04, a core, 2 cores, Linux, other programs used 1% of the cores" in told
+    assert "7 gates, 1.0 min each, of a pipeline that takes 390 us a message" in told
+    (alike,) = [each for each in told.splitlines() if each.startswith("| alike, quiet")]
+    # 1 of 5: Clopper and Pearson's table says 0.5% to 71.6%.
+    assert alike.split(" | ")[1:3] == ["5", "20.0%"]
+    assert "0.5% to 71.6% | 1 FAIL, 4 PASS | 1.0" in alike
+    assert "| 20% slower, quiet | 1 | 0.0% |" in told
+    assert "| quiet | 50 | 50 |" in told
+    assert "- BROKEN false alarms, quiet: 20.00% of 5 (at most 0%)" in told
+    assert "- -      10% slower found, hogs: not tried (at least 80%)" in told
 
 
 def test_the_bars_hold_break_or_stay_open() -> None:

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import wilcoxon
 
-from benchkit.gate.rows import Claim, Row, decided, rows, with_confirmation, worst
+from benchkit.gate.rows import Claim, Key, Row, decided, rows, with_confirmation, worst
 from benchkit.gate.sequence import CONFIRM, confirmation, course, fewest_blocks
 from benchkit.gate.statistics import (
     ALPHA,
+    Floats,
     blocks_needed,
     estimate,
     holm,
@@ -150,12 +151,31 @@ def test_nothing_measured_is_undecided() -> None:
     assert (row.verdict, row.estimate) == ("INCONCLUSIVE", None)
 
 
+def confirmed(found: list[Row], fresh: Floats) -> tuple[str, list[int]]:
+    """What is said of the first in the end, and how many fresh blocks were asked for, look by look."""
+    asked = []
+
+    def draw(blocks: int, keys: frozenset[Key]) -> list[Claim]:
+        asked.append(blocks)
+        return [Claim(*key, DELTA, fresh[:blocks]) for key in keys]
+
+    return confirmation(found, draw, CONFIRM)[0].verdict, asked
+
+
 def test_a_failure_that_fresh_blocks_do_not_bear_out_is_a_warning() -> None:
     found = [said(0.10 + 0.01 * NOISE)]
-    again = confirmation(found, lambda n: [Claim("cell", "p50", DELTA, 0.01 * NOISE[:n])], CONFIRM)
-    borne = confirmation(found, lambda n: [Claim("cell", "p50", DELTA, 0.1 + 0.01 * NOISE[:n])], CONFIRM)
-    assert [again[0].verdict, borne[0].verdict] == ["WARN", "FAIL"]
+    again = confirmed(found, 0.01 * NOISE)
+    borne = confirmed(found, 0.1 + 0.01 * NOISE)
+    assert [again, borne] == [("WARN", [CONFIRM]), ("FAIL", [CONFIRM])]
     assert with_confirmation(found, {})[0].verdict == "INCONCLUSIVE"
+
+
+def test_where_fresh_blocks_cannot_tell_and_it_looks_worse_as_many_more_are_asked() -> None:
+    found = [said(0.10 + 0.01 * NOISE)]
+    restless = np.tile([-0.30, 0.40, 0.35, 0.30, -0.20], 2)
+    calm, worse = 0.01 * NOISE[:CONFIRM], 0.30 + 0.01 * NOISE[:CONFIRM]
+    assert confirmed(found, np.concatenate([restless, worse])) == ("FAIL", [CONFIRM, 2 * CONFIRM])
+    assert confirmed(found, np.concatenate([restless, calm])) == ("WARN", [CONFIRM, 2 * CONFIRM])
 
 
 def test_it_stops_where_nothing_is_left_to_find_out() -> None:

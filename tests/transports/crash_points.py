@@ -17,8 +17,10 @@ from types import CodeType, FrameType
 from typing import Any
 
 from benchkit.transports import _shm, shm
+from benchkit.transports._shm.receiver import ShmDelivery, ShmReceiver
+from benchkit.transports._shm.sender import ShmSender
 from benchkit.transports.base import Address, Setup
-from benchkit.transports.shm import Shm, ShmDelivery, ShmReceiver, ShmSender
+from benchkit.transports.shm import Shm
 
 DEPTH = 2
 BYTES = 3000

@@ -16,9 +16,11 @@ import pytest
 from benchkit.errors import BrokerError, Rejected, StorageError, UsageError
 from benchkit.runtime.folders import SEGMENTS
 from benchkit.transports import shm
+from benchkit.transports._shm.receiver import ShmReceiver
+from benchkit.transports._shm.sender import ShmSender
 from benchkit.transports._shm.wake import futex_works
 from benchkit.transports.base import Address, Setup
-from benchkit.transports.shm import Shm, ShmReceiver, ShmSender
+from benchkit.transports.shm import Shm
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 

@@ -18,8 +18,9 @@ from test_shm import ends
 from benchkit.transports._shm.layout import HEADER_WORDS
 from benchkit.transports._shm.lock import Lock, RobustMutex, robust_mutexes
 from benchkit.transports._shm.party import Party
+from benchkit.transports._shm.receiver import ShmReceiver
+from benchkit.transports._shm.sender import ShmSender
 from benchkit.transports._shm.table import DONE, HELD, Table
-from benchkit.transports.shm import ShmReceiver, ShmSender
 
 Event = tuple[str, int]
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from benchkit.engine.runner import Progress
 from benchkit.gate.measure import Watch
+from benchkit.selftest import machine
 from benchkit.selftest.gate import rules, simulation
 from benchkit.selftest.gate.log import Log
 from benchkit.selftest.gate.trials import BLOCKS, DELTAS, Bench, Trial, condition, planned, trial_s
@@ -85,6 +86,7 @@ def run(asked: Asked, log: Log, show: Watch) -> Entry:
         "seconds": time.monotonic() - began,
         "interrupted": interrupted,
         "latency_us": log.latency_us,
+        "machine": machine.machine(),
     }
 
 
@@ -105,6 +107,9 @@ def document(asked: Asked, lines: Sequence[Entry]) -> Entry:
         "bars": [{**asdict(bar), "holds": bar.holds} for bar in found],
         "holds": _outcome(found),
         "minutes_per_gate": _mean([line["seconds"] / 60 for line in lines]),
+        "trials": len(lines),
+        "days": sorted({line["measured_utc"][:10] for line in lines if "measured_utc" in line}),
+        "others": _median([line["others"] for line in lines if "others" in line]),
     }
 
 
@@ -139,6 +144,10 @@ def _share(said: Sequence[bool | None]) -> float | None:
 
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return sorted(values)[len(values) // 2] if values else None
 
 
 def _simulated(lines: Sequence[Entry], gates: int, *, hogs: bool) -> Entry | None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchkit.gate.rows import HIGHER_IS_BETTER, Claim, worst
-from benchkit.gate.sequence import CONFIRM, Draw, confirmation, course
+from benchkit.gate.sequence import CONFIRM, CONFIRM_LOOKS, Draw, Fresh, confirmation, course
 from benchkit.gate.sides import BASE, CANDIDATE
 from benchkit.gate.statistics import Floats, looks
 
@@ -61,24 +61,29 @@ def failures(
     confirming = min(CONFIRM, blocks)
     count = 0
     for _ in range(gates):
-        drawn = rng.integers(recorded.blocks, size=blocks + confirming)
+        drawn = rng.integers(recorded.blocks, size=blocks + CONFIRM_LOOKS * confirming)
         claims = [
             Claim("cell", metric, deltas[metric], values[drawn] + shift)
             for metric, values in recorded.differences.items()
         ]
-        rows = course(_draw(claims, 0), looks(blocks))
-        rows = confirmation(rows, _draw(claims, blocks), confirming)
+        rows = course(_draw(claims), looks(blocks))
+        rows = confirmation(rows, _fresh(claims, blocks), confirming)
         count += worst([row.verdict for row in rows]) == "FAIL"
     return count
 
 
-def _draw(claims: Sequence[Claim], first: int) -> Draw:
+def _draw(claims: Sequence[Claim], first: int = 0) -> Draw:
     """Those of so many blocks from `first` on."""
 
     def part(blocks: int) -> list[Claim]:
         return [replace(each, differences=each.differences[first : first + blocks]) for each in claims]
 
     return part
+
+
+def _fresh(claims: Sequence[Claim], first: int) -> Fresh:
+    part = _draw(claims, first)
+    return lambda blocks, keys: [claim for claim in part(blocks) if claim.key in keys]
 
 
 def smallest_effect(
