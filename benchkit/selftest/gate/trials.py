@@ -156,9 +156,13 @@ def pairs(runs: Sequence[SideRun]) -> list[Entry]:
         if CELL in each.cells and not each.cells[CELL].invalid:
             own = each.cells[CELL]
             entry = found.setdefault((each.phase == "confirm", each.block), {})
-            entry[each.side] = {
+            figures = {
                 "p50": own.p50_us, "p99": own.p99_us, "throughput": own.messages_per_s, "mean": own.mean_us,
             }  # fmt: skip
+            # Six digits are more than they are worth, and the file is kept.
+            entry[each.side] = {
+                name: None if value is None else float(f"{value:.6g}") for name, value in figures.items()
+            }
     return [entry for _, entry in sorted(found.items()) if len(entry) == 2]
 
 
