@@ -232,7 +232,7 @@ def _measure(
 
 def _import_what_tells() -> None:
     """What is needed once everything is measured; most of half a second."""
-    import scipy.special  # noqa: F401
+    import scipy.special  # noqa: F401  (left to itself, scipy loads it when the first block has been measured)
 
     import benchkit.analysis.document
     import benchkit.report.terminal  # noqa: F401

@@ -41,7 +41,7 @@ import click
 @click.option("--only", multiple=True, metavar="NAME", help="Kinds whose name contains this. Repeatable.")
 @click.option(
     "--out", type=click.Path(path_type=Path),
-    help="Keep trials in DIR, go on with those that are there; the result is DIR/verdict.md (what-if.md, kills.md)."
+    help="Keep trials in DIR, go on with those there; the result is verdict.md (what-if.md, gate.md, kills.md)."
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Everything as JSON on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")

@@ -62,7 +62,7 @@ def document(
         "blocks": {
             "planned": wanted.blocks,
             "done": outcome.blocks,
-            "confirming": len({run.block for run in outcome.runs if run.phase == "confirm"}),
+            "confirming": outcome.confirming,
             "seconds": outcome.block_s,
         },
         "looks": [asdict(look) for look in outcome.looks],

@@ -65,6 +65,8 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
     runs: list[SideRun] = field(default_factory=list)
     blocks: int = 0
+    confirming: int = 0
+    """Fresh blocks that were measured."""
     looks: tuple[Look, ...] = ()
     interrupted: bool = False
     seconds: float = 0.0
@@ -89,8 +91,6 @@ class Measurement:
         """Cells that ran in both sides at the first try."""
         self._unfit: list[Missing] = []
         self._notes: list[str] = []
-        self._confirmed = 0
-        """Fresh blocks that were measured."""
         self._order = np.random.default_rng([wanted.seed, 0])
         self.outcome = Outcome(looks=looks(wanted.blocks))
 
@@ -169,10 +169,11 @@ class Measurement:
         """Of the cells that would fail, measured by themselves."""
         cells = [cell for cell in self._tried if any(cell == key[0] for key in keys)]
         self._asked = replace(self._asked, cells=tuple(cells))
-        while self._confirmed < blocks:
-            self._block("confirm", self._confirmed, Progress("confirming", self._confirmed, blocks))
-            self._confirmed += 1
-        own = [each for each in self.outcome.runs if each.phase == "confirm"]
+        out = self.outcome
+        while out.confirming < blocks:
+            self._block("confirm", out.confirming, Progress("confirming", out.confirming, blocks))
+            out.confirming += 1
+        own = [each for each in out.runs if each.phase == "confirm"]
         return [claim for claim in paired(own, cells, self._wanted.deltas).claims if claim.key in keys]
 
     def _paired(self, phase: Phase) -> list[Claim]:

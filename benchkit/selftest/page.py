@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from benchkit.selftest import machine
+from benchkit.selftest.markdown import period, row
 from benchkit.selftest.table import grades, told
 
 Entry = Mapping[str, Any]
@@ -35,23 +36,19 @@ def _lines(document: Entry) -> Iterator[str]:
     yield f"{_when(document['trials'])}, {machine.told(document['machine'])},"
     yield f"{_load(document['trials'])}; {seeds}, planted shares of the latency {shares}"
     yield ""
-    yield from _row(["planted", *_COLUMNS])
-    yield from _row(["---", *["---:"] * len(_COLUMNS)])
+    yield row(["planted", *_COLUMNS])
+    yield row(["---", *["---:"] * len(_COLUMNS)])
     for count in document["kinds"]:
-        yield from _row([count["kind"], *(count[field] for field in _COLUMNS.values())])
+        yield row([count["kind"], *(count[field] for field in _COLUMNS.values())])
     yield ""
     yield from (f"- {told(bar)}" for bar in document["bars"] if bar["reached"] is not None)
     yield ""
     yield from (f"- {line}" for line in grades(document))
 
 
-def _row(values: Sequence[object]) -> Iterator[str]:
-    yield f"| {' | '.join(map(str, values))} |"
-
-
 def _when(trials: Sequence[Entry]) -> str:
     days = sorted({each["measured_utc"][:10] for each in trials if "measured_utc" in each})
-    return " to ".join(dict.fromkeys((days[0], days[-1]))) if days else "no trial"
+    return period(days)
 
 
 def _load(trials: Sequence[Entry]) -> str:

@@ -9,6 +9,7 @@ from benchkit.analysis.intervals import share_interval
 from benchkit.selftest import machine
 from benchkit.selftest.gate.rules import OURS
 from benchkit.selftest.gate.told import bar_line, name
+from benchkit.selftest.markdown import period, row
 
 PAGE: Final = "gate.md"
 Entry = Mapping[str, Any]
@@ -31,7 +32,7 @@ def page(document: Entry) -> str:
 
 def _lines(document: Entry) -> Iterator[str]:
     yield from ("# The gate: false alarms, and slow-downs found", "", _NOTES)
-    yield f"{_when(document['days'])}, {machine.told(document['machine'])}{_others(document['others'])};"
+    yield f"{period(document['days'])}, {machine.told(document['machine'])}{_others(document['others'])};"
     minutes = document["minutes_per_gate"]
     took = "" if minutes is None else f", {minutes:.1f} min each"
     yield f"{document['trials']} gates{took}, of a pipeline that takes {document['latency_us'] or 0:.0f} us a message"
@@ -48,13 +49,13 @@ def _lines(document: Entry) -> Iterator[str]:
 
 def _rates(rates: Sequence[Entry]) -> Iterator[str]:
     rules = list(rates[0]["rules"]) if rates else []
-    yield from _row(["", "trials", *rules, "95% interval of ours", "what ours said", "minutes"])
-    yield from _row(["---", *["---:"] * (len(rules) + 1), "---:", "---", "---:"])
+    yield row(["", "trials", *rules, "95% interval of ours", "what ours said", "minutes"])
+    yield row(["---", *["---:"] * (len(rules) + 1), "---:", "---", "---:"])
     for each in rates:
         shares = ["-" if each["rules"][rule] is None else f"{each['rules'][rule]:.1%}" for rule in rules]
         low, high = share_interval(round(each["rules"][OURS] * each["trials"]), each["trials"])
         said = ", ".join(f"{count} {word}" for word, count in each["verdicts"].items())
-        yield from _row(
+        yield row(
             [
                 name(each),
                 each["trials"],
@@ -69,13 +70,13 @@ def _rates(rates: Sequence[Entry]) -> Iterator[str]:
 def _simulated(simulated: Sequence[Entry]) -> Iterator[str]:
     effects = list(simulated[0]["power"])
     found = [f"{float(effect):.0%} slower found" for effect in effects]
-    yield from _row(["", "gates", "recorded blocks", "false alarms", *found, "nine in ten found of"])
-    yield from _row(["---", *["---:"] * (len(effects) + 4)])
+    yield row(["", "gates", "recorded blocks", "false alarms", *found, "nine in ten found of"])
+    yield row(["---", *["---:"] * (len(effects) + 4)])
     for each in simulated:
         power = [f"{each['power'][effect]:.0%}" for effect in effects]
         smallest = each["smallest_effect"]
         told = "more than 40%" if smallest is None else f"{smallest:.0%}"
-        yield from _row(
+        yield row(
             [
                 each["condition"],
                 each["gates"],
@@ -85,14 +86,6 @@ def _simulated(simulated: Sequence[Entry]) -> Iterator[str]:
                 told,
             ]
         )
-
-
-def _row(values: Sequence[object]) -> Iterator[str]:
-    yield f"| {' | '.join(map(str, values))} |"
-
-
-def _when(days: Sequence[str]) -> str:
-    return " to ".join(dict.fromkeys((days[0], days[-1]))) if days else "no trial"
 
 
 def _others(others: float | None) -> str:

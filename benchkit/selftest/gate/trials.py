@@ -123,7 +123,7 @@ class Bench:
             "verdicts": {row.metric: row.verdict for row in outcome.rows},
             "unfit": machine.evidence(outcome.runs),
             "blocks": outcome.blocks,
-            "confirming": sum(each.phase == "confirm" for each in outcome.runs) // 2,
+            "confirming": outcome.confirming,
             "seconds": outcome.seconds,
             "measured_utc": began,
             "others": others,

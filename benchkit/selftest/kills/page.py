@@ -8,6 +8,7 @@ from typing import Any, Final
 from benchkit.faults.base import PARTIES
 from benchkit.selftest import machine
 from benchkit.selftest.kills.plan import FAULTS, MOMENTS
+from benchkit.selftest.markdown import period, row
 
 Entry = Mapping[str, Any]
 _NOTES: Final = """\
@@ -46,12 +47,12 @@ def _lines(document: Entry) -> Iterator[str]:
             yield from ("", f"## {party}", "")
             yield from _table(party, own, cells)
     yield from ("", "## Nothing done (control)", "")
-    yield from _row(["transport", "declares", "trials", "kept", "lost", "twice"])
-    yield from _row(["---", "---", "---:", "---:", "---:", "---:"])
+    yield row(["transport", "declares", "trials", "kept", "lost", "twice"])
+    yield row(["---", "---", "---:", "---:", "---:", "---:"])
     for name in names:
         if control := cells.get((name, "none", "", "")):
             counts = [control[key] for key in ("valid", "held", "lost", "duplicated")]
-            yield from _row([name, _declared(control), *counts])
+            yield row([name, _declared(control), *counts])
     broken = [cell for cell in document["cells"] if cell["breaches"]]
     if broken:
         yield from ("", "## Not kept", "")
@@ -63,12 +64,10 @@ def _table(
     party: str, names: Sequence[str], cells: Mapping[tuple[str, str, str, str], Entry]
 ) -> Iterator[str]:
     columns = [(fault, moment) for fault in FAULTS for moment in MOMENTS]
-    yield from _row(["transport", *(f"{fault}, {moment}" for fault, moment in columns)])
-    yield from _row(["---", *["---"] * len(columns)])
+    yield row(["transport", *(f"{fault}, {moment}" for fault, moment in columns)])
+    yield row(["---", *["---"] * len(columns)])
     for name in names:
-        yield from _row(
-            [name, *(_cell(cells.get((name, fault, party, moment))) for fault, moment in columns)]
-        )
+        yield row([name, *(_cell(cells.get((name, fault, party, moment))) for fault, moment in columns)])
 
 
 def _cell(cell: Entry | None) -> str:
@@ -92,13 +91,9 @@ def _name(cell: Entry) -> str:
     return f"{cell['transport']}, {cell['fault']} {cell['party']}, {cell['moment']}"
 
 
-def _row(values: Sequence[object]) -> Iterator[str]:
-    yield f"| {' | '.join(map(str, values))} |"
-
-
 def _when(document: Entry) -> str:
     days = [each[:10] for each in document["measured_utc"]]
-    return " to ".join(dict.fromkeys((days[0], days[-1]))) if days else "no trial"
+    return period(days)
 
 
 def _load(document: Entry) -> str:
