@@ -16,8 +16,9 @@ Entry = Mapping[str, Any]
 _NOTES: Final = """\
 Each trial is a whole gate over two builds of which the truth is known: 20 blocks in each of which both run once, in an
 order that chance decides and in fresh processes; what would fail is measured again on 10 or 20 fresh blocks. Alike:
-both are the same. N% slower: the stage of one spins longer, by N% of a message's latency. Beside hogs: one other
-process a core takes it for 0.1 to 1.5 s and leaves it for 0.2 to 2.5 s. No two trials share a run.
+both are the same. N% slower: the stage of one spins longer, by N% of what a message took just before, with nothing
+beside it. Beside hogs: one other process a core takes it for 0.1 to 1.5 s and leaves it for 0.2 to 2.5 s. No two trials
+share a run.
 
 The other rules are applied to the first run of each side of the very same trials: pytest-benchmark's
 `--benchmark-compare-fail=mean:10%` against what the trial before had saved, and a p50 that was stored once, by the
@@ -35,7 +36,7 @@ def _lines(document: Entry) -> Iterator[str]:
     yield f"{period(document['days'])}, {machine.told(document['machine'])}{_others(document['others'])};"
     minutes = document["minutes_per_gate"]
     took = "" if minutes is None else f", {minutes:.1f} min each"
-    yield f"{document['trials']} gates{took}, of a pipeline that takes {document['latency_us'] or 0:.0f} us a message"
+    yield f"{document['trials']} gates{took}{_latency(document['latency_us'])}."
     yield from ("", "## Says FAIL", "")
     yield from _rates(document["rates"])
     if document["simulated"]:
@@ -86,6 +87,13 @@ def _simulated(simulated: Sequence[Entry]) -> Iterator[str]:
                 told,
             ]
         )
+
+
+def _latency(latency_us: Sequence[float] | None) -> str:
+    if latency_us is None:
+        return ""
+    low, high = latency_us
+    return f", of a pipeline in which a message takes {low:.0f} to {high:.0f} us (p50, by trial)"
 
 
 def _others(others: float | None) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from benchkit.engine.runner import Progress
 from benchkit.gate.measure import Watch
+from benchkit.gate.sides import BASE
 from benchkit.selftest import machine
 from benchkit.selftest.gate import rules, simulation
 from benchkit.selftest.gate.log import Log
@@ -70,14 +71,11 @@ def run(asked: Asked, log: Log, show: Watch) -> Entry:
     trials = asked.trials()
     interrupted = False
     with TemporaryDirectory(prefix="benchkit-gate-trials-") as folder:
-        bench = Bench(Path(folder), log.latency_us, lambda _now: None)
+        bench = Bench(Path(folder), lambda _now: None)
         try:
             for trial in log.left(trials):
                 show(Progress("trials", len(trials) - len(log.left(trials)), len(trials), trial.key))
-                line = bench.run(trial, _seed(trial))
-                if bench.latency_us is not None:
-                    log.keep_latency(bench.latency_us)
-                log.keep(line)
+                log.keep(bench.run(trial, _seed(trial)))
         except KeyboardInterrupt:
             interrupted = True
     show(Progress("simulating gates", 0, 1))
@@ -86,7 +84,6 @@ def run(asked: Asked, log: Log, show: Watch) -> Entry:
         **made,
         "seconds": time.monotonic() - began,
         "interrupted": interrupted,
-        "latency_us": log.latency_us,
         "machine": machine.machine(),
     }
 
@@ -109,9 +106,17 @@ def document(asked: Asked, lines: Sequence[Entry]) -> Entry:
         "holds": _outcome(found),
         "minutes_per_gate": _mean([line["seconds"] / 60 for line in lines]),
         "trials": len(lines),
+        "latency_us": _latency_us(lines),
         "days": sorted({line["measured_utc"][:10] for line in lines if "measured_utc" in line}),
         "others": _median([line["others"] for line in lines if "others" in line]),
     }
+
+
+def _latency_us(lines: Sequence[Entry]) -> tuple[float, float] | None:
+    """The least and the most that a message took in a trial with nothing planted and nothing beside it."""
+    quiet = [line["pairs"] for line in lines if not line["effect"] and not line["hogs"] and line["pairs"]]
+    typical = [median(pair[BASE]["p50"] for pair in pairs) for pairs in quiet]
+    return (min(typical), max(typical)) if typical else None
 
 
 def _rates(lines: Sequence[Entry]) -> list[Entry]:

@@ -26,7 +26,8 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """Differences of logarithms by metric, shape (blocks,) each, the same block at the same place."""
+    """Differences of logarithms by metric, shape (blocks,) each, the same block at the same place; NaN where a run
+    had too few messages for the metric."""
 
     differences: Mapping[str, Floats]
 
@@ -37,17 +38,14 @@ class Noise:
 
 
 def noise(lines: Sequence[Entry], metrics: Sequence[str]) -> Noise:
-    """Of the trials in which nothing differs; metrics that some run lacks are left out."""
+    """Of the trials in which nothing differs."""
     found = [pair for line in lines if not line["effect"] for pair in line["pairs"]]
-    kept = {
-        metric: np.array([_difference(pair, metric) for pair in found])
-        for metric in metrics
-        if all(pair[side][metric] for pair in found for side in (BASE, CANDIDATE))
-    }
-    return Noise(kept)
+    return Noise({metric: np.array([_difference(pair, metric) for pair in found]) for metric in metrics})
 
 
 def _difference(pair: Entry, metric: str) -> float:
+    if any(pair[side][metric] is None for side in (BASE, CANDIDATE)):
+        return math.nan
     difference = math.log(pair[CANDIDATE][metric] / pair[BASE][metric])
     return -difference if metric in HIGHER_IS_BETTER else difference
 
@@ -73,10 +71,11 @@ def failures(
 
 
 def _draw(claims: Sequence[Claim], first: int = 0) -> Draw:
-    """Those of so many blocks from `first` on."""
+    """Those of so many blocks from `first` on; as in the gate, none on a metric that one of them lacks."""
 
     def part(blocks: int) -> list[Claim]:
-        return [replace(each, differences=each.differences[first : first + blocks]) for each in claims]
+        found = [replace(each, differences=each.differences[first : first + blocks]) for each in claims]
+        return [each for each in found if not np.isnan(each.differences).any()]
 
     return part
 

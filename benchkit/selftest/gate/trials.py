@@ -95,17 +95,16 @@ def trial_s() -> tuple[float, float]:
 class Bench:
     """Runs trials in a folder of its own."""
 
-    def __init__(self, folder: Path, latency_us: float | None, watch: Watch) -> None:
+    def __init__(self, folder: Path, watch: Watch) -> None:
         self._folder = folder
-        self.latency_us = latency_us
-        """Of the pipeline with nothing planted; measured at the first trial where it is not given."""
         self._watch = watch
 
     def run(self, trial: Trial, seed: int) -> Entry:
         """The trial's line: what the gate said, and its runs in short."""
-        if self.latency_us is None:
-            self.latency_us = self._natural()
-        sides = self._side(BASE, 0.0), self._side(CANDIDATE, trial.effect)
+        # Each time anew: it is not what it was an hour ago or on another machine, and the effect is a share of it.
+        latency_us = self._natural() if trial.effect else 0.0
+        planted_us = trial.effect * latency_us
+        sides = self._side(BASE, 0.0), self._side(CANDIDATE, planted_us)
         asked = Asked(DURATION_S, WARMUP_S, trial_s()[0] / BLOCKS, floors=False)
         wanted = Wanted(asked, (CELL,), {CELL: DELTAS}, BLOCKS, seed)
         began, others = datetime.now(UTC).isoformat(timespec="seconds"), busy_share()
@@ -117,6 +116,7 @@ class Bench:
             "trial": trial.key,
             "hogs": trial.hogs,
             "effect": trial.effect,
+            "planted_us": planted_us,
             "number": trial.number,
             "verdict": worst([row.verdict for row in outcome.rows]) if outcome.rows else "INCONCLUSIVE",
             "changes": {row.metric: row.estimate for row in outcome.rows},
@@ -131,7 +131,8 @@ class Bench:
         }
 
     def _natural(self) -> float:
-        side = self._side(BASE, 0.0, latency_us=0.0)
+        """What a message takes while nothing is planted, us: the median run of three."""
+        side = self._side(BASE, 0.0)
         asked = Asked(DURATION_S, WARMUP_S, trial_s()[0] / BLOCKS, floors=False)
         found = [run(side, asked, "try", 0, 0, seed) for seed in range(3)]
         medians = sorted(each.cells[CELL].p50_us or 0.0 for each in found if CELL in each.cells)
@@ -141,11 +142,9 @@ class Bench:
             )
         return medians[len(medians) // 2]
 
-    def _side(self, name: str, effect: float, latency_us: float | None = None) -> Side:
-        natural_us = self.latency_us if latency_us is None else latency_us
-        path = self._folder / f"{name}-{round(1000 * effect)}.yaml"
-        service_us = SERVICE_US + effect * (natural_us or 0.0)
-        path.write_text(_SCENARIO.format(service_us=service_us), "utf-8")
+    def _side(self, name: str, planted_us: float) -> Side:
+        path = self._folder / f"{name}.yaml"
+        path.write_text(_SCENARIO.format(service_us=SERVICE_US + planted_us), "utf-8")
         return Side(name, name, Path(sys.executable), path, Path.cwd())
 
 
