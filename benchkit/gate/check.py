@@ -59,7 +59,7 @@ def check(asked: Request, plan: Plan, say: Say, watch: Watch) -> tuple[dict[str,
     say(
         f"{plan.name}: {origins[1].told} against {origins[0].told}, {wanted.blocks} blocks of "
         f"{2 * len(wanted.cells)} measurements: about {_minutes(own_s)} on an idle machine{halfway}, "
-        f"at most {_minutes(most_s)} where a failure is to be confirmed"
+        f"at most {_minutes(most_s)} where something looks worse and is measured again"
     )
     built = tuple(
         _built(side, build(origin, where, side), say)

@@ -8,7 +8,7 @@
      "looks": [{"blocks": 10, "level": 0.005}], "interrupted": false, "environment": {...}, "machine": {...},
      "rows": [{"cell": "", "metric": "p50|p99|throughput", "verdict": "", "change": 0.11, "interval": [0.09, 0.13],
                "level": 0.005, "delta": 0.03, "pairs": 10, "p_value": 0.001, "improved": false,
-               "blocks_needed": null, "minutes_needed": null, "why": "", "confirmed": null}],
+               "blocks_needed": null, "minutes_needed": null, "why": "", "suspected": null}],
      "missing": [{"cell": "", "side": "base|candidate|both", "why": ""}], "notes": [""]}
 
 A change is the metric's own: +0.11 of a latency is slower, -0.11 of a throughput is lower.
@@ -120,7 +120,7 @@ def _row(row: Row, block_s: float) -> dict[str, Any]:
         "blocks_needed": needed,
         "minutes_needed": None if needed is None else needed * block_s / 60,
         "why": row.why,
-        "confirmed": None if row.confirmed is None else _row(row.confirmed, block_s),
+        "suspected": None if row.suspected is None else _row(row.suspected, block_s),
     }
 
 

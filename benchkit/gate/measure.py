@@ -11,11 +11,11 @@ import numpy as np
 
 from benchkit.engine.runner import Progress
 from benchkit.gate.pairs import Missing, lacking, paired
-from benchkit.gate.rows import Claim, Key, Row, rows, with_confirmation
+from benchkit.gate.rows import Claim, Key, Row, rows, with_fresh
 from benchkit.gate.runs import Asked, Phase, SideRun, build_error, run
-from benchkit.gate.sequence import CONFIRM, CONFIRM_LOOKS, confirmation, course
+from benchkit.gate.sequence import confirmation, course
 from benchkit.gate.sides import CANDIDATE, Side
-from benchkit.gate.statistics import ALPHA, Look, looks
+from benchkit.gate.statistics import ALPHA, Look, fresh_looks, looks
 
 START_S: Final = 1.2
 """What starting and ending the processes of a run takes on two idle cores, about."""
@@ -36,19 +36,20 @@ class Wanted:
     deltas: Mapping[str, Mapping[str, float | None]]
     blocks: int
     seed: int
-    fresh: int = CONFIRM
-    """Blocks that a failure is confirmed on, at each look; 0: it is said at once, for who only wants to see it."""
+    confirm: bool = True
+    """On fresh blocks; without, a failure is said at once, for who only wants to see it."""
 
     @property
-    def confirming(self) -> int:
-        """Blocks of a look that confirms."""
-        return min(self.fresh, self.blocks)
+    def fresh(self) -> tuple[Look, ...]:
+        """Looks at fresh blocks."""
+        return fresh_looks(self.blocks) if self.confirm else ()
 
     @property
     def expected_s(self) -> tuple[float, float]:
-        """About how long it takes: with every look used, and with all that may confirm on top."""
+        """About how long it takes: with every look used, and with all fresh blocks on top."""
         own = 2 * (self.blocks + 1) * self.asked.expected_s
-        return own, own + 2 * CONFIRM_LOOKS * self.confirming * self.asked.expected_s
+        fresh = max((look.blocks for look in self.fresh), default=0)
+        return own, own + 2 * fresh * self.asked.expected_s
 
 
 def run_s(cells: int, duration_s: float, warmup_s: float) -> float:
@@ -101,13 +102,13 @@ class Measurement:
         try:
             if self._try():
                 out.rows = course(self._claims, out.looks, self._seen)
-                if self._wanted.confirming:
-                    out.rows = confirmation(out.rows, self._fresh_claims, self._wanted.confirming)
+                if self._wanted.confirm:
+                    out.rows = confirmation(out.rows, self._fresh_claims, self._wanted.fresh)
         except KeyboardInterrupt:
             out.interrupted = True
             if out.blocks:
                 # A failure that was not confirmed is none.
-                out.rows = with_confirmation(rows(self._paired("measure"), ALPHA), {})
+                out.rows = with_fresh(rows(self._paired("measure"), ALPHA), {})
         out.notes += self._notes
         out.seconds = time.monotonic() - began
         return out
@@ -166,7 +167,7 @@ class Measurement:
         self.outcome.rows = found
 
     def _fresh_claims(self, blocks: int, keys: frozenset[Key]) -> list[Claim]:
-        """Of the cells that would fail, measured by themselves."""
+        """Of the cells that look worse, measured by themselves."""
         cells = [cell for cell in self._tried if any(cell == key[0] for key in keys)]
         self._asked = replace(self._asked, cells=tuple(cells))
         out = self.outcome

@@ -61,8 +61,8 @@ class Row:
     """About how many would decide, of an INCONCLUSIVE one."""
     improved: bool = False
     """Surely better, and by more than delta."""
-    confirmed: Row | None = None
-    """What fresh blocks said of a failure."""
+    suspected: Row | None = None
+    """What the first blocks said, where it looked worse and fresh ones were measured: all else is of those."""
     why: str = ""
     notes: tuple[str, ...] = field(default=())
 
@@ -128,20 +128,23 @@ def _limit(row: Row) -> float:
     return Claim(row.cell, row.metric, row.delta, np.empty(0)).limit
 
 
-def with_confirmation(found: Sequence[Row], again: Mapping[Key, Row]) -> list[Row]:
-    """Failures beside what fresh blocks say; one that they do not bear out is a warning."""
+def with_fresh(found: Sequence[Row], again: Mapping[Key, Row]) -> list[Row]:
+    """What is said in the end: of fresh blocks where there are any, which no choice has made look worse.
+
+    A suspicion that they do not bear out is a warning.
+    """
     told = []
     for row in found:
-        if row.verdict != "FAIL":
-            told.append(row)
-        elif row.key not in again:
+        fresh = again.get(row.key)
+        if fresh is None and row.verdict == "FAIL":
             told.append(replace(row, verdict="INCONCLUSIVE", why="it was not confirmed on fresh blocks"))
-        elif again[row.key].verdict == "FAIL":
-            told.append(replace(row, confirmed=again[row.key]))
+        elif fresh is None:
+            told.append(row)
+        elif row.verdict == "INCONCLUSIVE" or fresh.verdict in ("WARN", "FAIL"):
+            told.append(replace(fresh, suspected=row))
         else:
-            told.append(
-                replace(row, verdict="WARN", confirmed=again[row.key], why="fresh blocks did not bear it out")
-            )
+            why = "fresh blocks do not bear out what the first said"
+            told.append(replace(fresh, verdict="WARN", blocks_needed=None, suspected=row, why=why))
     return told
 
 

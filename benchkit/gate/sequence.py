@@ -1,17 +1,11 @@
-"""The course of a gate, whoever measures: looks until it is decided, then the confirmation of what would fail."""
+"""The course of a gate, whoever measures: looks until it is decided, then fresh blocks of what looks worse."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
-from benchkit.gate.rows import Claim, Key, Row, decided, rows, still_worse, with_confirmation
-from benchkit.gate.statistics import ALPHA, Look, looks
-
-CONFIRM: Final = 10
-"""Fresh blocks for a failure: seven could decide, and with ten one of them may point the other way."""
-CONFIRM_LOOKS: Final = 2
-"""Where that many do not decide and it still looks worse, as many again: a restless machine hides what is there."""
+from benchkit.gate.rows import Claim, Key, Row, decided, rows, still_worse, with_fresh
+from benchkit.gate.statistics import Look, looks
 
 Draw = Callable[[int], Sequence[Claim]]
 """Claims of the first so many blocks; measures those that are not there yet."""
@@ -32,20 +26,23 @@ def course(
     return seen
 
 
-def confirmation(found: Sequence[Row], draw: Fresh, blocks: int) -> list[Row]:
-    """Failures, measured again by themselves.
+def confirmation(found: Sequence[Row], draw: Fresh, fresh: Sequence[Look]) -> list[Row]:
+    """What looks worse, measured again by itself: FAIL is said by fresh blocks alone.
 
-    The looks before have kept what was promised of false failures; each look here only makes fewer of them, so that
-    the second needs no share of the first's.
+    They know nothing of how they were chosen, and the levels of their looks add up to ALPHA: that keeps what is
+    promised of false failures, however generous the choice. So it takes all that looks worse, sure or not, and a
+    slow-down that a restless machine hid from the first blocks is found.
     """
-    undecided = frozenset(row.key for row in found if row.verdict == "FAIL")
+    unsettled = frozenset(row.key for row in found if row.verdict != "PASS" and still_worse(row))
     again: dict[Key, Row] = {}
-    for look in range(1, CONFIRM_LOOKS + 1):
-        if undecided:
-            seen = rows(draw(look * blocks, undecided), ALPHA)
-            again |= {row.key: row for row in seen}
-            undecided = frozenset(row.key for row in seen if row.verdict != "FAIL" and still_worse(row))
-    return with_confirmation(found, again)
+    for look in fresh:
+        if not unsettled:
+            break
+        seen = rows(draw(look.blocks, unsettled), look.level)
+        again |= {row.key: row for row in seen}
+        failed = {row.cell for row in seen if row.verdict == "FAIL"}
+        unsettled = frozenset(row.key for row in seen if row.cell not in failed and still_worse(row))
+    return with_fresh(found, again)
 
 
 def fewest_blocks(claims: int) -> int:

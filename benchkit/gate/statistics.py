@@ -32,6 +32,9 @@ _FIRST_SHARE: Final = 0.5
 _STEPS: Final = 3
 _LEAST_FOR_LOOKS: Final = 12
 """With fewer blocks a look halfway could never decide anything."""
+_FRESH: Final = ((0.5, 0.4), (1.0, 0.2), (2.0, 0.4))
+_FRESH_OF_FEW: Final = ((1.0, 0.7), (2.0, 0.3))
+"""Looks at fresh blocks: how many, of those before, and what share of ALPHA is spent on them."""
 
 Floats = npt.NDArray[np.float64]
 Key = TypeVar("Key", bound=Hashable)
@@ -59,6 +62,15 @@ def looks(blocks: int, alpha: float = ALPHA) -> tuple[Look, ...]:
         Look(place, after - before)
         for place, before, after in zip(places, spent[:-1], spent[1:], strict=True)
     )
+
+
+def fresh_looks(blocks: int, alpha: float = ALPHA) -> tuple[Look, ...]:
+    """At half as many as were measured before, as many and twice as many; the levels add up to `alpha`.
+
+    Much is spent at once, unlike before: a clear slow-down shall be told by the first of them.
+    """
+    portions = _FRESH if blocks >= _LEAST_FOR_LOOKS else _FRESH_OF_FEW
+    return tuple(Look(math.ceil(part * blocks), share * alpha) for part, share in portions)
 
 
 def spending(part: float, alpha: float = ALPHA) -> float:

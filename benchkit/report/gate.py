@@ -51,7 +51,7 @@ def _extent(document: Entry) -> str:
     blocks = document["blocks"]
     told = f"{blocks['done']} of {blocks['planned']} blocks, {2 * blocks['done']} runs"
     if blocks["confirming"]:
-        told += f", {blocks['confirming']} fresh blocks to confirm"
+        told += f", {blocks['confirming']} fresh blocks of what looked worse"
     return f"{told}, {document['seconds']:.0f} s"
 
 
@@ -95,16 +95,21 @@ def _said(document: Entry) -> Iterator[str]:
     for row in document["rows"]:
         name = f"{row['cell']} {row['metric']}"
         if row["verdict"] == "FAIL":
-            again = row["confirmed"]
-            borne = f"; {again['pairs']} fresh blocks say {percent(again['change'])}" if again else ""
             worse = "lower" if row["metric"] == "throughput" else "slower"
-            yield f"- FAIL {name}: {worse}, {percent(row['change'])} {span(row['interval'])}{borne}"
+            yield f"- FAIL {name}: {worse}, {percent(row['change'])} {span(row['interval'])}{_before(row)}"
         elif row["verdict"] == "WARN":
-            yield f"- WARN {name}: {percent(row['change'])}: {row['why']}"
+            yield f"- WARN {name}: {percent(row['change'])}: {row['why']}{_before(row)}"
         elif row["verdict"] == "INCONCLUSIVE":
-            yield f"- INCONCLUSIVE {name}: {row['why']}{_needed(row)}"
+            yield f"- INCONCLUSIVE {name}: {row['why']}{_needed(row)}{_before(row)}"
         elif row["improved"]:
             yield f"- better {name}: {percent(row['change'])} {span(row['interval'])}"
+
+
+def _before(row: Entry) -> str:
+    first = row["suspected"]
+    if first is None:
+        return ""
+    return f" ({row['pairs']} fresh blocks; the {first['pairs']} before: {percent(first['change'])})"
 
 
 def _needed(row: Entry) -> str:

@@ -82,7 +82,7 @@ def test_the_slower_cell_fails_confirmed_and_is_named() -> None:
     change = next(row for row in made["rows"] if row["cell"] == "b" and row["metric"] == "p50")
     assert change["interval"][0] < change["change"] < change["interval"][1]
     assert change["change"] == pytest.approx(0.10, abs=0.02)
-    assert change["confirmed"]["verdict"] == "FAIL"
+    assert change["suspected"]["verdict"] == "FAIL"
     fresh = [cells for _, phase, _, _, cells in fake.seen if phase == "confirm"]
     assert fresh and set(fresh) == {("b",)}
 

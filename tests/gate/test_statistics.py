@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import wilcoxon
 
-from benchkit.gate.rows import Claim, Key, Row, decided, rows, with_confirmation, worst
-from benchkit.gate.sequence import CONFIRM, confirmation, course, fewest_blocks
+from benchkit.gate.rows import Claim, Key, Row, decided, rows, with_fresh, worst
+from benchkit.gate.sequence import confirmation, course, fewest_blocks
 from benchkit.gate.statistics import (
     ALPHA,
     Floats,
     blocks_needed,
     estimate,
+    fresh_looks,
     holm,
     interval,
     looks,
@@ -78,6 +79,16 @@ def test_the_looks_spend_five_percent_in_all_and_end_with_the_last_block(blocks:
     assert found[-1].blocks == blocks
     assert [look.blocks for look in found] == sorted({look.blocks for look in found})
     assert all(look.level > 0 for look in found)
+
+
+@given(st.integers(1, 200))
+def test_the_looks_at_fresh_blocks_spend_five_percent_in_all_and_the_last_decides(blocks: int) -> None:
+    found = fresh_looks(blocks)
+    assert sum(look.level for look in found) == pytest.approx(ALPHA)
+    assert [look.blocks for look in found] == sorted({look.blocks for look in found})
+    assert found[-1].blocks == 2 * blocks
+    if blocks >= fewest_blocks(1):
+        assert 2.0 ** -found[0].blocks <= found[0].level
 
 
 def test_the_spending_function_is_obrien_and_fleming_s() -> None:
@@ -151,7 +162,7 @@ def test_nothing_measured_is_undecided() -> None:
     assert (row.verdict, row.estimate) == ("INCONCLUSIVE", None)
 
 
-def confirmed(found: list[Row], fresh: Floats) -> tuple[str, list[int]]:
+def confirmed(found: list[Row], fresh: Floats) -> tuple[Row, list[int]]:
     """What is said of the first in the end, and how many fresh blocks were asked for, look by look."""
     asked = []
 
@@ -159,23 +170,61 @@ def confirmed(found: list[Row], fresh: Floats) -> tuple[str, list[int]]:
         asked.append(blocks)
         return [Claim(*key, DELTA, fresh[:blocks]) for key in keys]
 
-    return confirmation(found, draw, CONFIRM)[0].verdict, asked
+    return confirmation(found, draw, fresh_looks(20))[0], asked
 
 
-def test_a_failure_that_fresh_blocks_do_not_bear_out_is_a_warning() -> None:
+CALM = 0.01 * np.linspace(-1, 1, 10)
+RESTLESS = np.tile([-0.30, 0.40, 0.35, 0.30, -0.20], 2)
+
+
+@pytest.mark.parametrize(
+    ("first", "verdict"),
+    [(0.10 + 0.01 * NOISE, "FAIL"), (0.035 + 0.05 * NOISE, "WARN"), (0.05 + NOISE, "INCONCLUSIVE")],
+)
+def test_fresh_blocks_alone_say_fail_of_all_that_looks_worse(first: Floats, verdict: str) -> None:
+    assert said(first).verdict == verdict
+    row, asked = confirmed([said(first)], 0.15 + CALM)
+    assert (row.verdict, row.pairs, asked) == ("FAIL", 10, [10])
+    assert row.estimate == pytest.approx(0.15)
+    assert row.suspected == said(first)
+
+
+def test_a_suspicion_that_fresh_blocks_do_not_bear_out_is_a_warning() -> None:
+    failed, unsure = said(0.10 + 0.01 * NOISE), said(0.05 + NOISE)
+    row, asked = confirmed([failed], CALM)
+    assert (row.verdict, row.estimate, asked) == ("WARN", pytest.approx(0, abs=1e-9), [10])
+    assert with_fresh([failed], {})[0].verdict == "INCONCLUSIVE"
+    # Where the first blocks were not sure of anything there is nothing to warn of.
+    assert confirmed([unsure], CALM)[0].verdict == "PASS"
+    assert with_fresh([unsure], {}) == [unsure]
+
+
+def test_nothing_is_measured_again_of_what_does_not_look_worse() -> None:
+    for first in (0.01 * NOISE, NOISE):
+        assert confirmed([said(first)], CALM) == (said(first), [])
+
+
+def test_where_fresh_blocks_cannot_tell_and_it_looks_worse_more_are_asked() -> None:
     found = [said(0.10 + 0.01 * NOISE)]
-    again = confirmed(found, 0.01 * NOISE)
-    borne = confirmed(found, 0.1 + 0.01 * NOISE)
-    assert [again, borne] == [("WARN", [CONFIRM]), ("FAIL", [CONFIRM])]
-    assert with_confirmation(found, {})[0].verdict == "INCONCLUSIVE"
+    row, asked = confirmed(found, np.concatenate([RESTLESS, 0.30 + CALM]))
+    assert (row.verdict, asked) == ("FAIL", [10, 20])
+    row, asked = confirmed(found, np.concatenate([RESTLESS, CALM]))
+    assert (row.verdict, asked) == ("WARN", [10, 20])
+    row, asked = confirmed(found, np.tile(RESTLESS, 4))
+    assert (row.pairs, asked) == (40, [10, 20, 40])
 
 
-def test_where_fresh_blocks_cannot_tell_and_it_looks_worse_as_many_more_are_asked() -> None:
-    found = [said(0.10 + 0.01 * NOISE)]
-    restless = np.tile([-0.30, 0.40, 0.35, 0.30, -0.20], 2)
-    calm, worse = 0.01 * NOISE[:CONFIRM], 0.30 + 0.01 * NOISE[:CONFIRM]
-    assert confirmed(found, np.concatenate([restless, worse])) == ("FAIL", [CONFIRM, 2 * CONFIRM])
-    assert confirmed(found, np.concatenate([restless, calm])) == ("WARN", [CONFIRM, 2 * CONFIRM])
+def test_a_cell_of_which_a_metric_failed_is_settled() -> None:
+    found = [Row("cell", metric, "WARN", DELTA, 20, 0.1, (0.01, 0.2), 0.05) for metric in ("p50", "p99")]
+    asked = []
+
+    def draw(blocks: int, keys: frozenset[Key]) -> list[Claim]:
+        asked.append(blocks)
+        fresh = {"p50": 0.15 + CALM, "p99": RESTLESS}
+        return [Claim(*key, DELTA, fresh[key[1]]) for key in sorted(keys)]
+
+    assert [row.verdict for row in confirmation(found, draw, fresh_looks(20))] == ["FAIL", "WARN"]
+    assert asked == [10]
 
 
 def test_it_stops_where_nothing_is_left_to_find_out() -> None:
@@ -206,6 +255,22 @@ def first_failures(effect: float, spread: float, gates: int, metrics: int = 3) -
 
 def test_effects_at_the_limit_fail_at_most_as_often_as_promised_before_any_confirmation() -> None:
     assert 0.005 < first_failures(math.log1p(DELTA), 0.02, 1500) <= 0.05
+
+
+def test_fresh_blocks_keep_the_promise_by_themselves_whatever_was_suspected() -> None:
+    rng = np.random.default_rng(3)
+    suspected = [Row("cell", str(at), "WARN", DELTA, 20, 0.1, (0.01, 0.2), 0.05) for at in range(3)]
+    failed = 0
+    for _ in range(1500):
+        shared = rng.standard_t(3, 40)
+        own = [math.log1p(DELTA) + 0.02 * (shared + 0.5 * rng.standard_t(3, 40)) for _ in suspected]
+        found = confirmation(
+            suspected,
+            lambda n, keys, own_=own: [Claim(*key, DELTA, own_[int(key[1])][:n]) for key in sorted(keys)],
+            fresh_looks(20),
+        )
+        failed += any(row.verdict == "FAIL" for row in found)
+    assert 0.005 < failed / 1500 <= 0.05
 
 
 def test_looking_without_a_price_would_not_keep_the_promise() -> None:

@@ -34,7 +34,7 @@ def wanted(seed: int = 0) -> Wanted:
     """p50 alone, unconfirmed: with six blocks there is no more to share among."""
     cells = (ALIKE, SLOWER)
     asked = Asked(_DURATION_S, 0.05, run_s(2, _DURATION_S, 0.05), floors=False)
-    return Wanted(asked, cells, {cell: {"p50": 0.03} for cell in cells}, _BLOCKS, seed, fresh=0)
+    return Wanted(asked, cells, {cell: {"p50": 0.03} for cell in cells}, _BLOCKS, seed, confirm=False)
 
 
 def expected_s() -> float:

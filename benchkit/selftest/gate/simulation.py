@@ -14,9 +14,9 @@ from typing import Any, Final
 import numpy as np
 
 from benchkit.gate.rows import HIGHER_IS_BETTER, Claim, worst
-from benchkit.gate.sequence import CONFIRM, CONFIRM_LOOKS, Draw, Fresh, confirmation, course
+from benchkit.gate.sequence import Draw, Fresh, confirmation, course
 from benchkit.gate.sides import BASE, CANDIDATE
-from benchkit.gate.statistics import Floats, looks
+from benchkit.gate.statistics import Floats, fresh_looks, looks
 
 _GRID: Final = tuple(percent / 100 for percent in (3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 30, 40))
 _POWER: Final = 0.9
@@ -56,16 +56,16 @@ def failures(
     """How many of so many simulated gates say FAIL."""
     rng = np.random.default_rng(seed)
     shift = math.log1p(effect)
-    confirming = min(CONFIRM, blocks)
+    fresh = fresh_looks(blocks)
     count = 0
     for _ in range(gates):
-        drawn = rng.integers(recorded.blocks, size=blocks + CONFIRM_LOOKS * confirming)
+        drawn = rng.integers(recorded.blocks, size=blocks + fresh[-1].blocks)
         claims = [
             Claim("cell", metric, deltas[metric], values[drawn] + shift)
             for metric, values in recorded.differences.items()
         ]
         rows = course(_draw(claims), looks(blocks))
-        rows = confirmation(rows, _fresh(claims, blocks), confirming)
+        rows = confirmation(rows, _fresh(claims, blocks), fresh)
         count += worst([row.verdict for row in rows]) == "FAIL"
     return count
 

@@ -17,8 +17,8 @@ from benchkit.gate import machine
 from benchkit.gate.measure import Measurement, Wanted, Watch, run_s
 from benchkit.gate.rows import worst
 from benchkit.gate.runs import Asked, SideRun, run
-from benchkit.gate.sequence import CONFIRM, CONFIRM_LOOKS
 from benchkit.gate.sides import BASE, CANDIDATE, Side
+from benchkit.gate.statistics import fresh_looks
 from benchkit.runtime.child import child
 from benchkit.selftest.calm import busy_share
 
@@ -89,7 +89,7 @@ def planned(alike: int, alike_hogs: int, slower: int, effects: Sequence[float]) 
 def trial_s() -> tuple[float, float]:
     """About how long a trial takes: decided at the first look, and with all that may come."""
     each = run_s(1, DURATION_S, WARMUP_S)
-    return (BLOCKS + 2) * each, 2 * (BLOCKS + 1 + CONFIRM_LOOKS * CONFIRM) * each
+    return (BLOCKS + 2) * each, 2 * (BLOCKS + 1 + fresh_looks(BLOCKS)[-1].blocks) * each
 
 
 class Bench:
