@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby, zip_longest
+from operator import itemgetter
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from benchkit.report.text import text
 
@@ -16,48 +19,82 @@ _MOST: Final = 40
 
 
 def comparison(found: Entry) -> RenderableType:
-    """The table, the reasons, the verdict."""
-    table = _table("cell", "metric", "baseline", "now", "change (95%)", "")
+    """The figures that did not pass, or else all of them; the reasons, the verdict."""
     rows = [row for row in found["rows"] if row["verdict"] != "PASS" or row["improved"]] or found["rows"]
-    for row in rows[:_MOST]:
-        said = row["verdict"] + (" (better)" if row["improved"] else "")
-        table.add_row(
-            text(row["cell"]), text(row["metric"]), text(figure(row["base"])), text(figure(row["now"])),
-            text(change(row)), text(said, _STYLES[row["verdict"]]),
-        )  # fmt: skip
+    shown = [(row["cell"], _compared(row)) for row in rows[:_MOST]]
     more = len(rows) - _MOST
     passed = sum(row["verdict"] == "PASS" for row in found["rows"])
     lines = [f"and {more} more rows"] if more > 0 else []
     lines += [f"compared {found['mode']}; {passed} of {len(found['rows'])} rows pass"]
-    lines += [f"! {row['cell']}: {row['why']}" for row in rows[:_MOST] if row["why"]]
-    lines += [f"not compared: {each}" for each in found["not_compared"][:_MOST]]
+    lines += _once("!", [(row["cell"], row["why"]) for row in rows if row["why"]])
+    lines += _once("not compared:", [_parted(each) for each in found["not_compared"]])
     lines += found["reasons"]
     told = [text(each, "dim") for each in lines]
-    return Group(table, *told, text(f"{found['verdict']} against the baseline", _STYLES[found["verdict"]]))
+    return Group(
+        *_by_cell(("metric", "baseline", "now", "change (95%)", ""), shown),
+        *told,
+        text(f"{found['verdict']} against the baseline", _STYLES[found["verdict"]]),
+    )
+
+
+def _compared(row: Entry) -> list[Text]:
+    said = row["verdict"] + (" (better)" if row["improved"] else "")
+    plain = (row["metric"], figure(row["base"]), figure(row["now"]), change(row))
+    return [*map(text, plain), text(said, _STYLES[row["verdict"]])]
+
+
+def _parted(line: str) -> tuple[str, str]:
+    cell, _, why = line.partition(": ")
+    return cell, why
+
+
+def _once(mark: str, found: Sequence[tuple[str, str]]) -> list[str]:
+    """A line for each thing that is said, however many cells it is said of."""
+    cells: dict[str, list[str]] = {}
+    for cell, why in dict.fromkeys(found):
+        cells.setdefault(why, []).append(cell)
+    return [
+        f"{mark} {own[0] if len(own) == 1 else f'{len(own)} cells, such as {own[0]}'}: {why}"
+        for why, own in cells.items()
+    ]
 
 
 def content(found: Entry) -> RenderableType:
     """A baseline: its cells and figures."""
-    table = _table("cell", "metric", "value", "95%", "between runs")
-    for name, own in sorted(found["cells"].items()):
-        for metric, kept in sorted(own.items()):
-            spread = kept.get("log_sd")
-            low, high = kept.get("ci95") or (None, None)
-            table.add_row(
-                text(name), text(metric), text(figure(kept["value"])),
-                text(f"{figure(low)} to {figure(high)}" if low is not None else "exact"),
-                text("-" if spread is None else f"{spread:.1%}"),
-            )  # fmt: skip
+    rows = [
+        (name, _kept(metric, kept))
+        for name, own in sorted(found["cells"].items())
+        for metric, kept in sorted(own.items())
+    ]
     noise = found["noise"]
     size = "of each figure" if noise["log_sd"] is None else f"{noise['log_sd']:.0%}"
     return Group(
-        table,
+        *_by_cell(("metric", "value", "95%", "between runs"), rows),
         text(
             f"{len(found['runs'])} run(s), noise from run to run {noise['source']} ({size}); machine "
             f"{found['environment'].get('fingerprint')}; digest {found['digest'][:12]}",
             "dim",
         ),
     )
+
+
+def _kept(metric: str, kept: Entry) -> list[Text]:
+    spread = kept.get("log_sd")
+    low, high = kept.get("ci95") or (None, None)
+    ends = f"{figure(low)} to {figure(high)}" if low is not None else "exact"
+    return [*map(text, (metric, figure(kept["value"]), ends, "-" if spread is None else f"{spread:.1%}"))]
+
+
+def _by_cell(columns: Sequence[str], rows: Sequence[tuple[str, list[Text]]]) -> list[RenderableType]:
+    """The name of each cell over its rows: beside them it would leave 80 columns no room for figures."""
+    widths = [max(map(len, [name, *(own[at].plain for _, own in rows)])) for at, name in enumerate(columns)]
+    found: list[RenderableType] = [_table(*columns, widths=widths)]
+    for cell, together in groupby(rows, key=itemgetter(0)):
+        table = _table(*columns, widths=widths, header=False)
+        for _, own in together:
+            table.add_row(*own)
+        found += [text(cell, "bold"), table]
+    return found
 
 
 def shelf(found: Iterable[tuple[str, Entry | None, str]]) -> RenderableType:
@@ -76,8 +113,10 @@ def shelf(found: Iterable[tuple[str, Entry | None, str]]) -> RenderableType:
 
 
 def figure(value: float | None) -> str:
-    """Four digits."""
-    return "-" if value is None else f"{value:.4g}"
+    """Four digits, or all that stand before the point."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
 
 
 def change(row: Entry) -> str:
@@ -88,8 +127,8 @@ def change(row: Entry) -> str:
     return f"{row['change']:+.1%} ({low:+.1%} to {high:+.1%})"
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in columns:
-        table.add_column(name, overflow="fold")
+def _table(*columns: str, widths: Sequence[int] = (), header: bool = True) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=header)
+    for name, width in zip_longest(columns, widths):
+        table.add_column(name, overflow="fold", min_width=width)
     return table

@@ -29,10 +29,8 @@ Entry = Mapping[str, Any]
 SCHEMA: Final = "benchkit.baseline-check/1"
 DELTA: Final = 0.10
 _CODES: Final[Mapping[Verdict, int]] = {"PASS": 0, "WARN": 0, "INCONCLUSIVE": 3, "FAIL": 1}
-_MORE: Final = (
-    "save a baseline of 4 runs or more that were spread over an hour or more, "
-    "or compare in one job: benchkit check SCENARIO --base REF"
-)
+_ONE_JOB: Final = "compare in one job: benchkit check SCENARIO --base REF"
+_MORE: Final = "save a baseline of 4 runs or more that were spread over an hour or more, or "
 
 
 def compare(content: Content, document: Entry, delta: float = DELTA) -> dict[str, Any]:
@@ -107,7 +105,6 @@ def _row(judged: Judged, base: float, now: float) -> dict[str, Any]:
     claim = judged.claim
     sign = -1 if claim.metric in HIGHER_IS_BETTER else 1
     low, high = sorted(exp(sign * end) - 1 for end in judged.interval)
-    wide = f"{low:+.0%} to {high:+.0%} is too wide to tell {claim.delta:.0%}"
     return {
         "cell": claim.cell,
         "metric": claim.metric,
@@ -119,7 +116,7 @@ def _row(judged: Judged, base: float, now: float) -> dict[str, Any]:
         "delta": claim.delta,
         "p_value": judged.p_value,
         "improved": judged.improved,
-        "why": wide if judged.verdict == "INCONCLUSIVE" else "",
+        "why": f"too wide an interval to tell {claim.delta:.0%}" if judged.verdict == "INCONCLUSIVE" else "",
     }
 
 
@@ -140,7 +137,7 @@ def _document(
                 f"what single runs differ by is assumed ({noise['log_sd']:.0%}), not learned: the baseline has "
                 f"{noise['runs']} run(s) over {noise['span_s'] / 60:.0f} min"
             )
-        reasons.append(_MORE)
+        reasons.append(_ONE_JOB if noise["source"] == "learned" else _MORE + _ONE_JOB)
     return {
         "schema": SCHEMA,
         "verdict": verdict,
