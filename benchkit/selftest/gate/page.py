@@ -34,14 +34,16 @@ def page(document: Entry) -> str:
 def _lines(document: Entry) -> Iterator[str]:
     yield from ("# The gate: false alarms, and slow-downs found", "", _NOTES)
     yield f"{period(document['days'])}, {machine.told(document['machine'])}{_others(document['others'])};"
-    minutes = document["minutes_per_gate"]
-    took = "" if minutes is None else f", {minutes:.1f} min each"
+    minutes, most = document["minutes_per_gate"], document["most_measured_minutes"]
+    took = "" if minutes is None else f", {minutes:.1f} min each, at most {most:.1f} min of it under load"
     yield f"{document['trials']} gates{took}{_latency(document['latency_us'])}."
     yield from ("", "## Says FAIL", "")
     yield from _rates(document["rates"])
     if document["simulated"]:
         yield from ("", "## Simulated over the recorded noise", "")
-        yield "Gates over whole blocks drawn with replacement from those of the trials in which nothing differs."
+        few = document["simulated"][0]["slower_gates"]
+        yield "Gates over whole blocks drawn with replacement from those of the trials in which nothing differs;"
+        yield f"of each slow-down {few}."
         yield ""
         yield from _simulated(document["simulated"])
     yield from ("", "## Promised", "")

@@ -20,6 +20,11 @@ OURS: Final = "benchkit check --base"
 Entry = dict[str, Any]
 
 
+def ours(line: Entry) -> str:
+    """What the gate says of a trial: of a machine under steal, that nothing can be told."""
+    return "INCONCLUSIVE" if line["unfit"] else str(line["verdict"])
+
+
 def said(lines: Sequence[Entry]) -> list[dict[str, bool | None]]:
     """Of each trial, in their order, whether each rule fails it; None where it has nothing to compare with."""
     found: list[dict[str, bool | None]] = []
@@ -30,7 +35,7 @@ def said(lines: Sequence[Entry]) -> list[dict[str, bool | None]]:
         earlier = before.get(line["hogs"])
         found.append(
             {
-                OURS: line["verdict"] == "FAIL" and not line["unfit"],
+                OURS: ours(line) == "FAIL",
                 MEAN: _beyond(first, earlier, "mean"),
                 STORED: _beyond(first, stored, "p50"),
             }

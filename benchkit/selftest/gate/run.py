@@ -16,7 +16,17 @@ from benchkit.gate.sides import BASE
 from benchkit.selftest import machine
 from benchkit.selftest.gate import rules, simulation
 from benchkit.selftest.gate.log import Log
-from benchkit.selftest.gate.trials import BLOCKS, DELTAS, Bench, Trial, condition, planned, trial_s
+from benchkit.selftest.gate.trials import (
+    BLOCKS,
+    DELTAS,
+    DURATION_S,
+    WARMUP_S,
+    Bench,
+    Trial,
+    condition,
+    planned,
+    trial_s,
+)
 
 EFFECTS: Final = (0.05, 0.10, 0.20)
 _LEAST_NOISE: Final = 40
@@ -105,11 +115,17 @@ def document(asked: Asked, lines: Sequence[Entry]) -> Entry:
         "bars": [{**asdict(bar), "holds": bar.holds} for bar in found],
         "holds": _outcome(found),
         "minutes_per_gate": _mean([line["seconds"] / 60 for line in lines]),
+        "most_measured_minutes": max((_measured_s(line) / 60 for line in lines), default=None),
         "trials": len(lines),
         "latency_us": _latency_us(lines),
         "days": sorted({line["measured_utc"][:10] for line in lines if "measured_utc" in line}),
         "others": _median([line["others"] for line in lines if "others" in line]),
     }
+
+
+def _measured_s(line: Entry) -> float:
+    """Of a trial's time, that under load."""
+    return 2 * len(line["pairs"]) * (DURATION_S + WARMUP_S)
 
 
 def _latency_us(lines: Sequence[Entry]) -> tuple[float, float] | None:
@@ -128,7 +144,7 @@ def _rates(lines: Sequence[Entry]) -> list[Entry]:
             own = [at for at, line in enumerate(lines) if (line["hogs"], line["effect"]) == (hogs, effect)]
             if not own:
                 continue
-            verdicts = [lines[at]["verdict"] for at in own]
+            verdicts = [rules.ours(lines[at]) for at in own]
             found.append(
                 {
                     "condition": condition(hogs=hogs),
@@ -166,6 +182,7 @@ def _simulated(lines: Sequence[Entry], gates: int, *, hogs: bool) -> Entry | Non
         "recorded_blocks": recorded.blocks,
         "metrics": list(recorded.differences),
         "gates": gates,
+        "slower_gates": few,
         "false_alarms": simulation.failures(recorded, 0.0, gates, BLOCKS, DELTAS, 1) / gates,
         "power": {
             f"{effect:g}": simulation.failures(recorded, effect, few, BLOCKS, DELTAS, 2) / few

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 from benchkit.engine.runner import Progress
@@ -135,12 +136,12 @@ class Bench:
         side = self._side(BASE, 0.0)
         asked = Asked(DURATION_S, WARMUP_S, trial_s()[0] / BLOCKS, floors=False)
         found = [run(side, asked, "try", 0, 0, seed) for seed in range(3)]
-        medians = sorted(each.cells[CELL].p50_us or 0.0 for each in found if CELL in each.cells)
-        if not medians or not medians[len(medians) // 2]:
+        medians = [each.cells[CELL].p50_us or 0.0 for each in found if CELL in each.cells]
+        if not medians or not median(medians):
             raise BenchkitError(
                 f"the pipeline does not run: {found[0].error}", remedy="see `benchkit doctor`"
             )
-        return medians[len(medians) // 2]
+        return median(medians)
 
     def _side(self, name: str, planted_us: float) -> Side:
         path = self._folder / f"{name}.yaml"
