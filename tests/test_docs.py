@@ -11,7 +11,13 @@ import pytest
 import yaml
 
 from benchkit import scenario
+from benchkit.analysis.baseline.same import refuse_other
 from benchkit.cli import cli
+from benchkit.records import baseline
+from benchkit.records.plain import storable
+from benchkit.selftest.gate.log import Log
+from benchkit.selftest.gate.page import page as gate_page
+from benchkit.selftest.gate.run import Asked, document
 from benchkit.transports.base import registry as transports
 
 ROOT = Path(__file__).parents[1]
@@ -95,6 +101,46 @@ def test_the_table_of_killed_parties_is_the_one_that_was_measured():
         r"^(\S+), AMD EPYC.*\n(\d+) trials, 0 of them invalid, every", head, re.MULTILINE
     ).groups()
     assert f"{day} on a two-core virtual machine (AMD EPYC): {int(trials):,} trials, none invalid" in README
+
+
+def test_the_readme_shows_what_the_gates_trials_found_and_the_page_is_theirs():
+    """All but what is simulated: ten thousand gates take longer than a test may."""
+    page = (ROOT / "results" / "gate" / "gate.md").read_text("utf-8")
+    lines = Log(ROOT / "results" / "gate").lines
+    made = gate_page(
+        {**document(Asked(gates=0), lines), "machine": dict.fromkeys(("cpu", "cores", "kernel"))}
+    )
+    rates = _between(page, "## Says FAIL\n\n", "\n\n")
+    assert _between(made, "## Says FAIL\n\n", "\n\n") == rates
+    assert set(_between(made, "## Promised\n\n", "\n\n").splitlines()) <= set(page.splitlines())
+    assert re.findall(r"^- (\S+) ", page, re.MULTILINE) == ["holds"] * 7
+    shown = [" | ".join(row.split(" | ")[:5]) + " |" for row in rates.splitlines()]
+    assert "\n".join(shown) in README
+    period, minutes = re.search(
+        r"^(\S+ to \S+), AMD EPYC.*\n230 gates, (\S+) min each", page, re.MULTILINE
+    ).groups()
+    assert f"{period} on a two-core virtual machine (AMD EPYC)" in README
+    undecided = re.findall(r"^\| alike.* (\d+) INCONCLUSIVE", rates, re.MULTILINE)
+    assert f"{' and '.join(undecided)} of the gates over equal builds. A gate took {minutes} min" in README
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "results" / "baselines").glob("*.json")), ids=lambda path: path.name
+)
+def test_a_baseline_that_is_kept_is_whole_and_of_the_scenario_as_it_is(path):
+    kept = baseline.read(path)
+    name = kept["scenario"]["name"]
+    assert path.name == f"{name}-{kept['environment']['fingerprint']}.json"
+    assert kept["noise"]["source"] == "learned"
+    now = scenario.load(ROOT / "scenarios" / f"{name}.yaml")
+    refuse_other(
+        kept, {"scenario": storable(now.resolved), "quick": False}, ("the baseline", "the scenario now")
+    )
+    assert kept["cells"].keys() <= {cell.id for cell in now.cells}
+
+
+def _between(text: str, start: str, end: str) -> str:
+    return text.split(start)[1].split(end)[0].strip()
 
 
 def _rows(table: str) -> list[list[str]]:
