@@ -129,9 +129,11 @@ def test_a_resumed_run_tries_only_what_was_not_tried(run):
 
 
 def test_what_cannot_be_tried_is_said():
+    # A thousandth of a decoding that takes less than a millisecond is less than the clock can add truly.
     plan = plan_of(
-        planned(Unix()), phases=("decode",), transport=("nowhere",), confirm=True, workers=(), longest=5
-    )
+        planned(Unix()), phases=("decode",), transport=("nowhere",), slow=(0.001, 0.1), confirm=True,
+        workers=(), longest=5,
+    )  # fmt: skip
     run = Runner(plan, lambda _: None).run()
     found = document(run)["cells"][0]["what_if"]
     assert any(why.startswith("decode") and "too short" in why for why in found["left_out"])
